@@ -1,0 +1,249 @@
+//! What travels between operators: a vector of events, and beside it what few of them need to have said.
+
+use serde::{Deserialize, Serialize};
+use timely::bytes::arc::Bytes;
+use timely::container::Accountable;
+use timely::dataflow::channels::ContainerBytes;
+
+use super::{Data, Event};
+use crate::EventTime;
+
+/// A vector of events that travel under one stamp.
+///
+/// An event is *on time* when its time is at or above the watermark its partition had just before it; then the stamp of
+/// the message says all that is needed to judge it. The few that are behind keep that watermark in a column beside the
+/// events, so that a batch need not be cut where one occurs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch<D> {
+    /// The events.
+    pub events: Vec<Event<D>>,
+    /// Position and watermark of each event that is behind its partition's watermark, by ascending position.
+    behind: Vec<(u32, EventTime)>,
+    /// What an upsert stream carries with each event; `None` for a stream that only appends.
+    pub versions: Option<Box<Versions>>,
+}
+
+/// The hidden column of an upsert stream: which result each event is a firing of.
+///
+/// A later firing of the same identity replaces an earlier one whole, with all its rows; a firing that ended without
+/// rows (a filter dropped them) is among `retracted`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// Identity and firing number of each event, in step with the events.
+    pub rows: Vec<Version>,
+    /// Firings that have no row (any more), with the event time their rows would have had.
+    pub retracted: Vec<(EventTime, Version)>,
+}
+
+/// A firing of a result: which, and the how-manieth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Version {
+    /// The result, by the 128-bit hash of its step, key and window.
+    pub identity: u128,
+    /// The number of the firing; the highest wins.
+    pub firing: u32,
+}
+
+impl<D> Default for Batch<D> {
+    fn default() -> Batch<D> {
+        Batch { events: Vec::new(), behind: Vec::new(), versions: None }
+    }
+}
+
+impl<D> From<Vec<Event<D>>> for Batch<D> {
+    fn from(events: Vec<Event<D>>) -> Batch<D> {
+        Batch { events, behind: Vec::new(), versions: None }
+    }
+}
+
+impl<D> Batch<D> {
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether there is nothing in it at all.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.versions.as_ref().is_none_or(|versions| versions.retracted.is_empty())
+    }
+
+    /// Notes that the event at `position` is behind `watermark`; positions ascend.
+    pub fn set_behind(&mut self, position: usize, watermark: EventTime) {
+        debug_assert!(self.behind.last().is_none_or(|last| (last.0 as usize) < position));
+        self.behind.push((position as u32, watermark));
+    }
+
+    /// Whether every event is on time.
+    pub fn all_on_time(&self) -> bool {
+        self.behind.is_empty()
+    }
+
+    /// Positions and watermarks of the events that are behind.
+    pub fn behind(&self) -> &[(u32, EventTime)] {
+        &self.behind
+    }
+
+    /// Calls `each` with every event and the watermark it is to be judged against, under a message of `watermark`.
+    #[inline]
+    pub fn drain_judged(&mut self, watermark: EventTime, mut each: impl FnMut(Event<D>, EventTime)) {
+        if self.behind.is_empty() {
+            return self.events.drain(..).for_each(|event| each(event, watermark));
+        }
+        let mut behind = self.behind.drain(..).peekable();
+        for (position, event) in self.events.drain(..).enumerate() {
+            let judged = behind.next_if(|next| next.0 as usize == position).map_or(watermark, |next| next.1);
+            each(event, judged);
+        }
+    }
+
+    /// Turns each event into any number of others at the same time, keeping what stands beside it.
+    ///
+    /// `each` is given an event and pushes what becomes of it. An event of an upsert stream that becomes nothing leaves
+    /// a retraction.
+    #[inline]
+    pub fn transform<R>(self, mut each: impl FnMut(Event<D>, &mut Vec<Event<R>>)) -> Batch<R> {
+        let mut out = Vec::with_capacity(self.events.len());
+        if self.behind.is_empty() && self.versions.is_none() {
+            self.events.into_iter().for_each(|event| each(event, &mut out));
+            return Batch::from(out);
+        }
+        let mut behind = Vec::new();
+        let mut was_behind = self.behind.into_iter().peekable();
+        let mut versions =
+            self.versions.as_ref().map(|old| Box::new(Versions { rows: Vec::new(), retracted: old.retracted.clone() }));
+        for (position, event) in self.events.into_iter().enumerate() {
+            let (time, start) = (event.time, out.len());
+            each(event, &mut out);
+            if let Some((_, watermark)) = was_behind.next_if(|next| next.0 as usize == position) {
+                behind.extend((start..out.len()).map(|at| (at as u32, watermark)));
+            }
+            if let (Some(old), Some(new)) = (&self.versions, &mut versions) {
+                let version = old.rows[position];
+                match out.len() - start {
+                    0 => new.retracted.push((time, version)),
+                    rows => new.rows.extend(std::iter::repeat_n(version, rows)),
+                }
+            }
+        }
+        Batch { events: out, behind, versions }
+    }
+
+    /// Deals the events into `targets` by `owner`, keeping what stands beside them; retractions go by their identity.
+    #[inline]
+    pub(crate) fn deal(&mut self, mut owner: impl FnMut(&D) -> usize, targets: &mut [Batch<D>]) {
+        if self.behind.is_empty() && self.versions.is_none() {
+            for event in self.events.drain(..) {
+                targets[owner(&event.data)].events.push(event);
+            }
+            return;
+        }
+        let mut behind = self.behind.drain(..).peekable();
+        let versions = self.versions.take();
+        for (position, event) in self.events.drain(..).enumerate() {
+            let target = &mut targets[owner(&event.data)];
+            if let Some((_, watermark)) = behind.next_if(|next| next.0 as usize == position) {
+                target.behind.push((target.events.len() as u32, watermark));
+            }
+            if let Some(versions) = &versions {
+                target.versions.get_or_insert_default().rows.push(versions.rows[position]);
+            }
+            target.events.push(event);
+        }
+        assert!(
+            versions.is_none_or(|versions| versions.retracted.is_empty()),
+            "an upsert stream is dealt by its identities only"
+        );
+    }
+}
+
+impl<D> Accountable for Batch<D> {
+    /// Counts retractions too: a message that holds nothing else must not be lost as empty.
+    fn record_count(&self) -> i64 {
+        let retracted = self.versions.as_ref().map_or(0, |versions| versions.retracted.len());
+        (self.events.len() + retracted) as i64
+    }
+}
+
+/// Between processes a batch is its length in eight little-endian bytes, then postcard, then zeros up to a multiple of eight.
+impl<D: Data> ContainerBytes for Batch<D> {
+    fn from_bytes(bytes: Bytes) -> Batch<D> {
+        let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+        postcard::from_bytes(&bytes[8..8 + length]).expect("a batch that a peer of the same program wrote")
+    }
+
+    fn length_in_bytes(&self) -> usize {
+        let length = postcard::experimental::serialized_size(self).expect("data whose Serialize does not fail");
+        8 + length.next_multiple_of(8)
+    }
+
+    fn into_bytes<W: std::io::Write>(&self, writer: &mut W) {
+        let bytes = postcard::to_stdvec(self).expect("data whose Serialize does not fail");
+        let padding = bytes.len().next_multiple_of(8) - bytes.len();
+        let mut put = |bytes: &[u8]| writer.write_all(bytes).expect("a buffer of the announced length");
+        put(&(bytes.len() as u64).to_le_bytes());
+        put(&bytes);
+        put(&[0; 8][..padding]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(times: &[i64]) -> Batch<i64> {
+        Batch::from(times.iter().map(|&time| Event::new(EventTime::from_micros(time), time)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn events_behind_are_judged_by_their_own_watermark() {
+        let mut batch = batch(&[5, 1, 6]);
+        batch.set_behind(1, EventTime::from_micros(4));
+        let mut seen = Vec::new();
+        batch
+            .drain_judged(EventTime::from_micros(2), |event, watermark| seen.push((event.data, watermark.as_micros())));
+        assert_eq!(seen, [(5, 2), (1, 4), (6, 2)]);
+    }
+
+    #[test]
+    fn what_stands_beside_an_event_follows_it_through_a_transform() {
+        let mut batch = batch(&[5, 1, 6]);
+        batch.set_behind(1, EventTime::from_micros(4));
+        let doubled = batch.transform(|event, out| out.extend([event, event]));
+        assert_eq!(doubled.behind(), [(2, EventTime::from_micros(4)), (3, EventTime::from_micros(4))]);
+        let dropped = doubled.transform(|event: Event<i64>, out: &mut Vec<Event<i64>>| {
+            if event.data != 5 {
+                out.push(event)
+            }
+        });
+        assert_eq!(dropped.behind(), [(0, EventTime::from_micros(4)), (1, EventTime::from_micros(4))]);
+    }
+
+    #[test]
+    fn a_row_of_an_upsert_stream_that_becomes_nothing_leaves_a_retraction() {
+        let version = |identity| Version { identity, firing: 1 };
+        let mut batch = batch(&[5, 1]);
+        batch.versions = Some(Box::new(Versions { rows: vec![version(50), version(10)], retracted: Vec::new() }));
+        let kept = batch.transform(|event, out| {
+            if event.data == 5 {
+                out.push(event)
+            }
+        });
+        let versions = kept.versions.as_deref().unwrap();
+        assert_eq!(versions.rows, [version(50)]);
+        assert_eq!(versions.retracted, [(EventTime::from_micros(1), version(10))]);
+        assert_eq!(kept.record_count(), 2);
+    }
+
+    #[test]
+    fn bytes_are_padded_and_read_back() {
+        let mut batch = batch(&[5, 1, 6]);
+        batch.set_behind(1, EventTime::from_micros(4));
+        let mut bytes = Vec::new();
+        batch.into_bytes(&mut bytes);
+        assert_eq!(bytes.len(), batch.length_in_bytes());
+        assert_eq!(bytes.len() % 8, 0);
+        let mut owned = timely::bytes::arc::BytesMut::from(bytes);
+        let length = owned.len();
+        assert_eq!(Batch::from_bytes(owned.extract_to(length)), batch);
+    }
+}

@@ -1,0 +1,11 @@
+//! Data: what flows, at the edges as Arrow and inside as plain Rust.
+
+mod batch;
+mod event;
+mod key;
+mod record;
+
+pub use batch::{Batch, Version, Versions};
+pub use event::{Data, Event};
+pub use key::{KEY_GROUPS, Key, KeyGroup};
+pub use record::{DecodeError, Record};

@@ -1,0 +1,92 @@
+//! What can go wrong in the world, and what the caller must do about it.
+
+use std::fmt;
+
+/// The result of everything that the world can make fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of a job: where it happened, what happened, and by its [kind](Error::kind) who can mend it.
+///
+/// The message names the place from the outside in (`source bids: file a.parquet: row 17: …`), the cause, and the likely
+/// mistake. What our own code got wrong is not an `Error`: it panics.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What the caller must do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Call differently: an unknown name, a malformed option, a graph that cannot be run as it is bound.
+    Usage,
+    /// Fix the data: it is not what the graph expects, or is damaged.
+    Data,
+    /// Look at the machine: a file, a disk or the network refused.
+    Environment,
+    /// Fix the program: a closure of the graph panicked.
+    Panic,
+    /// Nothing: the job was asked to stop.
+    Stopped,
+}
+
+impl Error {
+    /// The program or command line must change.
+    pub fn usage(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Usage, message)
+    }
+
+    /// The data must change.
+    pub fn data(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Data, message)
+    }
+
+    /// The machine must change.
+    pub fn environment(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Environment, message)
+    }
+
+    /// An error of any kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), cause: None }
+    }
+
+    /// An I/O failure on something that has a name, usually a path.
+    pub fn io(what: impl fmt::Display, cause: std::io::Error) -> Error {
+        Error::environment(what.to_string()).caused_by(cause)
+    }
+
+    /// The error beneath this one; its text follows after a colon.
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Puts the place in front of the message: `place: message`.
+    pub fn at(mut self, place: impl fmt::Display) -> Error {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
+    /// Who can mend it.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}

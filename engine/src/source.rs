@@ -1,0 +1,152 @@
+//! Where events come from: three verbs, and no clocks.
+//!
+//! A connector lists its partitions, opens one at an offset, and gives the next batch. The engine decides everything
+//! else: which worker reads what, in which order, under which watermark and in which epoch.
+
+use std::fmt;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+use crate::{EventTime, Result};
+
+/// A place that events can be read from, again and again, by offset.
+///
+/// - **Replayable.** Opening a partition at an offset that an earlier batch carried gives what followed that batch.
+/// - **Listed alike.** Every worker asks for the partitions of a bounded source and gets the same list.
+/// - **No clocks.** A source never waits: a reader that has nothing says [`Next::Pending`].
+pub trait Source: Send + Sync {
+    /// What stands behind the name, as the user wrote it: `parquet:data/bids/`.
+    fn describe(&self) -> String;
+
+    /// Whether the source ends by itself.
+    fn bounded(&self) -> bool;
+
+    /// The partitions that can hold what the scan asks for.
+    fn partitions(&self, scan: &Scan) -> Result<Listing>;
+
+    /// Starts reading `partition` after `offset`, or from its start.
+    fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>>;
+}
+
+/// An open partition.
+pub trait PartitionReader {
+    /// The next rows in the partition's order. Never blocks on something that may not come.
+    fn next(&mut self) -> Result<Next>;
+}
+
+/// What a reader has to say.
+#[derive(Debug)]
+pub enum Next {
+    /// Rows, in the order of the partition.
+    Batch(SourceBatch),
+    /// Nothing now; ask again later.
+    Pending,
+    /// The partition has ended: nothing will ever follow.
+    End,
+}
+
+/// Rows of one partition that follow each other.
+#[derive(Debug)]
+pub struct SourceBatch {
+    /// The rows; at least the columns of [`Scan::schema`].
+    pub rows: RecordBatch,
+    /// Where reading goes on after these rows.
+    pub offset_after: Offset,
+    /// No event time in this partition after these rows is below it, where the source knows that.
+    pub bound_after: Option<EventTime>,
+}
+
+/// What a graph wants to read.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// The columns, as the record names them. Sources read these and no others.
+    pub schema: SchemaRef,
+    /// The column that holds the event time.
+    pub event_time: String,
+    /// Events before it are not wanted. The engine filters rows; the source may skip whole parts.
+    pub from: Option<EventTime>,
+    /// Events at or after it are not wanted, likewise.
+    pub to: Option<EventTime>,
+    /// How many rows a batch should have.
+    pub batch_rows: usize,
+}
+
+impl Scan {
+    /// Whether the scan wants events of this time.
+    pub fn wants(&self, time: EventTime) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time < to)
+    }
+}
+
+/// The parts of a source.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// What is to be read.
+    pub partitions: Vec<Partition>,
+    /// What the scan's time range leaves out.
+    pub pruned: Vec<Partition>,
+    /// What a person should know before the run, a sentence each: "file a.parquet has no statistics: scanned `time`".
+    pub notes: Vec<String>,
+}
+
+/// A part of a source that is read from front to back by one worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Partition {
+    /// Its name, the same in every run.
+    pub id: PartitionId,
+    /// No event time in it is below this, where the source knows. A source whose partitions all know theirs needs no
+    /// `disorder`: nothing in it is ever late.
+    pub bound: Option<EventTime>,
+    /// No event time in it is above this, where the source knows.
+    pub upper: Option<EventTime>,
+    /// How many rows it has, where known.
+    pub rows: Option<u64>,
+    /// How many bytes are read for the wanted columns, where known.
+    pub bytes: Option<u64>,
+    /// Where to start; `None` for its front. The live half of a hybrid source starts at the seam.
+    pub start: Option<Offset>,
+    /// Whether it can grow: a followed partition is awaited, a bounded one is read to its end.
+    pub followed: bool,
+}
+
+impl Partition {
+    /// A bounded partition of which nothing is known but its name.
+    pub fn new(id: impl Into<String>) -> Partition {
+        let id = PartitionId(id.into());
+        Partition { id, bound: None, upper: None, rows: None, bytes: None, start: None, followed: false }
+    }
+}
+
+/// The name of a partition, unique within its source: `bids-0.parquet#3`, `partition 2`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PartitionId(pub String);
+
+impl fmt::Display for PartitionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How far a partition has been read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offset {
+    /// How much came before: rows for Parquet and logs, bytes for text files.
+    pub position: u64,
+    /// What the source adds to recognise its own data again: a log's chain hash at this offset.
+    pub proof: Option<[u8; 32]>,
+}
+
+impl Offset {
+    /// An offset without a proof.
+    pub const fn at(position: u64) -> Offset {
+        Offset { position, proof: None }
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.position)
+    }
+}

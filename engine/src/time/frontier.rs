@@ -1,0 +1,62 @@
+//! What timely says may still come, asked by name.
+
+use timely::progress::frontier::MutableAntichain;
+
+use super::{Epoch, EventTime, Stamp};
+
+/// The stamps that may still arrive, as the two questions a step asks of them.
+///
+/// A frontier is an antichain of stamps, and its coordinates are read one by one: the epoch side tells which epochs are
+/// closed, the event-time side *is* the watermark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frontier {
+    epoch: Epoch,
+    watermark: EventTime,
+    done: bool,
+}
+
+impl Frontier {
+    /// Before anything has been said.
+    pub const START: Frontier = Frontier { epoch: Epoch(0), watermark: EventTime::MIN, done: false };
+
+    /// The frontier of one input.
+    pub fn of(antichain: &MutableAntichain<Stamp>) -> Frontier {
+        Frontier::of_stamps(antichain.frontier().iter())
+    }
+
+    /// The frontier of several inputs together: what may still come by any of them.
+    pub fn of_all(antichains: &[MutableAntichain<Stamp>]) -> Frontier {
+        Frontier::of_stamps(
+            antichains.iter().flat_map(|antichain| antichain.frontier().to_owned()).collect::<Vec<_>>().iter(),
+        )
+    }
+
+    fn of_stamps<'a>(stamps: impl Iterator<Item = &'a Stamp>) -> Frontier {
+        let end = Frontier { epoch: Epoch::MAX, watermark: EventTime::MAX, done: true };
+        stamps.fold(end, |frontier, stamp| Frontier {
+            epoch: frontier.epoch.min(stamp.epoch),
+            watermark: frontier.watermark.min(stamp.event_time),
+            done: false,
+        })
+    }
+
+    /// No on-time record with an event time below this one can still come.
+    pub fn watermark(&self) -> EventTime {
+        self.watermark
+    }
+
+    /// The earliest epoch in which something may still come; every epoch before it is closed.
+    pub fn open_epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether nothing can come in `epoch` any more.
+    pub fn epoch_closed(&self, epoch: Epoch) -> bool {
+        epoch < self.epoch
+    }
+
+    /// Whether the input has ended: nothing can come at all.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+}
