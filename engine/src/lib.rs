@@ -5,12 +5,16 @@
 
 pub mod data;
 mod error;
+pub mod flow;
+pub mod job;
 pub mod sink;
 pub mod source;
 pub mod time;
 
 pub use data::{Batch, Data, DecodeError, Event, Key, KeyGroup, Record};
 pub use error::{Error, ErrorKind, Result};
+pub use flow::{Flow, Graph, Step, Stream};
+pub use job::{Job, Limits, Outcome};
 pub use sink::{Sink, SinkWriter};
 pub use source::{Listing, Next, Offset, Partition, PartitionId, PartitionReader, Scan, Source, SourceBatch};
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};

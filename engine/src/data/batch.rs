@@ -128,31 +128,39 @@ impl<D> Batch<D> {
         Batch { events: out, behind, versions }
     }
 
-    /// Deals the events into `targets` by `owner`, keeping what stands beside them; retractions go by their identity.
+    /// Deals the events into `targets` by `owner`, keeping what stands beside them.
     #[inline]
     pub(crate) fn deal(&mut self, mut owner: impl FnMut(&D) -> usize, targets: &mut [Batch<D>]) {
-        if self.behind.is_empty() && self.versions.is_none() {
+        assert!(self.versions.is_none(), "an upsert stream is dealt by its identities only");
+        if self.behind.is_empty() {
             for event in self.events.drain(..) {
                 targets[owner(&event.data)].events.push(event);
             }
             return;
         }
         let mut behind = self.behind.drain(..).peekable();
-        let versions = self.versions.take();
         for (position, event) in self.events.drain(..).enumerate() {
             let target = &mut targets[owner(&event.data)];
             if let Some((_, watermark)) = behind.next_if(|next| next.0 as usize == position) {
                 target.behind.push((target.events.len() as u32, watermark));
             }
-            if let Some(versions) = &versions {
-                target.versions.get_or_insert_default().rows.push(versions.rows[position]);
-            }
             target.events.push(event);
         }
-        assert!(
-            versions.is_none_or(|versions| versions.retracted.is_empty()),
-            "an upsert stream is dealt by its identities only"
-        );
+    }
+
+    /// Deals the rows and retractions of an upsert stream into `targets` by their identity.
+    pub(crate) fn deal_by_identity(&mut self, targets: &mut [Batch<D>]) {
+        let versions = self.versions.take().expect("an upsert stream has versions in every batch");
+        let owner = |version: &Version| (version.identity % targets.len() as u128) as usize;
+        let owners: Vec<_> = versions.rows.iter().map(owner).collect();
+        let retracted_owners: Vec<_> = versions.retracted.iter().map(|(_, version)| owner(version)).collect();
+        for ((event, version), owner) in self.events.drain(..).zip(versions.rows).zip(owners) {
+            targets[owner].versions.get_or_insert_default().rows.push(version);
+            targets[owner].events.push(event);
+        }
+        for (retracted, owner) in versions.retracted.into_iter().zip(retracted_owners) {
+            targets[owner].versions.get_or_insert_default().retracted.push(retracted);
+        }
     }
 }
 

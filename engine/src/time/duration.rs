@@ -1,6 +1,7 @@
 //! A signed length of event time, in microseconds.
 
 use std::fmt;
+use std::ops::{Add, Neg, Sub};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,30 @@ impl Duration {
     /// Whether the length is above zero.
     pub const fn is_positive(self) -> bool {
         self.0 > 0
+    }
+}
+
+impl Add for Duration {
+    type Output = Duration;
+
+    fn add(self, other: Duration) -> Duration {
+        Duration(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sub for Duration {
+    type Output = Duration;
+
+    fn sub(self, other: Duration) -> Duration {
+        Duration(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Neg for Duration {
+    type Output = Duration;
+
+    fn neg(self) -> Duration {
+        Duration(self.0.saturating_neg())
     }
 }
 

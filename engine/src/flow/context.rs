@@ -1,0 +1,162 @@
+//! The flow under construction, and what all its drivers on one worker share.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use timely::dataflow::operators::probe::Handle as Probe;
+
+use super::control::Control;
+use super::graph::{Graph, NodeId, NodeSpec};
+use super::options::SourceOptions;
+use super::stream::Stream;
+use crate::job::{BoundSink, BoundSource, Shared};
+use crate::time::Stamp;
+use crate::{Error, Record};
+
+/// The graph under construction: names its inputs and outputs, not where they live.
+///
+/// A function `fn(&Flow)` is the program; it is called once per worker and once to look at the graph, so it must build
+/// the same graph each time.
+#[derive(Clone)]
+pub struct Flow<'s> {
+    scope: timely::dataflow::Scope<'s, Stamp>,
+    context: Rc<Context>,
+}
+
+/// What the drivers of one flow on one worker share.
+pub(crate) struct Context {
+    pub(crate) mode: Mode,
+    graph: RefCell<Graph>,
+    errors: RefCell<Vec<Error>>,
+    pub(crate) sources: RefCell<Vec<SourceDeclaration>>,
+    pub(crate) sinks: RefCell<Vec<SinkDeclaration>>,
+    pub(crate) probe: Probe<Stamp>,
+    pub(crate) control: Rc<RefCell<Control>>,
+}
+
+/// Whether the flow will run or is only looked at.
+pub(crate) enum Mode {
+    /// Only looked at: nothing is bound and nothing runs.
+    Describe,
+    /// Runs with these bindings.
+    Run { shared: Arc<Shared>, sources: BTreeMap<String, BoundSource>, sinks: BTreeMap<String, BoundSink> },
+}
+
+/// An input that the graph names.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceDeclaration {
+    pub(crate) options: SourceOptions,
+    pub(crate) schema: SchemaRef,
+    pub(crate) event_time: &'static str,
+}
+
+/// An output that the graph names.
+#[derive(Clone, Debug)]
+pub(crate) struct SinkDeclaration {
+    pub(crate) name: String,
+    pub(crate) schema: SchemaRef,
+}
+
+impl<'s> Flow<'s> {
+    pub(crate) fn new(scope: timely::dataflow::Scope<'s, Stamp>, context: Rc<Context>) -> Flow<'s> {
+        Flow { scope, context }
+    }
+
+    /// The events of the source that is bound to a name.
+    ///
+    /// The name may come with options: `flow.source::<Bid>(source("bids").disorder(5.seconds()))`.
+    #[track_caller]
+    pub fn source<D: Record>(&self, options: impl Into<SourceOptions>) -> Stream<'s, D> {
+        super::read::source(self, options.into())
+    }
+
+    /// How many workers run the flow; one when it is only looked at.
+    pub fn workers(&self) -> usize {
+        self.scope.peers()
+    }
+
+    /// Counts of a step, by its durable name and what is counted; shared by all workers.
+    pub fn counter(&self, step: &str, what: &'static str) -> crate::job::Counter {
+        match &self.context.mode {
+            Mode::Describe => crate::job::Counter::default(),
+            Mode::Run { shared, .. } => shared.metrics.counter(step, what),
+        }
+    }
+
+    pub(super) fn scope(&self) -> timely::dataflow::Scope<'s, Stamp> {
+        self.scope
+    }
+
+    pub(super) fn context(&self) -> &Rc<Context> {
+        &self.context
+    }
+
+    pub(super) fn add(&self, spec: NodeSpec, inputs: Vec<NodeId>) -> NodeId {
+        self.context.check_name(&spec);
+        self.context.graph.borrow_mut().add(spec, inputs)
+    }
+
+    /// The name under which timely and messages know a node.
+    pub(super) fn label(&self, node: NodeId) -> String {
+        self.context.graph.borrow().node(node).spec.label().to_string()
+    }
+}
+
+impl Context {
+    pub(crate) fn new(mode: Mode, control: Rc<RefCell<Control>>) -> Context {
+        Context {
+            mode,
+            graph: RefCell::default(),
+            errors: RefCell::default(),
+            sources: RefCell::default(),
+            sinks: RefCell::default(),
+            probe: Probe::new(),
+            control,
+        }
+    }
+
+    pub(crate) fn refuse(&self, error: Error) {
+        self.errors.borrow_mut().push(error);
+    }
+
+    /// The graph, once it is built, or every reason why it is refused.
+    pub(crate) fn finished_graph(&self) -> Result<Graph, Error> {
+        if self.sinks.borrow().is_empty() && self.errors.borrow().is_empty() {
+            self.refuse(Error::usage(
+                "the graph has no sink, so nothing it computes could be seen; end a stream with `.sink(\"name\")`",
+            ));
+        }
+        let errors = self.errors.borrow();
+        match errors.as_slice() {
+            [] => Ok(self.graph.borrow().clone()),
+            [one] => Err(Error::usage(one.to_string())),
+            many => Err(Error::usage(many.iter().map(|error| format!("\n  {error}")).collect::<String>())
+                .at("the graph is refused")),
+        }
+    }
+
+    /// A durable name belongs to one step: it is the key of its snapshots and its counts.
+    fn check_name(&self, spec: &NodeSpec) {
+        let graph = self.graph.borrow();
+        let Some(name) = &spec.name else { return };
+        let scope = |kind: &str| matches!(kind, "source" | "sink").then(|| kind.to_string());
+        let same = |other: &&super::graph::Node| {
+            other.spec.name.as_ref() == Some(name) && scope(other.spec.kind) == scope(spec.kind)
+        };
+        if let Some(other) = graph.nodes().iter().find(same) {
+            let (first, second) = (other.spec.location, spec.location);
+            self.refuse(Error::usage(format!(
+                "the name `{name}` is used twice, at {first} and at {second}; each step needs its own"
+            )));
+        }
+    }
+}
+
+impl std::fmt::Debug for Flow<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flow").field("graph", &self.context.graph.borrow()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,167 @@
+//! What must go against the stream: a second, small dataflow with the epoch as its time.
+//!
+//! The data graph has no loops, so what a source must know of the others travels here: where each one is in event time,
+//! whether it still has something to read, and the highest open epoch. Each worker tells all others, and each keeps the
+//! same table.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use timely::dataflow::InputHandle;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Input;
+use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::worker::Worker;
+
+use crate::{Epoch, EventTime};
+
+/// One source on one worker.
+pub(crate) type SourceOnWorker = (usize, usize);
+
+/// What a source on one worker tells the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// The epoch it reads into.
+    pub(crate) epoch: Epoch,
+    /// How far it has read, in event time.
+    pub(crate) progress: EventTime,
+    /// The watermark it promises.
+    pub(crate) watermark: EventTime,
+    /// Whether there is something to read.
+    pub(crate) state: State,
+}
+
+/// Whether a source has something to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum State {
+    /// It is reading.
+    Active,
+    /// It has read all there is for now; its watermark still holds.
+    Waiting,
+    /// It has waited so long that its watermark holds no longer.
+    Idle,
+    /// It has ended.
+    Done,
+}
+
+/// What a worker knows of all sources.
+#[derive(Debug)]
+pub(crate) struct Control {
+    worker: usize,
+    reports: BTreeMap<SourceOnWorker, Report>,
+    outbox: Vec<(SourceOnWorker, Report)>,
+}
+
+impl Control {
+    /// A table in which each of `sources` on each of `workers` stands at the beginning, until it reports.
+    pub(crate) fn new(worker: usize, workers: usize, sources: usize) -> Control {
+        let start =
+            Report { epoch: Epoch(0), progress: EventTime::MIN, watermark: EventTime::MIN, state: State::Active };
+        let all = (0..sources).flat_map(|source| (0..workers).map(move |worker| (source, worker)));
+        Control { worker, reports: all.map(|place| (place, start)).collect(), outbox: Vec::new() }
+    }
+
+    /// Notes what `source` on this worker has to say, and tells the others.
+    pub(crate) fn report(&mut self, source: usize, report: Report) {
+        let place = (source, self.worker);
+        if self.reports.insert(place, report) != Some(report) {
+            self.outbox.push((place, report));
+        }
+    }
+
+    /// The highest epoch that any source has opened.
+    pub(crate) fn highest_epoch(&self) -> Epoch {
+        self.reports.values().map(|report| report.epoch).max().unwrap_or_default()
+    }
+
+    /// How far the slowest source has read of those that have something to read.
+    pub(crate) fn slowest(&self) -> EventTime {
+        let active = self.reports.values().filter(|report| report.state == State::Active);
+        active.map(|report| report.progress).min().unwrap_or(EventTime::MAX)
+    }
+
+    /// The least watermark that still holds, if any does: what an idle source follows.
+    pub(crate) fn held_watermark(&self) -> Option<EventTime> {
+        let holding = self.reports.values().filter(|report| matches!(report.state, State::Active | State::Waiting));
+        holding.map(|report| report.watermark).min()
+    }
+}
+
+/// The worker's end of the control dataflow.
+pub(crate) struct ControlDataflow {
+    control: Rc<RefCell<Control>>,
+    input: Option<InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<(SourceOnWorker, Report)>>>>,
+}
+
+impl ControlDataflow {
+    /// Adds the control dataflow to the worker.
+    pub(crate) fn build(worker: &mut Worker, control: Rc<RefCell<Control>>) -> ControlDataflow {
+        let table = Rc::clone(&control);
+        let input = worker.dataflow_named::<u64, _, _>("control", |scope| {
+            let (input, reports) = scope.new_input::<Vec<(SourceOnWorker, Report)>>();
+            reports.broadcast().sink(Pipeline, "control", move |(input, _)| {
+                input.for_each(|_, reports| {
+                    let mut table = table.borrow_mut();
+                    for (place, report) in
+                        reports.drain(..).filter(|(place, _)| place.1 != table.worker).collect::<Vec<_>>()
+                    {
+                        table.reports.insert(place, report);
+                    }
+                });
+            });
+            input
+        });
+        ControlDataflow { control, input: Some(input) }
+    }
+
+    /// Sends what has been reported since the last call.
+    pub(crate) fn pump(&mut self) {
+        let mut control = self.control.borrow_mut();
+        if let Some(input) = &mut self.input
+            && !control.outbox.is_empty()
+        {
+            let epoch = control.highest_epoch().0;
+            control.outbox.drain(..).for_each(|report| input.send(report));
+            input.advance_to(epoch.max(*input.time()));
+            input.flush();
+        }
+    }
+
+    /// Says nothing more: this worker's sources have ended.
+    pub(crate) fn close(&mut self) {
+        self.input = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Durations;
+
+    fn report(epoch: u64, seconds: i64, state: State) -> Report {
+        let time = EventTime::default() + seconds.seconds();
+        Report { epoch: Epoch(epoch), progress: time, watermark: time, state }
+    }
+
+    #[test]
+    fn a_source_that_has_not_spoken_holds_everything_back() {
+        let mut control = Control::new(0, 2, 1);
+        control.report(0, report(3, 50, State::Active));
+        assert_eq!(control.slowest(), EventTime::MIN);
+        assert_eq!(control.held_watermark(), Some(EventTime::MIN));
+        assert_eq!(control.highest_epoch(), Epoch(3));
+    }
+
+    #[test]
+    fn one_that_waits_holds_the_watermark_but_not_the_lockstep_and_an_idle_one_neither() {
+        let mut control = Control::new(0, 1, 3);
+        control.report(0, report(1, 50, State::Active));
+        control.report(1, report(1, 20, State::Waiting));
+        control.report(2, report(1, 10, State::Idle));
+        assert_eq!(control.slowest(), EventTime::default() + 50.seconds());
+        assert_eq!(control.held_watermark(), Some(EventTime::default() + 20.seconds()));
+    }
+}

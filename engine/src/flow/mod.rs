@@ -1,0 +1,26 @@
+//! Flow: one graph, and the drivers that stand between it and timely.
+//!
+//! A user's function builds the graph with [`Flow::source`], the operators' methods on [`Stream`], and
+//! [`Stream::sink`]. Each stateful step is a plain [`Step`]; its driver holds the capability, follows the frontier and
+//! closes the epochs, so that no operator and no connector handles a clock or a barrier.
+
+mod context;
+mod control;
+mod exchange;
+mod graph;
+mod options;
+mod read;
+mod settle;
+mod step;
+mod stream;
+mod watermark;
+mod write;
+
+pub use context::Flow;
+pub(crate) use context::{Context, Mode, SinkDeclaration, SourceDeclaration};
+pub(crate) use control::{Control, ControlDataflow};
+pub use graph::{Graph, Node, NodeId, NodeSpec};
+pub use options::{BadRecords, SourceOptions, source};
+pub(crate) use step::running;
+pub use step::{Emitter, Outputs, Step};
+pub use stream::{NoLate, Stream};

@@ -1,0 +1,80 @@
+//! What a graph says about how a source is to be read; a binding may override it.
+
+use crate::Duration;
+
+/// How a source is read: its name, and what the engine should assume of its order and its clock.
+///
+/// `disorder` and `idle_after` are ignored where the source knows its own bounds (Parquet does: nothing is late there).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceOptions {
+    pub(crate) name: String,
+    pub(crate) disorder: Option<Duration>,
+    pub(crate) idle_after: Option<Duration>,
+    pub(crate) max_ahead: Option<Duration>,
+    pub(crate) bad_records: Option<BadRecords>,
+}
+
+/// What becomes of a record that cannot be decoded, or whose event time is absurd.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BadRecords {
+    /// The job ends with an error that names the record.
+    #[default]
+    Fail,
+    /// The record is left out and counted.
+    Drop,
+}
+
+/// The source called `name`, to be given options: `source("bids").disorder(5.seconds())`.
+pub fn source(name: impl Into<String>) -> SourceOptions {
+    SourceOptions { name: name.into(), ..SourceOptions::default() }
+}
+
+impl From<&str> for SourceOptions {
+    fn from(name: &str) -> SourceOptions {
+        source(name)
+    }
+}
+
+impl SourceOptions {
+    /// Events of a partition may be this far behind the latest one before them: after an event at `t` the watermark is
+    /// `t - disorder`, and an event exactly `disorder` behind is on time. Zero by default for followed sources.
+    pub fn disorder(mut self, disorder: Duration) -> SourceOptions {
+        self.disorder = Some(disorder);
+        self
+    }
+
+    /// A partition from which nothing came for this long no longer holds the watermark. Never by default.
+    pub fn idle_after(mut self, idle_after: Duration) -> SourceOptions {
+        self.idle_after = Some(idle_after);
+        self
+    }
+
+    /// An event this far ahead of the wall clock is a bad record. One day by default for followed sources, off for
+    /// bounded ones.
+    pub fn max_ahead(mut self, max_ahead: Duration) -> SourceOptions {
+        self.max_ahead = Some(max_ahead);
+        self
+    }
+
+    /// What becomes of bad records.
+    pub fn on_bad_records(mut self, policy: BadRecords) -> SourceOptions {
+        self.bad_records = Some(policy);
+        self
+    }
+
+    /// The name in the graph.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// These options where they are set, else `defaults`; the name stays.
+    pub(crate) fn or(self, defaults: SourceOptions) -> SourceOptions {
+        SourceOptions {
+            name: self.name,
+            disorder: self.disorder.or(defaults.disorder),
+            idle_after: self.idle_after.or(defaults.idle_after),
+            max_ahead: self.max_ahead.or(defaults.max_ahead),
+            bad_records: self.bad_records.or(defaults.bad_records),
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The driver of a source: which partition is read next, under which stamp, into which epoch.
+//!
+//! One driver per source and worker. It reads the partition that is furthest behind in event time, so that windows close
+//! as early as they can; it holds the capability at the least watermark of its partitions; and it stops ahead of three
+//! limits: the open epochs (flow control), the slowest other source (lockstep), and nothing to read.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::{OutputBuilder, OutputBuilderSession};
+use timely::scheduling::Activator;
+
+use super::context::{Context, Flow, Mode, SourceDeclaration};
+use super::control::{Report, State};
+use super::graph::NodeSpec;
+use super::options::{BadRecords, SourceOptions};
+use super::step::enter;
+use super::stream::Stream;
+use super::watermark::Watermark;
+use crate::job::{BoundSource, Counter, Gauge, Shared};
+use crate::time::Stamp;
+use crate::{
+    Batch, Duration, Durations, Epoch, Error, ErrorKind, EventTime, Next, Partition, PartitionReader, Record, Result,
+    SourceBatch,
+};
+
+/// How long a source with nothing to read waits before it asks again.
+const POLL: std::time::Duration = std::time::Duration::from_micros(500);
+
+/// How long a source that has reached a limit waits before it looks again: the others are at work on it.
+const BLOCKED: std::time::Duration = std::time::Duration::from_micros(50);
+
+/// Adds the source that `options` name.
+#[track_caller]
+pub(super) fn source<'s, D: Record>(flow: &Flow<'s>, options: SourceOptions) -> Stream<'s, D> {
+    let context = flow.context();
+    let index = context.sources.borrow().len();
+    let spec = NodeSpec { name: Some(options.name.clone()), ..NodeSpec::stateless("source") };
+    let event_time = D::event_time_column().unwrap_or_else(|| {
+        flow.refuse(
+            &spec,
+            "its record has no field marked #[event_time], so the source could not tell when a row happened",
+        );
+        ""
+    });
+    let declaration = SourceDeclaration { options, schema: D::schema(), event_time };
+    context.sources.borrow_mut().push(declaration.clone());
+    let node = flow.add(spec, Vec::new());
+
+    let mut builder = OperatorBuilder::new(flow.label(node), flow.scope());
+    let activator = flow.scope().activator_for(builder.operator_info().address);
+    let (output, stream) = builder.new_output();
+    let mut output = OutputBuilder::<_, NoopBuilder<Batch<D>>>::from(output);
+    let context = Rc::clone(context);
+    let (worker, workers) = (flow.scope().index(), flow.scope().peers());
+    builder.build(move |mut capabilities| {
+        let capability = capabilities.pop().expect("one output");
+        let mut driver = match &context.mode {
+            Mode::Describe => None,
+            Mode::Run { shared, sources, .. } => {
+                let bound = sources[&declaration.options.name].clone();
+                let shared = Arc::clone(shared);
+                Some(SourceDriver::new(
+                    index,
+                    worker,
+                    workers,
+                    bound,
+                    shared,
+                    Rc::clone(&context),
+                    capability,
+                    activator,
+                ))
+            }
+        };
+        move |_| {
+            enter(node);
+            if let Some(driver) = &mut driver {
+                driver.activate::<D>(&mut output.activate());
+            }
+        }
+    });
+    Stream::of(stream, flow.clone(), node, false)
+}
+
+/// A source on one worker.
+struct SourceDriver {
+    index: usize,
+    source: BoundSource,
+    shared: Arc<Shared>,
+    context: Rc<Context>,
+    activator: Activator,
+    /// Gone when nothing can be sent any more.
+    capability: Option<Capability<Stamp>>,
+    /// By ascending bound; each is opened when the open ones have passed it.
+    unopened: VecDeque<Partition>,
+    open: Vec<OpenPartition>,
+    epoch_rows: usize,
+    epoch_start: Duration,
+    reported: Option<Report>,
+    rows: Counter,
+    bad: Counter,
+    watermark: Gauge,
+}
+
+/// A partition that is being read.
+struct OpenPartition {
+    partition: Partition,
+    reader: Box<dyn PartitionReader>,
+    watermark: Watermark,
+    /// Rows given so far, to name a bad one by.
+    rows: u64,
+    /// Since when there was nothing to read.
+    waiting_since: Option<Duration>,
+}
+
+/// What one turn came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// A batch was read: go on at once.
+    Read,
+    /// There is something to read, but one of the limits is reached.
+    Blocked,
+    /// There is nothing to read now.
+    Waiting,
+}
+
+impl SourceDriver {
+    #[allow(clippy::too_many_arguments)] // built in one place, from what that place has at hand
+    fn new(
+        index: usize,
+        worker: usize,
+        workers: usize,
+        source: BoundSource,
+        shared: Arc<Shared>,
+        context: Rc<Context>,
+        capability: Capability<Stamp>,
+        activator: Activator,
+    ) -> SourceDriver {
+        let mine = source.listing.partitions.iter().skip(worker).step_by(workers);
+        let mut unopened: Vec<_> = mine.cloned().collect();
+        unopened.sort_by_key(|partition| partition.bound);
+        let name = &source.options.name;
+        let (rows, bad) = (shared.metrics.counter(name, "rows"), shared.metrics.counter(name, "bad"));
+        let watermark = shared.metrics.watermark(name, worker);
+        activator.activate();
+        SourceDriver {
+            index,
+            unopened: unopened.into(),
+            open: Vec::new(),
+            epoch_rows: 0,
+            epoch_start: shared.clock.elapsed(),
+            reported: None,
+            rows,
+            bad,
+            watermark,
+            source,
+            shared,
+            context,
+            activator,
+            capability: Some(capability),
+        }
+    }
+
+    fn activate<D: Record>(&mut self, output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>) {
+        if self.capability.is_none() || self.shared.stopping() {
+            return;
+        }
+        match self.turn::<D>(output) {
+            Err(error) => self.shared.fail(error.at(format_args!("source {}", self.source.options.name))),
+            Ok(_) if self.capability.is_none() => {}
+            Ok(Turn::Read) => self.activator.activate(),
+            Ok(Turn::Blocked) => self.activator.activate_after(BLOCKED),
+            Ok(Turn::Waiting) => self.activator.activate_after(POLL),
+        }
+    }
+
+    fn turn<D: Record>(&mut self, output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>) -> Result<Turn> {
+        self.open_due()?;
+        // Nothing is read before the first word to the others: they measure themselves by it.
+        let turn = match self.reported.is_some() && self.may_go_on() {
+            true => self.read_next::<D>(output)?,
+            false => Turn::Blocked,
+        };
+        self.move_on(turn);
+        Ok(turn)
+    }
+
+    /// Opens every partition whose events the open ones have reached.
+    fn open_due(&mut self) -> Result<()> {
+        while let Some(next) = self.unopened.front() {
+            let bound = next.bound.unwrap_or(EventTime::MIN);
+            if self.open.iter().any(|open| open.watermark.progress() <= bound && open.waiting_since.is_none()) {
+                break;
+            }
+            let partition = self.unopened.pop_front().expect("it was just seen");
+            let reader = self.source.source.open(&partition, partition.start.as_ref(), &self.source.scan);
+            let reader = reader.map_err(|error| error.at(&partition.id))?;
+            let watermark = self.first_watermark(&partition);
+            self.open.push(OpenPartition { partition, reader, watermark, rows: 0, waiting_since: None });
+        }
+        Ok(())
+    }
+
+    fn first_watermark(&self, partition: &Partition) -> Watermark {
+        let floor = partition.bound.unwrap_or(EventTime::MIN);
+        let default = if partition.followed { Duration::ZERO } else { Duration::MAX };
+        match partition.bound {
+            Some(bound) if !partition.followed => Watermark::Promised(bound),
+            _ => Watermark::Following {
+                floor,
+                largest: EventTime::MIN,
+                disorder: self.source.options.disorder.unwrap_or(default),
+            },
+        }
+    }
+
+    /// Whether flow control allows to read, opening the next epoch where this one is full.
+    fn may_go_on(&mut self) -> bool {
+        let limits = &self.shared.limits;
+        let full = self.epoch_rows >= limits.epoch_rows
+            || self.epoch_rows > 0 && self.shared.clock.elapsed() - self.epoch_start >= limits.epoch_interval;
+        if !full {
+            return true;
+        }
+        let next = self.epoch().next();
+        let closed = self.context.probe.with_frontier(|frontier| frontier.iter().map(|stamp| stamp.epoch).min());
+        let allowed = closed.is_none_or(|closed| next.0 < closed.0 + limits.epochs_ahead);
+        if allowed {
+            self.open_epoch(next);
+        }
+        allowed
+    }
+
+    /// Reads one batch, from the partition that is furthest behind of those that have one.
+    fn read_next<D: Record>(
+        &mut self,
+        output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>,
+    ) -> Result<Turn> {
+        self.open.sort_by_key(|open| open.watermark.progress());
+        let limit = self.context.control.borrow().slowest() + self.shared.limits.lockstep;
+        let drops_bad_records = self.drops_bad_records();
+        let mut at = 0;
+        while at < self.open.len() {
+            let open = &mut self.open[at];
+            if open.watermark.progress() > limit {
+                return Ok(Turn::Blocked);
+            }
+            match open.reader.next() {
+                Ok(Next::Batch(batch)) => {
+                    open.waiting_since = None;
+                    self.send(at, batch, output)?;
+                    return Ok(Turn::Read);
+                }
+                Ok(Next::Pending) => {
+                    open.waiting_since.get_or_insert(self.shared.clock.elapsed());
+                    at += 1;
+                }
+                Ok(Next::End) => drop(self.open.remove(at)),
+                Err(error) if error.kind() == ErrorKind::Data && drops_bad_records => self.bad.add(1),
+                Err(error) => return Err(error.at(&open.partition.id)),
+            }
+        }
+        Ok(if self.unopened.is_empty() { Turn::Waiting } else { Turn::Blocked })
+    }
+
+    fn send<D: Record>(
+        &mut self,
+        at: usize,
+        batch: SourceBatch,
+        output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>,
+    ) -> Result<()> {
+        let capability = self.capability.as_ref().expect("a source that reads can send");
+        let mut events = self.decode::<D>(&self.open[at], &batch)?;
+        let open = &mut self.open[at];
+        let held = capability.time().event_time;
+        let stamp = Stamp::new(capability.time().epoch, open.watermark.now().max(held));
+        if let Err(position) = open.watermark.pass(&mut events, held) {
+            return Err(Error::data(format!(
+                "row {} has event time {}, below the bound {} that the source itself gave; its statistics are wrong",
+                open.rows + position as u64,
+                events.events[position].time,
+                open.watermark.now()
+            ))
+            .at(&open.partition.id));
+        }
+        if let (Watermark::Promised(bound), Some(after)) = (&mut open.watermark, batch.bound_after) {
+            *bound = after.max(*bound);
+        }
+        open.rows += batch.rows.num_rows() as u64;
+        self.epoch_rows += batch.rows.num_rows();
+        self.rows.add(batch.rows.num_rows() as u64);
+        let scan = &self.source.scan;
+        if scan.from.is_some() || scan.to.is_some() {
+            events = events.transform(|event, out| {
+                if scan.wants(event.time) {
+                    out.push(event)
+                }
+            });
+        }
+        // A followed partition has ended when all it can still hold is unwanted.
+        if open.partition.followed && scan.to.is_some_and(|to| to <= open.watermark.now()) {
+            self.open.remove(at);
+        }
+        if !events.is_empty() {
+            output.session_with_builder(&capability.delayed(&stamp)).give_container(&mut events);
+        }
+        Ok(())
+    }
+
+    /// The rows of a batch as events, less those that are bad and may be dropped.
+    fn decode<D: Record>(&self, open: &OpenPartition, batch: &SourceBatch) -> Result<Batch<D>> {
+        let mut events = Vec::new();
+        let mut start = 0;
+        while let Err(error) = D::decode(&batch.rows.slice(start, batch.rows.num_rows() - start), &mut events) {
+            let Some(row) = error.row.filter(|_| self.drops_bad_records()) else {
+                let row = error.row.map(|row| row + start + open.rows as usize);
+                return Err(Error::data(crate::DecodeError { row, ..error }.to_string()).at(&open.partition.id));
+            };
+            self.bad.add(1);
+            D::decode(&batch.rows.slice(start, row), &mut events).expect("the rows before the first bad one are good");
+            start += row + 1;
+        }
+        if let Some(max_ahead) = self.max_ahead(open.partition.followed) {
+            let latest = self.shared.clock.now() + max_ahead;
+            if let Some(row) = events.iter().position(|event| event.time > latest) {
+                if !self.drops_bad_records() {
+                    return Err(Error::data(format!(
+                        "row {} has event time {}, more than {max_ahead} ahead of the clock; it would make everything \
+                         after it late. Raise `max_ahead`, or drop bad records",
+                        open.rows + row as u64,
+                        events[row].time,
+                    ))
+                    .at(&open.partition.id));
+                }
+                let before = events.len();
+                events.retain(|event| event.time <= latest);
+                self.bad.add((before - events.len()) as u64);
+            }
+        }
+        Ok(Batch::from(events))
+    }
+
+    fn drops_bad_records(&self) -> bool {
+        self.source.options.bad_records == Some(BadRecords::Drop)
+    }
+
+    fn max_ahead(&self, followed: bool) -> Option<Duration> {
+        self.source.options.max_ahead.or(followed.then(|| 1.days()))
+    }
+
+    /// Moves the capability to what this source can still send, and tells the others.
+    fn move_on(&mut self, turn: Turn) {
+        let next = self.unopened.front().map(|next| next.bound.unwrap_or(EventTime::MIN));
+        if self.open.is_empty() && next.is_none() {
+            return self.end();
+        }
+        let now = self.shared.clock.elapsed();
+        let idle_after = self.source.options.idle_after;
+        let is_idle = |since: Duration| idle_after.is_some_and(|limit| now - since >= limit);
+        let holding: Vec<_> = self.open.iter().filter(|open| !open.waiting_since.is_some_and(is_idle)).collect();
+        let watermark = holding.iter().map(|open| open.watermark.now()).chain(next).min();
+        let progress = holding.iter().map(|open| open.watermark.progress()).chain(next).min();
+        let state = match turn {
+            _ if watermark.is_none() => State::Idle,
+            Turn::Waiting => State::Waiting,
+            Turn::Read | Turn::Blocked => State::Active,
+        };
+        let (highest, followed) = {
+            let control = self.context.control.borrow();
+            (control.highest_epoch(), control.held_watermark())
+        };
+        if turn != Turn::Read && highest > self.epoch() {
+            self.open_epoch(highest);
+        }
+        let capability = self.capability.as_mut().expect("only its end takes it");
+        let Stamp { epoch, event_time: held } = *capability.time();
+        // An idle source follows the others and never passes them; when all are idle the watermark stays.
+        let watermark = watermark.or(followed).unwrap_or(held).max(held);
+        capability.downgrade(&Stamp::new(epoch, watermark));
+        self.watermark.set(watermark);
+        self.tell(Report { epoch, progress: progress.unwrap_or(watermark), watermark, state });
+    }
+
+    /// Nothing can be sent any more.
+    fn end(&mut self) {
+        let epoch = self.epoch();
+        self.capability = None;
+        self.watermark.set(EventTime::MAX);
+        self.tell(Report { epoch, progress: EventTime::MAX, watermark: EventTime::MAX, state: State::Done });
+    }
+
+    /// Tells the others when it makes a difference to them: they need not know every batch.
+    fn tell(&mut self, report: Report) {
+        let grain = Duration::from_micros(self.shared.limits.lockstep.as_micros() / 8);
+        let news = self.reported.is_none_or(|last| {
+            last.state != report.state
+                || last.epoch != report.epoch
+                || report.progress - last.progress >= grain
+                || report.watermark - last.watermark >= grain
+        });
+        if news {
+            self.reported = Some(report);
+            self.context.control.borrow_mut().report(self.index, report);
+        }
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.capability.as_ref().expect("only its end takes it").time().epoch
+    }
+
+    fn open_epoch(&mut self, epoch: Epoch) {
+        let capability = self.capability.as_mut().expect("only its end takes it");
+        capability.downgrade(&Stamp::new(epoch, capability.time().event_time));
+        self.epoch_rows = 0;
+        self.epoch_start = self.shared.clock.elapsed();
+    }
+}

@@ -1,0 +1,222 @@
+//! A stream of events between two operators.
+
+use std::rc::Rc;
+
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Concat;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::{Operator, OutputBuilder};
+use timely::progress::operate::FrontierInterest;
+
+use super::context::Flow;
+use super::exchange::by_owner;
+use super::graph::{NodeId, NodeSpec};
+use super::step::{Step, drive, enter};
+use crate::time::Stamp;
+use crate::{Batch, Data, Error, KeyGroup, Record};
+
+/// Timely's stream beneath ours.
+pub(super) type Inner<'s, D> = timely::dataflow::Stream<'s, Stamp, Batch<D>>;
+
+/// The late records of a stream that has none.
+#[derive(Clone, Copy, Debug)]
+pub enum NoLate {}
+
+/// A stream of events of type `D`, on its way from one operator to the next.
+///
+/// The operators are methods that extension traits hang on it; they come with the prelude. `L` is the type of the
+/// records that came too late for the step that made the stream; [`Stream::late`] gives them.
+pub struct Stream<'s, D: Data, L = NoLate> {
+    inner: Inner<'s, D>,
+    flow: Flow<'s>,
+    node: NodeId,
+    upserts: bool,
+    late: Option<Rc<LateStream<'s, L>>>,
+}
+
+/// The second output of a step, kept until it is asked for.
+type LateStream<'s, L> = dyn Fn() -> (Inner<'s, L>, NodeId) + 's;
+
+impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
+    /// Another hand on the same stream; each consumer sees every event.
+    pub fn fork(&self) -> Stream<'s, D, L> {
+        Stream {
+            inner: self.inner.clone(),
+            flow: self.flow.clone(),
+            node: self.node,
+            upserts: self.upserts,
+            late: self.late.clone(),
+        }
+    }
+
+    /// The flow that the stream is part of.
+    pub fn flow(&self) -> &Flow<'s> {
+        &self.flow
+    }
+
+    /// Adds an operator without memory, as a function of whole batches.
+    ///
+    /// What it returns has the same stamp, so it may not move an event below the event time it came with.
+    pub fn transform<R: Data>(
+        self,
+        spec: NodeSpec,
+        mut each: impl FnMut(Batch<D>) -> Batch<R> + 'static,
+    ) -> Stream<'s, R> {
+        let (flow, upserts) = (self.flow.clone(), self.upserts);
+        let node = flow.add(spec, vec![self.node]);
+        let inner = self.inner.unary::<NoopBuilder<Batch<R>>, _, _, _>(Pipeline, &flow.label(node), move |_, _| {
+            move |input, output| {
+                enter(node);
+                input.for_each(|capability, batch| {
+                    let mut made = each(std::mem::take(batch));
+                    if !made.is_empty() {
+                        output.session_with_builder(&capability).give_container(&mut made);
+                    }
+                });
+            }
+        });
+        Stream::of(inner, flow, node, upserts)
+    }
+
+    /// Adds an operator without memory that has two outputs.
+    pub fn transform_two<A: Data, B: Data>(
+        self,
+        spec: NodeSpec,
+        mut each: impl FnMut(Batch<D>) -> (Batch<A>, Batch<B>) + 'static,
+    ) -> (Stream<'s, A>, Stream<'s, B>) {
+        let (flow, upserts) = (self.flow.clone(), self.upserts);
+        let node = flow.add(spec, vec![self.node]);
+        let mut builder = OperatorBuilder::new(flow.label(node), flow.scope());
+        let mut input = builder.new_input(self.inner, Pipeline);
+        builder.set_notify_for(0, FrontierInterest::Never);
+        let (first, first_stream) = builder.new_output();
+        let (second, second_stream) = builder.new_output();
+        let mut first = OutputBuilder::<_, NoopBuilder<Batch<A>>>::from(first);
+        let mut second = OutputBuilder::<_, NoopBuilder<Batch<B>>>::from(second);
+        builder.build(move |_| {
+            move |_| {
+                enter(node);
+                let (mut first, mut second) = (first.activate(), second.activate());
+                input.for_each(|capability, batch| {
+                    let (mut a, mut b) = each(std::mem::take(batch));
+                    if !a.is_empty() {
+                        first.session_with_builder(&capability).give_container(&mut a);
+                    }
+                    if !b.is_empty() {
+                        second.session_with_builder(&capability).give_container(&mut b);
+                    }
+                });
+            }
+        });
+        (Stream::of(first_stream, flow.clone(), node, upserts), Stream::of(second_stream, flow, node, upserts))
+    }
+
+    /// Adds the events of `other`.
+    pub fn concat<M: 'static>(self, spec: NodeSpec, other: Stream<'s, D, M>) -> Stream<'s, D> {
+        let flow = self.flow.clone();
+        if self.upserts != other.upserts {
+            flow.refuse(&spec, "one of the streams may still correct its results and the other may not");
+        }
+        let node = flow.add(spec, vec![self.node, other.node]);
+        Stream::of(self.inner.concat(other.inner), flow, node, self.upserts)
+    }
+
+    /// Adds a stateful step; each event goes to the worker that owns its `group`.
+    pub fn step<S: Step<In = D>>(
+        self,
+        spec: NodeSpec,
+        group: impl Fn(&D) -> KeyGroup + 'static,
+        step: S,
+    ) -> Stream<'s, S::Out, S::Late> {
+        let spec = NodeSpec { keyed: true, ..spec };
+        let (flow, node) = self.enter_step(spec);
+        let (results, late) = drive(self, node, by_owner(move |data, workers| group(data).owner(workers)), step);
+        Stream::of_step(results, late, flow, node)
+    }
+
+    /// Adds a stateful step that each worker runs on the events it has.
+    pub fn local_step<S: Step<In = D>>(self, spec: NodeSpec, step: S) -> Stream<'s, S::Out, S::Late> {
+        let (flow, node) = self.enter_step(spec);
+        let (results, late) = drive(self, node, Pipeline, step);
+        Stream::of_step(results, late, flow, node)
+    }
+
+    /// Marks the stream as one of upserts: its rows carry versions, and a later firing replaces an earlier one.
+    pub fn into_upserts(mut self) -> Stream<'s, D, L> {
+        self.upserts = true;
+        self
+    }
+
+    /// Whether the rows carry versions that later rows may replace.
+    pub fn is_upserts(&self) -> bool {
+        self.upserts
+    }
+
+    /// Writes the stream to the sink that is bound to `name`.
+    #[track_caller]
+    pub fn sink(self, name: &str)
+    where
+        D: Record,
+    {
+        super::write::sink(self, name);
+    }
+
+    /// The records that came too late for the step behind this stream, as they were when they came.
+    ///
+    /// They are counted whether or not this is called.
+    #[track_caller]
+    pub fn late(&self) -> Stream<'s, L>
+    where
+        L: Data,
+    {
+        let late = self.late.as_ref().expect("only a step has a type of late records, and a step has the stream");
+        let (inner, from) = late();
+        let node = self.flow.add(NodeSpec::stateless("late"), vec![from]);
+        Stream::of(inner, self.flow.clone(), node, false)
+    }
+
+    fn enter_step(&self, spec: NodeSpec) -> (Flow<'s>, NodeId) {
+        if self.upserts {
+            let why = "its input may still correct its results (allowed lateness or early firing), which no stateful \
+                       step but a sink accepts; drop the lateness, or put the step before the window";
+            self.flow.refuse(&spec, why);
+        }
+        (self.flow.clone(), self.flow.add(spec, vec![self.node]))
+    }
+
+    pub(super) fn node(&self) -> NodeId {
+        self.node
+    }
+
+    pub(super) fn into_inner(self) -> Inner<'s, D> {
+        self.inner
+    }
+
+    fn of_step(results: Inner<'s, D>, late: Inner<'s, L>, flow: Flow<'s>, node: NodeId) -> Stream<'s, D, L>
+    where
+        L: Data,
+    {
+        let late: Rc<LateStream<'s, L>> = Rc::new(move || (late.clone(), node));
+        Stream { inner: results, flow, node, upserts: false, late: Some(late) }
+    }
+}
+
+impl<'s, D: Data> Stream<'s, D> {
+    pub(super) fn of(inner: Inner<'s, D>, flow: Flow<'s>, node: NodeId, upserts: bool) -> Stream<'s, D> {
+        Stream { inner, flow, node, upserts, late: None }
+    }
+}
+
+impl<D: Data, L> std::fmt::Debug for Stream<'_, D, L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("node", &self.node).field("upserts", &self.upserts).finish_non_exhaustive()
+    }
+}
+
+/// Refused graphs are collected, so that one start names them all.
+impl Flow<'_> {
+    pub(super) fn refuse(&self, spec: &NodeSpec, why: &str) {
+        self.context().refuse(Error::usage(format!("{spec} at {}: {why}", spec.location)));
+    }
+}

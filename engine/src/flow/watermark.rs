@@ -1,0 +1,116 @@
+//! The watermark of a partition, record by record: a pure function of the partition's content.
+
+use crate::{Batch, Duration, EventTime};
+
+/// What is known about the event times still to come in one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watermark {
+    /// The source promises it; a record below it is a broken promise.
+    Promised(EventTime),
+    /// It follows the largest event time so far at a distance, or stands at `floor` until that passes it.
+    Following {
+        /// Where it starts: the beginning of time, or the seam of a hybrid source.
+        floor: EventTime,
+        /// The largest event time so far.
+        largest: EventTime,
+        /// How far behind it a record may be and still be on time.
+        disorder: Duration,
+    },
+}
+
+impl Watermark {
+    /// The watermark just before the next record.
+    pub(crate) fn now(&self) -> EventTime {
+        match *self {
+            Watermark::Promised(bound) => bound,
+            Watermark::Following { floor, largest, disorder } => floor.max(largest - disorder),
+        }
+    }
+
+    /// How far the partition has been read, in event time: what lockstep compares.
+    pub(crate) fn progress(&self) -> EventTime {
+        match *self {
+            Watermark::Promised(bound) => bound,
+            Watermark::Following { floor, largest, .. } => floor.max(largest),
+        }
+    }
+
+    /// Moves past the events of `batch` one by one, notes those that are behind, and returns the first that breaks a
+    /// promise. The watermark noted is never below `capability`, under which the source could still send.
+    ///
+    /// It does not depend on where one batch ends and the next begins.
+    pub(crate) fn pass<D>(&mut self, batch: &mut Batch<D>, capability: EventTime) -> Result<(), usize> {
+        match self {
+            Watermark::Promised(bound) => match batch.events.iter().position(|event| event.time < *bound) {
+                Some(position) => Err(position),
+                None => Ok(()),
+            },
+            Watermark::Following { floor, largest, disorder } => {
+                for position in 0..batch.events.len() {
+                    let time = batch.events[position].time;
+                    let watermark = (*largest - *disorder).max(*floor);
+                    if time < watermark {
+                        batch.set_behind(position, watermark.max(capability));
+                    }
+                    *largest = time.max(*largest);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Durations, Event};
+
+    fn at(seconds: i64) -> EventTime {
+        EventTime::default() + seconds.seconds()
+    }
+
+    fn batch(times: &[i64]) -> Batch<()> {
+        Batch::from(times.iter().map(|&time| Event::new(at(time), ())).collect::<Vec<_>>())
+    }
+
+    fn following(disorder: i64) -> Watermark {
+        Watermark::Following { floor: EventTime::MIN, largest: EventTime::MIN, disorder: disorder.seconds() }
+    }
+
+    #[test]
+    fn an_event_exactly_disorder_behind_is_on_time() {
+        let (mut watermark, mut batch) = (following(3), batch(&[10, 7, 6]));
+        watermark.pass(&mut batch, EventTime::MIN).unwrap();
+        assert_eq!(batch.behind(), [(2, at(7))]);
+        assert_eq!(watermark.now(), at(7));
+    }
+
+    #[test]
+    fn the_watermark_does_not_depend_on_batch_borders() {
+        let times = [5, 9, 2, 9, 12, 1, 8, 20, 3];
+        let (mut whole, mut all) = (following(3), batch(&times));
+        whole.pass(&mut all, EventTime::MIN).unwrap();
+        for cut in 0..=times.len() {
+            let (mut parts, mut first, mut second) = (following(3), batch(&times[..cut]), batch(&times[cut..]));
+            parts.pass(&mut first, EventTime::MIN).unwrap();
+            parts.pass(&mut second, EventTime::MIN).unwrap();
+            let shifted = second.behind().iter().map(|&(position, mark)| (position + cut as u32, mark));
+            let behind: Vec<_> = first.behind().iter().copied().chain(shifted).collect();
+            assert_eq!((parts, behind.as_slice()), (whole, all.behind()), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_behind_is_judged_by_the_capability_where_that_is_higher() {
+        let (mut watermark, mut batch) = (following(0), batch(&[5, 1]));
+        watermark.pass(&mut batch, at(50)).unwrap();
+        assert_eq!(batch.behind(), [(1, at(50))]);
+    }
+
+    #[test]
+    fn a_broken_promise_is_pointed_at() {
+        let mut watermark = Watermark::Promised(at(5));
+        assert_eq!(watermark.pass(&mut batch(&[5, 9]), EventTime::MIN), Ok(()));
+        assert_eq!(watermark.pass(&mut batch(&[9, 4]), EventTime::MIN), Err(1));
+    }
+}

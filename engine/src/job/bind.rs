@@ -1,0 +1,85 @@
+//! What stands behind the names of a graph.
+
+use std::sync::Arc;
+
+use crate::flow::{SinkDeclaration, SourceDeclaration, SourceOptions};
+use crate::{Error, EventTime, Listing, Result, Scan, Sink, Source};
+
+/// A source with everything its drivers need.
+#[derive(Clone)]
+pub(crate) struct BoundSource {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) options: SourceOptions,
+    pub(crate) scan: Scan,
+    pub(crate) listing: Arc<Listing>,
+}
+
+/// A sink that was looked at and can be written.
+#[derive(Clone)]
+pub(crate) struct BoundSink {
+    pub(crate) sink: Arc<dyn Sink>,
+}
+
+/// The bindings of a job, by name.
+#[derive(Clone, Default)]
+pub(super) struct Bindings {
+    pub(super) sources: Vec<(String, Arc<dyn Source>, SourceOptions)>,
+    pub(super) sinks: Vec<(String, Arc<dyn Sink>)>,
+    pub(super) from: Option<EventTime>,
+    pub(super) to: Option<EventTime>,
+}
+
+impl Bindings {
+    /// Names in the graph that are not bound, and bound names that are not in the graph, all at once.
+    pub(super) fn check(&self, sources: &[SourceDeclaration], sinks: &[SinkDeclaration]) -> Result<()> {
+        let declared: Vec<_> = sources.iter().map(|source| source.options.name()).collect();
+        let bound: Vec<_> = self.sources.iter().map(|(name, ..)| name.as_str()).collect();
+        check_names("source", &declared, &bound)?;
+        let declared: Vec<_> = sinks.iter().map(|sink| sink.name.as_str()).collect();
+        let bound: Vec<_> = self.sinks.iter().map(|(name, _)| name.as_str()).collect();
+        check_names("sink", &declared, &bound)
+    }
+
+    /// Lists the partitions of the source that is bound to what the graph declares.
+    pub(super) fn bind_source(&self, declared: &SourceDeclaration, batch_rows: usize) -> Result<BoundSource> {
+        let name = declared.options.name();
+        let (_, source, overrides) = self.sources.iter().find(|bound| bound.0 == name).expect("names were checked");
+        let scan = Scan {
+            schema: Arc::clone(&declared.schema),
+            event_time: declared.event_time.to_string(),
+            from: self.from,
+            to: self.to,
+            batch_rows,
+        };
+        let listing = source.partitions(&scan).map_err(|error| error.at(format_args!("source {name}")))?;
+        let options = SourceOptions { name: name.to_string(), ..overrides.clone() }.or(declared.options.clone());
+        Ok(BoundSource { source: Arc::clone(source), options, scan, listing: Arc::new(listing) })
+    }
+
+    /// The sink that is bound to what the graph declares.
+    pub(super) fn bind_sink(&self, declared: &SinkDeclaration) -> BoundSink {
+        let (_, sink) = self.sinks.iter().find(|bound| bound.0 == declared.name).expect("names were checked");
+        BoundSink { sink: Arc::clone(sink) }
+    }
+}
+
+fn check_names(what: &str, declared: &[&str], bound: &[&str]) -> Result<()> {
+    let list = |names: &[&str]| match names {
+        [] => "none".to_string(),
+        names => names.join(", "),
+    };
+    let unknown: Vec<_> = bound.iter().copied().filter(|name| !declared.contains(name)).collect();
+    let unbound: Vec<_> = declared.iter().copied().filter(|name| !bound.contains(name)).collect();
+    let twice = bound.iter().enumerate().find(|(at, name)| bound[..*at].contains(name));
+    let expected = format!("the graph has the {what}s: {}", list(declared));
+    if !unknown.is_empty() {
+        return Err(Error::usage(format!("unknown {what} {}; {expected}", list(&unknown))));
+    }
+    if let Some((_, name)) = twice {
+        return Err(Error::usage(format!("{what} {name} is bound twice; {expected}")));
+    }
+    if !unbound.is_empty() {
+        return Err(Error::usage(format!("nothing is bound to {what} {}; {expected}", list(&unbound))));
+    }
+    Ok(())
+}

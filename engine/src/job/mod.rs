@@ -1,0 +1,18 @@
+//! A job: a graph, what its names are bound to, and the workers that run it.
+
+mod bind;
+mod limits;
+mod metrics;
+mod plan;
+mod run;
+mod shared;
+mod turns;
+mod worker;
+
+pub(crate) use bind::{BoundSink, BoundSource};
+pub use limits::Limits;
+pub use metrics::{Counter, Gauge, Metrics};
+pub use plan::{Plan, SourcePlan};
+pub use run::{Job, Outcome, Running, StopHandle};
+pub(crate) use shared::Shared;
+pub use turns::{AnyOrder, Turns};

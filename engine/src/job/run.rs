@@ -1,0 +1,271 @@
+//! From a graph and its bindings to a result.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::bind::Bindings;
+use super::worker::{GraphFn, WorkerPlan};
+use super::{AnyOrder, Limits, Metrics, Plan, Shared, SourcePlan, Turns};
+use crate::data::KEY_GROUPS;
+use crate::flow::{Context, Control, Flow, Graph, Mode, SinkDeclaration, SourceDeclaration, SourceOptions};
+use crate::{Clock, Duration, Error, ErrorKind, EventTime, Listing, Result, Sink, Source, SystemClock};
+
+/// A graph and what its names are bound to: `Job::new(graph).source(…).sink(…).run()`.
+#[derive(Clone)]
+pub struct Job {
+    graph_fn: Arc<GraphFn>,
+    bindings: Bindings,
+    workers: usize,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    turns: Arc<dyn Turns>,
+}
+
+/// A graph that was looked at: its operators, and the names to bind.
+struct Description {
+    graph: Graph,
+    sources: Vec<SourceDeclaration>,
+    sinks: Vec<SinkDeclaration>,
+}
+
+impl Job {
+    /// A job that runs `graph` on one worker.
+    ///
+    /// The function is called once per worker and once to look at it, and must build the same graph each time.
+    pub fn new(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> Job {
+        Job {
+            graph_fn: Arc::new(graph),
+            bindings: Bindings::default(),
+            workers: 1,
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock::new()),
+            turns: Arc::new(AnyOrder),
+        }
+    }
+
+    /// Binds a source to its name in the graph.
+    pub fn source(self, name: &str, source: impl Source + 'static) -> Job {
+        self.source_with(name, Arc::new(source), SourceOptions::default())
+    }
+
+    /// Binds a source to its name, with options that override the graph's.
+    pub fn source_with(mut self, name: &str, source: Arc<dyn Source>, options: SourceOptions) -> Job {
+        self.bindings.sources.push((name.to_string(), source, options));
+        self
+    }
+
+    /// Binds a sink to its name in the graph.
+    pub fn sink(self, name: &str, sink: impl Sink + 'static) -> Job {
+        self.sink_with(name, Arc::new(sink))
+    }
+
+    /// Binds a shared sink to its name in the graph.
+    pub fn sink_with(mut self, name: &str, sink: Arc<dyn Sink>) -> Job {
+        self.bindings.sinks.push((name.to_string(), sink));
+        self
+    }
+
+    /// Runs on this many worker threads, 256 at most. The answer is the same for any number.
+    pub fn workers(mut self, workers: usize) -> Job {
+        self.workers = workers;
+        self
+    }
+
+    /// Leaves out events before `from`.
+    pub fn from(mut self, from: EventTime) -> Job {
+        self.bindings.from = Some(from);
+        self
+    }
+
+    /// Leaves out events at or after `to`; a followed source ends when its watermark reaches it.
+    pub fn to(mut self, to: EventTime) -> Job {
+        self.bindings.to = Some(to);
+        self
+    }
+
+    /// Bounds how far the job may run ahead of itself.
+    pub fn limits(mut self, limits: Limits) -> Job {
+        self.limits = limits;
+        self
+    }
+
+    /// Takes the time from `clock`.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Job {
+        self.clock = clock;
+        self
+    }
+
+    /// Lets `turns` decide which worker steps next.
+    pub fn turns(mut self, turns: Arc<dyn Turns>) -> Job {
+        self.turns = turns;
+        self
+    }
+
+    /// The operators of the graph; nothing needs to be bound.
+    ///
+    /// # Errors
+    /// Every reason why the graph cannot be run.
+    pub fn graph(&self) -> Result<Graph> {
+        Ok(self.describe()?.graph)
+    }
+
+    /// The names of the sources and of the sinks that the graph wants bound.
+    pub fn names(&self) -> Result<(Vec<String>, Vec<String>)> {
+        let Description { sources, sinks, .. } = self.describe()?;
+        let sources = sources.iter().map(|source| source.options.name().to_string()).collect();
+        Ok((sources, sinks.into_iter().map(|sink| sink.name).collect()))
+    }
+
+    /// What a run would read. Looks at metadata, not at rows (but where a file has no statistics, which it says).
+    pub fn plan(&self) -> Result<Plan> {
+        let description = self.describe()?;
+        let mut sources = Vec::new();
+        for declared in &description.sources {
+            self.bindings.check(&description.sources, &[]).or_else(|error| match self.bindings.sinks.is_empty() {
+                true => Err(error),
+                false => self.bindings.check(&description.sources, &description.sinks),
+            })?;
+            let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
+            sources.push(SourcePlan {
+                name: declared.options.name().to_string(),
+                binding: bound.source.describe(),
+                listing: Listing::clone(&bound.listing),
+            });
+        }
+        Ok(Plan { sources })
+    }
+
+    /// Runs the job to the end of its input.
+    ///
+    /// # Errors
+    /// Whatever ended it early. A panic in one of the graph's closures is an error of kind [`ErrorKind::Panic`] that
+    /// names the step; the process lives on.
+    pub fn run(self) -> Result<Outcome> {
+        self.start()?.join()
+    }
+
+    /// Starts the workers and returns while they run.
+    ///
+    /// # Errors
+    /// What can be known before anything is read: a refused graph, a wrong name, a source or sink that is not there.
+    pub fn start(self) -> Result<Running> {
+        if !(1..=KEY_GROUPS as usize).contains(&self.workers) {
+            return Err(Error::usage(format!("{} workers: a job has 1 to {KEY_GROUPS}", self.workers)));
+        }
+        let Description { graph, sources, sinks } = self.describe()?;
+        self.bindings.check(&sources, &sinks)?;
+        let mut bound_sources = BTreeMap::new();
+        for declared in &sources {
+            let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
+            bound_sources.insert(declared.options.name().to_string(), bound);
+        }
+        let mut bound_sinks = BTreeMap::new();
+        for declared in &sinks {
+            let bound = self.bindings.bind_sink(declared);
+            bound.sink.check(&declared.schema).map_err(|error| error.at(format_args!("sink {}", declared.name)))?;
+            bound_sinks.insert(declared.name.clone(), bound);
+        }
+        let shared = Arc::new(Shared::new(self.limits, Arc::clone(&self.clock)));
+        let written = bound_sinks.iter().map(|(name, bound)| (name.clone(), Arc::clone(&bound.sink))).collect();
+        let started = self.clock.elapsed();
+        let plan = WorkerPlan {
+            graph_fn: self.graph_fn,
+            graph,
+            shared: Arc::clone(&shared),
+            sources: bound_sources,
+            sinks: bound_sinks,
+            turns: self.turns,
+        };
+        let workers =
+            timely::execute(timely::Config::process(self.workers), move |worker| super::worker::run(worker, &plan))
+                .map_err(|error| Error::environment("the worker threads do not start").caused_by(error))?;
+        Ok(Running { shared, workers, written, started })
+    }
+
+    /// Builds the graph on a worker of its own that never steps.
+    fn describe(&self) -> Result<Description> {
+        let control = Rc::new(RefCell::new(Control::new(0, 1, 0)));
+        let context = Rc::new(Context::new(Mode::Describe, control));
+        let build = || {
+            let allocator = timely::communication::Allocator::Thread(Default::default());
+            let mut worker = timely::worker::Worker::new(timely::WorkerConfig::default(), allocator, None);
+            worker.dataflow(|scope| (self.graph_fn)(&Flow::new(scope, Rc::clone(&context))));
+        };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(build)) {
+            let message = panic.downcast_ref::<String>().cloned();
+            let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+            return Err(Error::new(
+                ErrorKind::Panic,
+                format!("building the graph panicked: {}", message.unwrap_or_default()),
+            ));
+        }
+        let graph = context.finished_graph()?;
+        let (sources, sinks) = (context.sources.take(), context.sinks.take());
+        Ok(Description { graph, sources, sinks })
+    }
+}
+
+/// A job whose workers run.
+pub struct Running {
+    shared: Arc<Shared>,
+    workers: timely::communication::WorkerGuards<()>,
+    written: Vec<(String, Arc<dyn Sink>)>,
+    started: Duration,
+}
+
+/// What a job that ran to the end of its input has to say.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was counted: rows read and written, late and bad records.
+    pub metrics: Arc<Metrics>,
+    /// How long it ran.
+    pub elapsed: Duration,
+}
+
+/// Stops a running job from elsewhere.
+#[derive(Clone)]
+pub struct StopHandle(Arc<Shared>);
+
+impl StopHandle {
+    /// Asks the job to end. Windows that are half full do not fire, and what is not published stays unpublished.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+impl Running {
+    /// The counts and watermarks while it runs.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.shared.metrics)
+    }
+
+    /// A handle that stops the job; it then ends within a second, with an error of kind [`ErrorKind::Stopped`].
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(Arc::clone(&self.shared))
+    }
+
+    /// Whether every worker has ended, so that `join` would not wait.
+    pub fn is_finished(&self) -> bool {
+        self.workers.guards().iter().all(|guard| guard.is_finished())
+    }
+
+    /// Waits for the end.
+    pub fn join(self) -> Result<Outcome> {
+        let Running { shared, workers, written, started } = self;
+        for outcome in workers.join() {
+            if let Err(message) = outcome {
+                shared.fail(Error::new(ErrorKind::Panic, format!("a worker died: {message}")));
+            }
+        }
+        if let Some(error) = shared.failure() {
+            return Err(error);
+        }
+        for (name, sink) in written {
+            sink.finish().map_err(|error| error.at(format_args!("sink {name}")))?;
+        }
+        Ok(Outcome { metrics: Arc::clone(&shared.metrics), elapsed: shared.clock.elapsed() - started })
+    }
+}

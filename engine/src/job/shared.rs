@@ -1,0 +1,42 @@
+//! What all workers of a job share: the stop flag, the first failure, the clock, the counts.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::{Limits, Metrics};
+use crate::{Clock, Error, ErrorKind};
+
+/// Shared by all workers of one job.
+pub(crate) struct Shared {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
+    stop: AtomicBool,
+    failure: Mutex<Option<Error>>,
+}
+
+impl Shared {
+    pub(super) fn new(limits: Limits, clock: Arc<dyn Clock>) -> Shared {
+        Shared { metrics: Arc::default(), limits, clock, stop: AtomicBool::new(false), failure: Mutex::new(None) }
+    }
+
+    /// Ends the job with an error; the first one is told.
+    pub(crate) fn fail(&self, error: Error) {
+        self.failure.lock().expect("no panic holds it").get_or_insert(error);
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
+    /// Asks every worker to end without firing what is half full.
+    pub(super) fn stop(&self) {
+        self.fail(Error::new(ErrorKind::Stopped, "the job was stopped before its input ended"));
+    }
+
+    /// Whether the workers are to end.
+    pub(crate) fn stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failure.lock().expect("no panic holds it").take()
+    }
+}
