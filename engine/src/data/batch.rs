@@ -128,6 +128,27 @@ impl<D> Batch<D> {
         Batch { events: out, behind, versions }
     }
 
+    /// Parts the events into two batches, keeping what stands beside them. On an upsert stream, a row that went to the
+    /// one side leaves a retraction on the other, since an earlier firing of it may have gone there.
+    pub fn unzip<A, B>(mut self, mut side: impl FnMut(D) -> Result<A, B>) -> (Batch<A>, Batch<B>) {
+        let (mut left, mut right) = (Batch::<A>::default(), Batch::<B>::default());
+        let versions = self.versions.take();
+        if let Some(versions) = &versions {
+            let kept = || Some(Box::new(Versions { rows: Vec::new(), retracted: versions.retracted.clone() }));
+            (left.versions, right.versions) = (kept(), kept());
+        }
+        let mut behind = self.behind.drain(..).peekable();
+        for (position, event) in self.events.drain(..).enumerate() {
+            let watermark = behind.next_if(|next| next.0 as usize == position).map(|next| next.1);
+            let version = versions.as_ref().map(|versions| (event.time, versions.rows[position]));
+            match side(event.data) {
+                Ok(data) => place(&mut left, &mut right, Event::new(event.time, data), watermark, version),
+                Err(data) => place(&mut right, &mut left, Event::new(event.time, data), watermark, version),
+            }
+        }
+        (left, right)
+    }
+
     /// Deals the events into `targets` by `owner`, keeping what stands beside them.
     #[inline]
     pub(crate) fn deal(&mut self, mut owner: impl FnMut(&D) -> usize, targets: &mut [Batch<D>]) {
@@ -162,6 +183,24 @@ impl<D> Batch<D> {
             targets[owner].versions.get_or_insert_default().retracted.push(retracted);
         }
     }
+}
+
+/// Puts an event with what stands beside it into `target`, and the news of its absence into `other`.
+fn place<A, B>(
+    target: &mut Batch<A>,
+    other: &mut Batch<B>,
+    event: Event<A>,
+    watermark: Option<EventTime>,
+    version: Option<(EventTime, Version)>,
+) {
+    if let Some(watermark) = watermark {
+        target.set_behind(target.len(), watermark);
+    }
+    if let (Some(version), Some(here), Some(there)) = (version, &mut target.versions, &mut other.versions) {
+        here.rows.push(version.1);
+        there.retracted.push(version);
+    }
+    target.events.push(event);
 }
 
 impl<D> Accountable for Batch<D> {

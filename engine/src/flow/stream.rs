@@ -135,6 +135,34 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         Stream::of_step(results, late, flow, node)
     }
 
+    /// Adds a stateful step whose input can be combined before it is dealt.
+    ///
+    /// With several workers, each first runs `combine` on what it has and deals only what that emits; with one, `alone`
+    /// does the whole. Either way it is one node of the graph. What is late is found before the deal.
+    pub fn combined_step<A, C, S>(
+        self,
+        spec: NodeSpec,
+        alone: A,
+        combine: C,
+        group: impl Fn(&C::Out) -> KeyGroup + 'static,
+        step: S,
+    ) -> Stream<'s, S::Out, A::Late>
+    where
+        A: Step<In = D>,
+        C: Step<In = D, Late = A::Late>,
+        S: Step<In = C::Out, Out = A::Out>,
+    {
+        let (flow, node) = self.enter_step(NodeSpec { keyed: true, ..spec });
+        if flow.workers() == 1 {
+            let (results, late) = drive(self, node, Pipeline, alone);
+            return Stream::of_step(results, late, flow, node);
+        }
+        let (parts, late) = drive(self, node, Pipeline, combine);
+        let parts = Stream::of(parts, flow.clone(), node, false);
+        let (results, _) = drive(parts, node, by_owner(move |part, workers| group(part).owner(workers)), step);
+        Stream::of_step(results, late, flow, node)
+    }
+
     /// Adds a stateful step that each worker runs on the events it has.
     pub fn local_step<S: Step<In = D>>(self, spec: NodeSpec, step: S) -> Stream<'s, S::Out, S::Late> {
         let (flow, node) = self.enter_step(spec);

@@ -1,0 +1,27 @@
+//! The events that pass, as they are.
+
+use dualgauge_engine::flow::NodeSpec;
+use dualgauge_engine::{Data, Stream};
+
+/// Adds [`Filter::filter`] to streams.
+pub trait Filter<'s, D: Data> {
+    /// in: `D`; out: those for which `passes` is true.
+    ///
+    /// Remembers nothing, and nothing is late for it. On a stream whose results may still be corrected, a result that no
+    /// longer passes is retracted.
+    #[track_caller]
+    fn filter(self, passes: impl Fn(&D) -> bool + 'static) -> Stream<'s, D>;
+}
+
+impl<'s, D: Data, L: 'static> Filter<'s, D> for Stream<'s, D, L> {
+    #[track_caller]
+    fn filter(self, passes: impl Fn(&D) -> bool + 'static) -> Stream<'s, D> {
+        self.transform(NodeSpec::stateless("filter"), move |batch| {
+            batch.transform(|event, out| {
+                if passes(&event.data) {
+                    out.push(event);
+                }
+            })
+        })
+    }
+}

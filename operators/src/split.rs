@@ -1,0 +1,35 @@
+//! One stream as two of different types.
+
+use dualgauge_engine::flow::NodeSpec;
+use dualgauge_engine::{Data, Event, Stream};
+
+/// Which of two streams an event goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Either<A, B> {
+    /// To the first.
+    Left(A),
+    /// To the second.
+    Right(B),
+}
+
+/// Adds [`Split::split`] to streams.
+pub trait Split<'s, D: Data> {
+    /// in: `D`; out: two streams, each event on the one that `side` names, at the same event time.
+    ///
+    /// Remembers nothing, and nothing is late for it. For more than two, split again.
+    #[track_caller]
+    fn split<A: Data, B: Data>(self, side: impl Fn(D) -> Either<A, B> + 'static) -> (Stream<'s, A>, Stream<'s, B>);
+}
+
+impl<'s, D: Data, L: 'static> Split<'s, D> for Stream<'s, D, L> {
+    #[track_caller]
+    fn split<A: Data, B: Data>(self, side: impl Fn(D) -> Either<A, B> + 'static) -> (Stream<'s, A>, Stream<'s, B>) {
+        self.transform_two(NodeSpec::stateless("split"), move |batch| {
+            let sided = batch.transform(|event, out| out.push(Event::new(event.time, side(event.data))));
+            sided.unzip(|either| match either {
+                Either::Left(a) => Ok(a),
+                Either::Right(b) => Err(b),
+            })
+        })
+    }
+}

@@ -1,0 +1,20 @@
+//! Two streams of the same type as one.
+
+use dualgauge_engine::flow::NodeSpec;
+use dualgauge_engine::{Data, Stream};
+
+/// Adds [`Union::union`] to streams.
+pub trait Union<'s, D: Data> {
+    /// in: two streams of `D`; out: the events of both. Its watermark is the lesser of the two.
+    ///
+    /// Remembers nothing, and nothing is late for it.
+    #[track_caller]
+    fn union<M: 'static>(self, other: Stream<'s, D, M>) -> Stream<'s, D>;
+}
+
+impl<'s, D: Data, L: 'static> Union<'s, D> for Stream<'s, D, L> {
+    #[track_caller]
+    fn union<M: 'static>(self, other: Stream<'s, D, M>) -> Stream<'s, D> {
+        self.concat(NodeSpec::stateless("union"), other)
+    }
+}

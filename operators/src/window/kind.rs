@@ -1,0 +1,151 @@
+//! The kinds of windows, as values.
+
+use std::fmt;
+
+use dualgauge_engine::{Duration, EventTime};
+use serde::{Deserialize, Serialize};
+
+/// A half-open span of event time, `[start, end)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Window {
+    /// The first instant in it.
+    pub start: EventTime,
+    /// The first instant after it.
+    pub end: EventTime,
+}
+
+impl Window {
+    /// The window's last instant, which is the event time of its result.
+    pub fn last_instant(&self) -> EventTime {
+        self.end - Duration::from_micros(1)
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}, {})", self.start, self.end)
+    }
+}
+
+/// Windows of one size that follow each other without gap or overlap. See [`tumbling`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tumbling {
+    pub(super) size: Duration,
+    pub(super) offset: Duration,
+}
+
+/// Windows of one size, a new one every slide. See [`sliding`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sliding {
+    pub(super) size: Duration,
+    pub(super) slide: Duration,
+    pub(super) offset: Duration,
+}
+
+/// Windows that last as long as events follow each other within a gap. See [`session`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub(super) gap: Duration,
+}
+
+/// The one window that holds all of event time. See [`whole`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole;
+
+/// Windows of `size`, aligned to the Unix epoch: an event belongs to exactly one.
+///
+/// # Panics
+/// When `size` is not positive.
+pub fn tumbling(size: Duration) -> Tumbling {
+    assert!(size.is_positive(), "the size of a window is positive, not {size}");
+    Tumbling { size, offset: Duration::ZERO }
+}
+
+/// Windows of `size`, a new one every `slide`: an event belongs to `size / slide` of them.
+///
+/// # Panics
+/// When `slide` is not positive, or `size` is below `slide` (events between two windows would belong to none).
+pub fn sliding(size: Duration, slide: Duration) -> Sliding {
+    assert!(slide.is_positive(), "the slide of a window is positive, not {slide}");
+    assert!(size >= slide, "windows of {size} every {slide} leave events out; filter before the window instead");
+    Sliding { size, slide, offset: Duration::ZERO }
+}
+
+/// Windows by key that last as long as each event is less than `gap` after another: `[first, last + gap)`.
+///
+/// Two events exactly `gap` apart are in two sessions, always.
+///
+/// # Panics
+/// When `gap` is not positive.
+pub fn session(gap: Duration) -> Session {
+    assert!(gap.is_positive(), "the gap of sessions is positive, not {gap}");
+    Session { gap }
+}
+
+/// One window for all of event time. It fires when the input ends, and before that only if it fires early.
+pub fn whole() -> Whole {
+    Whole
+}
+
+fn checked_offset(offset: Duration, period: Duration) -> Duration {
+    assert!(
+        offset.as_micros().unsigned_abs() < period.as_micros().unsigned_abs(),
+        "an offset of {offset} is not below the period of {period}"
+    );
+    offset
+}
+
+impl Tumbling {
+    /// Moves every start by `offset`, later when positive.
+    ///
+    /// # Panics
+    /// When `offset` is not below the size, either way.
+    pub fn offset(mut self, offset: Duration) -> Tumbling {
+        self.offset = checked_offset(offset, self.size);
+        self
+    }
+
+    /// The window that an event at `time` belongs to.
+    #[inline]
+    pub fn window_of(&self, time: EventTime) -> Window {
+        let start = time.floor_to(self.size, self.offset);
+        Window { start, end: start + self.size }
+    }
+}
+
+impl Sliding {
+    /// Moves every start by `offset`, later when positive.
+    ///
+    /// # Panics
+    /// When `offset` is not below the slide, either way.
+    pub fn offset(mut self, offset: Duration) -> Sliding {
+        self.offset = checked_offset(offset, self.slide);
+        self
+    }
+}
+
+impl fmt::Display for Tumbling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tumbling {}", self.size)?;
+        if self.offset != Duration::ZERO { write!(f, " offset {}", self.offset) } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Sliding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sliding {} every {}", self.size, self.slide)?;
+        if self.offset != Duration::ZERO { write!(f, " offset {}", self.offset) } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session gap {}", self.gap)
+    }
+}
+
+impl fmt::Display for Whole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("whole of time")
+    }
+}

@@ -1,0 +1,15 @@
+//! Windows: the panes that event time is cut into, and what is computed in each.
+//!
+//! `stream.key_by(…).window(tumbling(10.seconds())).aggregate("name", count())`: one file a kind of window, and beside
+//! them what they share.
+
+mod fire;
+mod kind;
+mod panes;
+mod session;
+mod sliding;
+mod tumbling;
+mod windowed;
+
+pub use kind::{Session, Sliding, Tumbling, Whole, Window, session, sliding, tumbling, whole};
+pub use windowed::{InWindow, Pane, Windowed};

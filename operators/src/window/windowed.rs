@@ -1,0 +1,93 @@
+//! A keyed stream cut into windows, and the panes that come out.
+
+use std::marker::PhantomData;
+
+use dualgauge_engine::{Data, Duration, EventTime, Key};
+use serde::{Deserialize, Serialize};
+
+use super::kind::Window;
+use crate::key_by::KeyedStream;
+
+/// The result of one key in one window.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pane<K, V> {
+    /// The key.
+    pub key: K,
+    /// The window.
+    pub window: Window,
+    /// What the aggregate made of the events.
+    pub value: V,
+}
+
+impl<K, V> Pane<K, V> {
+    /// The event time of the result: the window's last instant.
+    pub fn time(&self) -> EventTime {
+        self.window.last_instant()
+    }
+}
+
+/// A keyed stream cut into windows: `aggregate` follows.
+pub struct Windowed<'s, K, D: Data, L, F, W> {
+    pub(super) keyed: KeyedStream<'s, D, L, F>,
+    pub(super) window: W,
+    pub(super) lateness: Duration,
+    pub(super) early: Option<Duration>,
+    pub(super) _key: PhantomData<K>,
+}
+
+/// Adds [`InWindow::window`] to keyed streams.
+pub trait InWindow<'s, K, D: Data, L, F> {
+    /// Cuts the stream into windows of a kind: [`tumbling`](super::tumbling), [`sliding`](super::sliding),
+    /// [`session`](super::session) or [`whole`](super::whole).
+    fn window<W>(self, window: W) -> Windowed<'s, K, D, L, F, W>;
+}
+
+impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K> InWindow<'s, K, D, L, F> for KeyedStream<'s, D, L, F> {
+    fn window<W>(self, window: W) -> Windowed<'s, K, D, L, F, W> {
+        Windowed { keyed: self, window, lateness: Duration::ZERO, early: None, _key: PhantomData }
+    }
+}
+
+impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
+    /// Waits for records this late. Zero by default.
+    ///
+    /// Tumbling and sliding windows fire when the watermark passes their end, and again when a record comes within the
+    /// lateness: their output is then a stream of upserts, of which a sink keeps the last. Sessions wait the lateness
+    /// out and fire once.
+    ///
+    /// # Panics
+    /// When negative.
+    pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
+        assert!(lateness >= Duration::ZERO, "allowed lateness is not negative: {lateness}");
+        self.lateness = lateness;
+        self
+    }
+
+    /// Fires what a window has so far whenever the watermark has moved on by `every` within it.
+    ///
+    /// The output is then a stream of upserts: each firing replaces the one before. The last one is the same as without.
+    /// Sessions do not fire early.
+    ///
+    /// # Panics
+    /// When not positive.
+    pub fn early(mut self, every: Duration) -> Self {
+        assert!(every.is_positive(), "early firings are some time apart, not {every}");
+        self.early = Some(every);
+        self
+    }
+
+    /// How the listing shows it.
+    pub(super) fn detail(&self) -> String
+    where
+        W: std::fmt::Display,
+    {
+        let mut detail = self.window.to_string();
+        if self.lateness.is_positive() {
+            detail += &format!(", lateness {}", self.lateness);
+        }
+        if let Some(every) = self.early {
+            detail += &format!(", early every {every}");
+        }
+        detail
+    }
+}
