@@ -1,1 +1,3 @@
+//! The operators of dualgauge: one operator, one file.
 
+pub mod aggregate;
