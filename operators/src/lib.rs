@@ -1,1 +1,21 @@
-//! The operators: one operator, one file, each a method that a trait hangs on a stream.
+//! The operators of dualgauge: one operator, one file, each a method that a trait hangs on a stream.
+
+pub mod aggregate;
+mod filter;
+mod filter_map;
+mod flat_map;
+mod inspect;
+mod key_by;
+mod map;
+mod split;
+mod union;
+pub mod window;
+
+pub use filter::Filter;
+pub use filter_map::FilterMap;
+pub use flat_map::FlatMap;
+pub use inspect::Inspect;
+pub use key_by::{KeyBy, KeyedStream};
+pub use map::Map;
+pub use split::{Either, Split};
+pub use union::Union;

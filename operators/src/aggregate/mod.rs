@@ -1,0 +1,124 @@
+//! Aggregates: many records into one answer, for windows and running totals alike.
+//!
+//! An [`Aggregate`] is four small functions around an accumulator. What groups records (a window, the whole history of a
+//! key) keeps one accumulator per key and group.
+//!
+//! | constructor | answers |
+//! |---|---|
+//! | [`count`], [`sum`], [`mean`] | how many, how much, how much each; never rounded on the way |
+//! | [`min`], [`max`] | the least and the greatest value |
+//! | [`min_by_key`], [`max_by_key`] | the records that have them |
+//!
+//! A tuple of aggregates is an aggregate, and its answer is the tuple of their answers.
+
+mod count;
+mod exact;
+mod max;
+mod mean;
+mod min;
+mod order;
+mod sum;
+mod tuple;
+
+use dualgauge_engine::{Data, EventTime};
+
+pub use count::{Count, count};
+pub use exact::ExactSum;
+pub use max::{Max, MaxByKey, max, max_by_key};
+pub use mean::{Averageable, Mean, mean};
+pub use min::{Min, MinByKey, min, min_by_key};
+pub use order::{ByOrd, ByTotalOrder, Orderable};
+pub use sum::{Sum, Summable, sum};
+
+/// Many records into one answer.
+///
+/// - **Order-free.** [`add`](Aggregate::add) and [`merge`](Aggregate::merge) in any order and any grouping give the same
+///   [`finish`](Aggregate::finish): windows aggregate before the exchange, sliding windows share slices, and history and
+///   live lie differently. An aggregate that picks one of several records decides by event time and then by the records
+///   themselves, never by which came first.
+/// - **Nothing is neutral.** Merging [`start`](Aggregate::start) into an accumulator changes no answer.
+/// - **Pure.** What is added depends on the event time and the record alone: no clock, no randomness, no counter of its
+///   own. Each worker has a clone, and after a restart each record since the checkpoint is added again.
+/// - **Finish may be asked often.** A window that waits for late records answers, goes on adding and answers again; so
+///   `finish` leaves the accumulator as it is.
+/// - **The accumulator is stored.** It goes into checkpoints and between workers by serde, and continues from there as if
+///   it had never left. A change of its type is a change of the stored format.
+///
+/// Nothing checks the first three at run time; an aggregate that breaks them gives answers that differ between a replay
+/// and the live run. A test over permutations and merges, like the ones of the built-in aggregates, finds it.
+///
+/// # An aggregate of one's own
+///
+/// ```
+/// use dualgauge_engine::EventTime;
+/// use dualgauge_operators::aggregate::{self, Aggregate};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// How far apart in time the first and last record are, in microseconds.
+/// #[derive(Clone)]
+/// struct Span;
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Ends {
+///     first: EventTime,
+///     last: EventTime,
+/// }
+///
+/// impl<D> Aggregate<D> for Span {
+///     type Acc = Ends;
+///     type Out = i64;
+///
+///     fn start(&self) -> Ends {
+///         Ends { first: EventTime::MAX, last: EventTime::MIN }
+///     }
+///     fn add(&self, acc: &mut Ends, time: EventTime, _: &D) {
+///         acc.first = acc.first.min(time);
+///         acc.last = acc.last.max(time);
+///     }
+///     fn merge(&self, acc: &mut Ends, other: &Ends) {
+///         acc.first = acc.first.min(other.first);
+///         acc.last = acc.last.max(other.last);
+///     }
+///     fn finish(&self, acc: &Ends) -> i64 {
+///         if acc.first > acc.last { 0 } else { (acc.last - acc.first).as_micros() }
+///     }
+/// }
+///
+/// let at = EventTime::from_micros;
+/// assert_eq!(aggregate::of(&Span, [(at(30), "c"), (at(10), "a"), (at(20), "b")]), 20);
+/// ```
+pub trait Aggregate<D>: Clone + 'static {
+    /// What is kept per key and window.
+    type Acc: Data;
+    /// The answer.
+    type Out: Data;
+
+    /// The accumulator of nothing.
+    fn start(&self) -> Self::Acc;
+
+    /// Adds one record, which happened at `time`.
+    fn add(&self, acc: &mut Self::Acc, time: EventTime, data: &D);
+
+    /// Adds what `other` holds, as if its records had been added one by one.
+    fn merge(&self, acc: &mut Self::Acc, other: &Self::Acc);
+
+    /// The answer over everything that was added.
+    fn finish(&self, acc: &Self::Acc) -> Self::Out;
+}
+
+/// The answer of `aggregate` over these records: for tests, and for trying an aggregate out.
+///
+/// ```
+/// use dualgauge_engine::EventTime;
+/// use dualgauge_operators::aggregate::{self, sum};
+///
+/// let at = EventTime::from_micros;
+/// assert_eq!(aggregate::of(&sum(|n: &u64| *n), [(at(0), 2), (at(1), 3)]), 5);
+/// ```
+pub fn of<D, A: Aggregate<D>>(aggregate: &A, records: impl IntoIterator<Item = (EventTime, D)>) -> A::Out {
+    let mut acc = aggregate.start();
+    for (time, data) in records {
+        aggregate.add(&mut acc, time, &data);
+    }
+    aggregate.finish(&acc)
+}

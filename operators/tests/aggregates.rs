@@ -1,0 +1,318 @@
+//! Every aggregate against a naive oracle, over permutations and trees of merges.
+//!
+//! What this would catch: an answer that depends on the order of records or on how partial accumulators were merged
+//! (then history and live would differ), an accumulator that does not survive a checkpoint half-way, and a wrong answer.
+//! Answers are compared by their bytes, since `NaN` is not equal to itself and `-0.0` is equal to `0.0`.
+
+use std::fmt::Debug;
+
+use dualgauge_engine::{Data, EventTime};
+use dualgauge_operators::aggregate::{self, *};
+use proptest::prelude::*;
+
+/// A record: what it is, and when it happened.
+type Timed<D> = (EventTime, D);
+
+fn at(micros: i64) -> EventTime {
+    EventTime::from_micros(micros)
+}
+
+fn bytes<T: Data>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value).unwrap()
+}
+
+/// As if it had been stored in a checkpoint and loaded.
+fn stored<T: Data>(value: &T) -> T {
+    postcard::from_bytes(&bytes(value)).unwrap()
+}
+
+/// A way to add and merge records: each number decides one thing, and they repeat when they run out.
+#[derive(Clone, Debug)]
+struct Way(Vec<usize>, usize);
+
+impl Way {
+    fn below(&mut self, end: usize) -> usize {
+        self.1 += 1;
+        self.0[self.1 % self.0.len()].wrapping_add(self.1 / self.0.len()) % end
+    }
+}
+
+fn ways() -> impl Strategy<Value = Way> {
+    prop::collection::vec(any::<usize>(), 1..40).prop_map(|choices| Way(choices, 0))
+}
+
+/// The records in some order, dealt to some accumulators, which are stored, loaded and merged in some order.
+fn some_way<D: Clone, A: Aggregate<D>>(aggregate: &A, records: &[Timed<D>], way: &mut Way) -> A::Out {
+    let mut records = records.to_vec();
+    let mut pool = vec![aggregate.start()];
+    while !records.is_empty() {
+        let (time, data) = records.swap_remove(way.below(records.len()));
+        let which = way.below(pool.len() + 1);
+        if which == pool.len() {
+            pool.push(aggregate.start());
+        }
+        aggregate.add(&mut pool[which], time, &data);
+        if way.below(3) == 0 {
+            pool[which] = stored(&pool[which]);
+        }
+    }
+    while pool.len() > 1 {
+        let other = pool.swap_remove(way.below(pool.len()));
+        let into = way.below(pool.len());
+        aggregate.merge(&mut pool[into], &other);
+        pool[into] = stored(&pool[into]);
+        let _ = aggregate.finish(&pool[into]); // an early answer must not change the last one
+    }
+    aggregate.finish(&pool[0])
+}
+
+/// Every way of adding gives the oracle's answer.
+#[track_caller]
+fn check<D, A>(aggregate: &A, records: &[Timed<D>], way: &mut Way, expected: A::Out)
+where
+    D: Clone,
+    A: Aggregate<D>,
+    A::Out: Debug,
+{
+    let straight = aggregate::of(aggregate, records.iter().cloned());
+    assert_eq!(bytes(&straight), bytes(&expected), "in order: {straight:?}, but the oracle says {expected:?}");
+    for _ in 0..4 {
+        let merged = some_way(aggregate, records, way);
+        assert_eq!(bytes(&merged), bytes(&expected), "some way: {merged:?}, but the oracle says {expected:?}");
+    }
+}
+
+/// Few times and few values, so that there are ties.
+fn records() -> impl Strategy<Value = Vec<Timed<(i32, u8)>>> {
+    prop::collection::vec((-3_i64..3, -4_i32..4, 0_u8..3), 0..24)
+        .prop_map(|records| records.into_iter().map(|(time, a, b)| (at(time), (a, b))).collect())
+}
+
+fn numbers<T: Debug + Clone>(number: impl Strategy<Value = T>) -> impl Strategy<Value = Vec<Timed<T>>> {
+    prop::collection::vec(number.prop_map(|number| (at(0), number)), 0..24)
+}
+
+/// Floats of every kind, with some that cancel and some of like size.
+fn floats() -> impl Strategy<Value = Vec<Timed<f64>>> {
+    let finite = prop_oneof![
+        any::<u64>().prop_map(f64::from_bits).prop_filter("finite", |number| number.is_finite()),
+        -100.0..100.0_f64,
+        (-4_i64..4).prop_map(|units| units as f64 * f64::from_bits(1)),
+        prop::sample::select(vec![1e300, -1e300, 1.0, -0.0, 0.1, f64::MAX, f64::MIN, f64::MIN_POSITIVE]),
+    ];
+    numbers(finite).prop_map(|mut numbers| {
+        let cancelling: Vec<_> = numbers.iter().step_by(3).map(|(time, number)| (*time, -number)).collect();
+        numbers.extend(cancelling);
+        numbers
+    })
+}
+
+proptest! {
+    #[test]
+    fn count_is_the_number_of_records(records in records(), mut way in ways()) {
+        check(&count(), &records, &mut way, records.len() as u64);
+    }
+
+    #[test]
+    fn sums_of_integers_are_those_in_128_bits(
+        unsigned in numbers(0..u64::MAX / 64),
+        signed in numbers(any::<i64>()),
+        small in numbers(any::<i8>()),
+        mut way in ways(),
+    ) {
+        let total = unsigned.iter().map(|(_, n)| u128::from(*n)).sum::<u128>();
+        check(&sum(|n: &u64| *n), &unsigned, &mut way, total as u64);
+        check(&sum(|n: &u64| u128::from(*n)), &unsigned, &mut way, total);
+        let total = signed.iter().map(|(_, n)| i128::from(*n)).sum::<i128>();
+        check(&sum(|n: &i64| i128::from(*n)), &signed, &mut way, total);
+        let total = signed.iter().map(|(_, n)| n / 64).sum();
+        check(&sum(|n: &i64| n / 64), &signed, &mut way, total);
+        check(&sum(|n: &i8| *n), &small, &mut way, small.iter().map(|(_, n)| i64::from(*n)).sum());
+    }
+
+    #[test]
+    fn extremes_are_those_of_a_sorted_list(records in records(), mut way in ways()) {
+        let mut sorted: Vec<_> = records.iter().map(|(_, record)| *record).collect();
+        sorted.sort();
+        check(&min(|record: &(i32, u8)| *record), &records, &mut way, sorted.first().copied());
+        check(&max(|record: &(i32, u8)| *record), &records, &mut way, sorted.last().copied());
+        sorted.sort_by_key(|(a, b)| (*b, *a));
+        check(&min_by_key(|(_, b): &(i32, u8)| *b), &records, &mut way, sorted.first().copied());
+        check(&max_by_key(|(_, b): &(i32, u8)| *b), &records, &mut way, sorted.last().copied());
+    }
+
+    #[test]
+    fn a_tuple_answers_what_its_parts_answer(records in records(), mut way in ways()) {
+        let parts = (count(), sum(|(a, _): &(i32, u8)| *a), max(|(a, _): &(i32, u8)| *a), mean(|(_, b): &(i32, u8)| *b));
+        let expected = (
+            aggregate::of(&parts.0, records.clone()),
+            aggregate::of(&parts.1, records.clone()),
+            aggregate::of(&parts.2, records.clone()),
+            aggregate::of(&parts.3, records.clone()),
+        );
+        check(&parts, &records, &mut way, expected);
+    }
+
+    #[test]
+    fn floats_are_summed_and_averaged_as_by_long_arithmetic(floats in floats(), mut way in ways()) {
+        let mut long = Long::ZERO;
+        floats.iter().for_each(|(_, number)| long.add(*number, 1));
+        let total = aggregate::of(&sum(|n: &f64| *n), floats.clone());
+        prop_assert!(long.is_nearest(total, 1), "{total:e}");
+        check(&sum(|n: &f64| *n), &floats, &mut way, total);
+
+        let average = aggregate::of(&mean(|n: &f64| *n), floats.clone());
+        prop_assert!(floats.is_empty() || long.is_nearest(average, floats.len() as i64), "{average:e}");
+        check(&mean(|n: &f64| *n), &floats, &mut way, average);
+    }
+
+    #[test]
+    fn means_of_integers_are_rounded_once(signed in numbers(any::<i64>()), unsigned in numbers(any::<u64>()), mut way in ways()) {
+        let nearest = |total, count: usize, mean: f64| {
+            if count == 0 { mean.is_nan() } else { Long::of_integer(total).is_nearest(mean, count as i64) }
+        };
+        let total = signed.iter().map(|(_, n)| i128::from(*n)).sum();
+        let average = aggregate::of(&mean(|n: &i64| *n), signed.clone());
+        prop_assert!(nearest(total, signed.len(), average), "{average}");
+        check(&mean(|n: &i64| *n), &signed, &mut way, average);
+        let total = unsigned.iter().map(|(_, n)| i128::from(*n)).sum();
+        let average = aggregate::of(&mean(|n: &u64| *n), unsigned.clone());
+        prop_assert!(nearest(total, unsigned.len(), average), "{average}");
+        check(&mean(|n: &u64| *n), &unsigned, &mut way, average);
+    }
+}
+
+#[test]
+fn sums_of_floats_cancel_exactly() {
+    let total = |numbers: &[f64]| aggregate::of(&sum(|n: &f64| *n), numbers.iter().map(|n| (at(0), *n)));
+    let least = f64::from_bits(1);
+    assert_eq!(total(&[1e300, 1.0, -1e300]), 1.0);
+    assert_eq!(total(&[0.1; 10]), 1.0); // 0.9999999999999999 when rounded at each step
+    assert_eq!(total(&[f64::MAX, f64::MAX, -f64::MAX]), f64::MAX);
+    assert_eq!(total(&[f64::MAX, f64::MAX]), f64::INFINITY);
+    assert_eq!(total(&[f64::MAX, least, -f64::MAX]), least);
+    assert_eq!(total(&[f64::MIN_POSITIVE, -least]), f64::MIN_POSITIVE - least);
+    assert_eq!(total(&[1.0, f64::EPSILON / 2.0]), 1.0); // a tie goes to the even one
+    assert_eq!(total(&[1.0, f64::EPSILON / 2.0, least]), 1.0 + f64::EPSILON); // and this is no tie
+    assert_eq!(total(&[-1.0, -f64::EPSILON / 2.0, -least]), -1.0 - f64::EPSILON);
+    for nothing in [&[][..], &[-0.0], &[1.5, -1.5]] {
+        assert_eq!(total(nothing).to_bits(), 0.0_f64.to_bits());
+    }
+    assert_eq!(aggregate::of(&sum(|n: &f32| *n), [(at(0), f32::MAX), (at(0), f32::MAX)]), 2.0 * f64::from(f32::MAX));
+}
+
+#[test]
+fn what_is_not_finite_is_summed_by_rule() {
+    let infinite = f64::INFINITY;
+    for (numbers, expected) in [
+        (vec![infinite, 1.0, f64::MIN], infinite),
+        (vec![-infinite, infinite * 1.0, -1.0], f64::NAN),
+        (vec![-infinite, -infinite], -infinite),
+        (vec![f64::NAN, 1.0], f64::NAN),
+        (vec![f64::NAN, infinite], f64::NAN),
+    ] {
+        let records: Vec<_> = numbers.into_iter().map(|number| (at(0), number)).collect();
+        let mut way = Way(vec![5, 3, 8], 0);
+        check(&sum(|n: &f64| *n), &records, &mut way, expected);
+        check(&mean(|n: &f64| *n), &records, &mut way, expected);
+    }
+}
+
+#[test]
+fn extremes_of_floats_put_nan_last_whatever_its_sign() {
+    let mut way = Way(vec![5, 3, 8], 0);
+    let records: Vec<_> = [0.0, -0.0, f64::NEG_INFINITY, 3.0, -f64::NAN].map(|number| (at(0), number)).into();
+    check(&min(|n: &f64| *n), &records, &mut way, Some(f64::NEG_INFINITY));
+    check(&max(|n: &f64| *n), &records, &mut way, Some(-f64::NAN));
+    check(&min(|n: &f64| *n), &records[..2], &mut way, Some(-0.0));
+    check(&max(|n: &f64| *n), &records[..2], &mut way, Some(0.0));
+    check(&min(|n: &f64| *n), &records[4..], &mut way, Some(-f64::NAN));
+}
+
+#[test]
+fn a_signed_sum_may_leave_its_type_on_the_way() {
+    let total = sum(|n: &i64| *n);
+    for numbers in [[i64::MAX, 1, -1], [1, -1, i64::MAX], [-1, i64::MAX, 1]] {
+        let mut acc = Aggregate::<i64>::start(&total);
+        for number in numbers {
+            let mut one = Aggregate::<i64>::start(&total);
+            total.add(&mut one, at(0), &number);
+            Aggregate::<i64>::merge(&total, &mut acc, &one);
+        }
+        assert_eq!(Aggregate::<i64>::finish(&total, &acc), i64::MAX);
+    }
+}
+
+#[test]
+#[should_panic(expected = "aggregate `sum`: the total does not fit in u64")]
+fn a_sum_that_leaves_its_type_panics() {
+    aggregate::of(&sum(|n: &u64| *n), [(at(0), u64::MAX), (at(0), 1)]);
+}
+
+#[test]
+#[should_panic(expected = "aggregate `sum`: the total does not fit in i64")]
+fn a_signed_sum_that_stays_beyond_its_type_panics_when_asked() {
+    aggregate::of(&sum(|n: &i64| *n), [(at(0), i64::MIN), (at(0), -1)]);
+}
+
+/// A whole number of 2^-1074 in 2240 bits, added to bit by bit: slow, and nothing like what it checks.
+#[derive(Clone)]
+struct Long(Vec<bool>);
+
+impl Long {
+    const ZERO: Long = Long(Vec::new());
+    const BITS: usize = 2240;
+
+    /// Adds `bits`, whose lowest stands at `shift`, or takes them away.
+    fn add_bits(&mut self, bits: u128, shift: usize, negative: bool) {
+        self.0.resize(Long::BITS, false);
+        let mut carry = false;
+        for at in shift..Long::BITS {
+            let bit = at - shift < 128 && bits >> (at - shift) & 1 == 1;
+            let (old, sum) = (self.0[at], self.0[at] ^ bit ^ carry);
+            carry =
+                if negative { (!old & (bit | carry)) | (bit & carry) } else { (bit & carry) | (old & (bit | carry)) };
+            self.0[at] = sum;
+        }
+    }
+
+    /// Adds a finite number `times` times.
+    fn add(&mut self, number: f64, times: i64) {
+        let (exponent, fraction) = (number.to_bits() >> 52 & 0x7ff, number.to_bits() & ((1 << 52) - 1));
+        let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+        let negative = number.is_sign_negative() != (times < 0);
+        let product = u128::from(mantissa) * u128::from(times.unsigned_abs());
+        self.add_bits(product, exponent.saturating_sub(1) as usize, negative);
+    }
+
+    fn of_integer(number: i128) -> Long {
+        let mut long = Long::ZERO;
+        long.add_bits(number.unsigned_abs(), 1074, number < 0);
+        long
+    }
+
+    fn is_negative(&self) -> bool {
+        self.0.last() == Some(&true)
+    }
+
+    /// Whether `number` is the float nearest to `self / count`, ties to even.
+    fn is_nearest(&self, number: f64, count: i64) -> bool {
+        // Where twice this number lies beside the half-way points to the neighbours of `number`.
+        let beside = |neighbour: f64| {
+            let mut twice = self.clone();
+            twice.0.resize(Long::BITS, false);
+            twice.0.rotate_right(1);
+            twice.0[0] = false;
+            for half in [number, neighbour] {
+                // The neighbour of the largest float, as rounding goes, is 2^1024.
+                let (half, times) = if half.is_infinite() { (2_f64.powi(1023).copysign(half), 2) } else { (half, 1) };
+                twice.add(half, -times * count);
+            }
+            if twice.is_negative() { -1 } else { i32::from(twice.0.contains(&true)) }
+        };
+        let even = number.to_bits() & 1 == 0;
+        let below_upper = number == f64::INFINITY || beside(number.next_up()) < i32::from(even);
+        let above_lower = number == f64::NEG_INFINITY || beside(number.next_down()) > -i32::from(even);
+        below_upper && above_lower
+    }
+}
