@@ -21,7 +21,9 @@ impl<'s, D: Data, L: 'static> FlatMap<'s, D> for Stream<'s, D, L> {
         I: IntoIterator<Item: Data>,
     {
         self.transform(NodeSpec::stateless("flat_map"), move |batch| {
-            batch.transform(|event, out| out.extend(each(event.data).into_iter().map(|data| Event::new(event.time, data))))
+            batch.transform(|event, out| {
+                out.extend(each(event.data).into_iter().map(|data| Event::new(event.time, data)))
+            })
         })
     }
 }

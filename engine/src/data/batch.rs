@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use timely::bytes::arc::Bytes;
 use timely::container::Accountable;
 use timely::dataflow::channels::ContainerBytes;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Data, Event};
 use crate::EventTime;
@@ -42,6 +43,16 @@ pub struct Version {
     pub identity: u128,
     /// The number of the firing; the highest wins.
     pub firing: u32,
+}
+
+impl Version {
+    /// The identity of what `parts` name together.
+    ///
+    /// # Panics
+    /// When their `Serialize` fails.
+    pub fn identity_of(parts: &impl Serialize) -> u128 {
+        xxh3_128(&postcard::to_stdvec(parts).expect("an identity's Serialize must not fail"))
+    }
 }
 
 impl<D> Default for Batch<D> {

@@ -6,8 +6,6 @@
 mod fire;
 mod kind;
 mod panes;
-mod session;
-mod sliding;
 mod tumbling;
 mod windowed;
 

@@ -1,0 +1,100 @@
+//! What aligned windows remember: pane by start, accumulator by key.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+
+use dualgauge_engine::EventTime;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+/// The accumulators of one pane. The order of the map never reaches an output: sinks sort.
+pub(super) type Keys<K, A> = HashMap<K, Slot<A>, FixedState>;
+
+/// The accumulator of one key.
+#[derive(Clone, Debug)]
+pub(super) struct Slot<A> {
+    pub(super) acc: A,
+    /// Whether it is in [`Pane::changed`].
+    changed: bool,
+}
+
+/// What is kept of one span of event time.
+#[derive(Debug)]
+pub(super) struct Pane<K, A> {
+    keys: Keys<K, A>,
+    /// Keys that have changed since the last firing; kept only where a pane may fire more than once.
+    changed: Vec<K>,
+    /// How often it has fired.
+    pub(super) firings: u32,
+}
+
+/// All panes, by their start.
+#[derive(Debug)]
+pub(super) struct Panes<K, A> {
+    by_start: BTreeMap<EventTime, Pane<K, A>>,
+    /// Maps of closed panes, empty but of the right size: growing a new one costs more than filling it.
+    spare: Vec<Keys<K, A>>,
+    track_changes: bool,
+}
+
+impl<K: Hash + Eq + Clone, A> Panes<K, A> {
+    /// No panes. `track_changes` where they may fire more than once.
+    pub(super) fn new(track_changes: bool) -> Panes<K, A> {
+        Panes { by_start: BTreeMap::new(), spare: Vec::new(), track_changes }
+    }
+
+    /// The pane that starts at `start`, and whether its changes are tracked.
+    #[inline]
+    pub(super) fn pane(&mut self, start: EventTime) -> (&mut Pane<K, A>, bool) {
+        let new = || Pane { keys: self.spare.pop().unwrap_or_default(), changed: Vec::new(), firings: 0 };
+        (self.by_start.entry(start).or_insert_with(new), self.track_changes)
+    }
+
+    /// The earliest pane.
+    pub(super) fn first(&self) -> Option<(EventTime, &Pane<K, A>)> {
+        self.by_start.first_key_value().map(|(start, pane)| (*start, pane))
+    }
+
+    /// The panes by start.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (EventTime, &mut Pane<K, A>)> {
+        self.by_start.iter_mut().map(|(start, pane)| (*start, pane))
+    }
+
+    /// Takes the earliest pane away and gives each of its keys to `each`.
+    pub(super) fn drain_first(&mut self, mut each: impl FnMut(K, A)) {
+        if let Some((_, mut pane)) = self.by_start.pop_first() {
+            pane.keys.drain().for_each(|(key, slot)| each(key, slot.acc));
+            self.spare.push(pane.keys);
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone, A> Pane<K, A> {
+    /// The accumulator of `key`, which is about to change.
+    #[inline]
+    pub(super) fn change(&mut self, key: K, track: bool, start: impl FnOnce() -> A) -> &mut A {
+        if track {
+            let slot = self.keys.entry(key.clone()).or_insert_with(|| Slot { acc: start(), changed: false });
+            if !slot.changed {
+                slot.changed = true;
+                self.changed.push(key);
+            }
+            return &mut slot.acc;
+        }
+        &mut self.keys.entry(key).or_insert_with(|| Slot { acc: start(), changed: false }).acc
+    }
+
+    /// Gives each key that has changed since the last call to `each`.
+    pub(super) fn drain_changed(&mut self, mut each: impl FnMut(&K, &A)) {
+        for key in self.changed.drain(..) {
+            let slot = self.keys.get_mut(&key).expect("a key that changed is kept until its pane closes");
+            slot.changed = false;
+            each(&key, &slot.acc);
+        }
+    }
+
+    /// Whether anything has changed since the last firing.
+    pub(super) fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+}
