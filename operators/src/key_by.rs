@@ -1,6 +1,6 @@
 //! A stream with a key: what windows and keyed state stand on.
 
-use dualgauge_engine::{Data, Key, Stream};
+use dualgauge_engine::{Data, Duration, Key, Stream};
 
 /// A stream and the function that finds the key of an event.
 ///
@@ -8,6 +8,8 @@ use dualgauge_engine::{Data, Key, Stream};
 pub struct KeyedStream<'s, D: Data, L, F> {
     pub(crate) stream: Stream<'s, D, L>,
     pub(crate) key: F,
+    pub(crate) lateness: Duration,
+    pub(crate) as_arrives: bool,
 }
 
 /// Adds [`KeyBy::key_by`] to streams.
@@ -20,6 +22,26 @@ pub trait KeyBy<'s, D: Data, L> {
 
 impl<'s, D: Data, L: 'static> KeyBy<'s, D, L> for Stream<'s, D, L> {
     fn key_by<K: Key, F: Fn(&D) -> K + Clone + 'static>(self, key: F) -> KeyedStream<'s, D, L, F> {
-        KeyedStream { stream: self, key }
+        KeyedStream { stream: self, key, lateness: Duration::ZERO, as_arrives: false }
+    }
+}
+
+impl<D: Data, L, F> KeyedStream<'_, D, L, F> {
+    /// Lets the ordered steps (`process`, `fold`, `reduce`) wait for records this late. Zero by default.
+    ///
+    /// # Panics
+    /// When negative.
+    pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
+        assert!(lateness >= Duration::ZERO, "allowed lateness is not negative: {lateness}");
+        self.lateness = lateness;
+        self
+    }
+
+    /// Lets the ordered steps see events as they arrive instead of in event-time order.
+    ///
+    /// That is sooner, but the answer then depends on timing: the listing says so, and a replay may differ from live.
+    pub fn as_arrives(mut self) -> Self {
+        self.as_arrives = true;
+        self
     }
 }

@@ -6,6 +6,7 @@ mod filter_map;
 mod flat_map;
 mod inspect;
 mod key_by;
+pub mod keyed;
 mod map;
 mod split;
 mod union;

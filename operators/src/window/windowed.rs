@@ -44,7 +44,7 @@ pub trait InWindow<'s, K, D: Data, L, F> {
 
 impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K> InWindow<'s, K, D, L, F> for KeyedStream<'s, D, L, F> {
     fn window<W>(self, window: W) -> Windowed<'s, K, D, L, F, W> {
-        Windowed { keyed: self, window, lateness: Duration::ZERO, early: None, _key: PhantomData }
+        Windowed { lateness: self.lateness, keyed: self, window, early: None, _key: PhantomData }
     }
 }
 

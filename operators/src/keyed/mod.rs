@@ -1,0 +1,13 @@
+//! Keyed state: what is remembered per key, as the program likes.
+//!
+//! [`Process`](process::Process) is the general form: state, timers, any number of outputs. [`Fold`](fold::Fold) and
+//! [`Reduce`](reduce::Reduce) are running totals on top of it. All see each key's events in event-time order.
+
+mod fold;
+mod process;
+mod reduce;
+mod timers;
+
+pub use fold::Fold;
+pub use process::{Context, Process, ProcessWith};
+pub use reduce::Reduce;

@@ -1,0 +1,215 @@
+//! State and timers per key, as the program likes.
+//!
+//! in: `D` by key; out: whatever [`Process`] emits, at the event time of what it was emitted for. It remembers the
+//! state of each key until the program forgets it, its timers until they fire, and events until the watermark passes
+//! them: each key sees its events in event-time order, equal times in the order of the records, whatever the order of
+//! arrival. A record is late when its time, plus the allowed lateness, is below the watermark it came under.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
+use dualgauge_engine::job::Counter;
+use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::timers::Timers;
+use crate::key_by::KeyedStream;
+
+/// What is done with the events of a key.
+///
+/// - **Pure.** What is emitted depends on the key, the state, the event or timer, and nothing else.
+/// - **In order.** `on_event` is called by ascending event time, and before `on_timer` of the same time.
+pub trait Process<K, D>: 'static {
+    /// What is remembered per key; a key that was never seen has the default.
+    type State: Data + Default;
+    /// What is emitted.
+    type Out: Data;
+
+    /// An event of `key`.
+    fn on_event(&mut self, key: &K, data: D, state: &mut Self::State, context: &mut Context<'_, K, Self::Out>);
+
+    /// A timer that was set for `key` fires.
+    fn on_timer(&mut self, _key: &K, _state: &mut Self::State, _context: &mut Context<'_, K, Self::Out>) {}
+}
+
+/// What a [`Process`] may do besides changing the state it was handed.
+pub struct Context<'a, K, O> {
+    time: EventTime,
+    key: &'a K,
+    out: &'a mut Emitter<O>,
+    timers: &'a mut Timers<K>,
+    forget: bool,
+}
+
+impl<K: Key, O: Data> Context<'_, K, O> {
+    /// The event time of the event or timer.
+    pub fn time(&self) -> EventTime {
+        self.time
+    }
+
+    /// Emits a result at [`Context::time`].
+    pub fn emit(&mut self, data: O) {
+        self.out.give(self.time, data);
+    }
+
+    /// Sets a timer for this key. It fires when the watermark passes `time`; one in the past fires next, at the present
+    /// event time. Setting it twice is setting it once.
+    pub fn set_timer(&mut self, time: EventTime) {
+        self.timers.set(time.max(self.time), self.key.clone());
+    }
+
+    /// Takes back the timer that was set for `time`, if it was.
+    pub fn cancel_timer(&mut self, time: EventTime) {
+        self.timers.cancel(time, self.key.clone());
+    }
+
+    /// Forgets the state of this key when the call returns. Its timers stay.
+    pub fn forget(&mut self) {
+        self.forget = true;
+    }
+}
+
+/// Adds [`ProcessWith::process`] to keyed streams.
+pub trait ProcessWith<'s, K, D: Data> {
+    /// Runs `process` over the events of each key, under the step's durable name.
+    ///
+    /// At the end of input every timer fires, also those that are set then: one that always sets another would never
+    /// let a bounded job end, and is stopped by a panic.
+    #[track_caller]
+    fn process<P: Process<K, D>>(self, name: &str, process: P) -> Stream<'s, P::Out, D>
+    where
+        D: Ord;
+}
+
+impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> ProcessWith<'s, K, D>
+    for KeyedStream<'s, D, L, F>
+{
+    #[track_caller]
+    fn process<P: Process<K, D>>(self, name: &str, process: P) -> Stream<'s, P::Out, D>
+    where
+        D: Ord,
+    {
+        ordered(self, NodeSpec::stateful("process", name), process)
+    }
+}
+
+/// Adds the step that runs `process` over a keyed stream.
+pub(super) fn ordered<'s, K: Key, D: Data + Ord, L: 'static, F, P: Process<K, D>>(
+    keyed: KeyedStream<'s, D, L, F>,
+    spec: NodeSpec,
+    process: P,
+) -> Stream<'s, P::Out, D>
+where
+    F: Fn(&D) -> K + Clone + 'static,
+{
+    let KeyedStream { stream, key, lateness, as_arrives } = keyed;
+    let late = stream.flow().counter(spec.label(), "late");
+    let spec = if as_arrives { spec.timing_dependent() } else { spec };
+    let group = key.clone();
+    let step = KeyedProcess {
+        process,
+        key,
+        lateness,
+        as_arrives,
+        late,
+        waiting: BinaryHeap::new(),
+        states: HashMap::default(),
+        timers: Timers::new(),
+    };
+    stream.step(spec, move |data| KeyGroup::of(&group(data)), step)
+}
+
+/// How many timers may fire after the end of input, before it is clear that they never end.
+const TIMERS_AFTER_END: u64 = 10_000_000;
+
+struct KeyedProcess<K, D, F, P: Process<K, D>> {
+    process: P,
+    key: F,
+    lateness: Duration,
+    as_arrives: bool,
+    late: Counter,
+    /// Events that the watermark has not passed.
+    waiting: BinaryHeap<Reverse<Event<D>>>,
+    states: HashMap<K, P::State, FixedState>,
+    timers: Timers<K>,
+}
+
+impl<K: Key, D: Data + Ord, F: Fn(&D) -> K, P: Process<K, D>> KeyedProcess<K, D, F, P> {
+    fn on_event(&mut self, event: Event<D>, out: &mut Emitter<P::Out>) {
+        let key = (self.key)(&event.data);
+        let process = &mut self.process;
+        let state = self.states.entry(key.clone()).or_default();
+        let mut context = Context { time: event.time, key: &key, out, timers: &mut self.timers, forget: false };
+        process.on_event(&key, event.data, state, &mut context);
+        if context.forget {
+            self.states.remove(&key);
+        }
+    }
+
+    fn on_timer(&mut self, time: EventTime, key: K, out: &mut Emitter<P::Out>) {
+        let process = &mut self.process;
+        let state = self.states.entry(key.clone()).or_default();
+        let mut context = Context { time, key: &key, out, timers: &mut self.timers, forget: false };
+        process.on_timer(&key, state, &mut context);
+        if context.forget {
+            self.states.remove(&key);
+        }
+    }
+}
+
+impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + 'static, P: Process<K, D>> Step for KeyedProcess<K, D, F, P> {
+    type In = D;
+    type Out = P::Out;
+    type Late = D;
+
+    fn apply(&mut self, mut batch: Batch<D>, watermark: EventTime, out: &mut Outputs<P::Out, D>) {
+        batch.drain_judged(watermark, |event, watermark| {
+            if event.time + self.lateness < watermark {
+                self.late.add(1);
+                out.late.give_behind(event.time, event.data, watermark);
+            } else if self.as_arrives {
+                self.on_event(event, &mut out.emit);
+            } else {
+                self.waiting.push(Reverse(event));
+            }
+        });
+    }
+
+    fn advance(&mut self, watermark: EventTime, out: &mut Outputs<P::Out, D>) {
+        let at_end = watermark == EventTime::MAX;
+        let limit = watermark - self.lateness;
+        let passed = |time: EventTime| at_end || time < limit;
+        let mut fired = 0;
+        loop {
+            let event = self.waiting.peek().map(|event| event.0.time).filter(|time| passed(*time));
+            let timer = self.timers.next().filter(|time| passed(*time));
+            match (event, timer) {
+                (None, None) => break,
+                (Some(event), timer) if timer.is_none_or(|timer| event <= timer) => {
+                    let Reverse(event) = self.waiting.pop().expect("it was just seen");
+                    self.on_event(event, &mut out.emit);
+                }
+                _ => {
+                    let (time, key) = self.timers.pop().expect("it was just seen");
+                    fired += u64::from(at_end);
+                    assert!(
+                        fired <= TIMERS_AFTER_END,
+                        "{fired} timers have fired since the input ended, the last at {time}; does `on_timer` always set another?"
+                    );
+                    self.on_timer(time, key, &mut out.emit);
+                }
+            }
+        }
+    }
+
+    fn holds(&self) -> Option<EventTime> {
+        let event = self.waiting.peek().map(|event| event.0.time);
+        event.into_iter().chain(self.timers.next()).min()
+    }
+
+    fn lag(&self) -> Duration {
+        self.lateness
+    }
+}
