@@ -3,6 +3,9 @@
 //! The engine knows no operator and no connector. It knows what time is ([`Stamp`]), what flows ([`Batch`]), where it
 //! comes from and goes to ([`Source`], [`Sink`]), and drives the steps in between.
 
+// So that `#[record]` finds this crate under the same name within it as in those that use it.
+extern crate self as dualgauge_engine;
+
 pub mod data;
 mod error;
 pub mod flow;
@@ -11,10 +14,22 @@ pub mod sink;
 pub mod source;
 pub mod time;
 
-pub use data::{Batch, Data, DecodeError, Event, Key, KeyGroup, Record};
+pub use data::{Batch, Data, DecodeError, Event, Key, KeyGroup, Record, record};
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream};
 pub use job::{Job, Limits, Outcome};
 pub use sink::{Sink, SinkWriter};
 pub use source::{Listing, Next, Offset, Partition, PartitionId, PartitionReader, Scan, Source, SourceBatch};
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};
+
+/// What the code that `#[record]` writes refers to. No part of the interface: it may change with every version.
+#[doc(hidden)]
+pub mod __private {
+    pub use arrow_array::{ArrayRef, RecordBatch};
+    pub use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
+    pub use serde;
+
+    pub use crate::data::column::*;
+    pub use crate::data::{DecodeError, Event, Record};
+    pub use crate::time::EventTime;
+}

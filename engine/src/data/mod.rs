@@ -1,6 +1,7 @@
 //! Data: what flows, at the edges as Arrow and inside as plain Rust.
 
 mod batch;
+pub(crate) mod column;
 mod event;
 mod key;
 mod record;
@@ -8,4 +9,4 @@ mod record;
 pub use batch::{Batch, Version, Versions};
 pub use event::{Data, Event};
 pub use key::{KEY_GROUPS, Key, KeyGroup};
-pub use record::{DecodeError, Record};
+pub use record::{DecodeError, Record, record};

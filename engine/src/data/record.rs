@@ -3,10 +3,31 @@
 use std::fmt;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, Fields, SchemaRef};
 
+use super::column::similar;
 use super::{Data, Event};
 use crate::EventTime;
+
+/// Makes a record of a struct: columns to read it from and write it to, a total order, and bytes for state.
+///
+/// ```
+/// use dualgauge_engine::{EventTime, Record, record};
+///
+/// #[record]
+/// struct Bid {
+///     auction: u64,
+///     price: u64,
+///     #[event_time]
+///     date_time: EventTime,
+/// }
+///
+/// let bid = Bid { auction: 7, price: 100, date_time: EventTime::from_millis(1) };
+/// let mut rows = Vec::new();
+/// Bid::decode(&Bid::encode([&bid].into_iter()), &mut rows).unwrap();
+/// assert_eq!((rows[0].time, &rows[0].data), (bid.date_time, &bid));
+/// ```
+pub use dualgauge_derive::record;
 
 /// A struct that can be read from and written to Arrow: what `#[record]` derives.
 ///
@@ -55,6 +76,27 @@ pub struct DecodeError {
     pub found: String,
     /// What the record needs.
     pub expected: String,
+}
+
+impl DecodeError {
+    /// The error for a column that is not there, among the `fields` that are; it names the one that is likely meant.
+    pub fn missing(column: &str, expected: &DataType, fields: &Fields) -> DecodeError {
+        let found = match similar(column, fields.iter().map(|field| field.name().as_str())) {
+            Some(similar) => format!("no such column; did you mean `{similar}` (#[column(name = \"{similar}\")])?"),
+            None => "no such column".into(),
+        };
+        let expected = format!("one of type {expected}; a field marked #[column(default)] may be missing");
+        DecodeError { column: column.into(), row: None, found, expected }
+    }
+
+    /// The same, seen from the column that holds the one at fault.
+    pub(crate) fn within(mut self, column: &str) -> DecodeError {
+        match self.column.is_empty() {
+            true => self.column = column.into(),
+            false => self.column = format!("{column}.{}", self.column),
+        }
+        self
+    }
 }
 
 impl fmt::Display for DecodeError {

@@ -1,0 +1,56 @@
+//! Writes the opened columns of a record: how each is found, and how a row is put together from them.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::Ident;
+use syn::spanned::Spanned;
+
+use crate::parse::{Field, Record};
+
+/// A struct with an opened column for each field.
+pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
+    let (name, visibility) = (&record.item.ident, &record.item.vis);
+    let fields: Vec<_> = record.fields.iter().map(|field| &field.name).collect();
+    let types = record.fields.iter().map(|field| {
+        let ty = &field.ty;
+        quote_spanned!(ty.span()=> <#ty as #private::Field>::Column)
+    });
+    // Not to be seen by the expressions of `default`, which stand in its scope.
+    let columns = Ident::new("columns", Span::mixed_site());
+    let opened = record.fields.iter().map(|field| open(field, &columns, private));
+    quote! {
+        #visibility struct __Columns {
+            #(#fields: #types,)*
+        }
+
+        impl __Columns {
+            fn open(
+                #columns: &#private::Columns<'_>,
+            ) -> ::core::result::Result<__Columns, #private::DecodeError> {
+                ::core::result::Result::Ok(__Columns { #(#fields: #opened?,)* })
+            }
+        }
+
+        #[automatically_derived]
+        impl #private::Column for __Columns {
+            type Value = #name;
+
+            #[inline]
+            fn get(&self, row: usize) -> #name {
+                #name { #(#fields: #private::Column::get(&self.#fields, row),)* }
+            }
+        }
+    }
+}
+
+fn open(field: &Field, columns: &Ident, private: &TokenStream) -> TokenStream {
+    let (column, ty) = (&field.column, &field.ty);
+    let unit = match &field.unit {
+        Some(unit) => quote_spanned!(ty.span()=> #private::counting::<#ty>(#private::TimeUnit::#unit)),
+        None => quote!(::core::option::Option::None),
+    };
+    match &field.default {
+        Some(default) => quote_spanned!(ty.span()=> #columns.open_or::<#ty>(#column, #unit, || #default)),
+        None => quote_spanned!(ty.span()=> #columns.open::<#ty>(#column, #unit)),
+    }
+}

@@ -1,0 +1,44 @@
+//! Writes the columns of a record in the making: one builder for each field.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::parse::Record;
+
+/// A struct with a builder for each field.
+pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
+    let (name, visibility) = (&record.item.ident, &record.item.vis);
+    let fields: Vec<_> = record.fields.iter().map(|field| &field.name).collect();
+    let types = record.fields.iter().map(|field| {
+        let ty = &field.ty;
+        quote_spanned!(ty.span()=> <#ty as #private::Field>::Builder)
+    });
+    let builder = quote!(#private::ColumnBuilder);
+    quote! {
+        #visibility struct __Builder {
+            #(#fields: #types,)*
+        }
+
+        #[automatically_derived]
+        impl #private::RowBuilder for __Builder {
+            type Value = #name;
+
+            fn with_capacity(rows: usize) -> Self {
+                __Builder { #(#fields: #builder::with_capacity(rows),)* }
+            }
+            #[inline]
+            fn push(&mut self, row: &#name) {
+                #(#builder::push(&mut self.#fields, &row.#fields);)*
+            }
+            fn push_placeholder(&mut self) {
+                #(#builder::push_placeholder(&mut self.#fields);)*
+            }
+            fn finish(self) -> ::std::vec::Vec<#private::ArrayRef> {
+                ::std::vec![
+                    #(#builder::finish(self.#fields, ::core::option::Option::None)),*
+                ]
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Where the engine is, seen from the crate that uses `#[record]`.
+
+use proc_macro_crate::{FoundCrate, crate_name};
+use proc_macro2::Span;
+use syn::{Ident, Path, parse_quote};
+
+/// The packages that have `__private`, the one that is looked for first in front.
+///
+/// The engine comes first, as a crate that depends on both may have the façade for its tests alone.
+const PACKAGES: [&str; 2] = ["dualgauge-engine", "dualgauge"];
+
+/// The path of the engine, or of the façade before it, under the name that the crate's `Cargo.toml` gives it.
+///
+/// Both can be named from within themselves too (`extern crate self`), so that their own tests, examples and doc
+/// examples need no other way. Without cargo there is no `Cargo.toml`: then it is the façade under its own name.
+pub fn path() -> Path {
+    let own = std::env::var("CARGO_PKG_NAME").ok();
+    let name = match PACKAGES.iter().find(|package| own.as_deref() == Some(package)) {
+        Some(own) => own.replace('-', "_"),
+        None => PACKAGES.iter().find_map(|package| depended_on(package)).unwrap_or_else(|| "dualgauge".into()),
+    };
+    let name = Ident::new(&name, Span::call_site());
+    parse_quote!(::#name)
+}
+
+fn depended_on(package: &str) -> Option<String> {
+    match crate_name(package).ok()? {
+        FoundCrate::Name(name) => Some(name),
+        FoundCrate::Itself => Some(package.replace('-', "_")),
+    }
+}

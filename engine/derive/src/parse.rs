@@ -1,0 +1,192 @@
+//! What the user wrote, and what of it is refused.
+
+use proc_macro2::{Span, TokenStream};
+use syn::ext::IdentExt;
+use syn::meta::ParseNestedMeta;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, Fields, Ident, Item, ItemStruct, LitStr, Meta, Path, Result, Token, Type};
+
+/// What stands in the parentheses of `#[record(…)]`.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the engine is: `crate = path`.
+    pub engine: Option<Path>,
+}
+
+/// A struct that can become a record.
+#[derive(Debug)]
+pub struct Record {
+    /// The struct without the attributes that are read here.
+    pub item: ItemStruct,
+    /// Its fields.
+    pub fields: Vec<Field>,
+    /// Which of them is the event time.
+    pub event_time: Option<usize>,
+}
+
+/// A field, and the column that it stands for.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name in the struct.
+    pub name: Ident,
+    /// Its type.
+    pub ty: Type,
+    /// The name of the column.
+    pub column: String,
+    /// What it is where the column is missing.
+    pub default: Option<Expr>,
+    /// The variant of `TimeUnit` that a column of plain integers counts.
+    pub unit: Option<Ident>,
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream<'_>) -> Result<Options> {
+        if input.is_empty() {
+            return Ok(Options { engine: None });
+        }
+        if !input.peek(Token![crate]) {
+            return Err(input.error("`#[record]` knows one option: `crate = path::of::dualgauge`"));
+        }
+        input.parse::<Token![crate]>()?;
+        input.parse::<Token![=]>()?;
+        let engine = input.call(Path::parse_mod_style)?;
+        input.parse::<Option<Token![,]>>()?;
+        Ok(Options { engine: Some(engine) })
+    }
+}
+
+impl Record {
+    /// Reads a struct.
+    pub fn parse(item: TokenStream) -> Result<Record> {
+        let mut item = match syn::parse2(item)? {
+            Item::Struct(item) => item,
+            Item::Enum(item) => {
+                let message = "a record is a struct: columns know no alternatives; use a struct with an `Option` for \
+                               each";
+                return Err(Error::new(item.enum_token.span, message));
+            }
+            other => return Err(Error::new(other.span(), "a record is a struct with named fields")),
+        };
+        refuse_generics(&item)?;
+        refuse_derives(&item)?;
+        let named = match &mut item.fields {
+            Fields::Named(named) if !named.named.is_empty() => named,
+            Fields::Unnamed(unnamed) => {
+                let message = "a record has named fields, as columns have names: write `{ name: Type }`";
+                return Err(Error::new(unnamed.span(), message));
+            }
+            _ => return Err(Error::new(item.ident.span(), "a record has at least one field")),
+        };
+        let mut fields: Vec<Field> = Vec::new();
+        let mut event_time = None;
+        for field in &mut named.named {
+            let marked = Field::parse(field)?;
+            if let Some(mark) = marked.event_time {
+                if let Some(first) = event_time {
+                    let first: &Field = &fields[first];
+                    let message =
+                        format!("a record has one event time, and `{}` is it: remove one `#[event_time]`", first.name);
+                    return Err(Error::new(mark, message));
+                }
+                event_time = Some(fields.len());
+            }
+            if let Some(other) = fields.iter().find(|other| other.column == marked.field.column) {
+                let message = format!("`{}` already stands for the column `{}`", other.name, other.column);
+                return Err(Error::new(marked.field.name.span(), message));
+            }
+            fields.push(marked.field);
+        }
+        Ok(Record { item, fields, event_time })
+    }
+}
+
+/// A field, and where it is marked as the event time.
+struct Marked {
+    field: Field,
+    event_time: Option<Span>,
+}
+
+impl Field {
+    /// Reads a field, and takes the attributes off it that are read here.
+    fn parse(field: &mut syn::Field) -> Result<Marked> {
+        let name = field.ident.clone().expect("a named field");
+        let mut parsed =
+            Field { column: name.unraw().to_string(), name, ty: field.ty.clone(), default: None, unit: None };
+        let mut event_time = None;
+        for attribute in &field.attrs {
+            if attribute.path().is_ident("event_time") {
+                attribute.meta.require_path_only()?;
+                event_time = Some(attribute.span());
+            } else if attribute.path().is_ident("column") {
+                attribute.parse_nested_meta(|option| parsed.parse_option(option))?;
+            } else if attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr") {
+                let message = "a field of a record is always there; put the condition on the whole struct";
+                return Err(Error::new(attribute.span(), message));
+            }
+        }
+        if let (Some(mark), Some(_)) = (event_time, &parsed.default) {
+            return Err(Error::new(mark, "the event time cannot have a default: every row needs its own"));
+        }
+        field
+            .attrs
+            .retain(|attribute| !attribute.path().is_ident("event_time") && !attribute.path().is_ident("column"));
+        Ok(Marked { field: parsed, event_time })
+    }
+
+    /// Reads one of what stands in the parentheses of `#[column(…)]`.
+    fn parse_option(&mut self, option: ParseNestedMeta<'_>) -> Result<()> {
+        if option.path.is_ident("name") {
+            self.column = option.value()?.parse::<LitStr>()?.value();
+        } else if option.path.is_ident("default") {
+            self.default = Some(match option.input.peek(Token![=]) {
+                true => option.value()?.parse()?,
+                false => syn::parse_quote!(::core::default::Default::default()),
+            });
+        } else if option.path.is_ident("unit") {
+            let unit: LitStr = option.value()?.parse()?;
+            let variant = match unit.value().as_str() {
+                "s" => "Second",
+                "ms" => "Millisecond",
+                "us" => "Microsecond",
+                "ns" => "Nanosecond",
+                _ => return Err(Error::new(unit.span(), "a unit is \"s\", \"ms\", \"us\" or \"ns\"")),
+            };
+            self.unit = Some(Ident::new(variant, unit.span()));
+        } else {
+            let message = "`#[column]` knows `name = \"…\"`, `default`, `default = value` and `unit = \"ms\"`";
+            return Err(option.error(message));
+        }
+        Ok(())
+    }
+}
+
+fn refuse_generics(item: &ItemStruct) -> Result<()> {
+    match item.generics.params.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(item.generics.span(), "a record has no parameters: its columns are of fixed types")),
+    }
+}
+
+/// The traits that `#[record]` writes; a second implementation of one would be an error in code the user cannot see.
+const WRITTEN: [&str; 9] =
+    ["Clone", "Debug", "PartialEq", "Eq", "PartialOrd", "Ord", "Hash", "Serialize", "Deserialize"];
+
+fn refuse_derives(item: &ItemStruct) -> Result<()> {
+    let derives = item.attrs.iter().filter(|attribute| attribute.path().is_ident("derive"));
+    for derived in derives.map(derived).collect::<Result<Vec<_>>>()?.into_iter().flatten() {
+        let name = derived.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        if WRITTEN.contains(&name.as_str()) {
+            return Err(Error::new(derived.span(), format!("`#[record]` already derives `{name}`: remove it here")));
+        }
+    }
+    Ok(())
+}
+
+fn derived(attribute: &Attribute) -> Result<Punctuated<Path, Token![,]>> {
+    match &attribute.meta {
+        Meta::List(_) => attribute.parse_args_with(Punctuated::parse_terminated),
+        _ => Ok(Punctuated::new()),
+    }
+}

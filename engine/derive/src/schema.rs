@@ -1,0 +1,112 @@
+//! Writes the traits that say what the columns are: `Record` and `Row`, and `Field` where it may be nested.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::parse::Record;
+
+/// The implementations of the traits; what they refer to, the other modules write.
+pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
+    let name = &record.item.ident;
+    let columns = record.fields.iter().map(|field| {
+        let (column, ty) = (&field.column, &field.ty);
+        quote_spanned! {ty.span()=>
+            #private::ArrowField::new(#column, <#ty as #private::Field>::data_type(), <#ty as #private::Field>::NULLABLE)
+        }
+    });
+    let event_time = record.event_time.map(|position| &record.fields[position]);
+    let (event_time_column, event_time_value, event_time_or_panic) = match event_time {
+        Some(field) => {
+            let (column, name, ty) = (&field.column, &field.name, &field.ty);
+            let value = quote_spanned!(ty.span()=> #private::IsEventTime::event_time(&self.#name));
+            (
+                quote!(::core::option::Option::Some(#column)),
+                quote!(::core::option::Option::Some(#value)),
+                quote!(|row| row.#name),
+            )
+        }
+        None => {
+            let message = format!("`{name}` has no field marked #[event_time], and cannot be read from a source");
+            let none = quote!(::core::option::Option::None);
+            (none.clone(), none, quote!(|_| ::core::panic!(#message)))
+        }
+    };
+    let nested = event_time.is_none().then(|| nested(record, private));
+    quote! {
+        #[automatically_derived]
+        impl #private::Record for #name {
+            fn schema() -> #private::SchemaRef {
+                <Self as #private::Row>::schema()
+            }
+            fn event_time_column() -> ::core::option::Option<&'static str> {
+                #event_time_column
+            }
+            #[inline]
+            fn event_time(&self) -> ::core::option::Option<#private::EventTime> {
+                #event_time_value
+            }
+            fn decode(
+                batch: &#private::RecordBatch,
+                rows: &mut ::std::vec::Vec<#private::Event<Self>>,
+            ) -> ::core::result::Result<(), #private::DecodeError> {
+                #private::decode(batch, rows, #event_time_or_panic)
+            }
+            fn encode<'a>(
+                rows: impl ::core::iter::Iterator<Item = &'a Self> + ::core::clone::Clone,
+            ) -> #private::RecordBatch
+            where
+                Self: 'a,
+            {
+                #private::encode(rows)
+            }
+        }
+
+        #[automatically_derived]
+        impl #private::Row for #name {
+            type Columns = __Columns;
+            type Builder = __Builder;
+
+            fn schema() -> #private::SchemaRef {
+                static SCHEMA: ::std::sync::OnceLock<#private::SchemaRef> = ::std::sync::OnceLock::new();
+                let schema = SCHEMA.get_or_init(|| {
+                    ::std::sync::Arc::new(#private::Schema::new(::std::vec![#(#columns),*]))
+                });
+                ::std::clone::Clone::clone(schema)
+            }
+            fn open(
+                columns: &#private::Columns<'_>,
+            ) -> ::core::result::Result<__Columns, #private::DecodeError> {
+                __Columns::open(columns)
+            }
+        }
+
+        #nested
+    }
+}
+
+/// Only a record without an event time is a field: of two event times in one row it would not be clear which counts.
+fn nested(record: &Record, private: &TokenStream) -> TokenStream {
+    let name = &record.item.ident;
+    quote! {
+        #[automatically_derived]
+        impl #private::Field for #name {
+            type Column = __Columns;
+            type Builder = #private::NestedBuilder<#name>;
+
+            fn data_type() -> #private::DataType {
+                #private::nested_data_type::<#name>()
+            }
+            fn open(
+                array: &#private::ArrayRef,
+                live: &#private::Live,
+                _: ::core::option::Option<#private::TimeUnit>,
+            ) -> ::core::result::Result<__Columns, #private::DecodeError> {
+                #private::nested_open::<#name>(array, live)
+            }
+        }
+
+        impl #private::Element for #name {}
+        impl #private::Present for #name {}
+    }
+}

@@ -1,0 +1,62 @@
+//! Whole rows: all columns of a record side by side.
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+
+use super::{Column, Columns, DecodeError};
+use crate::{Event, EventTime};
+
+/// The fields of a record together; what `#[record]` writes for the record itself and for where it is nested.
+pub trait Row: Sized {
+    /// Its columns, opened.
+    type Columns: Column<Value = Self>;
+
+    /// Its columns in the making.
+    type Builder: RowBuilder<Value = Self>;
+
+    /// What the columns are.
+    fn schema() -> SchemaRef;
+
+    /// Finds and opens each.
+    fn open(columns: &Columns<'_>) -> Result<Self::Columns, DecodeError>;
+}
+
+/// The columns of a record in the making.
+pub trait RowBuilder {
+    /// The record.
+    type Value;
+
+    /// Empty columns with room for `rows` rows.
+    fn with_capacity(rows: usize) -> Self;
+
+    /// Appends a row.
+    fn push(&mut self, row: &Self::Value);
+
+    /// Appends something to stand under a null struct.
+    fn push_placeholder(&mut self);
+
+    /// The columns, in the order of the fields.
+    fn finish(self) -> Vec<ArrayRef>;
+}
+
+/// Appends the rows of a batch, each at its event time. On an error nothing is appended.
+#[inline]
+pub fn decode<R: Row>(
+    batch: &RecordBatch,
+    rows: &mut Vec<Event<R>>,
+    event_time: impl Fn(&R) -> EventTime,
+) -> Result<(), DecodeError> {
+    let columns = R::open(&Columns::of_batch(batch))?;
+    rows.extend((0..batch.num_rows()).map(|row| {
+        let data = columns.get(row);
+        Event::new(event_time(&data), data)
+    }));
+    Ok(())
+}
+
+/// The rows as a batch.
+pub fn encode<'a, R: Row + 'a>(rows: impl Iterator<Item = &'a R> + Clone) -> RecordBatch {
+    let mut builder = R::Builder::with_capacity(rows.clone().count());
+    rows.for_each(|row| builder.push(row));
+    RecordBatch::try_new(R::schema(), builder.finish()).expect("columns of one length, as the schema has them")
+}
