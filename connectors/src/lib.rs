@@ -1,1 +1,3 @@
+//! The connectors: one connector, one folder.
 
+pub mod parquet;

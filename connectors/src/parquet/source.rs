@@ -1,0 +1,164 @@
+//! Parquet files as a source: partitions are row groups, in the order of their event times.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use dualgauge_engine::{
+    Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Result, Scan, Source,
+};
+use rayon::prelude::*;
+
+use super::file::ParquetFile;
+use super::files;
+use super::reader::GroupReader;
+use super::statistics::{self, GroupTimes};
+use super::time_column::TimeColumn;
+
+/// Reads Parquet files: a file, a directory with all `*.parquet` below it, or a pattern such as `data/bids-*.parquet`.
+///
+/// Row groups come in the order of their smallest event time, which the statistics tell, so nothing in a replay of files
+/// is late, whatever the disorder in and between them. A directory is listed once, at the first look: files that
+/// appear later are not part of this run. Names that start with `.` or `_` are not data.
+///
+/// ```
+/// use dualgauge_connectors::parquet;
+/// use dualgauge_engine::Source;
+///
+/// assert_eq!(parquet::read("data/bids/").describe(), "parquet:data/bids/");
+/// assert!(parquet::read("data/bids/").bounded());
+/// ```
+pub fn read(path: impl Into<PathBuf>) -> ParquetSource {
+    ParquetSource { path: path.into(), files: OnceLock::new(), times: Mutex::default() }
+}
+
+/// Parquet files as a source; made by [`read`].
+#[derive(Debug)]
+pub struct ParquetSource {
+    path: PathBuf,
+    /// Read once: every worker must see the same files, and no footer is worth reading twice.
+    files: OnceLock<Vec<Arc<ParquetFile>>>,
+    /// The event times of the row groups of each file, by event-time column.
+    times: Mutex<HashMap<TimesKey, Arc<FileTimes>>>,
+}
+
+/// File, event-time column and what the record says of it.
+type TimesKey = (String, String, Option<String>);
+
+#[derive(Debug)]
+struct FileTimes {
+    column: TimeColumn,
+    groups: GroupTimes,
+}
+
+impl Source for ParquetSource {
+    fn describe(&self) -> String {
+        format!("parquet:{}", self.path.display())
+    }
+
+    fn bounded(&self) -> bool {
+        true
+    }
+
+    fn partitions(&self, scan: &Scan) -> Result<Listing> {
+        let files = self.files()?;
+        let times = files.par_iter().map(|file| self.times(file, scan)).collect::<Result<Vec<_>>>()?;
+        let mut listing = Listing::default();
+        if files.is_empty() {
+            listing.notes.push(format!("there is no *.parquet in {}: is the path right?", self.path.display()));
+        }
+        for (file, times) in files.iter().zip(&times) {
+            list(file, times, scan, &mut listing);
+        }
+        // Stable, and the files came by name: groups of equal bounds stay in the order of file and group.
+        listing.partitions.sort_by_key(|partition| partition.bound);
+        listing.pruned.sort_by_key(|partition| partition.bound);
+        Ok(listing)
+    }
+
+    fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
+        let (file, group) = self.find(&partition.id)?;
+        let offset = offset.or(partition.start.as_ref());
+        if let Some(offset) = offset {
+            file.check_proof(offset)?;
+        }
+        let times = self.times(&file, scan)?;
+        let range = times.groups.ranges[group];
+        Ok(Box::new(GroupReader::open(file, group, times.column.clone(), range, offset, scan)?))
+    }
+}
+
+impl ParquetSource {
+    fn files(&self) -> Result<&[Arc<ParquetFile>]> {
+        if self.files.get().is_none() {
+            let named = files::list(&self.path)?;
+            let opened = named.par_iter().map(|named| ParquetFile::open(named).map(Arc::new));
+            // Another worker may have been here meanwhile; whoever was first is right for all.
+            let _ = self.files.set(opened.collect::<Result<_>>()?);
+        }
+        Ok(self.files.get().expect("they were set just now"))
+    }
+
+    fn times(&self, file: &ParquetFile, scan: &Scan) -> Result<Arc<FileTimes>> {
+        let wanted = scan.schema.field_with_name(&scan.event_time).ok();
+        let unit = wanted.and_then(|field| field.metadata().get(super::UNIT)).cloned();
+        let key = (file.name.clone(), scan.event_time.clone(), unit);
+        if let Some(known) = self.times.lock().expect("no panic under this lock").get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let column = TimeColumn::find(file.schema(), &scan.event_time, wanted)
+            .map_err(|e| e.at(format_args!("file {}", file.name)))?;
+        let groups = statistics::group_times(file, &column)?;
+        let times = Arc::new(FileTimes { column, groups });
+        self.times.lock().expect("no panic under this lock").insert(key, Arc::clone(&times));
+        Ok(times)
+    }
+
+    fn find(&self, id: &PartitionId) -> Result<(Arc<ParquetFile>, usize)> {
+        let gone = |what: String| {
+            let path = self.path.display();
+            Error::data(format!("partition {id}: {what} in {path}. Was it removed or replaced since the checkpoint?"))
+        };
+        let (name, group) = id.0.rsplit_once('#').ok_or_else(|| gone("no file can be named so".to_owned()))?;
+        let file = self.files()?.iter().find(|file| file.name == name);
+        let file = file.ok_or_else(|| gone("there is no such file".to_owned()))?;
+        let groups = file.metadata().metadata().num_row_groups();
+        match group.parse::<usize>() {
+            Ok(group) if group < groups => Ok((Arc::clone(file), group)),
+            _ => Err(gone(format!("the file has {groups} row groups and not this one"))),
+        }
+    }
+}
+
+/// Adds the row groups of a file to the listing; those without rows are left out.
+fn list(file: &ParquetFile, times: &FileTimes, scan: &Scan, listing: &mut Listing) {
+    let columns = file.projection(scan.schema.fields().iter().map(|field| field.name()));
+    for (group, row_group) in file.metadata().metadata().row_groups().iter().enumerate() {
+        if row_group.num_rows() == 0 {
+            continue;
+        }
+        let (bound, upper) = times.groups.ranges[group];
+        let wanted = row_group.columns().iter().enumerate().filter(|(leaf, _)| columns.leaf_included(*leaf));
+        let partition = Partition {
+            bound: Some(bound),
+            upper: Some(upper),
+            rows: Some(row_group.num_rows() as u64),
+            bytes: Some(wanted.map(|(_, column)| column.compressed_size() as u64).sum()),
+            ..Partition::new(format!("{}#{group}", file.name))
+        };
+        match overlaps(scan, bound, upper) {
+            true => listing.partitions.push(partition),
+            false => listing.pruned.push(partition),
+        }
+    }
+    if !times.groups.scanned.is_empty() {
+        let (name, column, count) = (&file.name, times.column.name(), times.groups.scanned.len());
+        listing.notes.push(format!(
+            "file {name}: {count} row groups have no statistics of `{column}` to rely on: scanned that column"
+        ));
+    }
+}
+
+fn overlaps(scan: &Scan, bound: EventTime, upper: EventTime) -> bool {
+    scan.from.is_none_or(|from| from <= upper) && scan.to.is_none_or(|to| bound < to)
+}

@@ -1,0 +1,137 @@
+//! Writing one Parquet file: fixed settings, so that the same rows in the same order are the same bytes.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use dualgauge_engine::{Error, Result};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+
+/// Who wrote the file; without a version, so that a new release writes the same bytes.
+const CREATED_BY: &str = "dualgauge";
+
+/// What can be chosen about a file; everything else is fixed.
+#[derive(Clone, Debug)]
+pub struct FileOptions {
+    /// The most rows that a row group holds; a row group is what a worker reads at a time.
+    pub row_group_rows: usize,
+    /// The most rows that a page holds; within a row group the watermark moves by pages.
+    pub page_rows: usize,
+    /// Keys and values for the footer, such as [`COVERS`](super::COVERS).
+    pub key_values: Vec<(String, String)>,
+    /// The column by which the rows are sorted in ascending order; the footer then says so.
+    pub sorted_by: Option<String>,
+}
+
+impl Default for FileOptions {
+    fn default() -> FileOptions {
+        FileOptions { row_group_rows: 1 << 17, page_rows: 1 << 13, key_values: Vec::new(), sorted_by: None }
+    }
+}
+
+/// Writes `batches` to a new file at `path` and makes it durable.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
+/// use dualgauge_connectors::parquet::{FileOptions, write_file};
+///
+/// let price: ArrayRef = Arc::new(UInt64Array::from(vec![1, 2, 3]));
+/// let batch = RecordBatch::try_from_iter([("price", price)]).unwrap();
+/// let dir = tempfile::tempdir().unwrap();
+/// let path = dir.path().join("prices.parquet");
+/// write_file(&path, &batch.schema(), [batch.clone()], &FileOptions::default()).unwrap();
+/// let first = std::fs::read(&path).unwrap();
+///
+/// write_file(&path, &batch.schema(), [batch.slice(0, 1), batch.slice(1, 2)], &FileOptions::default()).unwrap();
+/// assert_eq!(std::fs::read(&path).unwrap(), first, "the same rows are the same bytes, however they are cut");
+/// ```
+///
+/// # Errors
+/// A path that cannot be written, a type that Parquet does not have, or an option that names no column.
+pub fn write_file(
+    path: impl AsRef<Path>,
+    schema: &SchemaRef,
+    batches: impl IntoIterator<Item = RecordBatch>,
+    options: &FileOptions,
+) -> Result<()> {
+    let path = path.as_ref();
+    let refused = |e| Error::io(format!("cannot write {}", path.display()), e);
+    let mut writer = FileWriter::new(File::create(path).map_err(refused)?, schema, options)?;
+    for batch in batches {
+        writer.write(&batch)?;
+    }
+    writer.finish()?.sync_all().map_err(refused)
+}
+
+/// A Parquet file that is being written.
+pub(super) struct FileWriter<W: Write + Send> {
+    writer: ArrowWriter<W>,
+}
+
+impl<W: Write + Send> FileWriter<W> {
+    pub(super) fn new(to: W, schema: &SchemaRef, options: &FileOptions) -> Result<FileWriter<W>> {
+        let properties = properties(schema, options)?;
+        let writer = ArrowWriter::try_new(to, SchemaRef::clone(schema), Some(properties)).map_err(write_error)?;
+        Ok(FileWriter { writer })
+    }
+
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.writer.write(batch).map_err(write_error)
+    }
+
+    /// Writes the footer and gives back what was written to.
+    pub(super) fn finish(self) -> Result<W> {
+        self.writer.into_inner().map_err(write_error)
+    }
+}
+
+fn properties(schema: &SchemaRef, options: &FileOptions) -> Result<WriterProperties> {
+    let key_values = options.key_values.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
+    let sorting = match &options.sorted_by {
+        None => None,
+        Some(column) => {
+            let index = leaf_index(schema, column).ok_or_else(|| {
+                Error::usage(format!("there is no column `{column}` that the rows could be sorted by"))
+            })?;
+            Some(vec![SortingColumn { column_idx: index, descending: false, nulls_first: true }])
+        }
+    };
+    let level = ZstdLevel::try_new(1).expect("1 is a level of zstd");
+    Ok(WriterProperties::builder()
+        .set_created_by(CREATED_BY.to_owned())
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(options.row_group_rows.max(1)))
+        .set_data_page_row_count_limit(options.page_rows.max(1))
+        // The page limit is looked at after each of these many rows, so this also makes pages independent of how the
+        // rows were cut into batches.
+        .set_write_batch_size(options.page_rows.clamp(1, 1024))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_key_value_metadata(Some(key_values))
+        .set_sorting_columns(sorting)
+        .build())
+}
+
+/// The index among the leaves of the root column `name`; nested columns before it count with all their leaves.
+fn leaf_index(schema: &SchemaRef, name: &str) -> Option<i32> {
+    let parquet = ::parquet::arrow::ArrowSchemaConverter::new().convert(schema).ok()?;
+    let root = schema.index_of(name).ok()?;
+    (0..parquet.num_columns()).find(|leaf| parquet.get_column_root_idx(*leaf) == root).map(|leaf| leaf as i32)
+}
+
+fn write_error(cause: ParquetError) -> Error {
+    match cause {
+        ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
+            Ok(io) => Error::io("cannot write a Parquet file", *io),
+            Err(cause) => Error::data("cannot write a Parquet file").caused_by(cause),
+        },
+        cause => Error::data("cannot write a Parquet file").caused_by(cause),
+    }
+}

@@ -1,0 +1,7 @@
+//! The Parquet connector from the outside: what is listed, what is read and what is refused.
+
+#[path = "parquet/support.rs"]
+mod support;
+
+#[path = "parquet/source.rs"]
+mod source;

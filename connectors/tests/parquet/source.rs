@@ -1,0 +1,84 @@
+//! What is listed and read of good files.
+
+use std::fs;
+
+use dualgauge_connectors::parquet;
+use dualgauge_engine::{Scan, Source};
+
+use crate::support::{self, *};
+
+#[test]
+fn row_groups_come_in_the_order_of_their_times_not_of_their_files() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("day")).unwrap();
+    write(&dir.path().join("a.parquet"), [50, 40, 10, 20, 30, 30], 2, 2);
+    write(&dir.path().join("day/b.parquet"), [0, 100, 10, 11], 2, 2);
+    fs::create_dir(dir.path().join(".staging")).unwrap();
+    write(&dir.path().join(".staging/c.parquet"), [1], 2, 2);
+    write(&dir.path().join("_d.parquet"), [1], 2, 2);
+
+    let listing = parquet::read(dir.path()).partitions(&scan()).unwrap();
+    let expected = ["day/b.parquet#0", "a.parquet#1", "day/b.parquet#1", "a.parquet#2", "a.parquet#0"];
+    assert_eq!(names(&listing.partitions), expected);
+    let ranges: Vec<_> = listing.partitions.iter().map(|p| (p.bound.unwrap(), p.upper.unwrap())).collect();
+    assert_eq!(ranges, [(0, 100), (10, 20), (10, 11), (30, 30), (40, 50)].map(|(a, b)| (at(a), at(b))));
+    assert_eq!(listing.notes, [""; 0]);
+    assert!(listing.partitions.iter().all(|p| p.rows == Some(2) && p.bytes.unwrap() > 0 && !p.followed));
+}
+
+#[test]
+fn what_lies_outside_the_range_is_pruned_and_never_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    write(&path, 0..30, 10, 10);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4..40].fill(0xff); // the first row group's pages
+    fs::write(&path, bytes).unwrap();
+
+    let source = parquet::read(&path);
+    let scan = Scan { from: Some(at(10)), to: Some(at(20)), ..scan() };
+    let listing = source.partitions(&scan).unwrap();
+    assert_eq!(names(&listing.partitions), ["a.parquet#1"]);
+    assert_eq!(names(&listing.pruned), ["a.parquet#0", "a.parquet#2"]);
+    assert_eq!(ids(&source, &listing.partitions[0], None, &scan), (10..20).collect::<Vec<_>>());
+
+    let all = support::scan();
+    let error = source.open(&listing.pruned[0], None, &all).and_then(|mut reader| reader.next());
+    let error = error.expect_err("the group is damaged").to_string();
+    assert!(error.contains("a.parquet: row group 0"), "{error}");
+}
+
+#[test]
+fn reading_goes_on_behind_any_offset() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    for page in [1, 3, 100] {
+        write(&path, 0..20, 100, page);
+        let source = parquet::read(&path);
+        let partition = source.partitions(&scan()).unwrap().partitions.remove(0);
+        for batch_rows in [1, 3, 7, 100] {
+            let scan = Scan { batch_rows, ..scan() };
+            let mut seen = 0;
+            for (rows, offset, bound) in drain(source.open(&partition, None, &scan).unwrap().as_mut()) {
+                seen += rows.num_rows() as i64;
+                assert_eq!(offset.position, seen as u64);
+                assert!(bound <= at(seen) || seen == 20, "after {seen} rows the bound is {bound}");
+                assert_eq!(ids(&source, &partition, Some(&offset), &scan), (seen..20).collect::<Vec<_>>());
+            }
+            assert_eq!(seen, 20);
+        }
+    }
+}
+
+#[test]
+fn the_bound_rises_with_the_pages_of_a_row_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    write(&path, [0, 3, 1, 2, 9, 4, 6, 5, 8, 7, 20, 10], 100, 2);
+    let source = parquet::read(&path);
+    let partition = source.partitions(&scan()).unwrap().partitions.remove(0);
+    let scan = Scan { batch_rows: 3, ..scan() };
+    let batches = drain(source.open(&partition, None, &scan).unwrap().as_mut());
+    let bounds: Vec<_> = batches.iter().map(|(_, offset, bound)| (offset.position, *bound)).collect();
+    assert_eq!(bounds[..3], [(3, at(1)), (6, at(5)), (9, at(7))]);
+}
