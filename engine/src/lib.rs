@@ -12,6 +12,7 @@ pub mod flow;
 pub mod job;
 pub mod sink;
 pub mod source;
+pub mod testing;
 pub mod time;
 
 pub use data::{Batch, Data, DecodeError, Event, Key, KeyGroup, Record, record};
