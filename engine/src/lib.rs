@@ -7,6 +7,7 @@ pub mod data;
 mod error;
 pub mod sink;
 pub mod source;
+pub mod state;
 pub mod time;
 
 pub use data::{Batch, Data, DecodeError, Event, Key, KeyGroup, Record};
