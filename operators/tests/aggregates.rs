@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 
+use dualgauge_engine::state::Fingerprint;
 use dualgauge_engine::{Data, EventTime};
 use dualgauge_operators::aggregate::{self, *};
 use proptest::prelude::*;
@@ -220,6 +221,17 @@ proptest! {
     }
 
     #[test]
+    fn an_exact_sum_is_divided_by_any_count(floats in floats(), count in prop_oneof![1..100_i64, 1..i64::MAX / 4]) {
+        let (mut long, mut sum) = (Long::ZERO, ExactSum::default());
+        for (_, number) in floats {
+            long.add(number, 1);
+            sum.add(number);
+        }
+        let mean = sum.mean(count as u64);
+        prop_assert!(long.is_nearest(mean, count), "{mean:e}");
+    }
+
+    #[test]
     fn means_of_integers_are_rounded_once(signed in numbers(any::<i64>()), unsigned in numbers(any::<u64>()), mut way in ways()) {
         let nearest = |total, count: usize, mean: f64| {
             if count == 0 { mean.is_nan() } else { Long::of_integer(total).is_nearest(mean, count as i64) }
@@ -252,6 +264,18 @@ fn sums_of_floats_cancel_exactly() {
         assert_eq!(total(nothing).to_bits(), 0.0_f64.to_bits());
     }
     assert_eq!(aggregate::of(&sum(|n: &f32| *n), [(at(0), f32::MAX), (at(0), f32::MAX)]), 2.0 * f64::from(f32::MAX));
+}
+
+#[test]
+fn a_mean_far_below_one_has_all_its_bits() {
+    let records = (0..100_003).map(|n| (at(0), u8::from(n == 7)));
+    assert_eq!(aggregate::of(&mean(|n: &u8| *n), records), 1.0 / 100_003.0);
+    // A quotient that is above a tie by less than 2^-128 of the lowest digit.
+    let (mut sum, digit, count) = (ExactSum::default(), 2_f64.powi(64 * 20 - 1074), 5507129841777263180_u64);
+    // One unit of one digit alone: with these two no lower digit is touched.
+    sum.add((2_f64.powi(52) + 1.0) * digit);
+    sum.add(-(2_f64.powi(52)) * digit);
+    assert_eq!(sum.mean(count), 7542653988864977_f64 * 2_f64.powi(91));
 }
 
 #[test]
@@ -414,4 +438,22 @@ impl Long {
         let above_lower = number == f64::NEG_INFINITY || beside(number.next_down()) > -i32::from(even);
         below_upper && above_lower
     }
+}
+
+#[test]
+fn the_stored_form_of_accumulators_changes_only_on_purpose() {
+    fn shape<A: Aggregate<(u64, f64)>>(_: A) -> String {
+        Fingerprint::of::<A::Acc>().to_string()
+    }
+    let exact = "struct ExactSum { low: u8, digits: seq<i128>, \
+                 not_finite: struct NotFinite { nan: bool, positive: bool, negative: bool } }";
+    let int = |record: &(u64, f64)| record.0;
+    let float = |record: &(u64, f64)| record.1;
+    assert_eq!(shape((count(), sum(int), max(float))), "(u64, u64, Option<f64>)");
+    assert_eq!(shape(mean(int)), "(i128, u64)");
+    assert_eq!(shape(mean(float)), format!("({exact}, u64)"));
+    assert_eq!(shape(distinct_count(int)), "seq<u64>");
+    assert_eq!(shape(distinct_count_approx(int)), "struct Registers(enum Form { Few(seq<(u16, u8)>), All(seq<u8>) })");
+    assert_eq!(shape(quantile(0.5, float)), "seq<(i32, u64)>");
+    assert_eq!(shape(collect_values(float)), "seq<(struct EventTime(i64), f64)>");
 }

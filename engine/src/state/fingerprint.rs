@@ -36,7 +36,7 @@ use super::trace::{Form, Node, trace};
 /// assert_eq!(fingerprint.to_string(), "struct Acc { count: u64, total: Option<f64> }");
 /// assert_ne!(fingerprint, Fingerprint::of::<(u64, Option<f64>)>());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     hash: u64,
     description: String,

@@ -41,9 +41,13 @@ pub struct DistinctCountApprox<F> {
     f: F,
 }
 
+/// What [`distinct_count_approx`] remembers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Registers(Form);
+
 /// The registers that are not zero. Which of the two forms it is depends on their number alone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Registers {
+enum Form {
     /// By index, while they are few.
     Few(Vec<(u16, u8)>),
     /// All of them.
@@ -66,21 +70,21 @@ where
     type Out = u64;
 
     fn start(&self) -> Registers {
-        Registers::Few(Vec::new())
+        Registers(Form::Few(Vec::new()))
     }
 
     #[inline]
     fn add(&self, acc: &mut Registers, _: EventTime, data: &D) {
         let hash = stable_hash(&(self.f)(data));
         let run = (hash << PRECISION).leading_zeros().min(REST) as u8 + 1;
-        acc.raise((hash >> REST) as u16, run);
+        acc.0.raise((hash >> REST) as u16, run);
     }
 
     fn merge(&self, acc: &mut Registers, other: &Registers) {
-        match other {
-            Registers::Few(few) => few.iter().for_each(|(index, run)| acc.raise(*index, *run)),
-            Registers::All(all) => {
-                let runs = acc.expand();
+        match &other.0 {
+            Form::Few(few) => few.iter().for_each(|(index, run)| acc.0.raise(*index, *run)),
+            Form::All(all) => {
+                let runs = acc.0.expand();
                 runs.iter_mut().zip(all).for_each(|(run, other)| *run = (*run).max(*other));
             }
         }
@@ -88,26 +92,26 @@ where
 
     fn finish(&self, acc: &Registers) -> u64 {
         let mut histogram = [0_u32; REST as usize + 2];
-        match acc {
-            Registers::Few(few) => {
+        match &acc.0 {
+            Form::Few(few) => {
                 histogram[0] = (REGISTERS - few.len()) as u32;
                 few.iter().for_each(|(_, run)| histogram[*run as usize] += 1);
             }
-            Registers::All(all) => all.iter().for_each(|run| histogram[*run as usize] += 1),
+            Form::All(all) => all.iter().for_each(|run| histogram[*run as usize] += 1),
         }
         estimate(&histogram)
     }
 }
 
-impl Registers {
+impl Form {
     #[inline]
     fn raise(&mut self, index: u16, run: u8) {
         match self {
-            Registers::All(all) => {
+            Form::All(all) => {
                 let old = &mut all[index as usize];
                 *old = run.max(*old);
             }
-            Registers::Few(few) => match few.binary_search_by_key(&index, |(index, _)| *index) {
+            Form::Few(few) => match few.binary_search_by_key(&index, |(index, _)| *index) {
                 Ok(at) => few[at].1 = run.max(few[at].1),
                 Err(at) if few.len() < FEW => few.insert(at, (index, run)),
                 Err(_) => self.expand()[index as usize] = run,
@@ -116,14 +120,14 @@ impl Registers {
     }
 
     fn expand(&mut self) -> &mut Vec<u8> {
-        if let Registers::Few(few) = self {
+        if let Form::Few(few) = self {
             let mut all = vec![0; REGISTERS];
             few.iter().for_each(|(index, run)| all[*index as usize] = *run);
-            *self = Registers::All(all);
+            *self = Form::All(all);
         }
         match self {
-            Registers::All(all) => all,
-            Registers::Few(_) => unreachable!("the registers were just expanded"),
+            Form::All(all) => all,
+            Form::Few(_) => unreachable!("the registers were just expanded"),
         }
     }
 }
