@@ -12,6 +12,7 @@ pub mod flow;
 pub mod job;
 pub mod sink;
 pub mod source;
+pub mod state;
 pub mod testing;
 pub mod time;
 

@@ -8,6 +8,8 @@ mod fire;
 mod kind;
 mod panes;
 mod session;
+mod slices;
+mod sliding;
 mod tumbling;
 mod windowed;
 

@@ -102,11 +102,6 @@ impl<K: Hash + Eq + Clone, A> Pane<K, A> {
         self.keys.get(key).map(|slot| &slot.acc)
     }
 
-    /// The keys and their accumulators, in no order.
-    pub(super) fn keys(&self) -> impl Iterator<Item = (&K, &A)> {
-        self.keys.iter().map(|(key, slot)| (key, &slot.acc))
-    }
-
     /// Gives each key that has changed since the last call to `each`.
     pub(super) fn drain_changed(&mut self, mut each: impl FnMut(&K, &A)) {
         for key in self.changed.drain(..) {
