@@ -28,7 +28,7 @@ pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, Sy
 #[doc(hidden)]
 pub mod __private {
     pub use arrow_array::{ArrayRef, RecordBatch};
-    pub use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
+    pub use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
     pub use serde;
 
     pub use crate::data::column::*;
