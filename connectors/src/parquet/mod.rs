@@ -17,6 +17,7 @@ mod sink;
 mod source;
 mod span;
 mod statistics;
+mod thrift;
 mod time_column;
 mod writer;
 
