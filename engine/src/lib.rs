@@ -5,6 +5,7 @@
 
 pub mod data;
 mod error;
+pub mod fs;
 pub mod sink;
 pub mod source;
 pub mod time;
