@@ -258,6 +258,15 @@ enum Node {
     File(u64),
 }
 
+impl Node {
+    fn file(&self) -> Option<u64> {
+        match self {
+            Node::File(number) => Some(*number),
+            Node::Dir => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum NameChange {
     Add(PathBuf, Node),
@@ -297,6 +306,12 @@ impl Disk {
         let fault = self.fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
         self.lost_power = fault == Some(Fault::PowerLoss);
         Ok(fault)
+    }
+
+    /// The bytes of all files that have a name.
+    fn used(&self) -> u64 {
+        let named: BTreeSet<u64> = self.names.values().filter_map(|node| node.file()).collect();
+        named.iter().map(|number| self.inodes[number].volatile.len() as u64).sum()
     }
 
     fn powered(&self) -> io::Result<()> {
@@ -392,8 +407,7 @@ impl FsFile for Handle {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut disk = self.disk()?;
         let mut fault = disk.step()?;
-        let used: u64 = disk.inodes.values().map(|inode| inode.volatile.len() as u64).sum();
-        let room = disk.space.map_or(u64::MAX, |space| space.saturating_sub(used));
+        let room = disk.space.map_or(u64::MAX, |space| space.saturating_sub(disk.used()));
         if fault.is_none() && room < bytes.len() as u64 {
             fault = Some(Fault::NoSpace);
         }
