@@ -1,3 +1,4 @@
 //! The connectors: one connector, one folder.
 
+pub mod log;
 pub mod parquet;

@@ -9,6 +9,7 @@ extern crate self as dualgauge_engine;
 pub mod data;
 mod error;
 pub mod flow;
+pub mod fs;
 pub mod job;
 pub mod sink;
 pub mod source;
