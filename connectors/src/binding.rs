@@ -2,7 +2,7 @@
 //!
 //! A binding is a scheme, a colon, a path, and options after a question mark, `key=value` with `&` between. `-` as a
 //! path is standard input or output. What is not known is refused with a list of what is; so a connector is a line in
-//! [`CONNECTORS`] and two functions that read its options.
+//! the table and two functions that read its options.
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -362,6 +362,23 @@ fn a_span_is_published_when_the_watermark_passes_it_and_stragglers_go_beside_it(
 }
 
 #[test]
+fn more_spans_may_be_open_than_files() {
+    let directory = tempdir().unwrap();
+    let sink = json::write(directory.path().join("out.d/")).span(1.seconds());
+    sink.check(&schema()).unwrap();
+    let mut writer = sink.open(0, &schema()).unwrap();
+    let rows: Vec<_> = (0..150).map(|second| row(second * 1_000_000, "a", second)).collect();
+    write(&mut *writer, &rows);
+    write(&mut *writer, &rows);
+    let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
+    writer.commit(Epoch(1), &prepared).unwrap();
+    sink.finish().unwrap();
+    let out = directory.path().join("out.d");
+    assert_eq!(seen_in(&out).len(), 150);
+    assert!(seen_in(&out).iter().all(|name| fs::read_to_string(out.join(name)).unwrap().lines().count() == 2));
+}
+
+#[test]
 fn another_generation_takes_open_spans_up_where_the_commit_left_them() {
     let run = |crash: bool| {
         let directory = tempdir().unwrap();

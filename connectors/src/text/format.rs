@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use dualgauge_engine::Result;
 
-/// A text format whose records end in a newline.
+/// A text format whose records end in a newline: [`Csv`](crate::csv::Csv) or [`Json`](crate::json::Json), and no other.
 pub trait Format: Clone + Debug + Send + Sync + 'static {
     /// The name in a binding: `csv`.
     fn scheme(&self) -> &'static str;

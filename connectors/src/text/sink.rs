@@ -15,7 +15,7 @@ use super::stdout::StdoutWriter;
 ///
 /// - **A directory** gets a file for each span of event time and each bucket, `20260101T000000Z-b0.csv`, when the span
 ///   is over. Rows that come for a span that is already published go to a file of their own, `20260101T000000Z-b0-1.csv`.
-/// - **A path with an extension** becomes one file, at the end of the run.
+/// - **A path with an extension** becomes one file, at the end of the run; one that ends in `/` is a directory.
 /// - **`-`** is standard output, written at each commit. What is printed cannot be taken back: after a crash the rows of
 ///   the last commit may be printed again (at least once).
 ///
@@ -68,7 +68,7 @@ impl<F: Format> TextSink<F> {
     fn target(&self) -> Target {
         match self.path.extension() {
             _ if self.path == Path::new("-") => Target::Stdout,
-            Some(_) if !self.path.is_dir() => Target::File,
+            Some(_) if !self.path.is_dir() && !self.path.to_string_lossy().ends_with('/') => Target::File,
             _ => Target::Directory,
         }
     }

@@ -22,6 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::layout::Layout;
 use super::{Format, rows};
 
+/// How many open spans have their file open; far below what a process may have.
+const FILES_OPEN_MAX: usize = 64;
+
 /// The writer of one bucket.
 pub(super) struct SpanWriter<F> {
     format: F,
@@ -37,9 +40,9 @@ pub(super) struct SpanWriter<F> {
 /// A span that may still get rows.
 #[derive(Default)]
 struct OpenSpan {
-    /// What earlier generations staged.
+    /// What is staged and closed, by this generation or an earlier one.
     parts: Vec<Part>,
-    /// What this one stages.
+    /// What is being staged.
     own: Option<(Part, BufWriter<File>)>,
 }
 
@@ -91,6 +94,16 @@ impl<F: Format> SpanWriter<F> {
         let (staged, path, mut file) = self.create(&name, "")?;
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(|cause| cannot("write", &path, cause))?;
         Ok(Publish { staged, name, parts })
+    }
+
+    /// Closes the staged file of the earliest span, which is the least likely to get more rows.
+    fn set_aside(&mut self) -> Result<()> {
+        let Some(span) = self.open.values_mut().find(|span| span.own.is_some()) else { return Ok(()) };
+        let Some((part, mut file)) = span.own.take() else { return Ok(()) };
+        let durable = file.flush().and_then(|()| file.get_ref().sync_all());
+        durable.map_err(|cause| cannot("write", &self.layout.staging.join(&part.name), cause))?;
+        span.parts.push(part);
+        Ok(())
     }
 
     /// The span's name, or that of a supplement where it is taken.
@@ -151,6 +164,9 @@ impl<F: Format> SinkWriter for SpanWriter<F> {
         for (time, line) in rows::encode(&self.format, times, batch)? {
             let start = self.layout.span_of(time);
             if self.open.get(&start).is_none_or(|span| span.own.is_none()) {
+                if self.open.values().filter(|span| span.own.is_some()).count() >= FILES_OPEN_MAX {
+                    self.set_aside()?;
+                }
                 let stem = self.layout.name(start, self.bucket, 0);
                 let (name, _, file) = self.create(&stem, ".part")?;
                 let own = Some((Part { name, length: 0 }, BufWriter::new(file)));
