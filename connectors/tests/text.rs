@@ -367,14 +367,14 @@ fn more_spans_may_be_open_than_files() {
     let sink = json::write(directory.path().join("out.d/")).span(1.seconds());
     sink.check(&schema()).unwrap();
     let mut writer = sink.open(0, &schema()).unwrap();
-    let rows: Vec<_> = (0..150).map(|second| row(second * 1_000_000, "a", second)).collect();
+    let rows: Vec<_> = (0..70).map(|second| row(second * 1_000_000, "a", second)).collect();
     write(&mut *writer, &rows);
     write(&mut *writer, &rows);
     let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
     writer.commit(Epoch(1), &prepared).unwrap();
     sink.finish().unwrap();
     let out = directory.path().join("out.d");
-    assert_eq!(seen_in(&out).len(), 150);
+    assert_eq!(seen_in(&out).len(), 70);
     assert!(seen_in(&out).iter().all(|name| fs::read_to_string(out.join(name)).unwrap().lines().count() == 2));
 }
 
