@@ -5,3 +5,6 @@ mod support;
 
 #[path = "parquet/source.rs"]
 mod source;
+
+#[path = "parquet/sink.rs"]
+mod sink;

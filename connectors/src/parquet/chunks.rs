@@ -1,14 +1,15 @@
 //! Reading a file's bytes by position, a large piece at a time.
 
 use std::fs::File;
-use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use bytes::{Buf, Bytes};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
+
+use super::thrift::check_struct;
 
 /// How much is read ahead within a column chunk: few system calls, and memory that does not grow with the row group.
 const WINDOW_BYTES: u64 = 1 << 20;
@@ -19,7 +20,7 @@ const WINDOW_BYTES: u64 = 1 << 20;
 /// window of its own. Nothing here moves a file position, which threads would share.
 #[derive(Debug)]
 pub(super) struct Chunks {
-    file: Arc<File>,
+    file: File,
     len: u64,
     windows: Vec<(Range<u64>, Mutex<Window>)>,
 }
@@ -35,11 +36,12 @@ impl Chunks {
     /// Reads `file`, of `len` bytes, ahead within the given column chunks and exactly elsewhere.
     pub(super) fn new(file: File, len: u64, chunks: impl IntoIterator<Item = Range<u64>>) -> Chunks {
         let windows = chunks.into_iter().map(|chunk| (chunk, Mutex::default())).collect();
-        Chunks { file: Arc::new(file), len, windows }
+        Chunks { file, len, windows }
     }
 
-    /// The bytes from `start` on, at least `least` of them, and more where reading ahead pays.
-    fn at(&self, start: u64, least: u64) -> Result<Bytes> {
+    /// The bytes from `start` on, at least `least` of them, and more where reading ahead pays; `afresh` with as many as
+    /// are ever read at once.
+    fn at(&self, start: u64, least: u64, afresh: bool) -> Result<Bytes> {
         let end = start.checked_add(least).filter(|end| *end <= self.len).ok_or_else(|| {
             ParquetError::EOF(format!("{least} bytes at {start} are beyond the file's end at {}", self.len))
         })?;
@@ -48,7 +50,7 @@ impl Chunks {
         };
         let mut window = window.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let window_end = window.start + window.bytes.len() as u64;
-        if start < window.start || window_end < end || window_end == start {
+        if afresh || start < window.start || window_end < end || window_end <= start {
             let ahead = (start + WINDOW_BYTES).min(chunk.end).min(self.len);
             *window = Window { start, bytes: self.read(start..ahead.max(end))? };
         }
@@ -69,31 +71,23 @@ impl Length for Chunks {
 }
 
 impl ChunkReader for Chunks {
-    type T = io::Chain<bytes::buf::Reader<Bytes>, Tail>;
+    type T = bytes::buf::Reader<Bytes>;
 
+    /// Where a page header starts, which is all that this is called for.
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        // A page header is a few dozen bytes; one that holds long statistics goes on beyond the window.
-        let bytes = self.at(start, self.len.saturating_sub(start).min(64))?;
-        let tail = Tail { file: Arc::clone(&self.file), position: start + bytes.len() as u64 };
-        Ok(bytes.reader().chain(tail))
+        let bytes = self.at(start, 1, false)?;
+        if check_struct(&bytes).is_ok() {
+            return Ok(bytes.reader());
+        }
+        // It may only be cut by the end of the window.
+        let bytes = self.at(start, 1, true)?;
+        match check_struct(&bytes) {
+            Ok(_) => Ok(bytes.reader()),
+            Err(e) => Err(ParquetError::General(format!("the page header at byte {start}: {e}"))),
+        }
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        Ok(self.at(start, length as u64)?.slice(..length))
-    }
-}
-
-/// What follows a window.
-#[derive(Debug)]
-pub(super) struct Tail {
-    file: Arc<File>,
-    position: u64,
-}
-
-impl Read for Tail {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(into, self.position)?;
-        self.position += read as u64;
-        Ok(read)
+        Ok(self.at(start, length as u64, false)?.slice(..length))
     }
 }

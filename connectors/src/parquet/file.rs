@@ -10,10 +10,12 @@ use dualgauge_engine::{Error, Offset, Result};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::ChunkReader;
 
 use super::chunks::Chunks;
 use super::files::Named;
 use super::guard::guarded;
+use super::thrift::check_struct;
 
 /// The four bytes at both ends of every Parquet file.
 const MAGIC: &[u8; 4] = b"PAR1";
@@ -60,6 +62,7 @@ impl ParquetFile {
         let mut hash = blake3::Hasher::new();
         hash.update(&footer).update(&identity.len.to_le_bytes());
 
+        check_struct(&footer).map_err(|e| e.at(format_args!("file {name}: footer")))?;
         let metadata = guarded(format_args!("file {name}: footer"), || {
             let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
             ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
@@ -138,6 +141,7 @@ impl ParquetFile {
     pub(super) fn indexed(&self) -> Option<&ArrowReaderMetadata> {
         let load = || {
             let file = Chunks::new(self.reopen().ok()?, self.identity.len, []);
+            check_page_index(self.metadata.metadata(), &file).ok()?;
             let metadata = ParquetMetaData::clone(self.metadata.metadata());
             guarded("page index", || {
                 let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
@@ -180,6 +184,22 @@ fn read_footer(file: &File, len: u64) -> Result<Vec<u8>> {
     let mut footer = vec![0; footer_len as usize];
     file.read_exact_at(&mut footer, len - TAIL_BYTES - footer_len).map_err(refused)?;
     Ok(footer)
+}
+
+/// Checks that the page index can be decoded without asking for more memory than there is.
+fn check_page_index(metadata: &ParquetMetaData, file: &Chunks) -> Result<()> {
+    let damaged = || Error::data("the page index lies outside the file");
+    for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+        let places = [
+            column.column_index_offset().zip(column.column_index_length()),
+            column.offset_index_offset().zip(column.offset_index_length()),
+        ];
+        for (start, len) in places.into_iter().flatten() {
+            let (start, len) = (start.try_into().map_err(|_| damaged())?, len.try_into().map_err(|_| damaged())?);
+            check_struct(&file.get_bytes(start, len).map_err(|_| damaged())?)?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks that what the footer points at can be in the file, before anything is read or reserved by its word.

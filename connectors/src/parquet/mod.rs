@@ -1,20 +1,28 @@
 //! Parquet: history as a source, results as a sink.
 //!
-//! A source's partitions are the row groups of its files, read in the order of their event times.
+//! A source's partitions are the row groups of its files, read in the order of their event times. A
+//! sink's files each hold one span of event time and one bucket, and appear whole or not at all.
 
+mod bucket;
 mod chunks;
 mod covers;
+mod disk;
 mod file;
 mod files;
 mod guard;
+mod order;
 mod pages;
 mod reader;
+mod sink;
 mod source;
+mod span;
 mod statistics;
+mod thrift;
 mod time_column;
 mod writer;
 
 pub use covers::{COVERS, Covered, covered};
+pub use sink::{ParquetSink, write};
 pub use source::{ParquetSource, read};
 pub use time_column::UNIT;
 pub use writer::{FileOptions, write_file};

@@ -151,6 +151,14 @@ fn list(file: &ParquetFile, times: &FileTimes, scan: &Scan, listing: &mut Listin
             false => listing.pruned.push(partition),
         }
     }
+    if !times.column.is_known() {
+        listing.notes.push(format!(
+            "file {}: nothing says what the integers of `{}` count, so no row group is left out and no window closes \
+             before all are read: write the column as timestamps",
+            file.name,
+            times.column.name()
+        ));
+    }
     if !times.groups.scanned.is_empty() {
         let (name, column, count) = (&file.name, times.column.name(), times.groups.scanned.len());
         listing.notes.push(format!(

@@ -4,8 +4,8 @@ use arrow_array::Array;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use dualgauge_engine::{Error, EventTime, Result};
 
-/// Where a record's field says in which unit an integer column counts since the Unix epoch: `s`, `ms`, `us` or `ns`.
-/// Without it, integers are microseconds.
+/// The key in the metadata of a record's field that says what an integer column counts since the Unix epoch: `s`, `ms`,
+/// `us` or `ns`. Without it, the times of row groups cannot be told from an integer column.
 pub const UNIT: &str = "dualgauge.unit";
 
 /// The event-time column of one file.
@@ -24,6 +24,8 @@ enum Unit {
     Millis,
     Micros,
     Nanos,
+    /// An integer of which nobody said what it counts; only the decoder knows.
+    Unknown,
 }
 
 impl TimeColumn {
@@ -55,9 +57,14 @@ impl TimeColumn {
         &self.name
     }
 
+    /// Whether it can be told what the numbers mean.
+    pub(super) fn is_known(&self) -> bool {
+        self.unit != Unit::Unknown
+    }
+
     /// The event time in a row of the column, or in a statistic of it; `None` where it is null.
     pub(super) fn time(&self, column: &dyn Array, row: usize) -> Option<EventTime> {
-        if column.is_null(row) {
+        if column.is_null(row) || !self.is_known() {
             return None;
         }
         let data = column.to_data();
@@ -99,8 +106,9 @@ impl Unit {
         match field.and_then(|field| field.metadata().get(UNIT)).map(String::as_str) {
             Some("s") => Ok(Unit::Seconds),
             Some("ms") => Ok(Unit::Millis),
-            None | Some("us") => Ok(Unit::Micros),
+            Some("us") => Ok(Unit::Micros),
             Some("ns") => Ok(Unit::Nanos),
+            None => Ok(Unit::Unknown),
             Some(other) => Err(Error::usage(format!("`{other}` is not a unit of time; write s, ms, us or ns"))),
         }
     }
@@ -112,7 +120,7 @@ impl Unit {
             Unit::Days => raw.saturating_mul(86_400_000_000),
             Unit::Seconds => raw.saturating_mul(1_000_000),
             Unit::Millis => raw.saturating_mul(1_000),
-            Unit::Micros => raw,
+            Unit::Micros | Unit::Unknown => raw,
             Unit::Nanos => raw.div_euclid(1_000),
         })
     }

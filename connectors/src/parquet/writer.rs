@@ -6,6 +6,7 @@ use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use arrow_select::coalesce::BatchCoalescer;
 use dualgauge_engine::{Error, Result};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -15,6 +16,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 /// Who wrote the file; without a version, so that a new release writes the same bytes.
 const CREATED_BY: &str = "dualgauge";
+
+/// How many rows are encoded at a time.
+const PIECE_ROWS: usize = 1 << 13;
 
 /// What can be chosen about a file; everything else is fixed.
 #[derive(Clone, Debug)]
@@ -72,24 +76,39 @@ pub fn write_file(
 }
 
 /// A Parquet file that is being written.
+///
+/// Pages end where a piece ends that was handed over, so rows are handed over in pieces of one size: then the bytes do
+/// not depend on how the rows came.
+#[derive(Debug)]
 pub(super) struct FileWriter<W: Write + Send> {
     writer: ArrowWriter<W>,
+    pieces: BatchCoalescer,
 }
 
 impl<W: Write + Send> FileWriter<W> {
     pub(super) fn new(to: W, schema: &SchemaRef, options: &FileOptions) -> Result<FileWriter<W>> {
         let properties = properties(schema, options)?;
         let writer = ArrowWriter::try_new(to, SchemaRef::clone(schema), Some(properties)).map_err(write_error)?;
-        Ok(FileWriter { writer })
+        Ok(FileWriter { writer, pieces: BatchCoalescer::new(SchemaRef::clone(schema), PIECE_ROWS) })
     }
 
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.writer.write(batch).map_err(write_error)
+        self.pieces.push_batch(batch.clone()).map_err(|e| write_error(e.into()))?;
+        self.write_pieces()
     }
 
     /// Writes the footer and gives back what was written to.
-    pub(super) fn finish(self) -> Result<W> {
+    pub(super) fn finish(mut self) -> Result<W> {
+        self.pieces.finish_buffered_batch().map_err(|e| write_error(e.into()))?;
+        self.write_pieces()?;
         self.writer.into_inner().map_err(write_error)
+    }
+
+    fn write_pieces(&mut self) -> Result<()> {
+        while let Some(piece) = self.pieces.next_completed_batch() {
+            self.writer.write(&piece).map_err(write_error)?;
+        }
+        Ok(())
     }
 }
 
@@ -110,8 +129,7 @@ fn properties(schema: &SchemaRef, options: &FileOptions) -> Result<WriterPropert
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(options.row_group_rows.max(1)))
         .set_data_page_row_count_limit(options.page_rows.max(1))
-        // The page limit is looked at after each of these many rows, so this also makes pages independent of how the
-        // rows were cut into batches.
+        // The limit of a page is looked at after each so many rows.
         .set_write_batch_size(options.page_rows.clamp(1, 1024))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_key_value_metadata(Some(key_values))

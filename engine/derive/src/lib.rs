@@ -39,6 +39,7 @@ fn expand(options: Options, item: proc_macro2::TokenStream) -> syn::Result<proc_
         #[serde(crate = #serde)]
         #item
 
+        #[allow(trivial_bounds)]
         const _: () = {
             #order
             #schema

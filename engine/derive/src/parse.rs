@@ -1,6 +1,7 @@
 //! What the user wrote, and what of it is refused.
 
 use proc_macro2::{Span, TokenStream};
+use quote::quote;
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::parse::{Parse, ParseStream};
@@ -9,14 +10,12 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, Fields, Ident, Item, ItemStruct, LitStr, Meta, Path, Result, Token, Type};
 
 /// What stands in the parentheses of `#[record(…)]`.
-#[derive(Debug)]
 pub struct Options {
     /// Where the engine is: `crate = path`.
     pub engine: Option<Path>,
 }
 
 /// A struct that can become a record.
-#[derive(Debug)]
 pub struct Record {
     /// The struct without the attributes that are read here.
     pub item: ItemStruct,
@@ -27,7 +26,6 @@ pub struct Record {
 }
 
 /// A field, and the column that it stands for.
-#[derive(Debug)]
 pub struct Field {
     /// Its name in the struct.
     pub name: Ident,
@@ -100,6 +98,31 @@ impl Record {
         }
         Ok(Record { item, fields, event_time })
     }
+}
+
+impl Record {
+    /// `where` each type of a field is a `Field`, and where asked for, an event time or something with a unit.
+    ///
+    /// Nothing depends on it where that is so. Where it is not, this is the one place that the compiler complains of, at
+    /// the field; without it there would be as many complaints, at the attribute, as the generated code has uses.
+    pub fn bounds(&self, private: &TokenStream) -> TokenStream {
+        let bounds = self.fields.iter().enumerate().map(|(position, field)| {
+            let event_time = (self.event_time == Some(position)).then(|| quote!(+ #private::IsEventTime));
+            let unit = field.unit.is_some().then(|| quote!(+ #private::HasUnit));
+            let (ty, bounds) = (&field.ty, at(field.ty.span(), quote!(#private::Field #event_time #unit)));
+            quote!(#ty: #bounds)
+        });
+        quote!(where #(#bounds),*)
+    }
+}
+
+/// The same tokens, so that what the compiler says of them it says of `place`.
+pub fn at(place: Span, tokens: TokenStream) -> TokenStream {
+    let moved = tokens.into_iter().map(|mut token| {
+        token.set_span(token.span().located_at(place));
+        token
+    });
+    moved.collect()
 }
 
 /// A field, and where it is marked as the event time.
@@ -188,5 +211,191 @@ fn derived(attribute: &Attribute) -> Result<Punctuated<Path, Token![,]>> {
     match &attribute.meta {
         Meta::List(_) => attribute.parse_args_with(Punctuated::parse_terminated),
         _ => Ok(Punctuated::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The message that a struct is refused with.
+    fn refused(item: TokenStream) -> String {
+        Record::parse(item).err().expect("a struct that is refused").to_string()
+    }
+
+    #[test]
+    fn a_field_is_read_with_all_that_is_said_of_it() {
+        let record = Record::parse(quote! {
+            /// A bid.
+            struct Bid {
+                r#type: u8,
+                #[column(name = "priceCents", default = 1 + 1)]
+                #[serde(skip)]
+                price: u64,
+                #[event_time]
+                #[column(unit = "ns")]
+                time: EventTime,
+            }
+        });
+        let record = record.unwrap_or_else(|error| panic!("{error}"));
+        let [kind, price, time] = &record.fields[..] else { panic!("three fields") };
+        assert_eq!((kind.column.as_str(), kind.default.is_none(), kind.unit.is_none()), ("type", true, true));
+        assert_eq!(price.column, "priceCents");
+        let default = &price.default;
+        assert_eq!(quote!(#default).to_string(), "1 + 1");
+        assert_eq!(time.unit.as_ref().unwrap(), "Nanosecond");
+        assert_eq!(record.event_time, Some(2));
+        // What is not read here stays for those that read it.
+        let left: Vec<_> = record.item.fields.iter().map(|field| field.attrs.len()).collect();
+        assert_eq!((record.item.attrs.len(), left), (1, vec![0, 1, 0]));
+    }
+
+    #[test]
+    fn what_is_no_struct_with_named_fields_is_refused() {
+        assert!(
+            refused(quote!(
+                enum Either {
+                    Left,
+                    Right,
+                }
+            ))
+            .contains("a record is a struct")
+        );
+        assert!(
+            refused(quote!(
+                fn bid() {}
+            ))
+            .contains("a record is a struct")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid(u64);
+            ))
+            .contains("write `{ name: Type }`")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid;
+            ))
+            .contains("at least one field")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid {}
+            ))
+            .contains("at least one field")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid<T> {
+                    price: T,
+                }
+            ))
+            .contains("no parameters")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid<'a> {
+                    text: &'a str,
+                }
+            ))
+            .contains("no parameters")
+        );
+    }
+
+    #[test]
+    fn a_second_event_time_is_refused_and_the_first_named() {
+        let message = refused(quote!(
+            struct Bid {
+                #[event_time]
+                a: EventTime,
+                #[event_time]
+                b: EventTime,
+            }
+        ));
+        assert_eq!(message, "a record has one event time, and `a` is it: remove one `#[event_time]`");
+    }
+
+    #[test]
+    fn two_fields_for_one_column_are_refused() {
+        let message = refused(quote!(
+            struct Bid {
+                a: u8,
+                #[column(name = "a")]
+                b: u8,
+            }
+        ));
+        assert_eq!(message, "`a` already stands for the column `a`");
+    }
+
+    #[test]
+    fn attributes_that_mean_nothing_are_refused() {
+        assert!(
+            refused(quote!(
+                struct Bid {
+                    #[column(nmae = "b")]
+                    a: u8,
+                }
+            ))
+            .contains("`#[column]` knows")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid {
+                    #[column(unit = "h")]
+                    a: EventTime,
+                }
+            ))
+            .contains("a unit is")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid {
+                    #[event_time(true)]
+                    a: EventTime,
+                }
+            ))
+            .contains("unexpected token")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid {
+                    #[event_time]
+                    #[column(default)]
+                    a: EventTime,
+                }
+            ))
+            .contains("a default")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid {
+                    #[cfg(test)]
+                    a: u8,
+                }
+            ))
+            .contains("on the whole struct")
+        );
+        assert!(syn::parse2::<Options>(quote!(engine = dualgauge)).is_err());
+    }
+
+    #[test]
+    fn a_trait_that_is_derived_twice_is_refused_and_others_are_not() {
+        let message = refused(quote!(
+            #[derive(Copy, serde::Serialize)]
+            struct Bid {
+                a: u8,
+            }
+        ));
+        assert_eq!(message, "`#[record]` already derives `Serialize`: remove it here");
+        assert!(
+            Record::parse(quote!(
+                #[derive(Copy, Default)]
+                struct Bid {
+                    a: u8,
+                }
+            ))
+            .is_ok()
+        );
     }
 }

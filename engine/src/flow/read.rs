@@ -173,6 +173,8 @@ impl SourceDriver {
             Err(error) => self.shared.fail(error.at(format_args!("source {}", self.source.options.name))),
             Ok(_) if self.capability.is_none() => {}
             Ok(Turn::Read) => self.activator.activate(),
+            // A scheduled worker does not wait by the clock: its turns would differ from run to run.
+            Ok(_) if !self.shared.may_park => self.activator.activate(),
             Ok(Turn::Blocked) => self.activator.activate_after(BLOCKED),
             Ok(Turn::Waiting) => self.activator.activate_after(POLL),
         }
@@ -287,8 +289,8 @@ impl SourceDriver {
             ))
             .at(&open.partition.id));
         }
-        if let (Watermark::Promised(bound), Some(after)) = (&mut open.watermark, batch.bound_after) {
-            *bound = after.max(*bound);
+        if let Some(bound) = batch.bound_after {
+            open.watermark.raise(bound);
         }
         open.rows += batch.rows.num_rows() as u64;
         self.epoch_rows += batch.rows.num_rows();

@@ -1,0 +1,180 @@
+//! Parquet files as a sink: a file for each span of event time and bucket, which appears whole or not at all.
+
+use std::path::{Path, PathBuf};
+
+use ::parquet::arrow::ArrowSchemaConverter;
+use arrow_schema::SchemaRef;
+use dualgauge_engine::{Duration, Durations, Error, Result, Sink, SinkWriter};
+
+use super::bucket::BucketWriter;
+use super::disk;
+use super::writer::FileOptions;
+
+/// Where files are written before they are published, below the sink's directory.
+const STAGING: &str = ".staging";
+
+/// Writes results as Parquet files into `dir`, which must be empty or missing.
+///
+/// A file holds the rows of one span of event time and one bucket, sorted by event time and then by their columns, and
+/// is named by both: `20260101T120000Z-b0.parquet`. It is written under `.staging/` and appears, whole, once no row of
+/// its span can come any more. The same rows give the same bytes. Rows that come for a span which was already
+/// published go to a supplementary file, `20260101T120000Z-b0.s1.parquet`.
+///
+/// ```
+/// use dualgauge_connectors::parquet;
+/// use dualgauge_engine::{Durations, Sink};
+///
+/// let sink = parquet::write("out/").span(15.minutes()).buckets(2);
+/// assert_eq!(sink.describe(), "parquet:out/");
+/// assert_eq!(Sink::buckets(&sink), 2);
+/// ```
+pub fn write(dir: impl Into<PathBuf>) -> ParquetSink {
+    let options = FileOptions::default();
+    ParquetSink { dir: dir.into(), span: 1.hours(), buckets: 4, options, overwrite: false }
+}
+
+/// Parquet files as a sink; made by [`write`].
+#[derive(Clone, Debug)]
+pub struct ParquetSink {
+    dir: PathBuf,
+    span: Duration,
+    buckets: usize,
+    options: FileOptions,
+    overwrite: bool,
+}
+
+impl ParquetSink {
+    /// How much event time a file covers; one hour unless said otherwise.
+    ///
+    /// # Panics
+    /// When `span` is not positive.
+    #[track_caller]
+    pub fn span(mut self, span: Duration) -> ParquetSink {
+        assert!(span.is_positive(), "a file must cover some time: the span is {span}");
+        self.span = span;
+        self
+    }
+
+    /// Into how many files a span is divided, by the hash of the rows; 4 unless said otherwise. More than workers gains
+    /// nothing.
+    ///
+    /// # Panics
+    /// When `buckets` is 0.
+    #[track_caller]
+    pub fn buckets(mut self, buckets: usize) -> ParquetSink {
+        assert!(buckets > 0, "rows must go somewhere: there are 0 buckets");
+        self.buckets = buckets;
+        self
+    }
+
+    /// The most rows that a row group holds; 131072 unless said otherwise.
+    ///
+    /// # Panics
+    /// When `rows` is 0.
+    #[track_caller]
+    pub fn row_group_rows(mut self, rows: usize) -> ParquetSink {
+        assert!(rows > 0, "a row group must hold some rows");
+        self.options.row_group_rows = rows;
+        self
+    }
+
+    /// Whether files that an earlier run wrote into the directory are removed at the start. Files that are not named
+    /// like a sink's are never touched: then the run is refused.
+    pub fn overwrite(mut self, overwrite: bool) -> ParquetSink {
+        self.overwrite = overwrite;
+        self
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.dir.join(STAGING)
+    }
+}
+
+impl Sink for ParquetSink {
+    fn describe(&self) -> String {
+        format!("parquet:{}", self.dir.display())
+    }
+
+    fn check(&self, schema: &SchemaRef) -> Result<()> {
+        ArrowSchemaConverter::new().convert(schema).map_err(|e| {
+            Error::usage(format!("{}: these rows cannot be written as Parquet", self.describe())).caused_by(e)
+        })?;
+        let found: Vec<_> = disk::list(&self.dir)?.into_iter().filter(|name| name != STAGING).collect();
+        if let Some(name) = found.iter().find(|name| !(self.overwrite && named_by_a_sink(name))) {
+            let (dir, count) = (self.dir.display(), found.len());
+            let advice = match self.overwrite {
+                true => "that is not a file of this sink and is not overwritten. Is it the right directory?",
+                false => "choose another directory, or overwrite the output of an earlier run",
+            };
+            return Err(Error::usage(format!("{dir} is not empty: it has {count} entries, such as {name}; {advice}")));
+        }
+        for name in &found {
+            disk::remove(&self.dir.join(name))?;
+        }
+        disk::create_dirs(&self.staging())?;
+        // What a run that was killed left behind: half-written, and named in no manifest.
+        for name in disk::list(&self.staging())? {
+            if name.ends_with(".part") || name.ends_with(".times") {
+                disk::remove(&self.staging().join(name))?;
+            }
+        }
+        disk::sync_dir(&self.dir)
+    }
+
+    fn buckets(&self) -> usize {
+        self.buckets
+    }
+
+    fn open(&self, bucket: usize, schema: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+        disk::create_dirs(&self.staging())?;
+        let schema = SchemaRef::clone(schema);
+        Ok(Box::new(BucketWriter::new(&self.dir, self.staging(), bucket, schema, self.span, self.options.clone())))
+    }
+
+    fn finish(&self) -> Result<()> {
+        let staging = self.staging();
+        for name in disk::list(&staging)? {
+            disk::remove(&staging.join(name))?;
+        }
+        remove_dir(&staging)?;
+        disk::sync_dir(&self.dir)
+    }
+}
+
+fn remove_dir(dir: &Path) -> Result<()> {
+    match std::fs::remove_dir(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(format!("cannot remove {}", dir.display()), e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a name is one that a sink gives: `<time>-b<number>.parquet`, or `….s<number>.parquet`.
+fn named_by_a_sink(name: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((start, rest)) = name.strip_suffix(".parquet").and_then(|stem| stem.rsplit_once("-b")) else {
+        return false;
+    };
+    let (bucket, supplement) = rest.split_once(".s").unwrap_or((rest, "1"));
+    let time = start.ends_with("Z") || start.ends_with("us");
+    time && start.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+        && number(bucket)
+        && number(supplement)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named_by_a_sink;
+
+    #[test]
+    fn only_our_own_names_are_overwritten() {
+        for name in ["20260101T000000Z-b0.parquet", "20260101T000000.5Z-b12.s3.parquet", "n000001us-b0.parquet"] {
+            assert!(named_by_a_sink(name), "{name}");
+        }
+        for name in ["bids.parquet", "a-b0.parquet", "20260101T000000Z-b.parquet", "20260101T000000Z-b0.csv", "x/Z-b0"]
+        {
+            assert!(!named_by_a_sink(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What becomes visible, when, and in which bytes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use dualgauge_connectors::parquet::{self, ParquetSink};
+use dualgauge_engine::{Durations, Epoch, EventTime, Sink, SinkWriter, Source};
+
+use crate::support::*;
+
+/// Files of ten microseconds in one bucket.
+fn sink(dir: &Path) -> ParquetSink {
+    parquet::write(dir).span(10.micros()).buckets(1).row_group_rows(50)
+}
+
+fn opened(sink: &ParquetSink) -> Box<dyn SinkWriter> {
+    sink.check(&schema()).unwrap();
+    sink.open(0, &schema()).unwrap()
+}
+
+fn put(writer: &mut dyn SinkWriter, rows: &RecordBatch) {
+    let times = rows.column(0).as_any().downcast_ref::<arrow_array::TimestampMicrosecondArray>().unwrap();
+    let times: Vec<_> = times.values().iter().map(|micros| at(*micros)).collect();
+    writer.write(&times, rows).unwrap();
+}
+
+fn publish(writer: &mut dyn SinkWriter, epoch: u64, watermark: EventTime) {
+    let prepared = writer.prepare(Epoch(epoch), watermark).unwrap();
+    writer.commit(Epoch(epoch), &prepared).unwrap();
+}
+
+/// The visible files and what is in them.
+fn visible(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+    files.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+}
+
+fn staged(dir: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(dir.join(".staging")) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn a_span_becomes_visible_whole_when_the_watermark_has_passed_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path());
+    let mut writer = opened(&sink);
+    put(writer.as_mut(), &rows([0, 3, 9, 10, 12], 0));
+    publish(writer.as_mut(), 0, at(9));
+    assert!(visible(dir.path()).is_empty());
+
+    let prepared = writer.prepare(Epoch(1), at(10)).unwrap();
+    assert!(visible(dir.path()).is_empty(), "prepared is not visible");
+    writer.commit(Epoch(1), &prepared).unwrap();
+    assert_eq!(visible(dir.path()).keys().collect::<Vec<_>>(), ["19700101T000000Z-b0.parquet"]);
+
+    publish(writer.as_mut(), 2, EventTime::MAX);
+    drop(writer);
+    sink.finish().unwrap();
+    assert!(!dir.path().join(".staging").exists());
+    let source = parquet::read(dir.path());
+    let listing = source.partitions(&scan()).unwrap();
+    assert_eq!(names(&listing.partitions), ["19700101T000000Z-b0.parquet#0", "19700101T000000.00001Z-b0.parquet#0"]);
+    assert_eq!(ids(&source, &listing.partitions[0], None, &scan()), [0, 1, 2]);
+    assert_eq!(ids(&source, &listing.partitions[1], None, &scan()), [3, 4]);
+}
+
+#[test]
+fn the_same_rows_give_the_same_bytes_however_they_come() {
+    let times = || (0..20_000).map(|row| row / 7);
+    let all = rows(times(), 0);
+    let write = |order: &dyn Fn(&mut dyn SinkWriter)| {
+        let dir = tempfile::tempdir().unwrap();
+        let sink = parquet::write(dir.path()).span(1.hours()).buckets(1).row_group_rows(6_000);
+        let mut writer = opened(&sink);
+        order(writer.as_mut());
+        publish(writer.as_mut(), 9, EventTime::MAX);
+        visible(dir.path())
+    };
+    let expected = write(&|writer| put(writer, &all));
+    assert_eq!(expected.len(), 1);
+    for size in [1_111, 8_192, 19_999] {
+        let pieces = |writer: &mut dyn SinkWriter| {
+            for start in (0..20_000).step_by(size) {
+                put(writer, &all.slice(start, size.min(20_000 - start)));
+            }
+        };
+        assert!(write(&pieces) == expected, "pieces of {size}");
+    }
+    let stragglers = |writer: &mut dyn SinkWriter| {
+        put(writer, &all.slice(9_001, 3_000));
+        put(writer, &all.slice(0, 4_000));
+        put(writer, &all.slice(12_001, 7_999));
+        put(writer, &all.slice(6_000, 3_001));
+        put(writer, &all.slice(4_000, 2_000));
+    };
+    assert!(write(&stragglers) == expected, "with stragglers");
+    let many_stragglers = rows((0..200_000).map(|row| row / 3), 0);
+    let straight = write(&|writer| put(writer, &many_stragglers));
+    let backwards = |writer: &mut dyn SinkWriter| {
+        for start in (0..10).rev() {
+            put(writer, &many_stragglers.slice(start * 20_000, 20_000));
+        }
+    };
+    assert!(write(&backwards) == straight, "with more stragglers than are kept in memory");
+    let reversed_ties = |writer: &mut dyn SinkWriter| {
+        let rows: Vec<_> = (0..7).rev().map(|row| all.slice(row, 1)).collect();
+        put(writer, &arrow_select::concat::concat_batches(&schema(), &rows).unwrap());
+        put(writer, &all.slice(7, 19_993));
+    };
+    assert!(write(&reversed_ties) == expected, "with equal times in another order");
+}
+
+#[test]
+fn rows_for_a_published_span_go_to_a_supplement() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = opened(&sink(dir.path()));
+    put(writer.as_mut(), &rows([1], 0));
+    publish(writer.as_mut(), 0, at(10));
+    let before = visible(dir.path());
+    put(writer.as_mut(), &rows([2], 1));
+    publish(writer.as_mut(), 1, at(10));
+    put(writer.as_mut(), &rows([3], 2));
+    publish(writer.as_mut(), 2, at(10));
+    let after = visible(dir.path());
+    let names = ["19700101T000000Z-b0.parquet", "19700101T000000Z-b0.s1.parquet", "19700101T000000Z-b0.s2.parquet"];
+    assert_eq!(after.keys().collect::<Vec<_>>(), names);
+    assert_eq!(after[names[0]], before[names[0]]);
+}
+
+#[test]
+fn what_was_not_committed_is_never_seen_and_is_cleared_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = opened(&sink(dir.path()));
+    put(writer.as_mut(), &rows([1, 15], 0));
+    drop(writer);
+    assert!(visible(dir.path()).is_empty());
+    assert_eq!(staged(dir.path()), [""; 0]);
+
+    // A process that is killed drops nothing.
+    let mut writer = opened(&sink(dir.path()));
+    put(writer.as_mut(), &rows([1, 15], 0));
+    std::mem::forget(writer);
+    assert_eq!(staged(dir.path()).len(), 4);
+    let writer = opened(&sink(dir.path()));
+    assert_eq!(staged(dir.path()), [""; 0]);
+    drop(writer);
+    assert!(visible(dir.path()).is_empty());
+}
+
+#[test]
+fn what_was_prepared_is_published_by_another_generation_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path());
+    let mut writer = opened(&sink);
+    put(writer.as_mut(), &rows([1, 15, 25], 0));
+    let prepared = writer.prepare(Epoch(3), at(20)).unwrap();
+    std::mem::forget(writer);
+
+    sink.open(0, &schema()).unwrap().recover(Epoch(3), &prepared).unwrap();
+    let published = visible(dir.path());
+    assert_eq!(published.len(), 2);
+    let mut again = sink.open(0, &schema()).unwrap();
+    again.recover(Epoch(3), &prepared).unwrap();
+    again.commit(Epoch(3), &prepared).unwrap();
+    assert_eq!(visible(dir.path()), published);
+
+    fs::write(dir.path().join("19700101T000000Z-b0.parquet"), "another's").unwrap();
+    let error = again.recover(Epoch(3), &prepared).unwrap_err().to_string();
+    assert!(error.contains("19700101T000000Z-b0.parquet is another file"), "{error}");
+    fs::remove_file(dir.path().join("19700101T000000Z-b0.parquet")).unwrap();
+    let error = again.recover(Epoch(3), &prepared).unwrap_err().to_string();
+    assert!(error.contains("was prepared and is gone"), "{error}");
+    assert!(again.recover(Epoch(3), &[9]).unwrap_err().to_string().contains("format 9"));
+}
+
+#[test]
+fn a_directory_that_holds_something_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = opened(&sink(dir.path()));
+    put(writer.as_mut(), &rows([1], 0));
+    publish(writer.as_mut(), 0, EventTime::MAX);
+    drop(writer);
+
+    let refused = |sink: ParquetSink| sink.check(&schema()).unwrap_err().to_string();
+    let error = refused(sink(dir.path()));
+    assert!(error.contains("is not empty") && error.contains("19700101T000000Z-b0.parquet"), "{error}");
+    fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+    let error = refused(sink(dir.path()).overwrite(true));
+    assert!(error.contains("notes.txt"), "{error}");
+    assert_eq!(visible(dir.path()).len(), 2, "nothing was removed");
+
+    fs::remove_file(dir.path().join("notes.txt")).unwrap();
+    sink(dir.path()).overwrite(true).check(&schema()).unwrap();
+    assert!(visible(dir.path()).is_empty());
+}
+
+#[test]
+fn times_at_both_ends_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = parquet::write(dir.path()).buckets(1);
+    let mut writer = opened(&sink);
+    put(writer.as_mut(), &rows([i64::MIN, -1, 0, i64::MAX], 0));
+    publish(writer.as_mut(), 0, EventTime::MAX);
+    let source = parquet::read(dir.path());
+    let listing = source.partitions(&scan()).unwrap();
+    assert_eq!(listing.partitions.len(), 4);
+    let all: Vec<_> = listing.partitions.iter().flat_map(|p| ids(&source, p, None, &scan())).collect();
+    assert_eq!(all, [0, 1, 2, 3]);
+}
