@@ -121,10 +121,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_record_survives_its_own_columns(rows in proptest::collection::vec(everything(), 0..6), start in 0..6_usize) {
+    fn a_record_survives_its_own_columns_and_bytes(rows in proptest::collection::vec(everything(), 0..6), start in 0..6_usize) {
         let batch = Everything::encode(rows.iter());
         prop_assert_eq!(batch.schema(), Everything::schema());
         prop_assert_eq!(decode::<Everything>(&batch).unwrap(), rows.clone());
+        let bytes = postcard::to_stdvec(&rows).unwrap();
+        prop_assert_eq!(postcard::from_bytes::<Vec<Everything>>(&bytes).unwrap(), rows.clone());
         // And a slice of them, whose arrays do not begin where their buffers do.
         let start = start.min(rows.len());
         let slice = batch.slice(start, rows.len() - start);
