@@ -11,6 +11,7 @@ mod format;
 mod index;
 mod message;
 
+mod follow;
 mod reader;
 mod recovery;
 mod writer;

@@ -39,12 +39,6 @@ pub struct LogWriter {
     _lock: FsLock,
 }
 
-impl std::fmt::Debug for Encoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Encoder")
-    }
-}
-
 /// How a writer treats its partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteOptions {
