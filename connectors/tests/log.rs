@@ -454,7 +454,7 @@ fn after_a_crash_at_any_operation_everything_acknowledged_or_seen_is_there() {
     let fresh = FaultFs::new();
     create(&fresh);
     for operation in 0..operations_of_play(&fresh) {
-        for seed in 0..24 {
+        for seed in 0..16 {
             let fs = fresh.fork();
             fs.fail_at(operation, Fault::PowerLoss);
             let mut promised = Promised::default();

@@ -14,6 +14,7 @@ mod message;
 mod follow;
 mod reader;
 mod recovery;
+mod segment;
 mod writer;
 
 mod inspect;

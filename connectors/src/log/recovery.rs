@@ -11,7 +11,7 @@ use super::directory::Log;
 use super::files::{on, read_exactly, segments};
 use super::format::{ENTRY_LENGTH, Entry, HEADER_LENGTH, Kind, chain_start, index_name, segment_name};
 use super::index::{End, Place};
-use super::writer::{Active, header_at, mark, restart_segment};
+use super::segment::{Active, header_at, mark, restart_segment};
 
 /// What the last writer of a partition had left unfinished.
 ///
