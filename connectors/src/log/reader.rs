@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use arrow_array::RecordBatch;
-use arrow_buffer::{Buffer, MutableBuffer};
+use arrow_buffer::Buffer;
 use arrow_select::concat::concat_batches;
 use dualgauge_engine::{Error, EventTime, Next, Offset, PartitionReader, Result, SourceBatch};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::directory::Log;
-use super::files::read_exactly;
+use super::files::read_bytes;
 use super::follow::{Follower, Look};
 use super::format::Entry;
 use super::message::{Decoder, project};
@@ -151,12 +151,12 @@ impl LogReader {
             let limit = entry.position + CHUNK_BYTES.max(entry.length);
             let within = self.queue.iter().take_while(|other| other.position + other.length <= limit);
             let last = within.last().expect("the first batch at least");
-            let mut buffer = MutableBuffer::from_len_zeroed((last.position + last.length - entry.position) as usize);
-            read_exactly(&*open.segment, entry.position, &mut buffer).map_err(|error| {
+            let length = last.position + last.length - entry.position;
+            let bytes = read_bytes(&*open.segment, entry.position, length).map_err(|error| {
                 let message = format!("the batch at offset {} cannot be read", entry.first);
                 Error::data(message).caused_by(error).at(open.segment_path.display())
             })?;
-            self.chunk = (entry.position, buffer.into());
+            self.chunk = (entry.position, bytes);
         }
         let (start, bytes) = &self.chunk;
         let message = bytes.slice_with_length((entry.position - start) as usize, entry.length as usize);
