@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
+use dualgauge::connectors::hybrid::Hybrid;
 use dualgauge::connectors::log::LogSource;
 use dualgauge::connectors::memory;
 use dualgauge::nexmark::{self, FeedOptions, LiveFeed, Options, Table};
@@ -59,7 +60,7 @@ const RATE: u64 = 10_000;
 fn compare() -> Result<bool, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let (history, log) = (dir.path().join("history"), dir.path().join("live"));
-    let runs = [replay(&history)?, live(&log)?];
+    let runs = [replay(&history)?, live(&log)?, both(&dir.path().join("archive"), &dir.path().join("both"))?];
 
     print_hottest(&runs[0].items);
     println!("{:<8} {:>11} {:>9} {:>9} {:>7}  digest of the output", "run", "bids", "seconds", "M bids/s", "late");
@@ -87,6 +88,20 @@ fn live(dir: &Path) -> Result<Run, Box<dyn Error>> {
     let run = Run::of("live", source)?;
     let appended = feeder.join().expect("the feed does not panic")?;
     println!("live:   {} bids appended to a log of 2 partitions while the job followed it", grouped(appended));
+    Ok(run)
+}
+
+/// History first, the present after, in one run: the first half of a log is archived as Parquet files, which say what
+/// they hold of it; the second half is appended while the job runs.
+fn both(archive: &Path, log: &Path) -> Result<Run, Box<dyn Error>> {
+    let mut feed = LiveFeed::create(log, FeedOptions { events: EVENTS, rate: RATE, ..FeedOptions::default() })?;
+    feed.append(Table::Bids.rows(EVENTS) / 2)?;
+    let archived = feed.archive(archive)?;
+    let source = Hybrid::archived(archive, log)?;
+    let feeder = thread::spawn(move || feed.run());
+    let run = Run::of("both", source)?;
+    let appended = feeder.join().expect("the feed does not panic")?;
+    println!("both:   {} bids archived as history, {} appended meanwhile", grouped(archived.rows), grouped(appended));
     Ok(run)
 }
 
