@@ -97,6 +97,26 @@ fn a_damaged_file_is_read_or_refused_and_nothing_escapes() {
 }
 
 #[test]
+fn a_footer_that_claims_billions_of_row_groups_reserves_no_memory_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    write(&path, 0..40, 10, 5);
+    let whole = fs::read(&path).unwrap();
+    let tail = whole.len() - 8;
+    let footer_len = u32::from_le_bytes(whole[tail..tail + 4].try_into().unwrap());
+    let footer = &whole[tail - footer_len as usize..tail];
+    // A field that is a list, of four structs: the row groups.
+    let at = footer.windows(2).position(|bytes| bytes == [0x19, 0x4c]).unwrap();
+    let claimed = [0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07];
+    let footer = [&footer[..at], &claimed, &footer[at + 2..]].concat();
+    let data = &whole[..tail - footer_len as usize];
+    let bytes = [data, &footer, &(footer_len + 5).to_le_bytes(), b"PAR1"].concat();
+    fs::write(&path, bytes).unwrap();
+    let error = refusal(&path);
+    assert!(error.starts_with("file a.parquet: footer: the metadata is damaged"), "{error}");
+}
+
+#[test]
 fn a_replaced_file_is_recognised_at_the_saved_offset() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");

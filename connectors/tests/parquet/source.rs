@@ -74,7 +74,7 @@ fn reading_goes_on_behind_any_offset() {
 fn the_bound_rises_with_the_pages_of_a_row_group() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
-    write(&path, [0, 3, 1, 2, 9, 4, 6, 5, 8, 7, 20, 10], 100, 2);
+    write(&path, [0, 3, 8, 9, 1, 4, 6, 5, 8, 7, 20, 10], 100, 2);
     let source = parquet::read(&path);
     let partition = source.partitions(&scan()).unwrap().partitions.remove(0);
     let scan = Scan { batch_rows: 3, ..scan() };
