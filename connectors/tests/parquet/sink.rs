@@ -76,7 +76,7 @@ fn the_same_rows_give_the_same_bytes_however_they_come() {
     let all = rows(times(), 0);
     let write = |order: &dyn Fn(&mut dyn SinkWriter)| {
         let dir = tempfile::tempdir().unwrap();
-        let sink = parquet::write(dir.path()).span(1.hours()).buckets(1).row_group_rows(6_000);
+        let sink = parquet::write(dir.path()).span(1.hours()).buckets(1).row_group_rows(15_000);
         let mut writer = opened(&sink);
         order(writer.as_mut());
         publish(writer.as_mut(), 9, EventTime::MAX);
