@@ -1,8 +1,21 @@
-//! One dataflow graph over historical Parquet files and live event streams.
+//! dualgauge: one dataflow graph over historical Parquet files and live event streams.
 
-// So that `#[record]` finds this crate under the same name within it as in those that use it.
+// So that `#[record]` finds this crate under the same name within it as in the programs that use it.
 extern crate self as dualgauge;
 
-#[doc(hidden)]
-pub use dualgauge_engine::__private;
-pub use dualgauge_engine::{Record, record};
+pub mod nexmark;
+
+pub use dualgauge_connectors as connectors;
+pub use dualgauge_engine::*;
+pub use dualgauge_operators as operators;
+
+/// Everything a program needs: `use dualgauge::prelude::*`.
+pub mod prelude {
+    pub use dualgauge_connectors::parquet;
+    pub use dualgauge_engine::flow::{BadRecords, source};
+    pub use dualgauge_engine::{Duration, Durations, EventTime, Flow, Job, Record, Stream, record};
+    pub use dualgauge_operators::aggregate::*;
+    pub use dualgauge_operators::keyed::*;
+    pub use dualgauge_operators::window::{InWindow, Pane, Window, session, sliding, tumbling, whole};
+    pub use dualgauge_operators::{Either, Filter, FilterMap, FlatMap, Inspect, KeyBy, Map, Split, Union};
+}

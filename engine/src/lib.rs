@@ -9,12 +9,15 @@ extern crate self as dualgauge_engine;
 pub mod data;
 mod error;
 pub mod flow;
+pub mod fs;
 pub mod job;
 pub mod sink;
 pub mod source;
+pub mod state;
+pub mod testing;
 pub mod time;
 
-pub use data::{Batch, Data, DecodeError, Event, Key, KeyGroup, Record, record};
+pub use data::{Batch, Data, DecodeError, Digest, Event, Key, KeyGroup, Record, record};
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream};
 pub use job::{Job, Limits, Outcome};
@@ -26,7 +29,7 @@ pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, Sy
 #[doc(hidden)]
 pub mod __private {
     pub use arrow_array::{ArrayRef, RecordBatch};
-    pub use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
+    pub use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
     pub use serde;
 
     pub use crate::data::column::*;

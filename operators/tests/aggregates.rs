@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 
+use dualgauge_engine::state::Fingerprint;
 use dualgauge_engine::{Data, EventTime};
 use dualgauge_operators::aggregate::{self, *};
 use proptest::prelude::*;
@@ -142,6 +143,59 @@ proptest! {
     }
 
     #[test]
+    fn first_and_last_and_all_are_by_event_time(records in records(), mut way in ways()) {
+        let mut sorted = records.clone();
+        sorted.sort();
+        let sorted: Vec<_> = sorted.into_iter().map(|(_, record)| record).collect();
+        check(&first(), &records, &mut way, sorted.first().copied());
+        check(&last(), &records, &mut way, sorted.last().copied());
+        check(&collect(), &records, &mut way, sorted);
+        let mut floats: Vec<_> = records.iter().map(|(time, (a, _))| (*time, *a)).collect();
+        floats.sort();
+        let floats = floats.into_iter().map(|(_, a)| f64::from(a)).collect();
+        check(&collect_values(|(a, _): &(i32, u8)| f64::from(*a)), &records, &mut way, floats);
+    }
+
+    #[test]
+    fn top_k_is_the_head_of_a_sorted_list(records in records(), k in 0_usize..6, mut way in ways()) {
+        let mut sorted: Vec<_> = records.iter().map(|(_, record)| *record).collect();
+        sorted.sort_by_key(|(a, b)| std::cmp::Reverse((*b, *a)));
+        sorted.truncate(k);
+        check(&top_k(k, |(_, b): &(i32, u8)| f64::from(*b)), &records, &mut way, sorted);
+    }
+
+    #[test]
+    fn distinct_counts_are_those_of_a_set(records in records(), mut way in ways()) {
+        let set: std::collections::BTreeSet<_> = records.iter().map(|(_, record)| *record).collect();
+        check(&distinct_count(|record: &(i32, u8)| *record), &records, &mut way, set.len() as u64);
+        // So few values hardly ever share a register, so that the estimate is exact: none of these do.
+        check(&distinct_count_approx(|record: &(i32, u8)| *record), &records, &mut way, set.len() as u64);
+    }
+
+    #[test]
+    fn quantiles_are_close_to_those_of_a_sorted_list(floats in floats(), q in 0.0..=1.0, mut way in ways()) {
+        let mut sorted: Vec<_> = floats.iter().map(|(_, number)| *number).collect();
+        sorted.sort_by(f64::total_cmp);
+        let answer = aggregate::of(&quantile(q, |n: &f64| *n), floats.clone());
+        match sorted.get((q * sorted.len().saturating_sub(1) as f64) as usize) {
+            Some(exact) => {
+                let bound = (exact.abs() / 256.0).max(f64::MIN_POSITIVE / 128.0);
+                prop_assert!((answer - exact).abs() <= bound, "{answer:e} for {exact:e}");
+            }
+            None => prop_assert!(answer.is_nan()),
+        }
+        check(&quantile(q, |n: &f64| *n), &floats, &mut way, answer);
+        check(&quantiles(&[q, q], |n: &f64| *n), &floats, &mut way, vec![answer, answer]);
+    }
+
+    #[test]
+    fn what_is_filtered_and_then_changed_is_as_if_done_by_hand(records in records(), mut way in ways()) {
+        let even = then(filtered(|(a, _): &(i32, u8)| a % 2 == 0, sum(|(_, b): &(i32, u8)| *b)), |total: u64| total + 1);
+        let expected = records.iter().filter(|(_, (a, _))| a % 2 == 0).map(|(_, (_, b))| u64::from(*b)).sum::<u64>() + 1;
+        check(&even, &records, &mut way, expected);
+    }
+
+    #[test]
     fn a_tuple_answers_what_its_parts_answer(records in records(), mut way in ways()) {
         let parts = (count(), sum(|(a, _): &(i32, u8)| *a), max(|(a, _): &(i32, u8)| *a), mean(|(_, b): &(i32, u8)| *b));
         let expected = (
@@ -164,6 +218,17 @@ proptest! {
         let average = aggregate::of(&mean(|n: &f64| *n), floats.clone());
         prop_assert!(floats.is_empty() || long.is_nearest(average, floats.len() as i64), "{average:e}");
         check(&mean(|n: &f64| *n), &floats, &mut way, average);
+    }
+
+    #[test]
+    fn an_exact_sum_is_divided_by_any_count(floats in floats(), count in prop_oneof![1..100_i64, 1..i64::MAX / 4]) {
+        let (mut long, mut sum) = (Long::ZERO, ExactSum::default());
+        for (_, number) in floats {
+            long.add(number, 1);
+            sum.add(number);
+        }
+        let mean = sum.mean(count as u64);
+        prop_assert!(long.is_nearest(mean, count), "{mean:e}");
     }
 
     #[test]
@@ -202,6 +267,18 @@ fn sums_of_floats_cancel_exactly() {
 }
 
 #[test]
+fn a_mean_far_below_one_has_all_its_bits() {
+    let records = (0..100_003).map(|n| (at(0), u8::from(n == 7)));
+    assert_eq!(aggregate::of(&mean(|n: &u8| *n), records), 1.0 / 100_003.0);
+    // A quotient that is above a tie by less than 2^-128 of the lowest digit.
+    let (mut sum, digit, count) = (ExactSum::default(), 2_f64.powi(64 * 20 - 1074), 5507129841777263180_u64);
+    // One unit of one digit alone: with these two no lower digit is touched.
+    sum.add((2_f64.powi(52) + 1.0) * digit);
+    sum.add(-(2_f64.powi(52)) * digit);
+    assert_eq!(sum.mean(count), 7542653988864977_f64 * 2_f64.powi(91));
+}
+
+#[test]
 fn what_is_not_finite_is_summed_by_rule() {
     let infinite = f64::INFINITY;
     for (numbers, expected) in [
@@ -227,6 +304,52 @@ fn extremes_of_floats_put_nan_last_whatever_its_sign() {
     check(&min(|n: &f64| *n), &records[..2], &mut way, Some(-0.0));
     check(&max(|n: &f64| *n), &records[..2], &mut way, Some(0.0));
     check(&min(|n: &f64| *n), &records[4..], &mut way, Some(-f64::NAN));
+}
+
+#[test]
+fn approximate_counts_are_within_three_standard_errors_in_every_order() {
+    let approx = distinct_count_approx(|n: &u64| *n);
+    for (count, stride) in [(900_u64, 7), (2_000, 11), (50_000, 1), (200_000, 3)] {
+        let value = |n: u64| (at(0), n * stride);
+        let forwards = aggregate::of(&approx, (0..count).map(value));
+        let error = forwards as f64 / count as f64 - 1.0;
+        assert!(error.abs() < 3.0 * 0.0081, "{forwards} for {count}");
+        // Backwards, with repeats, and in two parts of which one may still be sparse.
+        let (mut one, mut other) = (Aggregate::<u64>::start(&approx), Aggregate::<u64>::start(&approx));
+        (500..count).rev().for_each(|n| approx.add(&mut one, at(0), &value(n).1));
+        (0..700).for_each(|n| approx.add(&mut other, at(0), &value(n).1));
+        for (into, from) in [(&one, &other), (&other, &one)] {
+            let mut merged = into.clone();
+            Aggregate::<u64>::merge(&approx, &mut merged, &stored(from));
+            assert_eq!(Aggregate::<u64>::finish(&approx, &merged), forwards);
+        }
+    }
+}
+
+#[test]
+fn equal_sets_are_stored_as_equal_bytes() {
+    let distinct = distinct_count(|n: &u64| *n);
+    let set = |numbers: &mut dyn Iterator<Item = u64>| {
+        let mut acc = Aggregate::<u64>::start(&distinct);
+        numbers.for_each(|n| distinct.add(&mut acc, at(0), &n));
+        bytes(&acc)
+    };
+    assert_eq!(set(&mut (0..100)), set(&mut (0..200).rev().map(|n| n % 100)));
+}
+
+#[test]
+fn quantiles_of_what_is_not_finite() {
+    let three = quantiles(&[0.0, 0.5, 1.0], |n: &f64| *n);
+    let records = [f64::INFINITY, -f64::NAN, f64::NEG_INFINITY].map(|number| (at(0), number));
+    let answer = aggregate::of(&three, records);
+    assert_eq!(answer[..2], [f64::NEG_INFINITY, f64::INFINITY]);
+    assert!(answer[2].is_nan());
+}
+
+#[test]
+#[should_panic(expected = "99 is not between 0 and 1")]
+fn a_quantile_beyond_one_is_refused() {
+    quantile(99.0, |n: &f64| *n);
 }
 
 #[test]
@@ -315,4 +438,22 @@ impl Long {
         let above_lower = number == f64::NEG_INFINITY || beside(number.next_down()) > -i32::from(even);
         below_upper && above_lower
     }
+}
+
+#[test]
+fn the_stored_form_of_accumulators_changes_only_on_purpose() {
+    fn shape<A: Aggregate<(u64, f64)>>(_: A) -> String {
+        Fingerprint::of::<A::Acc>().to_string()
+    }
+    let exact = "struct ExactSum { low: u8, digits: seq<i128>, \
+                 not_finite: struct NotFinite { nan: bool, positive: bool, negative: bool } }";
+    let int = |record: &(u64, f64)| record.0;
+    let float = |record: &(u64, f64)| record.1;
+    assert_eq!(shape((count(), sum(int), max(float))), "(u64, u64, Option<f64>)");
+    assert_eq!(shape(mean(int)), "(i128, u64)");
+    assert_eq!(shape(mean(float)), format!("({exact}, u64)"));
+    assert_eq!(shape(distinct_count(int)), "seq<u64>");
+    assert_eq!(shape(distinct_count_approx(int)), "struct Registers(enum Form { Few(seq<(u16, u8)>), All(seq<u8>) })");
+    assert_eq!(shape(quantile(0.5, float)), "seq<(i32, u64)>");
+    assert_eq!(shape(collect_values(float)), "seq<(struct EventTime(i64), f64)>");
 }

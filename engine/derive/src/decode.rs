@@ -1,29 +1,29 @@
 //! Writes the opened columns of a record: how each is found, and how a row is put together from them.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::quote;
 use syn::Ident;
-use syn::spanned::Spanned;
 
 use crate::parse::{Field, Record};
 
 /// A struct with an opened column for each field.
 pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
+    let bounds = record.bounds(private);
     let (name, visibility) = (&record.item.ident, &record.item.vis);
     let fields: Vec<_> = record.fields.iter().map(|field| &field.name).collect();
     let types = record.fields.iter().map(|field| {
         let ty = &field.ty;
-        quote_spanned!(ty.span()=> <#ty as #private::Field>::Column)
+        quote!(<#ty as #private::Field>::Column)
     });
     // Not to be seen by the expressions of `default`, which stand in its scope.
     let columns = Ident::new("columns", Span::mixed_site());
     let opened = record.fields.iter().map(|field| open(field, &columns, private));
     quote! {
-        #visibility struct __Columns {
+        #visibility struct __Columns #bounds {
             #(#fields: #types,)*
         }
 
-        impl __Columns {
+        impl __Columns #bounds {
             fn open(
                 #columns: &#private::Columns<'_>,
             ) -> ::core::result::Result<__Columns, #private::DecodeError> {
@@ -32,7 +32,7 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl #private::Column for __Columns {
+        impl #private::Column for __Columns #bounds {
             type Value = #name;
 
             #[inline]
@@ -46,11 +46,11 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
 fn open(field: &Field, columns: &Ident, private: &TokenStream) -> TokenStream {
     let (column, ty) = (&field.column, &field.ty);
     let unit = match &field.unit {
-        Some(unit) => quote_spanned!(ty.span()=> #private::counting::<#ty>(#private::TimeUnit::#unit)),
+        Some(unit) => quote!(::core::option::Option::Some(#private::TimeUnit::#unit)),
         None => quote!(::core::option::Option::None),
     };
     match &field.default {
-        Some(default) => quote_spanned!(ty.span()=> #columns.open_or::<#ty>(#column, #unit, || #default)),
-        None => quote_spanned!(ty.span()=> #columns.open::<#ty>(#column, #unit)),
+        Some(default) => quote!(#columns.open_or::<#ty>(#column, #unit, || #default)),
+        None => quote!(#columns.open::<#ty>(#column, #unit)),
     }
 }

@@ -1,27 +1,27 @@
 //! Writes the columns of a record in the making: one builder for each field.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::quote;
 
 use crate::parse::Record;
 
 /// A struct with a builder for each field.
 pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
+    let bounds = record.bounds(private);
     let (name, visibility) = (&record.item.ident, &record.item.vis);
     let fields: Vec<_> = record.fields.iter().map(|field| &field.name).collect();
     let types = record.fields.iter().map(|field| {
         let ty = &field.ty;
-        quote_spanned!(ty.span()=> <#ty as #private::Field>::Builder)
+        quote!(<#ty as #private::Field>::Builder)
     });
     let builder = quote!(#private::ColumnBuilder);
     quote! {
-        #visibility struct __Builder {
+        #visibility struct __Builder #bounds {
             #(#fields: #types,)*
         }
 
         #[automatically_derived]
-        impl #private::RowBuilder for __Builder {
+        impl #private::RowBuilder for __Builder #bounds {
             type Value = #name;
 
             fn with_capacity(rows: usize) -> Self {

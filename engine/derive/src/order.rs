@@ -7,11 +7,12 @@ use crate::parse::Record;
 
 /// The order compares field by field; `Total` is what does it for a field, so that floats have one too.
 pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
+    let bounds = record.bounds(private);
     let name = &record.item.ident;
     let fields: Vec<_> = record.fields.iter().map(|field| &field.name).collect();
     quote! {
         #[automatically_derived]
-        impl ::core::cmp::PartialEq for #name {
+        impl ::core::cmp::PartialEq for #name #bounds {
             #[inline]
             fn eq(&self, other: &Self) -> bool {
                 #(#private::Total::total_eq(&self.#fields, &other.#fields))&&*
@@ -19,10 +20,10 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl ::core::cmp::Eq for #name {}
+        impl ::core::cmp::Eq for #name #bounds {}
 
         #[automatically_derived]
-        impl ::core::cmp::PartialOrd for #name {
+        impl ::core::cmp::PartialOrd for #name #bounds {
             #[inline]
             fn partial_cmp(&self, other: &Self) -> ::core::option::Option<::core::cmp::Ordering> {
                 ::core::option::Option::Some(::core::cmp::Ord::cmp(self, other))
@@ -30,7 +31,7 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl ::core::cmp::Ord for #name {
+        impl ::core::cmp::Ord for #name #bounds {
             #[inline]
             fn cmp(&self, other: &Self) -> ::core::cmp::Ordering {
                 #(match #private::Total::total_cmp(&self.#fields, &other.#fields) {
@@ -42,7 +43,7 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl ::core::hash::Hash for #name {
+        impl ::core::hash::Hash for #name #bounds {
             #[inline]
             fn hash<H: ::core::hash::Hasher>(&self, state: &mut H) {
                 #(#private::Total::total_hash(&self.#fields, state);)*
@@ -50,7 +51,7 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl #private::Total for #name {
+        impl #private::Total for #name #bounds {
             #[inline]
             fn total_cmp(&self, other: &Self) -> ::core::cmp::Ordering {
                 ::core::cmp::Ord::cmp(self, other)

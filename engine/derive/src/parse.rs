@@ -3,20 +3,11 @@
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
-use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, Fields, Ident, Item, ItemStruct, LitStr, Meta, Path, Result, Token, Type};
 
-/// What stands in the parentheses of `#[record(…)]`.
-#[derive(Debug)]
-pub struct Options {
-    /// Where the engine is: `crate = path`.
-    pub engine: Option<Path>,
-}
-
 /// A struct that can become a record.
-#[derive(Debug)]
 pub struct Record {
     /// The struct without the attributes that are read here.
     pub item: ItemStruct,
@@ -27,7 +18,6 @@ pub struct Record {
 }
 
 /// A field, and the column that it stands for.
-#[derive(Debug)]
 pub struct Field {
     /// Its name in the struct.
     pub name: Ident,
@@ -39,22 +29,6 @@ pub struct Field {
     pub default: Option<Expr>,
     /// The variant of `TimeUnit` that a column of plain integers counts.
     pub unit: Option<Ident>,
-}
-
-impl Parse for Options {
-    fn parse(input: ParseStream<'_>) -> Result<Options> {
-        if input.is_empty() {
-            return Ok(Options { engine: None });
-        }
-        if !input.peek(Token![crate]) {
-            return Err(input.error("`#[record]` knows one option: `crate = path::of::dualgauge`"));
-        }
-        input.parse::<Token![crate]>()?;
-        input.parse::<Token![=]>()?;
-        let engine = input.call(Path::parse_mod_style)?;
-        input.parse::<Option<Token![,]>>()?;
-        Ok(Options { engine: Some(engine) })
-    }
 }
 
 impl Record {
@@ -188,5 +162,192 @@ fn derived(attribute: &Attribute) -> Result<Punctuated<Path, Token![,]>> {
     match &attribute.meta {
         Meta::List(_) => attribute.parse_args_with(Punctuated::parse_terminated),
         _ => Ok(Punctuated::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    /// The message that a struct is refused with.
+    fn refused(item: TokenStream) -> String {
+        Record::parse(item).err().expect("a struct that is refused").to_string()
+    }
+
+    #[test]
+    fn a_field_is_read_with_all_that_is_said_of_it() {
+        let record = Record::parse(quote! {
+            /// A bid.
+            struct Bid {
+                r#type: u8,
+                #[column(name = "priceCents", default = 1 + 1)]
+                #[serde(skip)]
+                price: u64,
+                #[event_time]
+                #[column(unit = "ns")]
+                time: EventTime,
+            }
+        });
+        let record = record.unwrap_or_else(|error| panic!("{error}"));
+        let [kind, price, time] = &record.fields[..] else { panic!("three fields") };
+        assert_eq!((kind.column.as_str(), kind.default.is_none(), kind.unit.is_none()), ("type", true, true));
+        assert_eq!(price.column, "priceCents");
+        let default = &price.default;
+        assert_eq!(quote!(#default).to_string(), "1 + 1");
+        assert_eq!(time.unit.as_ref().unwrap(), "Nanosecond");
+        assert_eq!(record.event_time, Some(2));
+        // What is not read here stays for those that read it.
+        let left: Vec<_> = record.item.fields.iter().map(|field| field.attrs.len()).collect();
+        assert_eq!((record.item.attrs.len(), left), (1, vec![0, 1, 0]));
+    }
+
+    #[test]
+    fn what_is_no_struct_with_named_fields_is_refused() {
+        assert!(
+            refused(quote!(
+                enum Either {
+                    Left,
+                    Right,
+                }
+            ))
+            .contains("a record is a struct")
+        );
+        assert!(
+            refused(quote!(
+                fn bid() {}
+            ))
+            .contains("a record is a struct")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid(u64);
+            ))
+            .contains("write `{ name: Type }`")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid;
+            ))
+            .contains("at least one field")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid {}
+            ))
+            .contains("at least one field")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid<T> {
+                    price: T,
+                }
+            ))
+            .contains("no parameters")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid<'a> {
+                    text: &'a str,
+                }
+            ))
+            .contains("no parameters")
+        );
+    }
+
+    #[test]
+    fn a_second_event_time_is_refused_and_the_first_named() {
+        let message = refused(quote!(
+            struct Bid {
+                #[event_time]
+                a: EventTime,
+                #[event_time]
+                b: EventTime,
+            }
+        ));
+        assert_eq!(message, "a record has one event time, and `a` is it: remove one `#[event_time]`");
+    }
+
+    #[test]
+    fn two_fields_for_one_column_are_refused() {
+        let message = refused(quote!(
+            struct Bid {
+                a: u8,
+                #[column(name = "a")]
+                b: u8,
+            }
+        ));
+        assert_eq!(message, "`a` already stands for the column `a`");
+    }
+
+    #[test]
+    fn attributes_that_mean_nothing_are_refused() {
+        assert!(
+            refused(quote!(
+                struct Bid {
+                    #[column(nmae = "b")]
+                    a: u8,
+                }
+            ))
+            .contains("`#[column]` knows")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid {
+                    #[column(unit = "h")]
+                    a: EventTime,
+                }
+            ))
+            .contains("a unit is")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid {
+                    #[event_time(true)]
+                    a: EventTime,
+                }
+            ))
+            .contains("unexpected token")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid {
+                    #[event_time]
+                    #[column(default)]
+                    a: EventTime,
+                }
+            ))
+            .contains("a default")
+        );
+        assert!(
+            refused(quote!(
+                struct Bid {
+                    #[cfg(test)]
+                    a: u8,
+                }
+            ))
+            .contains("on the whole struct")
+        );
+    }
+
+    #[test]
+    fn a_trait_that_is_derived_twice_is_refused_and_others_are_not() {
+        let message = refused(quote!(
+            #[derive(Copy, serde::Serialize)]
+            struct Bid {
+                a: u8,
+            }
+        ));
+        assert_eq!(message, "`#[record]` already derives `Serialize`: remove it here");
+        assert!(
+            Record::parse(quote!(
+                #[derive(Copy, Default)]
+                struct Bid {
+                    a: u8,
+                }
+            ))
+            .is_ok()
+        );
     }
 }

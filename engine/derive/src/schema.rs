@@ -1,29 +1,27 @@
 //! Writes the traits that say what the columns are: `Record` and `Row`, and `Field` where it may be nested.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::quote;
 
 use crate::parse::Record;
 
 /// The implementations of the traits; what they refer to, the other modules write.
 pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
+    let bounds = record.bounds(private);
     let name = &record.item.ident;
     let columns = record.fields.iter().map(|field| {
         let (column, ty) = (&field.column, &field.ty);
-        quote_spanned! {ty.span()=>
-            #private::ArrowField::new(#column, <#ty as #private::Field>::data_type(), <#ty as #private::Field>::NULLABLE)
-        }
+        quote!(#private::arrow_field::<#ty>(#column))
     });
     let event_time = record.event_time.map(|position| &record.fields[position]);
     let (event_time_column, event_time_value, event_time_or_panic) = match event_time {
         Some(field) => {
-            let (column, name, ty) = (&field.column, &field.name, &field.ty);
-            let value = quote_spanned!(ty.span()=> #private::IsEventTime::event_time(&self.#name));
+            let (column, name) = (&field.column, &field.name);
+            let value = quote!(#private::IsEventTime::event_time);
             (
                 quote!(::core::option::Option::Some(#column)),
-                quote!(::core::option::Option::Some(#value)),
-                quote!(|row| row.#name),
+                quote!(::core::option::Option::Some(#value(&self.#name))),
+                quote!(|row| #value(&row.#name)),
             )
         }
         None => {
@@ -35,7 +33,7 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
     let nested = event_time.is_none().then(|| nested(record, private));
     quote! {
         #[automatically_derived]
-        impl #private::Record for #name {
+        impl #private::Record for #name #bounds {
             fn schema() -> #private::SchemaRef {
                 <Self as #private::Row>::schema()
             }
@@ -63,7 +61,7 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl #private::Row for #name {
+        impl #private::Row for #name #bounds {
             type Columns = __Columns;
             type Builder = __Builder;
 
@@ -87,10 +85,11 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
 
 /// Only a record without an event time is a field: of two event times in one row it would not be clear which counts.
 fn nested(record: &Record, private: &TokenStream) -> TokenStream {
+    let bounds = record.bounds(private);
     let name = &record.item.ident;
     quote! {
         #[automatically_derived]
-        impl #private::Field for #name {
+        impl #private::Field for #name #bounds {
             type Column = __Columns;
             type Builder = #private::NestedBuilder<#name>;
 
@@ -106,7 +105,7 @@ fn nested(record: &Record, private: &TokenStream) -> TokenStream {
             }
         }
 
-        impl #private::Element for #name {}
-        impl #private::Present for #name {}
+        impl #private::Element for #name #bounds {}
+        impl #private::Present for #name #bounds {}
     }
 }

@@ -27,6 +27,104 @@ use crate::EventTime;
 /// Bid::decode(&Bid::encode([&bid].into_iter()), &mut rows).unwrap();
 /// assert_eq!((rows[0].time, &rows[0].data), (bid.date_time, &bid));
 /// ```
+///
+/// It implements [`Record`], `Clone`, `Debug`, serde's `Serialize` and `Deserialize`, and `PartialEq`, `Eq`,
+/// `PartialOrd`, `Ord` and `Hash` by one total order: field by field, floats by `total_cmp` (so `-0.0` and `0.0` differ,
+/// and a NaN equals one of the same bits). Other traits can be derived beside it, such as `Copy` and `Default`.
+///
+/// # Fields
+///
+/// | field | column written | columns read |
+/// |---|---|---|
+/// | `i8` to `i64`, `u8` to `u64` | the same | integers of any width and sign, each value checked |
+/// | `f32`, `f64` | the same | the same; Float32 also as `f64` |
+/// | `bool` | Boolean | Boolean |
+/// | `String` | Utf8 | Utf8, LargeUtf8, Utf8View |
+/// | `Vec<u8>` | Binary | Binary, LargeBinary, BinaryView, FixedSizeBinary |
+/// | [`EventTime`] | Timestamp(µs, UTC) | timestamps of any unit and zone (without one: UTC), Date32, Date64 |
+/// | [`Duration`](crate::Duration) | Duration(µs) | durations of any unit |
+/// | `Vec<T>` | List | List, LargeList |
+/// | another record | Struct | Struct, its columns found by name |
+/// | `Option<T>` | that of `T`, nullable | that of `T`, and a column of nothing but nulls |
+///
+/// Each is also read from a dictionary of what is accepted. Nanoseconds are floored, also below zero; coarser units that
+/// leave the range of microseconds are an error. A null is an error unless the field is an `Option`; what stands under a
+/// null struct or list is not looked at. A record that is nested in another has no `#[event_time]` field.
+///
+/// # Attributes of fields
+///
+/// - `#[event_time]`: when it happened, for one field of type [`EventTime`].
+/// - `#[column(name = "dateTime")]`: the name of the column; without it, that of the field.
+/// - `#[column(default)]` or `#[column(default = 100)]`: what the field is where the data has no such column. A column
+///   that is there but null is no missing one: that takes an `Option`. Nor is an `Option` without a default one that may
+///   be missing: a misspelt name would go unnoticed.
+/// - `#[column(unit = "ms")]`: for times and durations, what a column of plain integers counts (`s`, `ms`, `us` or `ns`).
+///   It is written as a timestamp all the same, and timestamps are read by their own unit.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use arrow_array::{Int64Array, RecordBatch, StringArray};
+/// use dualgauge_engine::{EventTime, Record, record};
+///
+/// #[record]
+/// struct Click {
+///     page: String,
+///     #[column(default = 1)]
+///     weight: u32,
+///     #[event_time]
+///     #[column(name = "clickedAt", unit = "ms")]
+///     time: EventTime,
+/// }
+///
+/// let batch = RecordBatch::try_from_iter([
+///     ("page", Arc::new(StringArray::from(vec!["/"])) as _),
+///     ("clickedAt", Arc::new(Int64Array::from(vec![1_500])) as _),
+/// ]);
+/// let mut rows = Vec::new();
+/// Click::decode(&batch.unwrap(), &mut rows).unwrap();
+/// assert_eq!(rows[0].data, Click { page: "/".into(), weight: 1, time: EventTime::from_millis(1_500) });
+/// ```
+///
+/// # What is refused
+///
+/// Enums, tuple structs, structs with parameters and structs without fields. A type that no column can hold is refused
+/// at its field:
+///
+/// ```compile_fail,E0277
+/// # use dualgauge_engine::record;
+/// #[record]
+/// struct Big { number: u128 }
+/// ```
+///
+/// So is a record that has an event time of its own:
+///
+/// ```compile_fail,E0277
+/// # use dualgauge_engine::{EventTime, record};
+/// #[record]
+/// struct Bid { auction: u64, #[event_time] time: EventTime }
+/// #[record]
+/// struct Won { bid: Bid }
+/// ```
+///
+/// And an event time or a unit on a field that is none or has none:
+///
+/// ```compile_fail,E0277
+/// # use dualgauge_engine::record;
+/// #[record]
+/// struct Bid { auction: u64, #[event_time] time: i64 }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use dualgauge_engine::record;
+/// #[record]
+/// struct Bid { #[column(unit = "ms")] auction: u64 }
+/// ```
+///
+/// # Where the engine is
+///
+/// What `#[record]` writes refers to `dualgauge` or `dualgauge-engine`, whichever the crate depends on and under the name
+/// that it has there. A crate that sees it in another way says how: `#[record(crate = some_crate::dualgauge)]`.
 pub use dualgauge_derive::record;
 
 /// A struct that can be read from and written to Arrow: what `#[record]` derives.
@@ -60,6 +158,9 @@ pub trait Record: Data + Ord + fmt::Debug {
     fn decode(batch: &RecordBatch, rows: &mut Vec<Event<Self>>) -> Result<(), DecodeError>;
 
     /// The rows as columns of [`Record::schema`].
+    ///
+    /// # Panics
+    /// When the text or bytes of one column exceed 2 GiB, or its lists 2^31 - 1 elements: one batch is too much then.
     fn encode<'a>(rows: impl Iterator<Item = &'a Self> + Clone) -> RecordBatch
     where
         Self: 'a;

@@ -173,6 +173,8 @@ impl SourceDriver {
             Err(error) => self.shared.fail(error.at(format_args!("source {}", self.source.options.name))),
             Ok(_) if self.capability.is_none() => {}
             Ok(Turn::Read) => self.activator.activate(),
+            // A scheduled worker does not wait by the clock: its turns would differ from run to run.
+            Ok(_) if !self.shared.may_park => self.activator.activate(),
             Ok(Turn::Blocked) => self.activator.activate_after(BLOCKED),
             Ok(Turn::Waiting) => self.activator.activate_after(POLL),
         }
@@ -212,7 +214,7 @@ impl SourceDriver {
             Some(bound) if !partition.followed => Watermark::Promised(bound),
             _ => Watermark::Following {
                 floor,
-                largest: EventTime::MIN,
+                largest: partition.largest_before.unwrap_or(EventTime::MIN),
                 disorder: self.source.options.disorder.unwrap_or(default),
             },
         }
@@ -287,16 +289,16 @@ impl SourceDriver {
             ))
             .at(&open.partition.id));
         }
-        if let (Watermark::Promised(bound), Some(after)) = (&mut open.watermark, batch.bound_after) {
-            *bound = after.max(*bound);
+        if let Some(bound) = batch.bound_after {
+            open.watermark.raise(bound);
         }
         open.rows += batch.rows.num_rows() as u64;
         self.epoch_rows += batch.rows.num_rows();
         self.rows.add(batch.rows.num_rows() as u64);
         let scan = &self.source.scan;
-        if scan.from.is_some() || scan.to.is_some() {
+        if !open.partition.wants_all(scan) {
             events = events.transform(|event, out| {
-                if scan.wants(event.time) {
+                if open.partition.wants(scan, event.time) {
                     out.push(event)
                 }
             });

@@ -35,6 +35,14 @@ impl Watermark {
         }
     }
 
+    /// The source says that nothing below `bound` will follow.
+    pub(crate) fn raise(&mut self, bound: EventTime) {
+        match self {
+            Watermark::Promised(promised) => *promised = bound.max(*promised),
+            Watermark::Following { floor, .. } => *floor = bound.max(*floor),
+        }
+    }
+
     /// Moves past the events of `batch` one by one, notes those that are behind, and returns the first that breaks a
     /// promise. The watermark noted is never below `capability`, under which the source could still send.
     ///

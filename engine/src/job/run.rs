@@ -168,7 +168,7 @@ impl Job {
             bound.sink.check(&declared.schema).map_err(|error| error.at(format_args!("sink {}", declared.name)))?;
             bound_sinks.insert(declared.name.clone(), bound);
         }
-        let shared = Arc::new(Shared::new(self.limits, Arc::clone(&self.clock)));
+        let shared = Arc::new(Shared::new(self.limits, Arc::clone(&self.clock), self.turns.may_park()));
         let written = bound_sinks.iter().map(|(name, bound)| (name.clone(), Arc::clone(&bound.sink))).collect();
         let started = self.clock.elapsed();
         let plan = WorkerPlan {

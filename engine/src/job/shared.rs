@@ -11,13 +11,22 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether a worker with nothing to do may sleep.
+    pub(crate) may_park: bool,
     stop: AtomicBool,
     failure: Mutex<Option<Error>>,
 }
 
 impl Shared {
-    pub(super) fn new(limits: Limits, clock: Arc<dyn Clock>) -> Shared {
-        Shared { metrics: Arc::default(), limits, clock, stop: AtomicBool::new(false), failure: Mutex::new(None) }
+    pub(super) fn new(limits: Limits, clock: Arc<dyn Clock>, may_park: bool) -> Shared {
+        Shared {
+            metrics: Arc::default(),
+            limits,
+            clock,
+            may_park,
+            stop: AtomicBool::new(false),
+            failure: Mutex::new(None),
+        }
     }
 
     /// Ends the job with an error; the first one is told.

@@ -136,21 +136,25 @@ impl ExactSum {
 /// When `count` is zero.
 pub(super) fn divide(digits: &[i128], exponent: i32, count: u64) -> f64 {
     let (negative, mut limbs) = magnitude(digits);
-    // Long division, from the top. One more limb below the lowest unit keeps the bits that decide the rounding, and what
-    // then remains is below all of them.
+    // Long division, from the top. The limbs of zeros below hold what is less than one unit: a quotient that is not zero is
+    // at least 2^-64 units, and so has its 53 bits within them. The remainder is below all of them, and tells a tie from
+    // what is a little more.
     let mut remainder = 0_u64;
     for limb in limbs.iter_mut().rev() {
         let dividend = u128::from(remainder) << 64 | u128::from(*limb);
         *limb = (dividend / u128::from(count)) as u64;
         remainder = (dividend % u128::from(count)) as u64;
     }
-    let rounded = round(&limbs, exponent - 64, remainder != 0);
+    let rounded = round(&limbs, exponent - 64 * ZEROS as i32, remainder != 0);
     if negative { -rounded } else { rounded }
 }
 
-/// The sign, and the whole number as unsigned limbs of base 2^64 with one limb of zeros put below.
+/// How many limbs of zeros are put below the lowest digit.
+const ZEROS: usize = 2;
+
+/// The sign, and the whole number as unsigned limbs of base 2^64, with [`ZEROS`] put below.
 fn magnitude(digits: &[i128]) -> (bool, Vec<u64>) {
-    let mut limbs = vec![0];
+    let mut limbs = vec![0; ZEROS];
     let mut carry = 0_i128;
     for digit in digits.iter().chain(&[0, 0]) {
         let sum = digit + carry;

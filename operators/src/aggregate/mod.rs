@@ -8,27 +8,51 @@
 //! | [`count`], [`sum`], [`mean`] | how many, how much, how much each; never rounded on the way |
 //! | [`min`], [`max`] | the least and the greatest value |
 //! | [`min_by_key`], [`max_by_key`] | the records that have them |
+//! | [`first`], [`last`] | the earliest and the latest record |
+//! | [`top_k`] | the records with the largest values |
+//! | [`collect`], [`collect_values`] | everything, in the order of event time |
+//! | [`distinct_count`], [`distinct_count_approx`] | how many different values: exactly, or to within a percent |
+//! | [`quantile`], [`quantiles`] | the median and its like, to within half a percent |
+//! | [`then`], [`filtered`] | another aggregate's answer in another form, or over some of the records |
 //!
 //! A tuple of aggregates is an aggregate, and its answer is the tuple of their answers.
 
+mod collect;
 mod count;
+mod distinct_count;
+mod distinct_count_approx;
 mod exact;
+mod filtered;
+mod first;
+mod last;
 mod max;
 mod mean;
 mod min;
 mod order;
+mod quantile;
 mod sum;
+mod then;
+mod top_k;
 mod tuple;
 
 use dualgauge_engine::{Data, EventTime};
 
+pub use collect::{Collect, CollectValues, collect, collect_values};
 pub use count::{Count, count};
+pub use distinct_count::{Distinct, DistinctCount, distinct_count};
+pub use distinct_count_approx::{DistinctCountApprox, Registers, distinct_count_approx};
 pub use exact::ExactSum;
+pub use filtered::{Filtered, filtered};
+pub use first::{First, first};
+pub use last::{Last, last};
 pub use max::{Max, MaxByKey, max, max_by_key};
 pub use mean::{Averageable, Mean, mean};
 pub use min::{Min, MinByKey, min, min_by_key};
 pub use order::{ByOrd, ByTotalOrder, Orderable};
+pub use quantile::{Quantile, Quantiles, quantile, quantiles};
 pub use sum::{Sum, Summable, sum};
+pub use then::{Then, then};
+pub use top_k::{TopK, top_k};
 
 /// Many records into one answer.
 ///

@@ -26,15 +26,10 @@ impl Firing {
         self.lateness.is_positive() || self.early.is_some()
     }
 
-    /// Whether a record that is judged against `watermark` is late for `window`.
+    /// Whether `window` is closed: to a record that is judged against `watermark`, and to any change.
     #[inline]
-    pub(super) fn is_late(&self, window: Window, watermark: EventTime) -> bool {
-        window.end + self.lateness <= watermark
-    }
-
-    /// Whether `window` can change no more.
     pub(super) fn is_closed(&self, window: Window, watermark: EventTime) -> bool {
-        self.is_late(window, watermark)
+        window.end + self.lateness <= watermark
     }
 
     /// Whether `window` is to fire what has changed, now that the watermark has moved from `before` to `now`.

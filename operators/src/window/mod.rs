@@ -3,9 +3,13 @@
 //! `stream.key_by(…).window(tumbling(10.seconds())).aggregate("name", count())`: one file a kind of window, and beside
 //! them what they share.
 
+mod aligned;
 mod fire;
 mod kind;
 mod panes;
+mod session;
+mod slices;
+mod sliding;
 mod tumbling;
 mod windowed;
 

@@ -1,9 +1,8 @@
-//! What aligned windows remember: pane by start, accumulator by key.
+//! What aligned windows remember: panes in the order in which they first matter, accumulators by key.
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
-use dualgauge_engine::EventTime;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -28,41 +27,55 @@ pub(super) struct Pane<K, A> {
     pub(super) firings: u32,
 }
 
-/// All panes, by their start.
+/// All panes, by the place `P` that a kind of window gives them.
 #[derive(Debug)]
-pub(super) struct Panes<K, A> {
-    by_start: BTreeMap<EventTime, Pane<K, A>>,
+pub(super) struct Panes<P, K, A> {
+    by_place: BTreeMap<P, Pane<K, A>>,
     /// Maps of closed panes, empty but of the right size: growing a new one costs more than filling it.
     spare: Vec<Keys<K, A>>,
     track_changes: bool,
 }
 
-impl<K: Hash + Eq + Clone, A> Panes<K, A> {
+impl<P: Copy + Ord, K: Hash + Eq + Clone, A> Panes<P, K, A> {
     /// No panes. `track_changes` where they may fire more than once.
-    pub(super) fn new(track_changes: bool) -> Panes<K, A> {
-        Panes { by_start: BTreeMap::new(), spare: Vec::new(), track_changes }
+    pub(super) fn new(track_changes: bool) -> Panes<P, K, A> {
+        Panes { by_place: BTreeMap::new(), spare: Vec::new(), track_changes }
     }
 
-    /// The pane that starts at `start`, and whether its changes are tracked.
+    /// The pane at `place`, and whether its changes are tracked.
     #[inline]
-    pub(super) fn pane(&mut self, start: EventTime) -> (&mut Pane<K, A>, bool) {
+    pub(super) fn pane(&mut self, place: P) -> (&mut Pane<K, A>, bool) {
         let new = || Pane { keys: self.spare.pop().unwrap_or_default(), changed: Vec::new(), firings: 0 };
-        (self.by_start.entry(start).or_insert_with(new), self.track_changes)
+        (self.by_place.entry(place).or_insert_with(new), self.track_changes)
     }
 
     /// The earliest pane.
-    pub(super) fn first(&self) -> Option<(EventTime, &Pane<K, A>)> {
-        self.by_start.first_key_value().map(|(start, pane)| (*start, pane))
+    pub(super) fn first(&self) -> Option<P> {
+        self.by_place.first_key_value().map(|(place, _)| *place)
     }
 
-    /// The panes by start.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (EventTime, &mut Pane<K, A>)> {
-        self.by_start.iter_mut().map(|(start, pane)| (*start, pane))
+    /// The panes in their order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (P, &Pane<K, A>)> {
+        self.by_place.iter().map(|(place, pane)| (*place, pane))
+    }
+
+    /// The panes in their order.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (P, &mut Pane<K, A>)> {
+        self.by_place.iter_mut().map(|(place, pane)| (*place, pane))
+    }
+
+    /// Drops the panes for which `keep` is false.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(P) -> bool) {
+        let closed = self.by_place.extract_if(.., |place, _| !keep(*place));
+        self.spare.extend(closed.map(|(_, mut pane)| {
+            pane.keys.clear();
+            pane.keys
+        }));
     }
 
     /// Takes the earliest pane away and gives each of its keys to `each`.
     pub(super) fn drain_first(&mut self, mut each: impl FnMut(K, A)) {
-        if let Some((_, mut pane)) = self.by_start.pop_first() {
+        if let Some((_, mut pane)) = self.by_place.pop_first() {
             pane.keys.drain().for_each(|(key, slot)| each(key, slot.acc));
             self.spare.push(pane.keys);
         }
@@ -82,6 +95,11 @@ impl<K: Hash + Eq + Clone, A> Pane<K, A> {
             return &mut slot.acc;
         }
         &mut self.keys.entry(key).or_insert_with(|| Slot { acc: start(), changed: false }).acc
+    }
+
+    /// The accumulator of `key`, if there is one.
+    pub(super) fn get(&self, key: &K) -> Option<&A> {
+        self.keys.get(key).map(|slot| &slot.acc)
     }
 
     /// Gives each key that has changed since the last call to `each`.

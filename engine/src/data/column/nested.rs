@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, StructArray};
+use arrow_array::{ArrayRef, StructArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 
@@ -20,7 +20,7 @@ pub fn nested_open<R: Field + Row>(array: &ArrayRef, live: &Live) -> Result<R::C
     let array = unpack::<R>(array);
     live.refuse_nulls(&array)?;
     match array.as_struct_opt() {
-        Some(fields) => <R as Row>::open(&Columns::of_struct(fields, live.and(fields.nulls()))),
+        Some(fields) => <R as Row>::open(&Columns::of_struct(fields, live.clone())),
         None => Err(wrong_type(&array, "a column of type Struct")),
     }
 }

@@ -1,9 +1,9 @@
 //! Whole rows: all columns of a record side by side.
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Field as ArrowField, SchemaRef};
 
-use super::{Column, Columns, DecodeError};
+use super::{Column, Columns, DecodeError, Field};
 use crate::{Event, EventTime};
 
 /// The fields of a record together; what `#[record]` writes for the record itself and for where it is nested.
@@ -37,6 +37,11 @@ pub trait RowBuilder {
 
     /// The columns, in the order of the fields.
     fn finish(self) -> Vec<ArrayRef>;
+}
+
+/// What the schema says of a column of `T`.
+pub fn arrow_field<T: Field>(name: &str) -> ArrowField {
+    ArrowField::new(name, T::data_type(), T::NULLABLE)
 }
 
 /// Appends the rows of a batch, each at its event time. On an error nothing is appended.

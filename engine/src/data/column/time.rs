@@ -121,11 +121,6 @@ impl HasUnit for Duration {}
 impl<T: HasUnit> HasUnit for Option<T> {}
 impl<T: HasUnit> HasUnit for Vec<T> {}
 
-/// The unit of a field of this type, which must be one that can have a unit.
-pub fn counting<T: HasUnit>(unit: TimeUnit) -> Option<TimeUnit> {
-    Some(unit)
-}
-
 /// Times or lengths of time, as microseconds side by side.
 #[derive(Debug)]
 pub struct Micros<T>(ScalarBuffer<i64>, PhantomData<T>);

@@ -1,0 +1,267 @@
+//! The log as a sink: a partition per bucket, each epoch appended once.
+
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
+use dualgauge_engine::fs::{Fs, RealFs};
+use dualgauge_engine::{Epoch, Error, EventTime, Offset, Result, Sink, SinkWriter};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::directory::{Log, random_u64};
+use super::files::{create_dirs_durably, on, segments};
+use super::identity::{self, Layout};
+use super::index::End;
+use super::writer::LogWriter;
+
+/// The log as a sink.
+///
+/// Bucket `n` is partition `n`. What an epoch brings is staged beside the segments (`p0000/stage/`) when it is prepared,
+/// and appended as one batch when it is committed. The batch's index entry carries a tag that was drawn for it, so a
+/// repeated commit is recognised, also by another process. The log is created if it is missing.
+#[derive(Clone, Debug)]
+pub struct LogSink {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
+    layout: Layout,
+    seal: bool,
+}
+
+impl LogSink {
+    /// The log in `dir`, or a new one of this layout (a number of partitions, or a [`Layout`]).
+    pub fn new(dir: impl AsRef<Path>, layout: impl Into<Layout>) -> LogSink {
+        LogSink::new_on(Arc::new(RealFs), dir, layout)
+    }
+
+    /// As [`LogSink::new`], on a file system of the caller's.
+    pub fn new_on(fs: Arc<dyn Fs>, dir: impl AsRef<Path>, layout: impl Into<Layout>) -> LogSink {
+        LogSink { fs, dir: dir.as_ref().to_path_buf(), layout: layout.into(), seal: true }
+    }
+
+    /// Whether the log is sealed when the job's input has ended, so that a follower of the log ends too; it is, unless
+    /// this says otherwise.
+    pub fn seal(mut self, seal: bool) -> LogSink {
+        self.seal = seal;
+        self
+    }
+
+    fn log(&self) -> Result<Log> {
+        Log::open_on(self.fs.clone(), &self.dir)
+    }
+
+    /// Opens the log, or creates it; of several that try to create it, one does.
+    fn log_or_new(&self, schema: &SchemaRef) -> Result<Log> {
+        if !identity::exists(&*self.fs, &self.dir) {
+            let created = Log::create_on(self.fs.clone(), &self.dir, schema, self.layout.clone());
+            if created.is_ok() || !identity::exists(&*self.fs, &self.dir) {
+                return created;
+            }
+        }
+        self.log()
+    }
+}
+
+impl Sink for LogSink {
+    fn describe(&self) -> String {
+        format!("log:{}", self.dir.display())
+    }
+
+    fn check(&self, schema: &SchemaRef) -> Result<()> {
+        if !identity::exists(&*self.fs, &self.dir) {
+            return identity::check_schema(schema);
+        }
+        let log = self.log()?;
+        if log.partitions() as usize != self.buckets() {
+            let message = format!("it has {} partitions, and {} were asked for", log.partitions(), self.buckets());
+            return Err(Error::usage(message).at(self.dir.display()));
+        }
+        super::message::conform(log.schema(), &RecordBatch::new_empty(schema.clone()))
+            .map(|_| ())
+            .map_err(|error| error.at(self.dir.display()))
+    }
+
+    fn buckets(&self) -> usize {
+        self.layout.partition_count() as usize
+    }
+
+    fn open(&self, bucket: usize, schema: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+        let log = self.log_or_new(schema)?;
+        let partition = bucket as u32;
+        let stage = log.partition_dir(partition)?.join("stage");
+        create_dirs_durably(&*self.fs, &stage)?;
+        Ok(Box::new(LogSinkWriter { log, partition, stage, rows: Vec::new(), started: false, tags: Tags::default() }))
+    }
+
+    fn finish(&self) -> Result<()> {
+        if self.seal {
+            let log = self.log()?;
+            for partition in 0..log.partitions() {
+                log.writer(partition)?.seal()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One partition as a sink's bucket. The partition's lock is held only while an epoch is published, so that an older
+/// process that stands still does not stand in the way.
+struct LogSinkWriter {
+    log: Log,
+    partition: u32,
+    stage: PathBuf,
+    rows: Vec<RecordBatch>,
+    /// Whether this writer has prepared anything; what was staged before and not recovered is nobody's.
+    started: bool,
+    tags: Tags,
+}
+
+/// The tags that the partition has up to an offset.
+#[derive(Default)]
+struct Tags {
+    known: HashSet<u64>,
+    upto: Option<Offset>,
+}
+
+/// What the manifest keeps of a prepared epoch.
+#[derive(Serialize, Deserialize)]
+struct Prepared {
+    /// The name of the staged file.
+    file: String,
+    /// What the index entry of the batch will carry.
+    tag: u64,
+    /// xxh3_64 of the staged file.
+    checksum: u64,
+}
+
+impl SinkWriter for LogSinkWriter {
+    fn write(&mut self, _: &[EventTime], rows: &RecordBatch) -> Result<()> {
+        if self.rows.is_empty() {
+            self.refuse_sealed()?;
+        }
+        if rows.num_rows() > 0 {
+            self.rows.push(rows.clone());
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, epoch: Epoch, _: EventTime) -> Result<Vec<u8>> {
+        if !self.started {
+            self.remove_orphans()?;
+            self.started = true;
+        }
+        let Some(first) = self.rows.first() else { return Ok(Vec::new()) };
+        let bytes = concat_batches(&first.schema(), &self.rows).and_then(|rows| {
+            let mut stream = StreamWriter::try_new(Vec::new(), &rows.schema())?;
+            stream.write(&rows)?;
+            stream.into_inner()
+        });
+        let bytes = bytes.map_err(|error| Error::data("the rows cannot be staged").caused_by(error))?;
+        let tag = random_u64().max(1);
+        let file = format!("{:020}-{tag:016x}.arrows", epoch.0);
+        let path = self.stage.join(&file);
+        if let Err(error) = self.stage_file(&path, &bytes) {
+            let _ = self.log.fs.remove(&path);
+            return Err(error);
+        }
+        self.rows.clear();
+        let prepared = Prepared { file, tag, checksum: xxh3_64(&bytes) };
+        Ok(serde_json::to_vec(&prepared).expect("strings and numbers become JSON"))
+    }
+
+    fn commit(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
+        if prepared.is_empty() {
+            return Ok(());
+        }
+        self.publish(prepared).map_err(|error| {
+            error.at(format!("{}: partition {}: epoch {epoch}", self.log.dir.display(), self.partition))
+        })
+    }
+
+    fn recover(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
+        self.commit(epoch, prepared)
+    }
+}
+
+impl LogSinkWriter {
+    fn stage_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let mut file = on(path, self.log.fs.create(path))?;
+        on(path, file.append(bytes))?;
+        on(path, file.sync())?;
+        on(&self.stage, self.log.fs.sync_dir(&self.stage))
+    }
+
+    /// Appends what was staged, unless the log has it. The order makes it idempotent: the staged file goes only after
+    /// the batch with its tag is durable.
+    fn publish(&mut self, prepared: &[u8]) -> Result<()> {
+        let prepared: Prepared = serde_json::from_slice(prepared)
+            .map_err(|error| Error::data("what the manifest says of it cannot be read").caused_by(error))?;
+        let path = self.stage.join(&prepared.file);
+        let mut writer = self.log.writer(self.partition)?;
+        self.learn_tags(&writer)?;
+        if !self.tags.known.contains(&prepared.tag) {
+            let bytes = match self.log.fs.read(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(Error::data(format!(
+                        "{}: the prepared rows are gone, and the log does not have them; was the stage directory emptied?",
+                        path.display()
+                    )));
+                }
+                bytes => on(&path, bytes)?,
+            };
+            if xxh3_64(&bytes) != prepared.checksum {
+                return Err(Error::data(format!("{}: the prepared rows are damaged (bad checksum)", path.display())));
+            }
+            let unreadable = |error| Error::data("it is not an Arrow stream").caused_by(error).at(path.display());
+            let stream = StreamReader::try_new(&bytes[..], None).map_err(unreadable)?;
+            for batch in stream {
+                writer.append_tagged(&batch.map_err(unreadable)?, prepared.tag)?;
+            }
+            self.tags.upto = Some(writer.commit()?);
+            self.tags.known.insert(prepared.tag);
+        }
+        match self.log.fs.remove(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => on(&path, removed),
+        }
+    }
+
+    /// Reads the tags in the log, unless nobody has written since they were read.
+    fn learn_tags(&mut self, writer: &LogWriter) -> Result<()> {
+        if self.tags.upto.as_ref() == Some(&writer.offset()) {
+            return Ok(());
+        }
+        let dir = self.log.partition_dir(self.partition)?;
+        for first in segments(&*self.log.fs, &dir)? {
+            let index = self.log.index(self.partition, &dir, first)?;
+            self.tags.known.extend(index.run.committed.iter().map(|entry| entry.tag));
+        }
+        self.tags.upto = Some(writer.offset());
+        Ok(())
+    }
+
+    fn refuse_sealed(&self) -> Result<()> {
+        let dir = self.log.partition_dir(self.partition)?;
+        if let Some(&last) = segments(&*self.log.fs, &dir)?.last()
+            && self.log.index(self.partition, &dir, last)?.run.end == Some(End::Sealed)
+        {
+            let place = format!("{}: partition {}", self.log.dir.display(), self.partition);
+            return Err(Error::usage(format!("{place}: it is sealed; write to a new log, or do not seal the old one")));
+        }
+        Ok(())
+    }
+
+    fn remove_orphans(&self) -> Result<()> {
+        for name in on(&self.stage, self.log.fs.list(&self.stage))? {
+            let path = self.stage.join(name);
+            on(&path, self.log.fs.remove(&path))?;
+        }
+        Ok(())
+    }
+}

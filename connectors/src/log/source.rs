@@ -1,0 +1,67 @@
+//! The log as a source: its partitions, followed as they grow.
+
+use std::path::Path;
+
+use dualgauge_engine::{Listing, Offset, Partition, PartitionReader, Result, Scan, Source};
+
+use super::directory::Log;
+use super::reader::ReadOptions;
+
+/// The log as a source of events.
+///
+/// Partitions are the log's, `partition 0` and so on; offsets count rows and carry the chain hash as their proof. A
+/// partition ends where the log was sealed, and otherwise never, unless the source is [bounded](LogSource::bounded).
+#[derive(Clone, Debug)]
+pub struct LogSource {
+    log: Log,
+    bounded: bool,
+}
+
+impl LogSource {
+    /// The log in `dir`.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<LogSource> {
+        Log::open(dir).map(LogSource::of)
+    }
+
+    /// A log that is open.
+    pub fn of(log: Log) -> LogSource {
+        LogSource { log, bounded: false }
+    }
+
+    /// Reads what is committed when a partition is opened, and does not follow.
+    pub fn bounded(mut self, bounded: bool) -> LogSource {
+        self.bounded = bounded;
+        self
+    }
+}
+
+impl Source for LogSource {
+    fn describe(&self) -> String {
+        format!("log:{}", self.log.path().display())
+    }
+
+    fn bounded(&self) -> bool {
+        self.bounded
+    }
+
+    fn partitions(&self, _: &Scan) -> Result<Listing> {
+        let partitions = (0..self.log.partitions())
+            .map(|number| Partition { followed: !self.bounded, ..Partition::new(format!("partition {number}")) })
+            .collect();
+        Ok(Listing { partitions, ..Listing::default() })
+    }
+
+    fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
+        let number = partition.id.0.strip_prefix("partition ").and_then(|number| number.parse().ok());
+        let number: u32 =
+            number.unwrap_or_else(|| panic!("`{}` is not a partition that this source listed", partition.id));
+        let options = ReadOptions::default()
+            .columns(scan.schema.fields().iter().map(|field| field.name().clone()))
+            .batch_rows(scan.batch_rows)
+            .bounded(self.bounded);
+        Ok(Box::new(self.log.reader(number, offset.or(partition.start.as_ref()), options)?))
+    }
+}

@@ -1,0 +1,114 @@
+//! Where the bytes of a partition come from, a block at a time and without ever waiting.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::thread;
+
+use dualgauge_engine::{Error, Result};
+
+/// How many blocks may wait between the thread that reads a pipe and the reader.
+const BLOCKS_WAITING_MAX: usize = 4;
+
+/// An open file or pipe.
+pub(super) enum Input {
+    /// A file and how far it has been read; followed ones never end.
+    File { file: File, name: String, position: u64, followed: bool },
+    /// What a thread reads from standard input.
+    Pipe { blocks: Receiver<std::io::Result<Vec<u8>>>, ended: bool },
+}
+
+/// What there was to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Got {
+    /// Some bytes more.
+    Bytes,
+    /// Nothing now.
+    Nothing,
+    /// Nothing ever again.
+    End,
+}
+
+impl Input {
+    /// A file from `position` on.
+    pub(super) fn file(path: &Path, position: u64, followed: bool) -> Result<Input> {
+        let name = path.display().to_string();
+        let failed = |cause| Error::io(format!("cannot open file {name}"), cause);
+        let mut file = File::open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        if length < position {
+            return Err(shorter(&name, length, position));
+        }
+        file.seek(SeekFrom::Start(position)).map_err(failed)?;
+        Ok(Input::File { file, name, position, followed })
+    }
+
+    /// A pipe, read by a thread of its own, since a read from it may wait for ever.
+    ///
+    /// The thread ends with the pipe, or at its first block after the input was dropped.
+    pub(super) fn pipe(mut pipe: impl Read + Send + 'static, block_bytes: usize) -> Input {
+        let (sender, blocks) = sync_channel(BLOCKS_WAITING_MAX);
+        let read_on = move || {
+            loop {
+                let mut block = vec![0; block_bytes];
+                let outcome = match pipe.read(&mut block) {
+                    Ok(0) => return,
+                    Ok(length) => {
+                        block.truncate(length);
+                        Ok(block)
+                    }
+                    Err(cause) if cause.kind() == ErrorKind::Interrupted => continue,
+                    Err(cause) => Err(cause),
+                };
+                let failed = outcome.is_err();
+                if sender.send(outcome).is_err() || failed {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("stdin".to_string()).spawn(read_on).expect("a thread can be started");
+        Input::Pipe { blocks, ended: false }
+    }
+
+    /// Appends at most `block_bytes` to `buffer` (a pipe's block has its own size).
+    pub(super) fn read(&mut self, buffer: &mut Vec<u8>, block_bytes: usize) -> Result<Got> {
+        match self {
+            Input::File { file, name, position, followed } => {
+                let failed = |cause| Error::io(format!("cannot read file {name} at byte {position}"), cause);
+                let length = file.take(block_bytes as u64).read_to_end(buffer).map_err(failed)?;
+                *position += length as u64;
+                if length > 0 {
+                    return Ok(Got::Bytes);
+                }
+                let now =
+                    file.metadata().map_err(|cause| Error::io(format!("cannot look at file {name}"), cause))?.len();
+                if now < *position {
+                    return Err(shorter(name, now, *position));
+                }
+                Ok(if *followed { Got::Nothing } else { Got::End })
+            }
+            Input::Pipe { ended: true, .. } => Ok(Got::End),
+            Input::Pipe { blocks, ended } => match blocks.try_recv() {
+                Ok(Ok(block)) => {
+                    buffer.extend_from_slice(&block);
+                    Ok(Got::Bytes)
+                }
+                Ok(Err(cause)) => Err(Error::io("cannot read standard input", cause)),
+                Err(TryRecvError::Empty) => Ok(Got::Nothing),
+                Err(TryRecvError::Disconnected) => {
+                    *ended = true;
+                    Ok(Got::End)
+                }
+            },
+        }
+    }
+}
+
+/// The world has taken back what was already read.
+fn shorter(name: &str, length: u64, position: u64) -> Error {
+    Error::environment(format!(
+        "file {name} has {length} bytes, but was read to byte {position} before; likely mistake: it was replaced or \
+         cut off while a job follows it (write on at its end, or write a new file)"
+    ))
+}

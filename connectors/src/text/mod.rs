@@ -1,0 +1,29 @@
+//! What CSV and JSON lines share: files of records that end in a newline.
+//!
+//! A [`Format`] knows how one record looks; everything else is here, once: which files there are, reading them block by
+//! block, waiting at the end of a growing one, counting bytes and lines, going on after a bad record, standard input,
+//! and putting output in place only when it is whole.
+//!
+//! Offsets are bytes: [`Offset::position`] is where the next record begins, so a partition can be opened after any batch.
+//!
+//! [`Offset::position`]: dualgauge_engine::Offset
+
+mod bad;
+mod format;
+mod input;
+mod layout;
+mod place;
+mod reader;
+mod records;
+mod rows;
+mod sink;
+mod source;
+mod spans;
+mod stdout;
+pub(crate) mod zones;
+
+pub(crate) use bad::shorten;
+pub use format::Format;
+pub(crate) use format::{BadRecord, Decode};
+pub use sink::TextSink;
+pub use source::TextSource;

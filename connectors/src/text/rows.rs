@@ -1,0 +1,45 @@
+//! Rows as text, each with its event time: what is sorted, staged and printed.
+
+use arrow_array::RecordBatch;
+use dualgauge_engine::{Error, EventTime, Result};
+
+use super::Format;
+use super::records::Splitter;
+use super::zones;
+
+/// The text of each row, newline included, with its time.
+pub(super) fn encode(
+    format: &impl Format,
+    times: &[EventTime],
+    rows: &RecordBatch,
+) -> Result<Vec<(EventTime, Vec<u8>)>> {
+    if rows.num_rows() == 0 {
+        return Ok(Vec::new());
+    }
+    let text = zones::under(rows, zones::in_utc(&rows.schema())).and_then(|rows| format.encode(&rows));
+    let text = text.map_err(|cause| Error::data("cannot write rows as text").caused_by(cause))?;
+    let (mut splitter, mut rest, mut lines) = (Splitter::new(format), &text[..], Vec::with_capacity(times.len()));
+    while let Some(end) = splitter.end_in(rest) {
+        lines.push(rest[..end].to_vec());
+        rest = &rest[end..];
+    }
+    assert!(
+        rest.is_empty() && lines.len() == times.len(),
+        "the format wrote {} lines for {} rows",
+        lines.len(),
+        times.len()
+    );
+    Ok(times.iter().copied().zip(lines).collect())
+}
+
+/// The rows in the order in which they are written: by event time, then by their text.
+pub(super) fn sorted(
+    format: &impl Format,
+    header: Option<&arrow_schema::SchemaRef>,
+    mut rows: Vec<(EventTime, Vec<u8>)>,
+) -> Vec<u8> {
+    rows.sort_unstable();
+    let mut text = header.map(|schema| format.encode_header(schema)).unwrap_or_default();
+    rows.iter().for_each(|(_, line)| text.extend_from_slice(line));
+    text
+}

@@ -1,0 +1,185 @@
+//! A source of text: one partition a file.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dualgauge_engine::{Error, Listing, Offset, Partition, PartitionReader, Result, Scan, Source};
+
+use super::Format;
+use super::input::Input;
+use super::place::{STDIN, file_of, list};
+use super::reader::{Header, TextReader, read_header};
+use super::records::Records;
+
+/// How many bytes are read at once.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// How long a record may be.
+const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// Files of text records, or standard input: what [`csv::read`](crate::csv::read) and
+/// [`json::read`](crate::json::read) make.
+///
+/// A source is read to its end, unless it is followed. The columns and their types come from the record that the graph
+/// reads. Nothing is known of the event times in a file before it is read, so a graph that reads text in another order
+/// than that of its times sets `disorder`.
+#[derive(Clone, Debug)]
+pub struct TextSource<F> {
+    pub(crate) format: F,
+    path: PathBuf,
+    follow: bool,
+    block_bytes: usize,
+    line_bytes_max: usize,
+    /// Standard input can be read once; clones of a source share this.
+    stdin_taken: Arc<AtomicBool>,
+}
+
+impl<F: Format> TextSource<F> {
+    pub(crate) fn new(format: F, path: impl Into<PathBuf>) -> TextSource<F> {
+        let (follow, stdin_taken) = (false, Arc::new(AtomicBool::new(false)));
+        let path = path.into();
+        TextSource { format, path, follow, block_bytes: BLOCK_BYTES, line_bytes_max: LINE_BYTES_MAX, stdin_taken }
+    }
+
+    /// Waits at the end of each file for more lines, as `tail -f` does. Only whole lines are read. Off by default.
+    ///
+    /// Lines may be added at the end only: a file that becomes shorter is an error. A followed standard input is a live
+    /// source that ends when its writer closes it.
+    pub fn follow(mut self, follow: bool) -> TextSource<F> {
+        self.follow = follow;
+        self
+    }
+
+    /// How many bytes are read at once, 1 MiB by default; a batch holds about as much text.
+    pub fn block_bytes(mut self, bytes: usize) -> TextSource<F> {
+        self.block_bytes = bytes.max(1);
+        self
+    }
+
+    /// How many bytes a record may have, 16 MiB by default. A longer one is a bad record, and is never held in memory.
+    pub fn line_bytes_max(mut self, bytes: usize) -> TextSource<F> {
+        self.line_bytes_max = bytes;
+        self
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.path == Path::new(STDIN)
+    }
+
+    fn records(&self, position: u64) -> Records<F> {
+        Records::new(self.format.clone(), position, self.block_bytes, self.line_bytes_max)
+    }
+
+    fn reader(&self, place: String, input: Input, position: u64, scan: &Scan) -> TextReader<F> {
+        TextReader {
+            format: self.format.clone(),
+            place,
+            input,
+            records: self.records(position),
+            wanted: scan.schema.clone(),
+            batch_rows: scan.batch_rows,
+            decoder: None,
+            skipped: None,
+            lines_skipped: 0,
+            ready: VecDeque::new(),
+        }
+    }
+
+    fn open_stdin(&self, offset: Option<&Offset>, scan: &Scan) -> Result<TextReader<F>> {
+        if offset.is_some_and(|offset| offset.position > 0) || self.stdin_taken.swap(true, Ordering::SeqCst) {
+            return Err(Error::usage(
+                "standard input cannot be read again: what was read of it is gone; run without checkpoints, or read \
+                 from files or a log",
+            ));
+        }
+        let input = Input::pipe(std::io::stdin(), self.block_bytes);
+        Ok(self.reader("standard input".to_string(), input, 0, scan))
+    }
+}
+
+impl<F: Format> Source for TextSource<F> {
+    fn describe(&self) -> String {
+        format!("{}:{}", self.format.scheme(), self.path.display())
+    }
+
+    fn bounded(&self) -> bool {
+        !self.follow
+    }
+
+    fn partitions(&self, _: &Scan) -> Result<Listing> {
+        list(&self.path, self.format.extensions(), self.follow)
+    }
+
+    fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
+        if self.is_stdin() {
+            return Ok(Box::new(self.open_stdin(offset, scan)?));
+        }
+        let file = file_of(&self.path, &partition.id);
+        let position = offset.map_or(0, |offset| offset.position);
+        let input = Input::file(&file, position, self.follow)?;
+        let mut reader = self.reader(format!("file {}", file.display()), input, position, scan);
+        if position > 0 {
+            // The header is at the front, wherever reading goes on.
+            let mut front = Input::file(&file, 0, false)?;
+            if let Header::Found(header) = read_header(&self.format, &reader.place, &mut self.records(0), &mut front)? {
+                reader.decoder = Some(reader.decoder_of(header.as_deref())?);
+            }
+            reader.skipped = Some((file, position));
+        }
+        Ok(Box::new(reader))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use arrow_schema::{DataType, Field, Schema};
+    use dualgauge_engine::Next;
+
+    use super::*;
+
+    /// A pipe whose writer is a channel: a read from it blocks until the test sends.
+    struct Pipe(std::sync::mpsc::Receiver<&'static [u8]>);
+
+    impl Read for Pipe {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let Ok(bytes) = self.0.recv() else { return Ok(0) };
+            buffer[..bytes.len()].copy_from_slice(bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    fn scan() -> Scan {
+        let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, false)]));
+        Scan { schema, event_time: "a".to_string(), from: None, to: None, batch_rows: 8 }
+    }
+
+    #[test]
+    fn a_pipe_that_is_silent_is_pending_and_one_that_is_closed_has_ended() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let source = crate::json::read("-");
+        let mut reader = source.reader("pipe".to_string(), Input::pipe(Pipe(receiver), 64), 0, &scan());
+        assert!(matches!(reader.next().unwrap(), Next::Pending));
+        sender.send(b"{\"a\":1}\n{\"a\"").unwrap();
+        sender.send(b":2}").unwrap();
+        drop(sender);
+        let mut rows = 0;
+        loop {
+            match reader.next().unwrap() {
+                Next::Batch(batch) => rows += batch.rows.num_rows(),
+                Next::Pending => std::thread::yield_now(),
+                Next::End => break,
+            }
+        }
+        assert_eq!(rows, 2);
+    }
+
+    #[test]
+    fn standard_input_is_not_read_from_an_offset() {
+        let error = crate::json::read("-").open(&Partition::new("-"), Some(&Offset::at(5)), &scan()).err().unwrap();
+        assert!(error.to_string().contains("cannot be read again"), "{error}");
+    }
+}

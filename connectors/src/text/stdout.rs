@@ -1,0 +1,82 @@
+//! Standard output as a sink: rows appear when they are committed, at least once.
+
+use std::io::Write;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use dualgauge_engine::{Epoch, Error, EventTime, Result, SinkWriter};
+
+use super::{Format, rows};
+
+/// Prints rows at each commit. What `prepare` returns is their text, so that another generation can print it too.
+pub(super) struct StdoutWriter<F, W> {
+    format: F,
+    out: W,
+    schema: SchemaRef,
+    /// Written, and not prepared.
+    rows: Vec<(EventTime, Vec<u8>)>,
+    /// Whether this process has printed the header.
+    begun: bool,
+}
+
+impl<F: Format, W: Write> StdoutWriter<F, W> {
+    pub(super) fn new(format: F, out: W, schema: SchemaRef) -> StdoutWriter<F, W> {
+        StdoutWriter { format, out, schema, rows: Vec::new(), begun: false }
+    }
+}
+
+impl<F: Format, W: Write> SinkWriter for StdoutWriter<F, W> {
+    fn write(&mut self, times: &[EventTime], rows: &RecordBatch) -> Result<()> {
+        self.rows.extend(rows::encode(&self.format, times, rows)?);
+        Ok(())
+    }
+
+    fn prepare(&mut self, _: Epoch, _: EventTime) -> Result<Vec<u8>> {
+        Ok(rows::sorted(&self.format, None, std::mem::take(&mut self.rows)))
+    }
+
+    fn commit(&mut self, _: Epoch, prepared: &[u8]) -> Result<()> {
+        if prepared.is_empty() {
+            return Ok(());
+        }
+        let header = if self.begun { Vec::new() } else { self.format.encode_header(&self.schema) };
+        self.begun = true;
+        let printed = self.out.write_all(&header).and_then(|()| self.out.write_all(prepared));
+        printed.and_then(|()| self.out.flush()).map_err(|cause| Error::io("cannot write to standard output", cause))
+    }
+
+    fn recover(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
+        self.commit(epoch, prepared)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::Int64Array;
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn rows_are_printed_at_their_commit_below_one_header() {
+        let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, false)]));
+        let rows = |values: Vec<i64>| {
+            let times: Vec<_> = values.iter().map(|&value| EventTime::from_micros(value)).collect();
+            (times, RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from(values))]).unwrap())
+        };
+        let mut printed = Vec::new();
+        let mut writer = StdoutWriter::new(crate::csv::Csv::default(), &mut printed, schema.clone());
+        let (times, batch) = rows(vec![2, 1]);
+        writer.write(&times, &batch).unwrap();
+        let prepared = writer.prepare(Epoch(1), EventTime::MIN).unwrap();
+        assert!(writer.out.is_empty());
+        writer.commit(Epoch(1), &prepared).unwrap();
+        let (times, batch) = rows(vec![3]);
+        writer.write(&times, &batch).unwrap();
+        let prepared = writer.prepare(Epoch(2), EventTime::MAX).unwrap();
+        writer.commit(Epoch(2), &prepared).unwrap();
+        assert_eq!(String::from_utf8(printed).unwrap(), "a\n1\n2\n3\n");
+    }
+}

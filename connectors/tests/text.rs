@@ -1,0 +1,468 @@
+//! CSV and JSON lines, read and written.
+//!
+//! Would catch: a row that depends on how the input was cut into blocks, a half line that is read, a bad record that
+//! takes good ones with it or is met twice, an offset that repeats or skips, output that is seen before its commit or
+//! half, and bytes that differ between two writings of the same rows.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use dualgauge_connectors::{csv, json};
+use dualgauge_engine::{
+    Durations, Epoch, ErrorKind, EventTime, Next, Offset, PartitionReader, Scan, Sink, SinkWriter, Source,
+};
+use tempfile::{TempDir, tempdir};
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+        Field::new("name", DataType::Utf8, false),
+        Field::new("count", DataType::Int64, true),
+    ]))
+}
+
+fn scan() -> Scan {
+    Scan { schema: schema(), event_time: "time".to_string(), from: None, to: None, batch_rows: 1024 }
+}
+
+/// A row as a test writes it: microseconds, name, count.
+type Row = (i64, String, Option<i64>);
+
+fn row(time: i64, name: &str, count: impl Into<Option<i64>>) -> Row {
+    (time, name.to_string(), count.into())
+}
+
+fn rows_of(batch: &RecordBatch) -> Vec<Row> {
+    let times = batch.column_by_name("time").unwrap().as_primitive::<TimestampMicrosecondType>();
+    let names = batch.column_by_name("name").unwrap().as_string::<i32>();
+    let counts = batch.column_by_name("count").unwrap().as_primitive::<Int64Type>();
+    let count = |at| counts.is_valid(at).then(|| counts.value(at));
+    (0..batch.num_rows()).map(|at| row(times.value(at), names.value(at), count(at))).collect()
+}
+
+fn batch_of(rows: &[Row]) -> (Vec<EventTime>, RecordBatch) {
+    let times = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.0)).with_timezone("UTC");
+    let names = StringArray::from_iter_values(rows.iter().map(|row| &row.1));
+    let counts = Int64Array::from_iter(rows.iter().map(|row| row.2));
+    let batch = RecordBatch::try_new(schema(), vec![Arc::new(times), Arc::new(names), Arc::new(counts)]);
+    (rows.iter().map(|row| EventTime::from_micros(row.0)).collect(), batch.unwrap())
+}
+
+/// What a reader gives until it has nothing: rows or an error, in order, and the offset after each batch.
+fn drain(reader: &mut dyn PartitionReader) -> (Vec<Result<Row, String>>, Vec<u64>) {
+    let (mut seen, mut offsets) = (Vec::new(), Vec::new());
+    loop {
+        match reader.next() {
+            Ok(Next::Batch(batch)) => {
+                seen.extend(rows_of(&batch.rows).into_iter().map(Ok));
+                offsets.push(batch.offset_after.position);
+            }
+            Ok(Next::Pending | Next::End) => return (seen, offsets),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+                seen.push(Err(error.to_string()));
+            }
+        }
+    }
+}
+
+fn open(source: &dyn Source, offset: u64) -> Box<dyn PartitionReader> {
+    let partition = source.partitions(&scan()).unwrap().partitions.remove(0);
+    source.open(&partition, Some(&Offset::at(offset)), &scan()).unwrap()
+}
+
+fn good(seen: Vec<Result<Row, String>>) -> Vec<Row> {
+    seen.into_iter().map(|row| row.unwrap()).collect()
+}
+
+fn errors(seen: &[Result<Row, String>]) -> Vec<&str> {
+    seen.iter().filter_map(|row| row.as_ref().err().map(String::as_str)).collect()
+}
+
+fn file(text: &str, name: &str) -> (TempDir, std::path::PathBuf) {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join(name);
+    fs::write(&path, text).unwrap();
+    (directory, path)
+}
+
+const CSV: &str = "count,more,time,name\r\n\
+    1,x,1970-01-01T00:00:00.000001Z,a\r\n\
+    \r\n\
+    ,\"y,\n\"\"z\"\"\",1970-01-01T00:00:00.000002Z,\"b\n\"\"c\"\", d\"\n\
+    3,5\" disk,1970-01-01T01:00:00.000003+01:00,Grüße 🚋\n\
+    -4,,1969-12-31T23:59:59.999999Z,\n";
+
+const JSON: &str = "{\"count\":1,\"more\":{\"x\":[1]},\"time\":\"1970-01-01T00:00:00.000001Z\",\"name\":\"a\"}\r\n\
+    \n  \n\
+    {\"time\":\"1970-01-01T00:00:00.000002Z\",\"name\":\"b\\n\\\"c\\\", d\",\"count\":null}\n\
+    {\"time\":\"1970-01-01T01:00:00.000003+01:00\",\"name\":\"Gr\\u00fc\u{df}e \u{1f68b}\",\"count\":3}\n\
+    {\"time\":\"1969-12-31T23:59:59.999999Z\",\"name\":\"\",\"count\":-4}";
+
+fn expected() -> Vec<Row> {
+    vec![row(1, "a", 1), row(2, "b\n\"c\", d", None), row(3, "Grüße 🚋", 3), row(-1, "", -4)]
+}
+
+#[test]
+fn every_cut_into_blocks_gives_the_same_rows_and_every_offset_the_rest() {
+    let (_csv, csv_path) = file(CSV, "a.csv");
+    let (_json, json_path) = file(JSON, "a.jsonl");
+    for block in (1..40).chain([64, 1000, 1 << 20]) {
+        let sources: [Box<dyn Source>; 2] =
+            [Box::new(csv::read(&csv_path).block_bytes(block)), Box::new(json::read(&json_path).block_bytes(block))];
+        for source in sources {
+            let (seen, offsets) = drain(&mut *open(&*source, 0));
+            assert_eq!(good(seen), expected(), "{} in blocks of {block}", source.describe());
+            if block == 1 {
+                assert_eq!(offsets.len(), 4);
+                for (rows_before, offset) in offsets.iter().enumerate() {
+                    let (rest, _) = drain(&mut *open(&*source, *offset));
+                    assert_eq!(good(rest), expected()[rows_before + 1..], "{} from {offset}", source.describe());
+                }
+            }
+        }
+    }
+    assert_eq!(drain(&mut *open(&json::read(&json_path), 0)).1, [JSON.len() as u64]);
+}
+
+#[test]
+fn a_byte_order_mark_is_not_part_of_the_first_record() {
+    let (_directory, path) = file(&format!("\u{feff}{CSV}"), "a.csv");
+    assert_eq!(good(drain(&mut *open(&csv::read(&path).block_bytes(2), 0)).0), expected());
+    let (_directory, path) = file(&format!("\u{feff}{JSON}"), "a.json");
+    assert_eq!(good(drain(&mut *open(&json::read(&path), 0)).0), expected());
+}
+
+#[test]
+fn a_followed_file_gives_whole_lines_only_as_it_grows() {
+    let (_directory, path) = file("", "a.csv");
+    let source = csv::read(&path).follow(true);
+    assert!(!source.bounded() && source.partitions(&scan()).unwrap().partitions[0].followed);
+    let mut reader = open(&source, 0);
+    let mut writer = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    let mut seen = Vec::new();
+    for piece in CSV.as_bytes().chunks(7) {
+        writer.write_all(piece).unwrap();
+        let whole_lines = writer.metadata().unwrap().len();
+        let (rows, offsets) = drain(&mut *reader);
+        assert!(offsets.iter().all(|offset| *offset <= whole_lines && CSV.as_bytes()[*offset as usize - 1] == b'\n'));
+        seen.extend(good(rows));
+    }
+    assert_eq!(seen, expected());
+    writer.write_all(b"9,,1970-01-01T00:00:00Z,torn").unwrap();
+    assert!(matches!(reader.next().unwrap(), Next::Pending));
+    writer.write_all(b" no more\n").unwrap();
+    assert_eq!(good(drain(&mut *reader).0), [row(0, "torn no more", 9)]);
+    writer.set_len(3).unwrap();
+    let error = reader.next().unwrap_err();
+    assert!(error.to_string().contains("replaced or cut off"), "{error}");
+}
+
+#[test]
+fn the_last_line_of_a_bounded_file_needs_no_newline_but_must_be_whole() {
+    let (_directory, path) = file("{\"time\":\"1970-01-01T00:00:00Z\",\"name\":\"a\"}\n{\"time\":\"19", "a.json");
+    let source = json::read(&path);
+    let (seen, offsets) = drain(&mut *open(&source, 0));
+    assert_eq!(seen[0], Ok(row(0, "a", None)));
+    let text = errors(&seen)[0];
+    assert!(text.contains("line 2 (byte 43)") && text.contains("a torn line"), "{text}");
+    assert_eq!(*offsets.last().unwrap(), fs::metadata(&path).unwrap().len());
+}
+
+#[test]
+fn a_bad_line_is_named_and_takes_no_good_one_with_it() {
+    let text = "time,name,count\n\
+        1970-01-01T00:00:00Z,a,1\n\
+        1970-01-01T00:00:00Z,\"two\nlines\",2\n\
+        1970-01-01T00:00:00Z,c,many\n\
+        noon,d,4\n\
+        1970-01-01T00:00:00Z,e,5,6\n\
+        1970-01-01T00:00:00Z,f,6\n\
+        1970-01-01T00:00:00Z,\"g,7\n";
+    let (_directory, path) = file(text, "a.csv");
+    for block in [1, 5, 30, 1 << 20] {
+        let source = csv::read(&path).block_bytes(block);
+        let (seen, offsets) = drain(&mut *open(&source, 0));
+        let names: Vec<_> = seen.iter().map(|row| row.as_ref().map_or("!", |row| row.1.as_str())).collect();
+        assert_eq!(names, ["a", "two\nlines", "!", "!", "!", "f", "!"]);
+        let found = errors(&seen);
+        let place = format!(
+            "file {}: line 5 (byte 76): column `count`: found \"many\", expected a whole number",
+            path.display()
+        );
+        assert!(found[0].starts_with(&place), "{}", found[0]);
+        assert!(found[1].contains("line 6") && found[1].contains("column `time`: found \"noon\""), "{}", found[1]);
+        assert!(
+            found[2].contains("line 7") && found[2].contains("found 4 fields, expected one record of 3"),
+            "{}",
+            found[2]
+        );
+        assert!(found[3].contains("line 9") && found[3].contains("found 2 fields"), "{}", found[3]);
+        // Whoever drops bad lines and resumes from any offset meets each at most once, under the same line number.
+        for offset in offsets {
+            let rest = drain(&mut *open(&source, offset)).0;
+            assert_eq!(rest, seen[seen.len() - rest.len()..], "from {offset}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_json_line_is_named_by_what_is_wrong_with_it() {
+    let line = |name: &str| format!("{{\"time\":\"1970-01-01T00:00:00Z\",\"name\":{name}}}\n");
+    for (bad, why) in [
+        ("[1]\n".to_string(), "found an array"),
+        ("{\"time\":\"1970-01-01T00:00:00Z\"}\n".to_string(), "column `name`: found nothing, expected text"),
+        (line("1}{\"a\":1"), "text that is not JSON"),
+        (line("\"a\",\"count\":\"x\""), "column `count`: found \"x\""),
+        (line("\"a\",\"count\":1.5"), "column `count`: found \"1.5\", expected a whole number"),
+        (line("\"a\",\"count\":9223372036854775808"), "column `count`: found \"9223372036854775808\""),
+    ] {
+        let (_directory, path) = file(&format!("{}{bad}{}", line("\"a\""), line("\"b\"")), "a.json");
+        let seen = drain(&mut *open(&json::read(&path), 0)).0;
+        assert_eq!((&seen[0], &seen[2]), (&Ok(row(0, "a", None)), &Ok(row(0, "b", None))), "{bad}");
+        assert!(errors(&seen)[0].contains(why) && errors(&seen)[0].contains("line 2"), "{}", errors(&seen)[0]);
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_passed_over_wherever_blocks_are_cut() {
+    let line = |name: &str| format!("{{\"time\":\"1970-01-01T00:00:00Z\",\"name\":\"{name}\"}}\n");
+    let (just_fits, too_long) = (line(&"x".repeat(63)), line(&"x".repeat(64)));
+    let text = format!("{}{too_long}{just_fits}", line("a"));
+    let (_directory, path) = file(&text, "a.json");
+    for block in [1, 7, 64, 1 << 20] {
+        let source = json::read(&path).block_bytes(block).line_bytes_max(just_fits.len() - 1);
+        let (seen, offsets) = drain(&mut *open(&source, 0));
+        assert_eq!(seen.len(), 3, "{seen:?}");
+        assert!(errors(&seen)[0].contains("line 2 (byte 43)") && errors(&seen)[0].contains("longer than"), "{seen:?}");
+        assert_eq!(seen[2], Ok(row(0, &"x".repeat(63), None)));
+        assert_eq!(offsets.last(), Some(&(text.len() as u64)));
+    }
+}
+
+#[test]
+fn an_empty_file_has_no_rows_and_ends() {
+    let (_directory, path) = file("", "a.csv");
+    assert!(matches!(open(&csv::read(&path), 0).next().unwrap(), Next::End));
+    assert!(matches!(open(&json::read(&path), 0).next().unwrap(), Next::End));
+}
+
+#[test]
+fn a_header_that_lacks_a_column_names_the_nearest_one() {
+    let (_directory, path) = file("time,nmae,count\n1970-01-01T00:00:00Z,a,1\n", "a.csv");
+    let error = open(&csv::read(&path), 0).next().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    let text = error.to_string();
+    assert!(text.contains("no column `name` (did you mean `nmae`?); it has: time, nmae, count"), "{text}");
+}
+
+#[test]
+fn without_a_header_columns_are_those_of_the_record() {
+    let (_directory, path) = file("1970-01-01T00:00:00Z;a,b;1\n", "a.csv");
+    let source = csv::read(&path).header(false).delimiter(b';');
+    assert_eq!(good(drain(&mut *open(&source, 0)).0), [row(0, "a,b", 1)]);
+}
+
+#[test]
+fn a_directory_is_one_partition_a_file_in_the_order_of_names() {
+    let directory = tempdir().unwrap();
+    for name in ["b.ndjson", "a.jsonl", "c.json", ".d.json", "_e.json", "f.csv"] {
+        fs::write(directory.path().join(name), JSON).unwrap();
+    }
+    let source = json::read(directory.path());
+    let listing = source.partitions(&scan()).unwrap();
+    let names: Vec<_> = listing.partitions.iter().map(|partition| partition.id.0.as_str()).collect();
+    assert_eq!(names, ["a.jsonl", "b.ndjson", "c.json"]);
+    assert_eq!(listing.notes.len(), 1);
+    assert_eq!(listing.partitions[0].bytes, Some(JSON.len() as u64));
+    for partition in &listing.partitions {
+        assert_eq!(good(drain(&mut *source.open(partition, None, &scan()).unwrap()).0), expected());
+    }
+    let empty = tempdir().unwrap();
+    assert!(csv::read(empty.path()).partitions(&scan()).unwrap_err().to_string().contains("has no file *.csv"));
+}
+
+fn seen_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = entries.filter(|name| !name.starts_with('.')).collect();
+    names.sort();
+    names
+}
+
+fn write(writer: &mut dyn SinkWriter, rows: &[Row]) {
+    let (times, batch) = batch_of(rows);
+    writer.write(&times, &batch).unwrap();
+}
+
+/// The name of a file, what writes it, and what reads it.
+type Ends = (&'static str, Box<dyn Sink>, Box<dyn Source>);
+
+#[test]
+fn one_file_appears_whole_at_the_end_and_reads_back() {
+    let directory = tempdir().unwrap();
+    let sinks: [Ends; 2] = [
+        (
+            "a.csv",
+            Box::new(csv::write(directory.path().join("a.csv"))),
+            Box::new(csv::read(directory.path().join("a.csv"))),
+        ),
+        (
+            "b.json",
+            Box::new(json::write(directory.path().join("b.json"))),
+            Box::new(json::read(directory.path().join("b.json"))),
+        ),
+    ];
+    for (name, sink, source) in sinks {
+        sink.check(&schema()).unwrap();
+        let mut writer = sink.open(0, &schema()).unwrap();
+        write(&mut *writer, &expected()[..2]);
+        let prepared = writer.prepare(Epoch(1), EventTime::from_micros(2)).unwrap();
+        writer.commit(Epoch(1), &prepared).unwrap();
+        write(&mut *writer, &expected()[2..]);
+        let prepared = writer.prepare(Epoch(2), EventTime::MAX).unwrap();
+        assert!(!seen_in(directory.path()).contains(&name.to_string()));
+        writer.commit(Epoch(2), &prepared).unwrap();
+        writer.commit(Epoch(2), &prepared).unwrap();
+        sink.finish().unwrap();
+        let mut sorted = expected();
+        sorted.sort();
+        assert_eq!(good(drain(&mut *open(&*source, 0)).0), sorted);
+        assert!(sink.check(&schema()).unwrap_err().to_string().contains("there is output already"));
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left aside");
+}
+
+const HOUR: i64 = 3_600_000_000;
+
+#[test]
+fn a_span_is_published_when_the_watermark_passes_it_and_stragglers_go_beside_it() {
+    let directory = tempdir().unwrap();
+    let out = directory.path().join("out");
+    let sink = csv::write(&out);
+    sink.check(&schema()).unwrap();
+    let mut writer = sink.open(0, &schema()).unwrap();
+    write(&mut *writer, &[row(5, "b", 1), row(5, "a", None), row(HOUR, "c", 3)]);
+    let first = writer.prepare(Epoch(1), EventTime::from_micros(HOUR)).unwrap();
+    assert_eq!(seen_in(&out), [""; 0]);
+    writer.commit(Epoch(1), &first).unwrap();
+    assert_eq!(seen_in(&out), ["19700101T000000Z-b0.csv"]);
+    let text = "time,name,count\n1970-01-01T00:00:00.000005Z,a,\n1970-01-01T00:00:00.000005Z,b,1\n";
+    assert_eq!(fs::read_to_string(out.join("19700101T000000Z-b0.csv")).unwrap(), text);
+    write(&mut *writer, &[row(6, "straggler", 1)]);
+    let second = writer.prepare(Epoch(2), EventTime::MAX).unwrap();
+    writer.commit(Epoch(2), &second).unwrap();
+    assert_eq!(seen_in(&out), ["19700101T000000Z-b0-1.csv", "19700101T000000Z-b0.csv", "19700101T010000Z-b0.csv"]);
+    assert_eq!(writer.prepare(Epoch(3), EventTime::MAX).unwrap(), b"");
+}
+
+#[test]
+fn more_spans_may_be_open_than_files() {
+    let directory = tempdir().unwrap();
+    let sink = json::write(directory.path().join("out.d/")).span(1.seconds());
+    sink.check(&schema()).unwrap();
+    let mut writer = sink.open(0, &schema()).unwrap();
+    let rows: Vec<_> = (0..70).map(|second| row(second * 1_000_000, "a", second)).collect();
+    write(&mut *writer, &rows);
+    write(&mut *writer, &rows);
+    let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
+    writer.commit(Epoch(1), &prepared).unwrap();
+    sink.finish().unwrap();
+    let out = directory.path().join("out.d");
+    assert_eq!(seen_in(&out).len(), 70);
+    assert!(seen_in(&out).iter().all(|name| fs::read_to_string(out.join(name)).unwrap().lines().count() == 2));
+}
+
+#[test]
+fn another_generation_takes_open_spans_up_where_the_commit_left_them() {
+    let run = |crash: bool| {
+        let directory = tempdir().unwrap();
+        let sink = json::write(directory.path().join("out"));
+        let mut writer = sink.open(0, &schema()).unwrap();
+        write(&mut *writer, &[row(1, "a", 1), row(HOUR, "b", 2)]);
+        let first = writer.prepare(Epoch(1), EventTime::from_micros(1)).unwrap();
+        writer.commit(Epoch(1), &first).unwrap();
+        write(&mut *writer, &[row(2, "c", 3)]);
+        let second = writer.prepare(Epoch(2), EventTime::from_micros(HOUR)).unwrap();
+        if crash {
+            // Rows after the last commit are lost with the generation, and come again.
+            write(&mut *writer, &[row(HOUR + 1, "d", 4)]);
+            writer.prepare(Epoch(3), EventTime::MAX).unwrap();
+            writer = sink.open(0, &schema()).unwrap();
+            writer.recover(Epoch(1), &first).unwrap();
+            writer.recover(Epoch(2), &second).unwrap();
+            writer.recover(Epoch(2), &second).unwrap();
+        } else {
+            writer.commit(Epoch(2), &second).unwrap();
+        }
+        write(&mut *writer, &[row(HOUR + 1, "d", 4)]);
+        let third = writer.prepare(Epoch(3), EventTime::MAX).unwrap();
+        writer.commit(Epoch(3), &third).unwrap();
+        sink.finish().unwrap();
+        let out = directory.path().join("out");
+        seen_in(&out).into_iter().map(|name| (fs::read_to_string(out.join(&name)).unwrap(), name)).collect::<Vec<_>>()
+    };
+    let straight = run(false);
+    assert_eq!(straight.len(), 2);
+    assert_eq!(straight[1].0.lines().count(), 2);
+    assert_eq!(run(true), straight);
+}
+
+#[test]
+fn an_output_directory_that_is_not_empty_is_refused_and_overwriting_spares_what_is_not_ours() {
+    let directory = tempdir().unwrap();
+    for name in ["notes.csv", "19700101T000000Z-b0.csv", "19700101T000000Z-b0-1.csv"] {
+        fs::write(directory.path().join(name), "").unwrap();
+    }
+    let error = csv::write(directory.path()).check(&schema()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("19700101T000000Z-b0-1.csv"), "{error}");
+    assert_eq!(seen_in(directory.path()).len(), 3);
+    csv::write(directory.path()).overwrite(true).check(&schema()).unwrap();
+    assert_eq!(seen_in(directory.path()), ["notes.csv"]);
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_before_the_run() {
+    let list = DataType::List(Arc::new(Field::new("item", DataType::Int64, true)));
+    let nested = Arc::new(Schema::new(vec![Field::new("tags", list, false)]));
+    assert!(csv::write("out").check(&nested).unwrap_err().to_string().contains("column `tags`"));
+    let error = json::write("out.json").buckets(2).check(&schema()).unwrap_err();
+    assert!(error.to_string().contains("one output has one bucket"), "{error}");
+    assert!(json::write("out").span(0.seconds()).check(&schema()).is_err());
+}
+
+#[test]
+fn values_of_every_kind_come_back_as_they_were() {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("float", DataType::Float64, true),
+        Field::new("flag", DataType::Boolean, false),
+        Field::new("text", DataType::Utf8, true),
+    ]));
+    let floats = Float64Array::from(vec![Some(0.1 + 0.2), Some(-1e300), None]);
+    let flags = BooleanArray::from(vec![true, false, true]);
+    let texts = StringArray::from(vec![Some("\r\n"), None, Some(" a\\\" ")]);
+    let rows = RecordBatch::try_new(schema.clone(), vec![Arc::new(floats), Arc::new(flags), Arc::new(texts)]).unwrap();
+    let times = [1, 2, 3].map(EventTime::from_micros);
+    let directory = tempdir().unwrap();
+    let (a, b) = (directory.path().join("a.csv"), directory.path().join("b.json"));
+    let pairs: [(Box<dyn Sink>, Box<dyn Source>); 2] =
+        [(Box::new(csv::write(&a)), Box::new(csv::read(&a))), (Box::new(json::write(&b)), Box::new(json::read(&b)))];
+    for (sink, source) in pairs {
+        let mut writer = sink.open(0, &schema).unwrap();
+        writer.write(&times, &rows).unwrap();
+        let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
+        writer.commit(Epoch(1), &prepared).unwrap();
+        let scan = Scan { schema: schema.clone(), ..scan() };
+        let partition = source.partitions(&scan).unwrap().partitions.remove(0);
+        match source.open(&partition, None, &scan).unwrap().next().unwrap() {
+            Next::Batch(batch) => assert_eq!(batch.rows, rows, "{}", source.describe()),
+            other => panic!("{other:?}"),
+        }
+    }
+}

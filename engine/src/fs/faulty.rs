@@ -1,0 +1,583 @@
+//! A file system in memory that fails on demand and loses power, for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{Fs, FsFile, FsLock};
+
+/// A file system in memory with a volatile and a durable half.
+///
+/// Everybody reads the volatile half. A sync carries what was written since into the durable one, and
+/// [`FaultFs::crash`] throws the volatile half away, but for an arbitrary subset of what was not synced: a write may
+/// survive whole, torn, or not at all, also when an earlier one did not (a hole of zeros is left), and so may a name.
+///
+/// Clones share the same disk.
+///
+/// ```
+/// use std::path::Path;
+/// use dualgauge_engine::fs::{FaultFs, Fs};
+///
+/// let (fs, path) = (FaultFs::new(), Path::new("/a"));
+/// let mut file = fs.create(path).unwrap();
+/// file.append(b"kept").unwrap();
+/// file.sync().unwrap();
+/// fs.sync_dir(Path::new("/")).unwrap();
+/// file.append(b", lost").unwrap();
+/// fs.crash(0);
+/// assert_eq!(fs.read(path).unwrap(), b"kept");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct FaultFs {
+    disk: Arc<Mutex<Disk>>,
+}
+
+/// What goes wrong in one operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `ENOSPC`; an append stops half-way.
+    NoSpace,
+    /// `EIO`; nothing is done.
+    Io,
+    /// `EIO`; an append stops half-way.
+    ShortWrite,
+    /// `EIO`; a sync forgets what it should have made durable, which can still be read until the next crash.
+    FailedSync,
+    /// The operation may or may not reach the disk, and every later one fails until [`FaultFs::crash`].
+    PowerLoss,
+}
+
+impl FaultFs {
+    /// An empty disk that works.
+    pub fn new() -> FaultFs {
+        FaultFs::default()
+    }
+
+    /// How many operations that change something (appends, syncs, truncations, names) were asked for so far.
+    pub fn operations(&self) -> u64 {
+        self.disk().operations
+    }
+
+    /// Lets the operation with this number (counted as [`FaultFs::operations`] does) go wrong.
+    pub fn fail_at(&self, operation: u64, fault: Fault) {
+        self.disk().fault = Some((operation, fault));
+    }
+
+    /// Limits the bytes of all files together; `None` lifts the limit.
+    pub fn set_space(&self, bytes: Option<u64>) {
+        self.disk().space = bytes;
+    }
+
+    /// The power goes and comes back: locks and open files are gone, and of what was not synced a subset is kept that
+    /// the seed picks. Seed 0 keeps none of it.
+    pub fn crash(&self, seed: u64) {
+        self.disk().crash(Dice(seed));
+    }
+
+    /// Changes one byte of a file, in both halves: bits that rot.
+    ///
+    /// # Panics
+    /// When the file or the position does not exist.
+    pub fn flip(&self, path: &Path, position: usize, mask: u8) {
+        let mut disk = self.disk();
+        let number = disk.file(path).expect("a file to flip a byte in");
+        let inode = disk.inodes.get_mut(&number).expect("the content of a named file");
+        inode.volatile[position] ^= mask;
+        if let Some(byte) = inode.durable.get_mut(position) {
+            *byte ^= mask;
+        }
+    }
+
+    /// An independent disk with the same content, as it was seen last and all of it durable.
+    pub fn fork(&self) -> FaultFs {
+        let disk = self.disk();
+        let mut fork = Disk { names: disk.names.clone(), durable_names: disk.names.clone(), ..Disk::default() };
+        for (&number, inode) in &disk.inodes {
+            let (volatile, durable) = (inode.volatile.clone(), inode.volatile.clone());
+            fork.inodes.insert(number, Inode { volatile, durable, pending: Vec::new() });
+        }
+        FaultFs { disk: Arc::new(Mutex::new(fork)) }
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().expect("no test panics while it holds the disk")
+    }
+
+    fn handle(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        let disk = self.disk();
+        disk.powered()?;
+        Ok(Box::new(Handle { fs: self.clone(), inode: disk.file(path)?, boot: disk.boot }))
+    }
+
+    fn change_names(&self, dir: &Path, plan: impl FnOnce(&Disk) -> io::Result<Vec<NameChange>>) -> io::Result<()> {
+        let mut disk = self.disk();
+        let fault = disk.step()?;
+        let changes = plan(&disk)?;
+        match fault {
+            None | Some(Fault::PowerLoss) => {
+                for change in &changes {
+                    change.apply(&mut disk.names);
+                }
+                disk.pending.push((dir.to_path_buf(), changes));
+                fault.map_or(Ok(()), |fault| Err(fault.error()))
+            }
+            Some(fault) => Err(fault.error()),
+        }
+    }
+}
+
+impl Fs for FaultFs {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        let number = {
+            let mut disk = self.disk();
+            let number = disk.inodes.len() as u64;
+            disk.inodes.insert(number, Inode::default());
+            number
+        };
+        self.change_names(parent(path), |disk| {
+            disk.is_dir(parent(path))?;
+            disk.is_free(path)?;
+            Ok(vec![NameChange::Add(path.to_path_buf(), Node::File(number))])
+        })?;
+        self.handle(path)
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        self.handle(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        self.handle(path)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.change_names(parent(to), |disk| {
+            disk.is_dir(parent(to))?;
+            disk.is_free(to)?;
+            Ok(vec![NameChange::Add(to.to_path_buf(), Node::File(disk.file(from)?))])
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.change_names(parent(to), |disk| {
+            disk.is_dir(parent(to))?;
+            let node = Node::File(disk.file(from)?);
+            Ok(vec![NameChange::Remove(from.to_path_buf()), NameChange::Add(to.to_path_buf(), node)])
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.change_names(parent(path), |disk| {
+            disk.file(path)?;
+            Ok(vec![NameChange::Remove(path.to_path_buf())])
+        })
+    }
+
+    fn create_dirs(&self, dir: &Path) -> io::Result<()> {
+        let mut missing: Vec<_> = dir.ancestors().filter(|dir| self.disk().is_dir(dir).is_err()).collect();
+        missing.reverse();
+        for dir in missing {
+            self.change_names(parent(dir), |disk| {
+                disk.is_free(dir)?;
+                Ok(vec![NameChange::Add(dir.to_path_buf(), Node::Dir)])
+            })?;
+        }
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut disk = self.disk();
+        let fault = disk.step()?;
+        disk.is_dir(dir)?;
+        if fault == Some(Fault::PowerLoss) {
+            return Err(Fault::PowerLoss.error());
+        }
+        let (synced, pending) = std::mem::take(&mut disk.pending).into_iter().partition(|(at, _)| at == dir);
+        disk.pending = pending;
+        if let Some(fault) = fault {
+            return Err(fault.error());
+        }
+        let synced: Vec<(PathBuf, Vec<NameChange>)> = synced;
+        for change in synced.iter().flat_map(|(_, changes)| changes) {
+            change.apply(&mut disk.durable_names);
+        }
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let disk = self.disk();
+        disk.powered()?;
+        disk.is_dir(dir)?;
+        let inside = disk.names.keys().filter(|path| path.parent() == Some(dir));
+        Ok(inside.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {
+        let mut disk = self.disk();
+        disk.powered()?;
+        disk.is_dir(parent(path))?;
+        let free = disk.locks.insert(path.to_path_buf());
+        let guard = || LockGuard { fs: self.clone(), path: path.to_path_buf(), boot: disk.boot };
+        Ok(free.then(|| FsLock::new(guard())))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Disk {
+    inodes: BTreeMap<u64, Inode>,
+    names: BTreeMap<PathBuf, Node>,
+    durable_names: BTreeMap<PathBuf, Node>,
+    /// Changes of names by the directory whose sync makes them durable, each all or nothing.
+    pending: Vec<(PathBuf, Vec<NameChange>)>,
+    locks: BTreeSet<PathBuf>,
+    /// Counts crashes, so that handles from before one are recognised.
+    boot: u64,
+    operations: u64,
+    fault: Option<(u64, Fault)>,
+    lost_power: bool,
+    space: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Inode {
+    volatile: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Write>,
+}
+
+#[derive(Clone, Debug)]
+enum Write {
+    At(usize, Vec<u8>),
+    Truncate(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Node {
+    Dir,
+    File(u64),
+}
+
+impl Node {
+    fn file(&self) -> Option<u64> {
+        match self {
+            Node::File(number) => Some(*number),
+            Node::Dir => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum NameChange {
+    Add(PathBuf, Node),
+    Remove(PathBuf),
+}
+
+impl NameChange {
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
+        match self {
+            NameChange::Add(path, node) => names.insert(path.clone(), *node),
+            NameChange::Remove(path) => names.remove(path),
+        };
+    }
+}
+
+impl Write {
+    fn apply(&self, content: &mut Vec<u8>) {
+        match self {
+            Write::At(position, bytes) => {
+                let end = position + bytes.len();
+                if content.len() < end {
+                    content.resize(end, 0);
+                }
+                content[*position..end].copy_from_slice(bytes);
+            }
+            Write::Truncate(length) => content.truncate(*length),
+        }
+    }
+}
+
+impl Disk {
+    /// Counts an operation, and says what goes wrong in it.
+    fn step(&mut self) -> io::Result<Option<Fault>> {
+        self.powered()?;
+        let number = self.operations;
+        self.operations += 1;
+        let fault = self.fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
+        self.lost_power = fault == Some(Fault::PowerLoss);
+        Ok(fault)
+    }
+
+    /// The bytes of all files that have a name.
+    fn used(&self) -> u64 {
+        let named: BTreeSet<u64> = self.names.values().filter_map(|node| node.file()).collect();
+        named.iter().map(|number| self.inodes[number].volatile.len() as u64).sum()
+    }
+
+    fn powered(&self) -> io::Result<()> {
+        if self.lost_power { Err(Fault::PowerLoss.error()) } else { Ok(()) }
+    }
+
+    fn file(&self, path: &Path) -> io::Result<u64> {
+        match self.names.get(path) {
+            Some(Node::File(number)) => Ok(*number),
+            Some(Node::Dir) => Err(io::ErrorKind::IsADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn is_dir(&self, path: &Path) -> io::Result<()> {
+        match self.names.get(path) {
+            _ if path.parent().is_none() => Ok(()), // the root, or the empty path
+            Some(Node::Dir) => Ok(()),
+            Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn is_free(&self, path: &Path) -> io::Result<()> {
+        if self.names.contains_key(path) { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(()) }
+    }
+
+    fn crash(&mut self, mut dice: Dice) {
+        for inode in self.inodes.values_mut() {
+            for write in std::mem::take(&mut inode.pending) {
+                match (write, dice.roll(4)) {
+                    (_, 0) => {}
+                    (Write::At(position, bytes), 1) => {
+                        let torn = dice.roll(bytes.len() as u64 + 1) as usize;
+                        Write::At(position, bytes[..torn].to_vec()).apply(&mut inode.durable);
+                    }
+                    (write, _) => write.apply(&mut inode.durable),
+                }
+            }
+            inode.volatile = inode.durable.clone();
+        }
+        for (_, changes) in std::mem::take(&mut self.pending) {
+            if dice.roll(2) == 1 {
+                for change in &changes {
+                    change.apply(&mut self.durable_names);
+                }
+            }
+        }
+        let is_dir = |names: &BTreeMap<_, _>, path: &Path| matches!(names.get(path), Some(Node::Dir));
+        let unreachable: Vec<PathBuf> = (self.durable_names.keys())
+            .filter(|path| {
+                path.ancestors().skip(1).any(|dir| dir.parent().is_some() && !is_dir(&self.durable_names, dir))
+            })
+            .cloned()
+            .collect();
+        for path in unreachable {
+            self.durable_names.remove(&path);
+        }
+        self.names = self.durable_names.clone();
+        self.locks.clear();
+        self.boot += 1;
+        self.fault = None;
+        self.lost_power = false;
+    }
+}
+
+impl Fault {
+    fn error(self) -> io::Error {
+        match self {
+            Fault::NoSpace => io::Error::new(io::ErrorKind::StorageFull, "no space left on device"),
+            Fault::Io | Fault::ShortWrite | Fault::FailedSync => io::Error::other("input/output error"),
+            Fault::PowerLoss => io::Error::other("the power is gone"),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Handle {
+    fs: FaultFs,
+    inode: u64,
+    boot: u64,
+}
+
+impl Handle {
+    fn disk(&self) -> io::Result<MutexGuard<'_, Disk>> {
+        let disk = self.fs.disk();
+        disk.powered()?;
+        if disk.boot == self.boot { Ok(disk) } else { Err(io::Error::other("the file was open before the crash")) }
+    }
+}
+
+impl FsFile for Handle {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.disk()?;
+        let mut fault = disk.step()?;
+        let room = disk.space.map_or(u64::MAX, |space| space.saturating_sub(disk.used()));
+        if fault.is_none() && room < bytes.len() as u64 {
+            fault = Some(Fault::NoSpace);
+        }
+        let written = match fault {
+            None | Some(Fault::PowerLoss) => bytes.len(),
+            Some(Fault::NoSpace | Fault::ShortWrite) => (bytes.len() as u64 / 2).min(room) as usize,
+            Some(Fault::Io | Fault::FailedSync) => 0,
+        };
+        let inode = disk.inodes.get_mut(&self.inode).expect("the content of an open file");
+        let write = Write::At(inode.volatile.len(), bytes[..written].to_vec());
+        write.apply(&mut inode.volatile);
+        inode.pending.push(write);
+        fault.map_or(Ok(()), |fault| Err(fault.error()))
+    }
+
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let disk = self.disk()?;
+        let content = &disk.inodes[&self.inode].volatile;
+        let rest = content.get(position as usize..).unwrap_or_default();
+        let read = rest.len().min(buffer.len());
+        buffer[..read].copy_from_slice(&rest[..read]);
+        Ok(read)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.disk()?.inodes[&self.inode].volatile.len() as u64)
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        let mut disk = self.disk()?;
+        let fault = disk.step()?;
+        if matches!(fault, None | Some(Fault::PowerLoss)) {
+            let inode = disk.inodes.get_mut(&self.inode).expect("the content of an open file");
+            let write = Write::Truncate(length as usize);
+            write.apply(&mut inode.volatile);
+            inode.pending.push(write);
+        }
+        fault.map_or(Ok(()), |fault| Err(fault.error()))
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut disk = self.disk()?;
+        let fault = disk.step()?;
+        let inode = disk.inodes.get_mut(&self.inode).expect("the content of an open file");
+        match fault {
+            Some(Fault::PowerLoss) => return Err(Fault::PowerLoss.error()),
+            // As Linux does: the pages count as clean from now on, so the next sync succeeds without them.
+            Some(fault) => {
+                inode.pending.clear();
+                return Err(fault.error());
+            }
+            None => {}
+        }
+        for write in std::mem::take(&mut inode.pending) {
+            write.apply(&mut inode.durable);
+        }
+        Ok(())
+    }
+}
+
+struct LockGuard {
+    fs: FaultFs,
+    path: PathBuf,
+    boot: u64,
+}
+
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        let mut disk = self.fs.disk();
+        if disk.boot == self.boot {
+            disk.locks.remove(&self.path);
+        }
+    }
+}
+
+/// A small generator (SplitMix64), so that a seed picks the same fate on every machine. Seed 0 always rolls 0.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        if self.0 == 0 {
+            return 0;
+        }
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_synced_may_be_lost_torn_or_kept() {
+        let mut seen = BTreeSet::new();
+        for seed in 0..256 {
+            let fs = FaultFs::new();
+            let mut file = fs.create(Path::new("/a")).unwrap();
+            file.append(b"ab").unwrap();
+            file.sync().unwrap();
+            fs.sync_dir(Path::new("/")).unwrap();
+            file.append(b"cd").unwrap();
+            file.append(b"ef").unwrap();
+            fs.crash(seed);
+            assert!(file.append(b"").is_err(), "a handle from before the crash");
+            seen.insert(fs.read(Path::new("/a")).unwrap());
+        }
+        for fate in [&b"ab"[..], b"abc", b"abcd", b"abcdef", b"ab\0\0ef"] {
+            assert!(seen.contains(fate), "{fate:?} never happened");
+        }
+        assert!(seen.iter().all(|content| content.starts_with(b"ab")));
+    }
+
+    #[test]
+    fn a_name_is_lost_without_a_sync_of_its_directory_and_of_those_above() {
+        let fs = FaultFs::new();
+        fs.create_dirs(Path::new("/d")).unwrap();
+        fs.create(Path::new("/d/a")).unwrap().sync().unwrap();
+        fs.sync_dir(Path::new("/d")).unwrap();
+        fs.crash(0);
+        assert_eq!(fs.list(Path::new("/")).unwrap(), Vec::<String>::new());
+        fs.create_dirs(Path::new("/d")).unwrap();
+        fs.create(Path::new("/d/a")).unwrap();
+        fs.sync_dir(Path::new("/d")).unwrap();
+        fs.sync_dir(Path::new("/")).unwrap();
+        fs.crash(0);
+        assert_eq!(fs.list(Path::new("/d")).unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn a_sync_after_a_failed_one_claims_success_without_the_data() {
+        let fs = FaultFs::new();
+        let mut file = fs.create(Path::new("/a")).unwrap();
+        fs.sync_dir(Path::new("/")).unwrap();
+        file.append(b"lost").unwrap();
+        fs.fail_at(fs.operations(), Fault::FailedSync);
+        assert!(file.sync().is_err());
+        assert!(file.sync().is_ok());
+        assert_eq!(fs.read(Path::new("/a")).unwrap(), b"lost");
+        fs.crash(0);
+        assert_eq!(fs.read(Path::new("/a")).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_full_disk_takes_a_part_and_goes_on_when_there_is_room() {
+        let fs = FaultFs::new();
+        let mut file = fs.create(Path::new("/a")).unwrap();
+        fs.set_space(Some(3));
+        assert_eq!(file.append(b"abcd").unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(file.length().unwrap(), 2);
+        fs.set_space(None);
+        file.append(b"ef").unwrap();
+        assert_eq!(fs.read(Path::new("/a")).unwrap(), b"abef");
+    }
+
+    #[test]
+    fn neither_create_nor_link_overwrites() {
+        let fs = FaultFs::new();
+        fs.create(Path::new("/a")).unwrap();
+        fs.create(Path::new("/b")).unwrap();
+        assert_eq!(fs.create(Path::new("/a")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs.link(Path::new("/a"), Path::new("/b")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(fs.rename(Path::new("/a"), Path::new("/b")).is_ok());
+        assert_eq!(fs.list(Path::new("/")).unwrap(), ["b"]);
+    }
+}

@@ -1,0 +1,99 @@
+//! Local files with explicit durability: what checkpoints, the event log and the file sinks stand on.
+//!
+//! Nothing here is durable until it was synced: the bytes of a file by [`FsFile::sync`], its name by [`Fs::sync_dir`] of
+//! the directory that holds it. That is the operating system's contract, spelled out, so that [`FaultFs`] can hold a
+//! caller to it: a test pulls the plug at every operation and looks at what is left.
+
+mod faulty;
+mod real;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+pub use faulty::{Fault, FaultFs};
+pub use real::RealFs;
+
+/// A file system: the machine's ([`RealFs`]), or one that fails on demand ([`FaultFs`]).
+///
+/// - **Names are durable late.** A created, linked, renamed or removed name survives a power loss only after
+///   [`Fs::sync_dir`] of its directory.
+/// - **Nothing is overwritten by accident.** [`Fs::create`] and [`Fs::link`] refuse a name that exists with
+///   [`io::ErrorKind::AlreadyExists`]; only [`Fs::rename`] replaces.
+/// - **A failed sync is final.** What it was to make durable may be lost although it can still be read, and a second
+///   try may claim success: the caller gives the file up.
+pub trait Fs: Send + Sync + fmt::Debug {
+    /// Creates a file that is not there yet, for appending and reading.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
+
+    /// Opens a file that is there, for appending and reading.
+    fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
+
+    /// Opens a file that is there, for reading.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
+
+    /// Gives a file a second name, unless that name is taken: create-if-absent of content that is already whole.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Moves a file to a name within the same file system, replacing what has that name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file's name.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates a directory and those above it, where they are missing.
+    fn create_dirs(&self, dir: &Path) -> io::Result<()>;
+
+    /// Makes durable which names a directory holds.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// The names in a directory, sorted.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+
+    /// Takes an exclusive lock on a file, which is created if missing and stays; `None` when another holds it, in this
+    /// process or in any other. The lock ends with the guard, or with its process.
+    fn lock(&self, path: &Path) -> io::Result<Option<FsLock>>;
+
+    /// The whole content of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = self.open(path)?;
+        let mut bytes = vec![0; file.length()? as usize];
+        let read = file.read_at(0, &mut bytes)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+}
+
+/// An open file, written only at its end.
+pub trait FsFile: Send + Sync + fmt::Debug {
+    /// Adds bytes at the end. After an error any prefix of them may have been added.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Reads from `position` until the buffer is full or the file ends; how many bytes were read.
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// How many bytes the file has.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Cuts the file off at `length`.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+
+    /// Makes the content durable. After an error the file must not be relied on.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// An exclusive lock, held until it is dropped.
+pub struct FsLock(#[expect(dead_code, reason = "held for its Drop")] Box<dyn Send + Sync>);
+
+impl FsLock {
+    /// A lock that `guard`'s drop releases.
+    pub fn new(guard: impl Send + Sync + 'static) -> FsLock {
+        FsLock(Box::new(guard))
+    }
+}
+
+impl fmt::Debug for FsLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FsLock")
+    }
+}

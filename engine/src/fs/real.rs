@@ -1,0 +1,148 @@
+//! The machine's own file system.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::{Fs, FsFile, FsLock};
+
+/// The machine's own file system.
+///
+/// ```
+/// use dualgauge_engine::fs::{Fs, RealFs};
+///
+/// let path = std::env::temp_dir().join(format!("dualgauge-real-fs-{}", std::process::id()));
+/// let mut file = RealFs.create(&path).unwrap();
+/// file.append(b"hello").unwrap();
+/// file.sync().unwrap();
+/// assert_eq!(RealFs.read(&path).unwrap(), b"hello");
+/// assert!(RealFs.create(&path).is_err(), "the name is taken");
+/// # RealFs.remove(&path).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealFs;
+
+impl Fs for RealFs {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        Ok(Box::new(RealFile(OpenOptions::new().read(true).append(true).create_new(true).open(path)?)))
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        Ok(Box::new(RealFile(OpenOptions::new().read(true).append(true).open(path)?)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        Ok(Box::new(RealFile(File::open(path)?)))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn create_dirs(&self, dir: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(dir)
+    }
+
+    #[cfg(unix)]
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    /// Windows has no handle on a directory's content to sync; NTFS journals names by itself.
+    #[cfg(not(unix))]
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = std::fs::read_dir(dir)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<io::Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(FsLock::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RealFile(File);
+
+impl FsFile for RealFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, mut position: u64, mut buffer: &mut [u8]) -> io::Result<usize> {
+        use std::os::unix::fs::FileExt;
+        let wanted = buffer.len();
+        while !buffer.is_empty() {
+            match self.0.read_at(buffer, position) {
+                Ok(0) => break,
+                Ok(read) => (position, buffer) = (position + read as u64, &mut buffer[read..]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(wanted - buffer.len())
+    }
+
+    #[cfg(not(unix))]
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        use std::io::{Read, Seek, SeekFrom};
+        let mut file = self.0.try_clone()?;
+        file.seek(SeekFrom::Start(position))?;
+        let mut read = 0;
+        while read < buffer.len() {
+            match file.read(&mut buffer[read..])? {
+                0 => break,
+                more => read += more,
+            }
+        }
+        Ok(read)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_once_and_given_back() {
+        let path = std::env::temp_dir().join(format!("dualgauge-lock-{}", std::process::id()));
+        let held = RealFs.lock(&path).unwrap();
+        assert!(held.is_some());
+        assert!(RealFs.lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(RealFs.lock(&path).unwrap().is_some());
+        RealFs.remove(&path).unwrap();
+    }
+}

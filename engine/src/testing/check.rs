@@ -1,0 +1,65 @@
+//! Runs a flow over a script in every way that must not matter.
+
+use std::sync::Arc;
+
+use super::baton::Baton;
+use super::script::{Item, Line, Lines, Script};
+use crate::flow::{NodeSpec, source};
+use crate::{Duration, Event, EventTime, Job, Limits, Stream, VirtualClock};
+
+/// Runs `flow` over `script` and compares the lines it writes with `expected`, each `seconds text`, by event time.
+///
+/// # Panics
+/// When a run fails or writes something else; the message names the run.
+#[track_caller]
+pub fn check(
+    script: &str,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String> + Send + Sync + 'static,
+    expected: &str,
+) {
+    let expected: Vec<_> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let flow = Arc::new(flow);
+    for workers in [1, 2, 3] {
+        for epoch_rows in [1, 1_000_000] {
+            for seed in [None, Some(1), Some(2), Some(3)] {
+                let flow = Arc::clone(&flow);
+                let lines = run(script, move |items| flow(items), workers, epoch_rows, seed);
+                assert_eq!(
+                    lines, expected,
+                    "left: what was written, right: what was expected; {workers} workers, epochs of {epoch_rows} rows, schedule {seed:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Runs `flow` over `script` in one way, and returns the lines it writes, by event time.
+///
+/// # Panics
+/// When the run fails.
+pub fn run(
+    script: &str,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String> + Send + Sync + 'static,
+    workers: usize,
+    epoch_rows: usize,
+    seed: Option<u64>,
+) -> Vec<String> {
+    let script = Script::parse(script);
+    let lines = Lines::default();
+    let disorder = script.disorder;
+    let graph = move |graph: &crate::Flow<'_>| {
+        let items = graph.source::<Item>(source("items").disorder(disorder));
+        let as_line = |event: Event<String>, out: &mut Vec<Event<Line>>| {
+            out.push(Event::new(event.time, Line { time: event.time, text: event.data }));
+        };
+        flow(items).transform(NodeSpec::stateless("lines"), move |batch| batch.transform(as_line)).sink("lines");
+    };
+    let limits = Limits { epoch_rows, epoch_interval: Duration::MAX, ..Limits::default() };
+    let mut job = Job::new(graph).source("items", script).sink("lines", lines.clone()).workers(workers).limits(limits);
+    job = job.clock(Arc::new(VirtualClock::at(EventTime::default())));
+    if let Some(seed) = seed {
+        job = job.turns(Arc::new(Baton::new(workers, seed)));
+    }
+    job.run().unwrap_or_else(|error| panic!("the run failed: {error}"));
+    lines.text()
+}

@@ -1,0 +1,32 @@
+//! Tests of graphs as short texts: events in, lines out.
+//!
+//! [`check`] runs a flow over a script and compares what it writes, on several numbers of workers, with epochs of one
+//! row and of many, and under seeded schedules that let one worker step at a time. An answer that depends on any of
+//! these fails.
+//!
+//! ```
+//! use dualgauge_engine::testing::check;
+//!
+//! // Two partitions. `|` ends a batch, and `key:value@seconds` is an event.
+//! check(
+//!     "a:1@10 b:2@11 | a:3@12
+//!      c:9@5",
+//!     |items| items.transform(dualgauge_engine::flow::NodeSpec::stateless("name"), |batch| {
+//!         batch.transform(|event, out| {
+//!             out.push(dualgauge_engine::Event::new(event.time, event.data.key))
+//!         })
+//!     }),
+//!     "5 c
+//!      10 a
+//!      11 b
+//!      12 a",
+//! );
+//! ```
+
+mod baton;
+mod check;
+mod script;
+
+pub use baton::Baton;
+pub use check::{check, run};
+pub use script::{Item, Line, seconds};

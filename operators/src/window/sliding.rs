@@ -1,0 +1,245 @@
+//! Sliding windows, over slices that all of them share.
+//!
+//! in: `D`; out: [`Pane`] of key, window and aggregate, when the watermark passes the window's end. Event time is cut
+//! into slices as long as the greatest common divisor of size and slide; a record is added to one slice, and a window is
+//! the merge of its slices. It remembers an accumulator per key and slice until no open window covers the slice. A record
+//! is late when every window it belongs to was closed to it by the watermark it came under; where only some were, it
+//! counts for the others.
+//!
+//! Successive windows are merged with two stacks, so that the cost of a firing does not grow with `size / slide`: see
+//! [`super::slices`]. Windows that may fire again (allowed lateness, early firing) are merged anew for the keys that
+//! changed, which does grow with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dualgauge_engine::flow::{Emitter, NodeSpec};
+use dualgauge_engine::{Data, Duration, EventTime, Key, Stream};
+
+use super::aligned::{Assign, Fire, aligned};
+use super::fire::Firing;
+use super::kind::{Sliding, Window};
+use super::panes::Panes;
+use super::slices::Slices;
+use super::windowed::{Pane, Windowed};
+use crate::aggregate::Aggregate;
+
+impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed<'s, K, D, L, F, Sliding> {
+    /// Aggregates each key in each window, under the step's durable name.
+    ///
+    /// A result's event time is its window's last instant. Windows without events have no result.
+    #[track_caller]
+    pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
+        let spec = NodeSpec::stateful("aggregate", name).detail(self.detail());
+        let firing = Firing::new(name, self.lateness, self.early);
+        let grid = Grid { window: self.window, slice: slice_of(self.window), firing: firing.clone() };
+        let fire = FireSliding {
+            grid: grid.clone(),
+            aggregate: Typed { aggregate: aggregate.clone(), data: std::marker::PhantomData::<D> },
+            slices: Slices::new(),
+            pending: BTreeMap::new(),
+            last_end: EventTime::MIN,
+        };
+        aligned(self, spec, &firing, aggregate, grid, fire)
+    }
+}
+
+/// The longest slice that every window is made of.
+fn slice_of(window: Sliding) -> Duration {
+    let (mut a, mut b) = (window.size.as_micros(), window.slide.as_micros());
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    Duration::from_micros(a)
+}
+
+/// The slices and windows that event time is cut into.
+#[derive(Clone)]
+struct Grid {
+    window: Sliding,
+    slice: Duration,
+    firing: Firing,
+}
+
+/// A slice, for the windows from the one that ends at `first_end`.
+type Place = (EventTime, EventTime);
+
+impl Grid {
+    fn slice_start(&self, time: EventTime) -> EventTime {
+        time.floor_to(self.slice, self.window.offset)
+    }
+
+    /// The end of the last window that ends at or before `time`.
+    fn end_before(&self, time: EventTime) -> EventTime {
+        time.floor_to(self.window.slide, self.window.offset + self.window.size)
+    }
+
+    /// The end of the first window that covers the slice from `start`.
+    fn first_end(&self, start: EventTime) -> EventTime {
+        // Ends are a slide apart, and the first one at or after the slice's own end is what is asked for.
+        let end = self.end_before(start + self.slice);
+        if end < start + self.slice { end + self.window.slide } else { end }
+    }
+
+    fn ending(&self, end: EventTime) -> Window {
+        Window { start: end - self.window.size, end }
+    }
+}
+
+impl Assign for Grid {
+    /// `(first_end, start)`: the end of the first window that the records count for, and the start of their slice.
+    type Place = Place;
+
+    #[inline]
+    fn place(&self, time: EventTime, watermark: EventTime) -> Option<Place> {
+        let start = self.slice_start(time);
+        let mut first_end = self.first_end(start);
+        if self.firing.is_closed(self.ending(first_end), watermark) {
+            first_end = self.end_before(watermark - self.firing.lateness) + self.window.slide;
+        }
+        (first_end <= start + self.window.size).then_some((first_end, start))
+    }
+
+    #[inline]
+    fn span(&self, time: EventTime) -> Window {
+        let start = self.slice_start(time);
+        Window { start, end: start + self.slice }
+    }
+
+    fn first_end(&self, (first_end, _): Place) -> EventTime {
+        first_end
+    }
+}
+
+/// An aggregate with the type of record that it is for, which its functions need to be told.
+#[derive(Clone)]
+struct Typed<A, D> {
+    aggregate: A,
+    data: std::marker::PhantomData<D>,
+}
+
+struct FireSliding<K, D, A: Aggregate<D>> {
+    grid: Grid,
+    aggregate: Typed<A, D>,
+    /// Merged slices of the windows that fire once.
+    slices: Slices<K, A::Acc>,
+    /// What each open window has to fire, by its end, where windows may fire more than once.
+    pending: BTreeMap<EventTime, Pending<K>>,
+    /// The end of the last window that has fired for good.
+    last_end: EventTime,
+}
+
+/// What a window that may fire again has to fire.
+struct Pending<K> {
+    /// The keys that have changed since it last fired.
+    changed: BTreeSet<K>,
+    /// How often it has fired.
+    firings: u32,
+}
+
+impl<K> Default for Pending<K> {
+    fn default() -> Self {
+        Pending { changed: BTreeSet::new(), firings: 0 }
+    }
+}
+
+impl<K: Key, D: Data, A: Aggregate<D>> Clone for FireSliding<K, D, A> {
+    /// A fresh one of the same kind: what it has merged belongs to its panes.
+    fn clone(&self) -> Self {
+        FireSliding {
+            grid: self.grid.clone(),
+            aggregate: self.aggregate.clone(),
+            slices: Slices::new(),
+            pending: BTreeMap::new(),
+            last_end: EventTime::MIN,
+        }
+    }
+}
+
+impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
+    /// The end of the window after the last one that fired, if a merged slice is in it.
+    fn next_end(&self) -> Option<EventTime> {
+        let next = self.last_end + self.grid.window.slide;
+        self.slices.last_slice().filter(|last| next <= *last + self.grid.window.size).map(|_| next)
+    }
+
+    /// Fires the windows that end by `now`, each once.
+    fn fire_once(&mut self, panes: &mut Panes<Place, K, A::Acc>, now: EventTime, out: &mut Emitter<Pane<K, A::Out>>) {
+        let aggregate = &self.aggregate.aggregate;
+        loop {
+            // The next window is the one after the last, or the first that has anything in it.
+            let next = self.next_end().or(panes.first().map(|(first_end, _)| first_end));
+            let Some(window) = next.filter(|next| *next <= now).map(|next| self.grid.ending(next)) else { break };
+            while let Some((_, start)) = panes.first().filter(|(first_end, _)| *first_end <= window.end) {
+                self.slices.add(start, |add| panes.drain_first(add), |acc, other| aggregate.merge(acc, other));
+            }
+            self.slices.drop_before(window.start, |acc, other| aggregate.merge(acc, other));
+            self.slices.for_each(
+                |acc, other| aggregate.merge(acc, other),
+                |key, acc| self.grid.firing.emit(out, key.clone(), window, aggregate.finish(acc), 1),
+            );
+            self.last_end = window.end;
+        }
+        if self.next_end().is_none() {
+            self.slices.clear();
+        }
+    }
+
+    /// Fires what has changed in the windows that are due, again where they have fired before.
+    fn fire_again(
+        &mut self,
+        panes: &mut Panes<Place, K, A::Acc>,
+        before: EventTime,
+        now: EventTime,
+        out: &mut Emitter<Pane<K, A::Out>>,
+    ) {
+        let (grid, aggregate) = (&self.grid, &self.aggregate.aggregate);
+        for ((first_end, start), pane) in panes.iter_mut() {
+            let ends = || std::iter::successors(Some(first_end), |end| Some(*end + grid.window.slide));
+            let covering = || ends().take_while(|end| *end <= start + grid.window.size);
+            pane.drain_changed(|key, _| {
+                for end in covering() {
+                    self.pending.entry(end).or_default().changed.insert(key.clone());
+                }
+            });
+        }
+        for (end, pending) in &mut self.pending {
+            let window = grid.ending(*end);
+            if pending.changed.is_empty() || !grid.firing.is_due(window, before, now) {
+                continue;
+            }
+            pending.firings += 1;
+            let inside = |(first_end, start): Place| window.start <= start && start < window.end && first_end <= *end;
+            while let Some(key) = pending.changed.pop_first() {
+                let mut total = aggregate.start();
+                for (_, pane) in panes.iter().filter(|(place, _)| inside(*place)) {
+                    if let Some(acc) = pane.get(&key) {
+                        aggregate.merge(&mut total, acc);
+                    }
+                }
+                grid.firing.emit(out, key, window, aggregate.finish(&total), pending.firings);
+            }
+        }
+        panes.retain(|(_, start)| !grid.firing.is_closed(grid.ending(start + grid.window.size), now));
+        self.pending.retain(|end, _| !grid.firing.is_closed(grid.ending(*end), now));
+    }
+}
+
+impl<K: Key, D: Data, A: Aggregate<D>> Fire<Place, K, A::Acc, A::Out> for FireSliding<K, D, A> {
+    fn fire(
+        &mut self,
+        panes: &mut Panes<Place, K, A::Acc>,
+        before: EventTime,
+        now: EventTime,
+        out: &mut Emitter<Pane<K, A::Out>>,
+    ) {
+        match self.grid.firing.corrects() {
+            false => self.fire_once(panes, now, out),
+            true => self.fire_again(panes, before, now, out),
+        }
+    }
+
+    fn holds(&self, panes: &Panes<Place, K, A::Acc>) -> Option<EventTime> {
+        let waiting = panes.first().map(|(first_end, _)| first_end);
+        waiting.into_iter().chain(self.next_end()).min().map(|end| self.grid.ending(end).last_instant())
+    }
+}
