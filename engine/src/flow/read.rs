@@ -296,15 +296,17 @@ impl SourceDriver {
         self.epoch_rows += batch.rows.num_rows();
         self.rows.add(batch.rows.num_rows() as u64);
         let scan = &self.source.scan;
-        if scan.from.is_some() || scan.to.is_some() {
+        let end = scan.to.into_iter().chain(self.source.until.filter(|_| open.partition.followed)).min();
+        if scan.from.is_some() || end.is_some() {
+            let wanted = |time| scan.from.is_none_or(|from| from <= time) && end.is_none_or(|end| time < end);
             events = events.transform(|event, out| {
-                if scan.wants(event.time) {
+                if wanted(event.time) {
                     out.push(event)
                 }
             });
         }
         // A followed partition has ended when all it can still hold is unwanted.
-        if open.partition.followed && scan.to.is_some_and(|to| to <= open.watermark.now()) {
+        if open.partition.followed && end.is_some_and(|end| end <= open.watermark.now()) {
             self.open.remove(at);
         }
         if !events.is_empty() {
