@@ -52,8 +52,9 @@ pub(super) fn read(path: &Path) -> Result<Settings> {
     let text = std::fs::read_to_string(path)
         .map_err(|cause| Error::usage(format!("cannot read the job file {}", path.display())).caused_by(cause))?;
     let JobFile { sources, sinks, workers, from, to, until, seam } = toml::from_str(&text)
-        .map_err(|error: toml::de::Error| Error::usage(format!("job file {}: {}", path.display(), error)))?;
-    let (sources, sinks) = (sources.into_iter().collect(), sinks.into_iter().collect());
+        .map_err(|error: toml::de::Error| Error::usage(format!("job file {}: {error}", path.display())))?;
+    let from_here = |(name, binding)| (name, Binding { file: Some(path.to_path_buf()), ..binding });
+    let (sources, sinks) = (sources.into_iter().map(from_here).collect(), sinks.into_iter().map(from_here).collect());
     Ok(Settings { sources, sinks, workers, from, to, until, seam })
 }
 
@@ -105,6 +106,6 @@ impl<'de> Visitor<'de> for BindingVisitor {
             }
         }
         let text = text.ok_or_else(|| A::Error::custom("the table has no `binding`"))?;
-        Ok(Binding { text, options })
+        Ok(Binding { text, options, file: None })
     }
 }

@@ -1,11 +1,12 @@
 //! What a run is bound to and limited by, whether the command line or a job file said so.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use dualgauge_connectors::binding;
 
 use crate::flow::SourceOptions;
-use crate::{Error, EventTime, Job, Result, Source};
+use crate::{Error, EventTime, Job, Result, Sink, Source};
 
 /// Bindings by name, and the run's options.
 #[derive(Clone, Debug, Default)]
@@ -24,11 +25,13 @@ pub(super) struct Settings {
 pub(super) struct Binding {
     pub(super) text: String,
     pub(super) options: Vec<(String, String)>,
+    /// The job file that it comes from.
+    pub(super) file: Option<PathBuf>,
 }
 
 impl Binding {
     pub(super) fn from_text(text: String) -> Binding {
-        Binding { text, options: Vec::new() }
+        Binding { text, options: Vec::new(), file: None }
     }
 
     /// All of it as the text of a binding; the options beside a list belong to its last part.
@@ -43,6 +46,23 @@ impl Binding {
             text += &format!("{key}={value}");
         }
         Ok(text)
+    }
+
+    fn sink(&self) -> Result<Arc<dyn Sink>> {
+        let text = self.whole()?;
+        match binding::parts(&text).as_slice() {
+            [one] => Ok(binding::sink(one)?.into()),
+            _ => Err(Error::usage(format!("`{text}`: a sink is bound to one place"))),
+        }
+    }
+
+    /// An error of what it is bound to, with the place where that was said.
+    fn told(&self, what: &str, name: &str, error: Error) -> Error {
+        let error = error.at(format_args!("{what} {name}"));
+        match &self.file {
+            Some(file) => error.at(format_args!("job file {}", file.display())),
+            None => error,
+        }
     }
 }
 
@@ -65,15 +85,12 @@ impl Settings {
     pub(super) fn apply(&self, mut job: Job) -> Result<Job> {
         self.check_names(&job)?;
         for (name, binding) in &self.sources {
-            let (source, options) = self.source(binding).map_err(|error| error.at(format_args!("source {name}")))?;
+            let (source, options) = self.source(binding).map_err(|error| binding.told("source", name, error))?;
             job = job.source_with(name, source, options);
         }
         for (name, binding) in &self.sinks {
-            let sink = binding.whole().and_then(|text| match binding::parts(&text).as_slice() {
-                [one] => binding::sink(one),
-                _ => Err(Error::usage(format!("`{text}`: a sink is bound to one place"))),
-            });
-            job = job.sink_with(name, sink.map_err(|error| error.at(format_args!("sink {name}")))?.into());
+            let sink = binding.sink().map_err(|error| binding.told("sink", name, error))?;
+            job = job.sink_with(name, sink);
         }
         if let (Some(from), Some(to)) = (self.from, self.to)
             && to <= from

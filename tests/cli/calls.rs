@@ -23,7 +23,7 @@ fn every_wrong_call_is_a_usage_error_that_says_what_was_expected() {
         (vec!["run", "--sink", "cold=csv:a"], &["unknown sink cold", "the graph has the sinks: hot_items"]),
         (vec!["run", "--source", bids, "--source", bids, "--sink", out], &["source bids is bound twice"]),
         (vec!["run", "--source", "bids=bids.csv"], &["source bids: `bids.csv`", "expected one of", "csv:PATH"]),
-        (vec!["run", "--source", "bids=cvs:a"], &["unknown connector `cvs`", "did you mean `csv`", "parquet:PATH"]),
+        (vec!["run", "--source", "bids=jsn:a"], &["unknown connector `jsn`", "did you mean `json`", "parquet:PATH"]),
         (vec!["run", "--source", "bids=csv:a?disorder=5"], &["`5` is not a length of time"]),
         (
             vec!["run", "--source", "bids=csv:a?dissorder=5s"],

@@ -91,7 +91,11 @@ fn an_interrupted_run_stops_in_order_and_publishes_nothing() {
     let raised = interrupt.clone();
     let graph = move |flow: &Flow<'_>| {
         let raised = raised.clone();
-        flow.source::<Bid>("bids").inspect(move |_| drop(raised.raise())).sink("copies");
+        flow.source::<Bid>("bids")
+            .inspect(move |_| {
+                raised.raise();
+            })
+            .sink("copies");
     };
     let bids = data.bind("bids", "csv", "bids.csv?follow=true");
     let out = data.bind("copies", "csv", "out.csv");
@@ -117,7 +121,9 @@ fn an_interrupt_before_the_run_stops_it() {
 fn a_panic_in_a_closure_exits_with_70_and_names_the_step() {
     let data = Data::of_seconds(30);
     let graph = |flow: &Flow<'_>| {
-        flow.source::<Bid>("bids").inspect(|bid| assert!(bid.data.price < 110, "too dear: {}", bid.data.price)).sink("copies");
+        flow.source::<Bid>("bids")
+            .inspect(|bid| assert!(bid.data.price < 110, "too dear: {}", bid.data.price))
+            .sink("copies");
     };
     let (bids, out) = (data.bind("bids", "csv", "bids.csv"), data.bind("copies", "csv", "out.csv"));
     let answer = call_graph(graph, &["run", "--source", &bids, "--sink", &out], Interrupt::default());
