@@ -100,7 +100,7 @@ impl<D: Record> SinkDriver<D> {
             name: name.to_string(),
             schema: D::schema(),
             buckets: (0..buckets).map(|_| bucket()).collect(),
-            rows: shared.metrics.counter(name, "rows"),
+            rows: shared.metrics.counter(name, "written"),
             sink,
             shared,
         }
