@@ -12,9 +12,9 @@ use crate::{Duration, Event, EventTime, Job, Limits, Stream, VirtualClock};
 /// # Panics
 /// When a run fails or writes something else; the message names the run.
 #[track_caller]
-pub fn check(
+pub fn check<L: 'static>(
     script: &str,
-    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String> + Send + Sync + 'static,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
     expected: &str,
 ) {
     let expected: Vec<_> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -37,14 +37,16 @@ pub fn check(
 ///
 /// # Panics
 /// When the run fails.
-pub fn run(
+pub fn run<L: 'static>(
     script: impl Into<Script>,
-    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String> + Send + Sync + 'static,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
     workers: usize,
     epoch_rows: usize,
     seed: Option<u64>,
 ) -> Vec<String> {
-    let [lines] = run_all(script, move |items| [flow(items)], workers, epoch_rows, seed);
+    let as_it_is = || NodeSpec::stateless("text");
+    let [lines] =
+        run_all(script, move |items| [flow(items).transform(as_it_is(), |batch| batch)], workers, epoch_rows, seed);
     lines
 }
 

@@ -29,4 +29,4 @@ mod script;
 
 pub use baton::Baton;
 pub use check::{check, run, run_all};
-pub use script::{Item, Line, Script, Step, seconds};
+pub use script::{Item, Line, Lines, Script, Step, seconds};

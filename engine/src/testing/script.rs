@@ -50,8 +50,8 @@ pub fn seconds(time: EventTime) -> String {
 /// What a test reads: partitions, each a list of steps.
 ///
 /// Written as a text, each line is a partition of tokens: `key:value@seconds` an event, `|` the end of a batch, `~20` the
-/// end of a batch after which the source promises that nothing below 20 s follows, `_` a moment with nothing to read. A
-/// first line `disorder 5s` sets the disorder.
+/// end of a batch after which the source promises that nothing below 20 s follows, `_` a moment with nothing to read, and
+/// `...` at the end a partition that has nothing more and does not end. A first line `disorder 5s` sets the disorder.
 #[derive(Clone, Debug)]
 pub struct Script {
     partitions: Vec<Vec<Step>>,
@@ -66,6 +66,8 @@ pub enum Step {
     Batch(Vec<Item>, Option<EventTime>),
     /// Nothing now.
     Pending,
+    /// Nothing, for as long as the job runs.
+    Open,
 }
 
 impl Script {
@@ -109,6 +111,7 @@ impl From<&str> for Script {
                     }
                     ("|", _) => steps.push(Step::Batch(std::mem::take(&mut items), None)),
                     ("_", _) => steps.extend([Step::Batch(std::mem::take(&mut items), None), Step::Pending]),
+                    ("...", _) => steps.extend([Step::Batch(std::mem::take(&mut items), None), Step::Open]),
                     _ => items.push(item(token)),
                 }
             }
@@ -123,7 +126,7 @@ impl From<&str> for Script {
 fn bound(steps: &[Step]) -> EventTime {
     let times = steps.iter().flat_map(|step| match step {
         Step::Batch(items, _) => items.as_slice(),
-        Step::Pending => &[],
+        Step::Pending | Step::Open => &[],
     });
     times.map(|item| item.time).min().unwrap_or(EventTime::MAX)
 }
@@ -173,7 +176,7 @@ struct ScriptReader {
 impl PartitionReader for ScriptReader {
     fn next(&mut self) -> Result<Next> {
         let Some(step) = self.steps.get(self.at) else { return Ok(Next::End) };
-        self.at += 1;
+        self.at += usize::from(!matches!(step, Step::Open));
         let Step::Batch(items, watermark) = step else { return Ok(Next::Pending) };
         self.rows += items.len() as u64;
         let bound_after = if self.promised { Some(bound(&self.steps[self.at..])) } else { *watermark };
@@ -185,13 +188,13 @@ impl PartitionReader for ScriptReader {
     }
 }
 
-/// Collects the lines that a flow writes.
+/// Collects the lines that a flow writes; its clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<Vec<Line>>>);
+pub struct Lines(Arc<Mutex<Vec<Line>>>);
 
 impl Lines {
     /// The lines in the order of their event times, each as `seconds text`.
-    pub(super) fn text(&self) -> Vec<String> {
+    pub fn text(&self) -> Vec<String> {
         let mut lines = self.0.lock().expect("no panic holds it").clone();
         lines.sort();
         lines.iter().map(|line| format!("{} {}", seconds(line.time), line.text)).collect()
