@@ -3,6 +3,8 @@
 // So that `#[record]` finds this crate under the same name within it as in the programs that use it.
 extern crate self as dualgauge;
 
+pub mod nexmark;
+
 pub use dualgauge_connectors as connectors;
 pub use dualgauge_engine::*;
 pub use dualgauge_operators as operators;

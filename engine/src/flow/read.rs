@@ -214,7 +214,7 @@ impl SourceDriver {
             Some(bound) if !partition.followed => Watermark::Promised(bound),
             _ => Watermark::Following {
                 floor,
-                largest: EventTime::MIN,
+                largest: partition.largest_before.unwrap_or(EventTime::MIN),
                 disorder: self.source.options.disorder.unwrap_or(default),
             },
         }
@@ -296,9 +296,9 @@ impl SourceDriver {
         self.epoch_rows += batch.rows.num_rows();
         self.rows.add(batch.rows.num_rows() as u64);
         let scan = &self.source.scan;
-        if scan.from.is_some() || scan.to.is_some() {
+        if !open.partition.wants_all(scan) {
             events = events.transform(|event, out| {
-                if scan.wants(event.time) {
+                if open.partition.wants(scan, event.time) {
                     out.push(event)
                 }
             });
