@@ -21,3 +21,7 @@ pub mod prelude {
     pub use dualgauge_operators::window::{InWindow, Pane, Window, session, sliding, tumbling, whole};
     pub use dualgauge_operators::{Either, Filter, FilterMap, FlatMap, Inspect, KeyBy, Map, Split, Union};
 }
+
+/// The pages and the README: their programs are tests.
+#[cfg(doctest)]
+mod docs;
