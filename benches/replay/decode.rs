@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use dualgauge::prelude::*;
-use parquet_crate::arrow::ProjectionMask;
-use parquet_crate::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::graphs::{Counted, hot_items};
 use crate::{data, spread};
