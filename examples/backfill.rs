@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dualgauge::connectors::memory;
 use dualgauge::nexmark::{self, Options, Table};
 use dualgauge::prelude::*;
 

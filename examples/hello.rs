@@ -2,7 +2,6 @@
 //!
 //! `cargo run --example hello`
 
-use dualgauge::connectors::memory;
 use dualgauge::prelude::*;
 
 #[record]

@@ -1,7 +1,8 @@
 //! Hot items: how many bids each auction gets, every ten seconds. One graph, run three times: over history, over the
 //! live log while it is being written, and over history first and the log after. The three answers must be the same.
 //!
-//! `cargo run --release --example hot_items`
+//! `cargo run --release --example hot_items`; with arguments it is the command line of the graph, such as
+//! `cargo run --release --example hot_items -- run --source bids=parquet:data/bids/ --sink hot_items=csv:-`.
 
 use std::error::Error;
 use std::path::Path;
@@ -9,8 +10,6 @@ use std::process::ExitCode;
 use std::thread;
 
 use dualgauge::connectors::hybrid::Hybrid;
-use dualgauge::connectors::log::LogSource;
-use dualgauge::connectors::memory;
 use dualgauge::nexmark::{self, FeedOptions, LiveFeed, Options, Table};
 use dualgauge::prelude::*;
 use dualgauge::{Digest, Outcome, Source};
@@ -42,6 +41,9 @@ fn hot_items(flow: &Flow) {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().len() > 1 {
+        return dualgauge::main(hot_items);
+    }
     match compare() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(3),
@@ -83,7 +85,7 @@ fn replay(dir: &Path) -> Result<Run, Box<dyn Error>> {
 /// Follows the present: a log that a thread appends to while the job runs, until it seals it.
 fn live(dir: &Path) -> Result<Run, Box<dyn Error>> {
     let mut feed = LiveFeed::create(dir, FeedOptions { events: EVENTS, rate: RATE, ..FeedOptions::default() })?;
-    let source = LogSource::of(feed.log().clone());
+    let source = log::LogSource::of(feed.log().clone());
     let feeder = thread::spawn(move || feed.run());
     let run = Run::of("live", source)?;
     let appended = feeder.join().expect("the feed does not panic")?;
@@ -96,7 +98,7 @@ fn live(dir: &Path) -> Result<Run, Box<dyn Error>> {
 fn both(archive: &Path, log: &Path) -> Result<Run, Box<dyn Error>> {
     let mut feed = LiveFeed::create(log, FeedOptions { events: EVENTS, rate: RATE, ..FeedOptions::default() })?;
     feed.append(Table::Bids.rows(EVENTS) / 2)?;
-    let archived = feed.archive(archive)?;
+    let archived = feed.archive(archive, 1 << 18)?;
     let source = Hybrid::archived(archive, log)?;
     let feeder = thread::spawn(move || feed.run());
     let run = Run::of("both", source)?;

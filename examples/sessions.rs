@@ -3,7 +3,6 @@
 //!
 //! `cargo run --example sessions`
 
-use dualgauge::connectors::memory;
 use dualgauge::prelude::*;
 
 #[record]

@@ -205,19 +205,19 @@ fn an_archive_says_which_offsets_it_holds_and_holds_them() {
     let dir = tempfile::tempdir().unwrap();
     let mut feed = feed(&dir.path().join("log"));
     feed.append(1_234).unwrap(); // ends within a batch: 434, 400 and 400 rows by partition
-    let archived = feed.archive(dir.path().join("archive")).unwrap();
+    let archived = feed.archive(dir.path().join("archive"), 650).unwrap();
     feed.run().unwrap();
-    assert_eq!(archived.rows, 1_234);
+    assert_eq!((archived.rows, archived.files), (1_234, 2));
 
     let covered = covered(&archived.dir).unwrap();
     let parts: Vec<_> = covered.iter().map(|part| (part.partition, part.from, part.to)).collect();
-    assert_eq!(parts, [(0, 0, 434), (1, 0, 400), (2, 0, 400)]);
+    assert_eq!(parts, [(0, 0, 250), (0, 250, 434), (1, 0, 200), (1, 200, 400), (2, 0, 200), (2, 200, 400)]);
     let mut held = Digest::default();
     for part in covered {
         assert_eq!(part.log, feed.log().id());
-        let bids = &bids_of(feed.log(), part.partition)[..part.to as usize];
-        assert_eq!(bids.iter().map(|bid| bid.date_time).max(), Some(part.watermark_max_time));
-        held += Digest::of(bids.iter().cloned());
+        let bids = bids_of(feed.log(), part.partition);
+        assert_eq!(bids[..part.to as usize].iter().map(|bid| bid.date_time).max(), Some(part.watermark_max_time));
+        held += Digest::of(bids[part.from as usize..part.to as usize].iter().cloned());
     }
     assert_eq!(digest_of_files(&archived.dir), held);
 }
