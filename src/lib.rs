@@ -4,6 +4,7 @@
 extern crate self as dualgauge;
 
 pub mod cli;
+pub mod nexmark;
 
 pub use cli::main;
 pub use dualgauge_connectors as connectors;
@@ -20,3 +21,7 @@ pub mod prelude {
     pub use dualgauge_operators::window::{InWindow, Pane, Window, session, sliding, tumbling, whole};
     pub use dualgauge_operators::{Either, Filter, FilterMap, FlatMap, Inspect, KeyBy, Map, Split, Union};
 }
+
+/// The pages and the README: their programs are tests.
+#[cfg(doctest)]
+mod docs;

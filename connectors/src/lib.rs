@@ -2,10 +2,11 @@
 //!
 //! [`memory`] is the one to read first: rows that a program already has, and results that it wants back. [`parquet`] is
 //! history; [`log`] is the live log, with its own writer and commands. [`csv`] and [`json`] read and write text, by file,
-//! directory, standard input and standard output; what they share is in [`text`]. A [`binding`] names any of them as text.
+//! directory, standard input and standard output; what they share is in [`text`]. [`hybrid`] joins history and live. A [`binding`] names any of them as text.
 
 pub mod binding;
 pub mod csv;
+pub mod hybrid;
 pub mod json;
 pub mod log;
 pub mod memory;

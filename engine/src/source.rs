@@ -107,6 +107,12 @@ pub struct Partition {
     pub bytes: Option<u64>,
     /// Where to start; `None` for its front. The live half of a hybrid source starts at the seam.
     pub start: Option<Offset>,
+    /// The largest event time before `start`, where the source knows: the watermark goes on from there.
+    pub largest_before: Option<EventTime>,
+    /// Of this partition, events before it are not wanted: the seam of a hybrid source that is cut by time.
+    pub from: Option<EventTime>,
+    /// Of this partition, events at or after it are not wanted, likewise.
+    pub to: Option<EventTime>,
     /// Whether it can grow: a followed partition is awaited, a bounded one is read to its end.
     pub followed: bool,
 }
@@ -115,7 +121,30 @@ impl Partition {
     /// A bounded partition of which nothing is known but its name.
     pub fn new(id: impl Into<String>) -> Partition {
         let id = PartitionId(id.into());
-        Partition { id, bound: None, upper: None, rows: None, bytes: None, start: None, followed: false }
+        Partition {
+            id,
+            bound: None,
+            upper: None,
+            rows: None,
+            bytes: None,
+            start: None,
+            largest_before: None,
+            from: None,
+            to: None,
+            followed: false,
+        }
+    }
+}
+
+impl Partition {
+    /// Whether the scan, and this partition within it, wants events of this time.
+    pub fn wants(&self, scan: &Scan, time: EventTime) -> bool {
+        scan.wants(time) && self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time < to)
+    }
+
+    /// Whether the scan, and this partition within it, wants events of every time.
+    pub fn wants_all(&self, scan: &Scan) -> bool {
+        [scan.from, scan.to, self.from, self.to].iter().all(Option::is_none)
     }
 }
 

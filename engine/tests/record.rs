@@ -61,22 +61,29 @@ struct Leaf {
     y: Option<i16>,
 }
 
+fn few<S: Strategy>(of: S) -> impl Strategy<Value = Vec<S::Value>> {
+    proptest::collection::vec(of, 0..4)
+}
+
 fn leaf() -> impl Strategy<Value = Leaf> {
     any::<(u32, Option<i16>)>().prop_map(|(x, y)| Leaf { x: f32::from_bits(x), y })
 }
 
 fn inner() -> impl Strategy<Value = Inner> {
-    (any::<(u64, Vec<String>)>(), proptest::option::of(leaf())).prop_map(|((id, tags), leaf)| Inner { id, tags, leaf })
+    (any::<u64>(), few(any::<String>()), proptest::option::of(leaf())).prop_map(|(id, tags, leaf)| Inner {
+        id,
+        tags,
+        leaf,
+    })
 }
 
 fn everything() -> impl Strategy<Value = Everything> {
     let integers = any::<(i8, i16, i32, i64, u8, u16, u32, u64)>();
     let plain = any::<(u32, u64, bool, String, Vec<u8>, i64)>();
     let maybe = any::<(Option<i32>, Option<bool>, Option<String>, Option<i64>)>();
-    let short = |range| proptest::collection::vec(range, 0..4);
-    let lists =
-        (short(any::<u64>()), any::<Vec<Option<String>>>(), any::<Vec<Vec<u16>>>(), any::<Option<Vec<Vec<u8>>>>());
-    let nested = (inner(), proptest::option::of(inner()), proptest::collection::vec(inner(), 0..4));
+    let texts = few(any::<Option<String>>());
+    let lists = (few(any::<u64>()), texts, few(few(any::<u16>())), proptest::option::of(few(few(any::<u8>()))));
+    let nested = (inner(), proptest::option::of(inner()), few(inner()));
     (integers, plain, maybe, lists, nested, any::<(u32, i64)>()).prop_map(
         |(integers, plain, maybe, lists, nested, last)| Everything {
             a: integers.0,
@@ -114,10 +121,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_record_survives_its_own_columns(rows in proptest::collection::vec(everything(), 0..6), start in 0..6_usize) {
+    fn a_record_survives_its_own_columns_and_bytes(rows in proptest::collection::vec(everything(), 0..6), start in 0..6_usize) {
         let batch = Everything::encode(rows.iter());
         prop_assert_eq!(batch.schema(), Everything::schema());
         prop_assert_eq!(decode::<Everything>(&batch).unwrap(), rows.clone());
+        let bytes = postcard::to_stdvec(&rows).unwrap();
+        prop_assert_eq!(postcard::from_bytes::<Vec<Everything>>(&bytes).unwrap(), rows.clone());
         // And a slice of them, whose arrays do not begin where their buffers do.
         let start = start.min(rows.len());
         let slice = batch.slice(start, rows.len() - start);

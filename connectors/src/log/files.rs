@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use arrow_buffer::{Buffer, MutableBuffer};
 use dualgauge_engine::fs::{Fs, FsFile};
 use dualgauge_engine::{Error, Result};
 
@@ -33,8 +34,16 @@ pub(super) fn segments(fs: &dyn Fs, dir: &Path) -> Result<Vec<u64>> {
     Ok(names.iter().filter_map(|name| name.strip_suffix(".arrows")?.parse().ok()).collect())
 }
 
-/// Bytes of a file from a position on; an error when the file ends before.
-pub(super) fn read_exactly(file: &dyn FsFile, position: u64, buffer: &mut [u8]) -> io::Result<()> {
-    let read = file.read_at(position, buffer)?;
-    if read == buffer.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+/// This many bytes of a file from a position on, aligned for Arrow. Nothing is allocated for bytes that the file does not
+/// have, whatever an index claims.
+pub(super) fn read_bytes(file: &dyn FsFile, position: u64, length: u64) -> io::Result<Buffer> {
+    let end = position.checked_add(length).ok_or(io::ErrorKind::UnexpectedEof)?;
+    if end > file.length()? {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let mut bytes = MutableBuffer::from_len_zeroed(length as usize);
+    match file.read_at(position, &mut bytes)? {
+        read if read as u64 == length => Ok(bytes.into()),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }

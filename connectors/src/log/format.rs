@@ -230,3 +230,71 @@ fn number(bytes: &[u8], at: usize) -> u64 {
 fn time(bytes: &[u8], at: usize) -> EventTime {
     EventTime::from_micros(i64::from_le_bytes(array(&bytes[at..at + 8])))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::identity::hex;
+    use super::*;
+
+    /// The bytes of version 1, which every later program reads.
+    #[test]
+    fn version_1_is_these_bytes() {
+        let header = Header {
+            unverified: true,
+            first: 0x0102,
+            partition: 3,
+            log: [0xaa; 16],
+            chain: [0xbb; 32],
+            max_time: EventTime::from_micros(-1),
+        };
+        let expected = [
+            "44474c4f47494458 01000000 01000000 0201000000000000 03000000 00000000",
+            &"aa".repeat(16),
+            &"bb".repeat(32),
+            "ffffffffffffffff 7cdb318dc36f0550",
+        ];
+        assert_eq!(hex(&header.encode()), expected.concat().replace(' ', ""));
+        assert_eq!(Header::decode(&header.encode()).unwrap(), header);
+
+        let entry = Entry {
+            kind: Kind::Batch,
+            first: 1,
+            rows: 2,
+            position: 3,
+            length: 4,
+            checksum: 5,
+            chain: [0xcc; 32],
+            appended: EventTime::from_micros(6),
+            max_time: EventTime::from_micros(7),
+            tag: 8,
+        };
+        let expected = [
+            "0100000000000000 0100000000000000 0200000000000000 0300000000000000 0400000000000000 0500000000000000",
+            &"cc".repeat(32),
+            "0600000000000000 0700000000000000 0800000000000000 7c1015b3e6fd7a97",
+        ];
+        assert_eq!(hex(&entry.encode()), expected.concat().replace(' ', ""));
+        assert_eq!(Entry::decode(&entry.encode()), Some(entry));
+    }
+
+    #[test]
+    fn another_version_and_a_damaged_header_are_refused_by_name() {
+        let header = Header {
+            unverified: false,
+            first: 0,
+            partition: 0,
+            log: [0; 16],
+            chain: [0; 32],
+            max_time: EventTime::MIN,
+        };
+        let refused = |position: usize, byte: u8| {
+            let mut bytes = header.encode();
+            bytes[position] = byte;
+            Header::decode(&bytes).unwrap_err().to_string()
+        };
+        assert!(refused(0, b'X').contains("not the index of a log segment"));
+        assert!(refused(8, 2).contains("its format version is 2, and this program reads 1"));
+        assert!(refused(50, 1).contains("damaged (bad checksum)"));
+        assert!(Header::decode(&header.encode()[..40]).unwrap_err().to_string().contains("cut off after 40"));
+    }
+}

@@ -60,12 +60,9 @@ impl Place {
             Kind::Batch => entry.first == self.offset && entry.position == self.position && entry.rows > 0,
             Kind::Commit | Kind::Seal | Kind::Roll => entry.first == self.offset && entry.chain == self.chain,
         };
-        follows.then(|| Place {
-            offset: self.offset + entry.rows,
-            position: self.position + entry.length,
-            chain: entry.chain,
-            max_time: entry.max_time,
-        })
+        let offset = self.offset.checked_add(entry.rows)?;
+        let position = self.position.checked_add(entry.length)?;
+        follows.then_some(Place { offset, position, chain: entry.chain, max_time: entry.max_time })
     }
 }
 

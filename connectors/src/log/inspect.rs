@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_buffer::Buffer;
 use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::{Error, EventTime, Result};
 
@@ -156,7 +155,7 @@ fn verify_partition(log: &Log, partition: u32, found: &mut Verification) -> Resu
         for entry in &index.run.committed {
             let sound = read_message(&*segment, entry).and_then(|message| {
                 chain = chain_after(&chain, &message);
-                let rows = decoder.decode(&Buffer::from_vec(message))?.num_rows() as u64;
+                let rows = decoder.decode(&message)?.num_rows() as u64;
                 let same = chain == entry.chain && rows == entry.rows;
                 same.then_some(()).ok_or_else(|| {
                     let message = format!("the batch at offset {} is not what its index says", entry.first);

@@ -1,5 +1,6 @@
 //! Batches as messages of an Arrow IPC stream, and back.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -40,6 +41,12 @@ impl Encoder {
     }
 }
 
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Encoder")
+    }
+}
+
 /// The batch as one of exactly this schema; columns in the same order, names and types equal.
 pub(super) fn conform(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch> {
     let given = batch.schema();
@@ -70,6 +77,7 @@ pub(super) fn conform(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordB
 }
 
 /// Turns messages into batches of the wanted columns.
+#[derive(Debug)]
 pub(super) struct Decoder {
     file: FileDecoder,
 }

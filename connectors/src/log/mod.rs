@@ -11,8 +11,10 @@ mod format;
 mod index;
 mod message;
 
+mod follow;
 mod reader;
 mod recovery;
+mod segment;
 mod writer;
 
 mod inspect;

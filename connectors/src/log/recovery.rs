@@ -3,15 +3,16 @@
 use std::fmt;
 use std::path::Path;
 
+use arrow_buffer::Buffer;
 use dualgauge_engine::fs::FsFile;
 use dualgauge_engine::{Error, EventTime, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::directory::Log;
-use super::files::{on, read_exactly, segments};
+use super::files::{on, read_bytes, segments};
 use super::format::{ENTRY_LENGTH, Entry, HEADER_LENGTH, Kind, chain_start, index_name, segment_name};
 use super::index::{End, Place};
-use super::writer::{Active, header_at, mark, restart_segment};
+use super::segment::{Active, header_at, mark, restart_segment};
 
 /// What the last writer of a partition had left unfinished.
 ///
@@ -191,9 +192,8 @@ fn mend(log: &Log, partition: u32, dir: &Path, first: u64, rolled: bool, report:
 ///
 /// # Errors
 /// A bad checksum, naming the offset; the caller adds the segment.
-pub(super) fn read_message(segment: &dyn FsFile, entry: &Entry) -> Result<Vec<u8>> {
-    let mut message = vec![0; entry.length as usize];
-    read_exactly(segment, entry.position, &mut message)
+pub(super) fn read_message(segment: &dyn FsFile, entry: &Entry) -> Result<Buffer> {
+    let message = read_bytes(segment, entry.position, entry.length)
         .map_err(|error| Error::data(format!("the batch at offset {} cannot be read", entry.first)).caused_by(error))?;
     if xxh3_64(&message) == entry.checksum { Ok(message) } else { Err(bad_checksum(entry)) }
 }

@@ -14,7 +14,7 @@ use super::files::{on, segments};
 use super::format::{Entry, HEADER_LENGTH, Header, Kind, chain_after, chain_start, index_name, segment_name};
 use super::index::{Index, Place};
 use super::message::{Decoder, max_time};
-use super::writer::{header_at, mark};
+use super::segment::{header_at, mark};
 
 /// What a repair did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

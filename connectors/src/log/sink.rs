@@ -209,7 +209,7 @@ impl LogSinkWriter {
             let bytes = match self.log.fs.read(&path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return Err(Error::data(format!(
-                        "{}: the prepared rows are gone, and the log does not have them; was the stage directory emptied?",
+                        "{}: the prepared rows are gone, and the log does not have them; was the stage directory emptied, or their segment deleted by retention?",
                         path.display()
                     )));
                 }

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
-use dualgauge_engine::fs::{FsFile, FsLock};
+use dualgauge_engine::fs::FsLock;
 use dualgauge_engine::{Duration, Error, EventTime, Offset, Record, Result};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::directory::Log;
 use super::files::on;
-use super::format::{Chain, ENTRY_LENGTH, Entry, HEADER_LENGTH, Header, Kind, index_name, segment_name};
+use super::format::{Chain, ENTRY_LENGTH, Entry, Kind};
 use super::index::{End, Place};
 use super::message::{Encoder, max_time};
 use super::recovery::{self, Recovery};
+use super::segment::{Active, Failure, header_at, mark, start_segment};
 
 /// The one writer of a partition.
 ///
@@ -39,12 +40,6 @@ pub struct LogWriter {
     _lock: FsLock,
 }
 
-impl std::fmt::Debug for Encoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Encoder")
-    }
-}
-
 /// How a writer treats its partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteOptions {
@@ -63,32 +58,11 @@ impl Default for WriteOptions {
     }
 }
 
-/// The segment that is being written.
-#[derive(Debug)]
-pub(super) struct Active {
-    pub segment: Box<dyn FsFile>,
-    pub index: Box<dyn FsFile>,
-    pub segment_path: PathBuf,
-    pub index_path: PathBuf,
-    /// After the last commit entry.
-    pub index_length: u64,
-    /// When its first batch was appended.
-    pub born: EventTime,
-}
-
 /// A batch that was appended and not yet committed.
 #[derive(Debug)]
 struct Staged {
     message: Vec<Buffer>,
     entry: Entry,
-}
-
-/// What kind of step failed, and so whether the writer may go on.
-enum Failure {
-    /// Nothing is lost: it can be undone and tried again.
-    Step(Error),
-    /// A sync failed.
-    Sync(Error),
 }
 
 impl LogWriter {
@@ -356,73 +330,6 @@ impl Drop for LogWriter {
     /// that was acknowledged depends on it.
     fn drop(&mut self) {
         let _ = self.sync_index();
-    }
-}
-
-/// Makes an empty segment at a place, or makes good what is left of one. The index comes first: a segment without one
-/// asks for a repair, an index without a segment is nothing.
-fn start_segment(log: &Log, dir: &Path, header: &Header, durable: bool) -> Result<Active, Failure> {
-    let (index_path, segment_path) = (dir.join(index_name(header.first)), dir.join(segment_name(header.first)));
-    let index = holding(log, dir, &index_path, &header.encode(), durable)?;
-    let segment = holding(log, dir, &segment_path, &log.schema_message, durable)?;
-    Ok(Active { segment, index, segment_path, index_path, index_length: HEADER_LENGTH, born: log.clock.0.now() })
-}
-
-/// A durable file of this content. One that is there is mended in place, because a reader may wait at it already.
-fn holding(log: &Log, dir: &Path, path: &Path, content: &[u8], durable: bool) -> Result<Box<dyn FsFile>, Failure> {
-    let step = |result| on(path, result).map_err(Failure::Step);
-    let mut file = match log.fs.create(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let mut file = on(path, log.fs.append(path)).map_err(Failure::Step)?;
-            if on(path, log.fs.read(path)).map_err(Failure::Step)? != content {
-                step(file.truncate(0))?;
-                step(file.append(content))?;
-            }
-            file
-        }
-        created => {
-            let mut file = on(path, created).map_err(Failure::Step)?;
-            step(file.append(content))?;
-            file
-        }
-    };
-    if durable {
-        on(path, file.sync()).map_err(Failure::Sync)?;
-        on(dir, log.fs.sync_dir(dir)).map_err(Failure::Sync)?;
-    }
-    Ok(file)
-}
-
-/// The header of a segment that starts at a place.
-pub(super) fn header_at(log: &Log, partition: u32, place: &Place) -> Header {
-    Header {
-        unverified: false,
-        first: place.offset,
-        partition,
-        log: log.identity.id,
-        chain: place.chain,
-        max_time: place.max_time,
-    }
-}
-
-/// An empty segment for the next writer; see [`start_segment`].
-pub(super) fn restart_segment(log: &Log, dir: &Path, header: &Header) -> Result<Active> {
-    start_segment(log, dir, header, true).map_err(|(Failure::Step(error) | Failure::Sync(error))| error)
-}
-
-/// An entry without rows.
-pub(super) fn mark(kind: Kind, place: &Place, now: EventTime) -> Entry {
-    Entry {
-        kind,
-        first: place.offset,
-        rows: 0,
-        position: place.position,
-        length: 0,
-        checksum: 0,
-        chain: place.chain,
-        appended: now,
-        max_time: place.max_time,
-        tag: 0,
     }
 }
 

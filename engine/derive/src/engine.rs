@@ -2,7 +2,30 @@
 
 use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::Span;
-use syn::{Ident, Path, parse_quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{Ident, Path, Result, Token, parse_quote};
+
+/// What stands in the parentheses of `#[record(…)]`.
+pub struct Options {
+    /// Where the engine is: `crate = path`.
+    pub engine: Option<Path>,
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream<'_>) -> Result<Options> {
+        if input.is_empty() {
+            return Ok(Options { engine: None });
+        }
+        if !input.peek(Token![crate]) {
+            return Err(input.error("`#[record]` knows one option: `crate = path::of::dualgauge`"));
+        }
+        input.parse::<Token![crate]>()?;
+        input.parse::<Token![=]>()?;
+        let engine = input.call(Path::parse_mod_style)?;
+        input.parse::<Option<Token![,]>>()?;
+        Ok(Options { engine: Some(engine) })
+    }
+}
 
 /// The packages that have `__private`, the one that is looked for first in front.
 ///
@@ -27,5 +50,23 @@ fn depended_on(package: &str) -> Option<String> {
     match crate_name(package).ok()? {
         FoundCrate::Name(name) => Some(name),
         FoundCrate::Itself => Some(package.replace('-', "_")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    #[test]
+    fn the_engine_is_named_by_one_option_alone() {
+        let named = |options| {
+            let engine = syn::parse2::<Options>(options).ok()?.engine;
+            Some(quote!(#engine).to_string())
+        };
+        assert_eq!(named(quote!()).as_deref(), Some(""));
+        assert_eq!(named(quote!(crate = a::b)).as_deref(), Some("a :: b"));
+        assert_eq!(named(quote!(engine = a::b)), None);
     }
 }

@@ -4,6 +4,7 @@
 //! They write as little as they can: what does not differ from record to record stands in the engine, under
 //! `__private`. What it accepts and generates is documented where the engine re-exports it.
 
+mod bounds;
 mod decode;
 mod encode;
 mod engine;
@@ -14,7 +15,8 @@ mod schema;
 use proc_macro::TokenStream;
 use quote::quote;
 
-use parse::{Options, Record};
+use engine::Options;
+use parse::Record;
 
 #[allow(missing_docs)] // Documented where the engine re-exports it, as its examples need the engine.
 #[proc_macro_attribute]

@@ -1,19 +1,11 @@
 //! What the user wrote, and what of it is refused.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
-use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, Fields, Ident, Item, ItemStruct, LitStr, Meta, Path, Result, Token, Type};
-
-/// What stands in the parentheses of `#[record(…)]`.
-pub struct Options {
-    /// Where the engine is: `crate = path`.
-    pub engine: Option<Path>,
-}
 
 /// A struct that can become a record.
 pub struct Record {
@@ -37,22 +29,6 @@ pub struct Field {
     pub default: Option<Expr>,
     /// The variant of `TimeUnit` that a column of plain integers counts.
     pub unit: Option<Ident>,
-}
-
-impl Parse for Options {
-    fn parse(input: ParseStream<'_>) -> Result<Options> {
-        if input.is_empty() {
-            return Ok(Options { engine: None });
-        }
-        if !input.peek(Token![crate]) {
-            return Err(input.error("`#[record]` knows one option: `crate = path::of::dualgauge`"));
-        }
-        input.parse::<Token![crate]>()?;
-        input.parse::<Token![=]>()?;
-        let engine = input.call(Path::parse_mod_style)?;
-        input.parse::<Option<Token![,]>>()?;
-        Ok(Options { engine: Some(engine) })
-    }
 }
 
 impl Record {
@@ -98,31 +74,6 @@ impl Record {
         }
         Ok(Record { item, fields, event_time })
     }
-}
-
-impl Record {
-    /// `where` each type of a field is a `Field`, and where asked for, an event time or something with a unit.
-    ///
-    /// Nothing depends on it where that is so. Where it is not, this is the one place that the compiler complains of, at
-    /// the field; without it there would be as many complaints, at the attribute, as the generated code has uses.
-    pub fn bounds(&self, private: &TokenStream) -> TokenStream {
-        let bounds = self.fields.iter().enumerate().map(|(position, field)| {
-            let event_time = (self.event_time == Some(position)).then(|| quote!(+ #private::IsEventTime));
-            let unit = field.unit.is_some().then(|| quote!(+ #private::HasUnit));
-            let (ty, bounds) = (&field.ty, at(field.ty.span(), quote!(#private::Field #event_time #unit)));
-            quote!(#ty: #bounds)
-        });
-        quote!(where #(#bounds),*)
-    }
-}
-
-/// The same tokens, so that what the compiler says of them it says of `place`.
-pub fn at(place: Span, tokens: TokenStream) -> TokenStream {
-    let moved = tokens.into_iter().map(|mut token| {
-        token.set_span(token.span().located_at(place));
-        token
-    });
-    moved.collect()
 }
 
 /// A field, and where it is marked as the event time.
@@ -216,6 +167,8 @@ fn derived(attribute: &Attribute) -> Result<Punctuated<Path, Token![,]>> {
 
 #[cfg(test)]
 mod tests {
+    use quote::quote;
+
     use super::*;
 
     /// The message that a struct is refused with.
@@ -376,7 +329,6 @@ mod tests {
             ))
             .contains("on the whole struct")
         );
-        assert!(syn::parse2::<Options>(quote!(engine = dualgauge)).is_err());
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 mod batch;
 pub(crate) mod column;
+mod digest;
 mod event;
 mod key;
 mod record;
 
 pub use batch::{Batch, Version, Versions};
+pub use digest::Digest;
 pub use event::{Data, Event};
 pub use key::{KEY_GROUPS, Key, KeyGroup};
 pub use record::{DecodeError, Record, record};

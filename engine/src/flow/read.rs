@@ -142,6 +142,9 @@ impl SourceDriver {
     ) -> SourceDriver {
         let mine = source.listing.partitions.iter().skip(worker).step_by(workers);
         let mut unopened: Vec<_> = mine.cloned().collect();
+        for followed in unopened.iter_mut().filter(|partition| partition.followed) {
+            followed.to = followed.to.into_iter().chain(source.until).min();
+        }
         unopened.sort_by_key(|partition| partition.bound);
         let name = &source.options.name;
         let (rows, bad) = (shared.metrics.counter(name, "rows"), shared.metrics.counter(name, "bad"));
@@ -214,7 +217,7 @@ impl SourceDriver {
             Some(bound) if !partition.followed => Watermark::Promised(bound),
             _ => Watermark::Following {
                 floor,
-                largest: EventTime::MIN,
+                largest: partition.largest_before.unwrap_or(EventTime::MIN),
                 disorder: self.source.options.disorder.unwrap_or(default),
             },
         }
@@ -296,16 +299,15 @@ impl SourceDriver {
         self.epoch_rows += batch.rows.num_rows();
         self.rows.add(batch.rows.num_rows() as u64);
         let scan = &self.source.scan;
-        let end = scan.to.into_iter().chain(self.source.until.filter(|_| open.partition.followed)).min();
-        if scan.from.is_some() || end.is_some() {
-            let wanted = |time| scan.from.is_none_or(|from| from <= time) && end.is_none_or(|end| time < end);
+        if !open.partition.wants_all(scan) {
             events = events.transform(|event, out| {
-                if wanted(event.time) {
+                if open.partition.wants(scan, event.time) {
                     out.push(event)
                 }
             });
         }
         // A followed partition has ended when all it can still hold is unwanted.
+        let end = scan.to.into_iter().chain(open.partition.to).min();
         if open.partition.followed && end.is_some_and(|end| end <= open.watermark.now()) {
             self.open.remove(at);
         }

@@ -4,6 +4,7 @@
 //! the directory that holds it. That is the operating system's contract, spelled out, so that [`FaultFs`] can hold a
 //! caller to it: a test pulls the plug at every operation and looks at what is left.
 
+mod disk;
 mod faulty;
 mod real;
 

@@ -2,6 +2,7 @@
 
 mod append;
 mod log;
+mod nexmark;
 mod schema;
 mod tail;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     };
     let done = match matches.subcommand() {
         Some(("log", matches)) => log::call(matches),
+        Some(("nexmark", matches)) => nexmark::call(matches),
         _ => unreachable!("clap requires a subcommand that it knows"),
     };
     match done {
@@ -37,12 +39,12 @@ fn main() -> ExitCode {
 
 fn command() -> Command {
     Command::new("dualgauge")
-        .about("Logs, without a graph of one's own")
+        .about("Event logs and data to try a graph on")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommand(log::command())
+        .subcommands([log::command(), nexmark::command()])
 }
 
 fn exit_of(error: &Error) -> Exit {

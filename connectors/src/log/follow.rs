@@ -1,0 +1,292 @@
+//! Following a partition's indexes: which batches are committed after an offset, from segment to segment.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use dualgauge_engine::fs::FsFile;
+use dualgauge_engine::{Error, EventTime, Offset, Result};
+
+use super::directory::Log;
+use super::files::{on, segments};
+use super::format::{Chain, ENTRY_LENGTH, Entry, HEADER_LENGTH, chain_start, index_name, segment_name};
+use super::index::{End, Place, Run, read_entries, read_header};
+
+/// How many bytes of an index are read at once.
+const INDEX_BYTES: usize = 512 * ENTRY_LENGTH as usize;
+
+/// Follows the indexes of one partition.
+#[derive(Debug)]
+pub(super) struct Follower {
+    log: Log,
+    partition: u32,
+    dir: PathBuf,
+    /// The offset that was asked for.
+    wanted: u64,
+    /// The chain hash that is expected there, until it was found.
+    proof: Option<Chain>,
+    /// The segment that is followed; none yet in an empty partition.
+    open: Option<Open>,
+    /// After the last committed batch that was read.
+    place: Place,
+    end: Option<End>,
+    /// Index entries are read into it, so that asking when there is nothing new allocates nothing.
+    buffer: Vec<u8>,
+}
+
+/// An open segment and its index.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub segment: Box<dyn FsFile>,
+    pub segment_path: PathBuf,
+    index: Box<dyn FsFile>,
+    index_path: PathBuf,
+    /// After the last commit entry that was read.
+    index_position: u64,
+}
+
+/// What a look at the index brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Batches, or none yet, of the segment that is open.
+    Here,
+    /// Nothing: the next segment is not there yet.
+    Absent,
+    /// The next segment was opened: batches that were found before must have been taken.
+    NextSegment,
+    /// The partition has ended.
+    Ended,
+}
+
+impl Follower {
+    /// Starts at an offset, or at the partition's present front.
+    pub fn open(log: &Log, partition: u32, from: Option<&Offset>, found: &mut VecDeque<Entry>) -> Result<Follower> {
+        let dir = log.partition_dir(partition)?;
+        let firsts = segments(&*log.fs, &dir)?;
+        let chain = chain_start(&log.identity.id, partition);
+        let mut follower = Follower {
+            log: log.clone(),
+            partition,
+            dir,
+            wanted: from.map_or_else(|| firsts.first().copied().unwrap_or(0), |from| from.position),
+            proof: from.and_then(|from| from.proof),
+            open: None,
+            place: Place { offset: 0, position: log.schema_length(), chain, max_time: EventTime::MIN },
+            end: None,
+            buffer: vec![0; INDEX_BYTES],
+        };
+        if firsts.is_empty() && follower.wanted == 0 {
+            follower.check_proof_here()?;
+        } else {
+            follower.seek(&firsts, found)?;
+        }
+        Ok(follower)
+    }
+
+    /// Where reading starts.
+    pub fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
+    /// The segment that the batches found last lie in.
+    ///
+    /// # Panics
+    /// When none were found yet.
+    pub fn segment(&self) -> &Open {
+        self.open.as_ref().expect("batches that were found lie in an open segment")
+    }
+
+    /// The largest event time up to the last committed batch that was read.
+    pub fn max_time(&self) -> EventTime {
+        self.place.max_time
+    }
+
+    /// Whether the open segment is read to its end, and another follows.
+    pub fn has_rolled(&self) -> bool {
+        self.end == Some(End::Rolled)
+    }
+
+    /// The offset after the last row that is committed now.
+    pub fn committed_end(&self) -> Result<u64> {
+        match segments(&*self.log.fs, &self.dir)?.last() {
+            Some(&last) => Ok(self.log.index(self.partition, &self.dir, last)?.run.place.offset),
+            None => Ok(0),
+        }
+    }
+
+    /// Adds to `found`, which is empty, what was committed since the last look.
+    pub fn look(&mut self, found: &mut VecDeque<Entry>) -> Result<Look> {
+        let mut look = Look::Here;
+        if self.end == Some(End::Sealed) {
+            return Ok(Look::Ended);
+        }
+        if self.open.is_none() || self.end == Some(End::Rolled) {
+            if !self.open_segment(self.place.offset)? {
+                return self.check_absent().map(|()| Look::Absent);
+            }
+            look = Look::NextSegment;
+        }
+        self.read_index(found)?;
+        match self.end {
+            Some(End::Sealed) if found.is_empty() => Ok(Look::Ended),
+            _ => Ok(look),
+        }
+    }
+
+    /// Opens the segment that holds `wanted`, and skips to it.
+    fn seek(&mut self, firsts: &[u64], found: &mut VecDeque<Entry>) -> Result<()> {
+        let Some(&first) = firsts.iter().rfind(|&&first| first <= self.wanted) else {
+            return Err(self.gap(firsts));
+        };
+        if !self.open_segment(first)? {
+            return Err(self.gap(&segments(&*self.log.fs, &self.dir)?));
+        }
+        if first == self.wanted {
+            self.check_proof_here()?;
+        }
+        let reachable = self.read_index(found)?;
+        if self.wanted > reachable {
+            let message = format!(
+                "partition {}: offset {} is wanted, and the log ends at {reachable}; was the log replaced, or is the offset another log's?",
+                self.partition, self.wanted
+            );
+            return Err(Error::data(message).at(self.log.dir.display()));
+        }
+        Ok(())
+    }
+
+    /// Goes to the front of a segment; false when it is not there.
+    fn open_segment(&mut self, first: u64) -> Result<bool> {
+        let (index_path, segment_path) = (self.dir.join(index_name(first)), self.dir.join(segment_name(first)));
+        let segment = match self.log.fs.open(&segment_path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            segment => on(&segment_path, segment)?,
+        };
+        let index = match self.log.fs.open(&index_path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Retention may have just deleted both; a segment that stays has lost its index.
+                if self.log.fs.open(&segment_path).is_ok() {
+                    self.log.index(self.partition, &self.dir, first)?;
+                }
+                return Ok(false);
+            }
+            index => on(&index_path, index)?,
+        };
+        let mut header = [0; HEADER_LENGTH as usize];
+        let read = on(&index_path, index.read_at(0, &mut header))?;
+        let header = read_header(&header[..read], first, &self.log.owner(self.partition))
+            .map_err(|error| error.at(index_path.display()))?;
+        if self.open.is_some() && header.chain != self.place.chain {
+            return Err(Error::data(format!(
+                "{}: it does not continue the segment before it (another chain hash)",
+                segment_path.display()
+            )));
+        }
+        self.place = Place::front(&header, self.log.schema_length());
+        self.open = Some(Open { segment, segment_path, index, index_path, index_position: HEADER_LENGTH });
+        self.end = None;
+        Ok(true)
+    }
+
+    /// Reads what was committed since the last look. Returns the offset up to which there are rows, committed or not.
+    fn read_index(&mut self, found: &mut VecDeque<Entry>) -> Result<u64> {
+        let mut reachable = self.place.offset;
+        while let Some(open) = &mut self.open
+            && self.end.is_none()
+        {
+            let (run, read) = open.read_entries(&mut self.buffer, &self.place)?;
+            let nothing_new = run.index_length == open.index_position;
+            open.index_position = run.index_length;
+            reachable = run.waiting.last().map_or(run.place.offset, Entry::end);
+            self.place = run.place;
+            self.end = run.end;
+            self.check_proof(&run.committed)?;
+            let wanted = self.wanted;
+            found.extend(run.committed.into_iter().filter(|entry| entry.end() > wanted));
+            if read < self.buffer.len() {
+                break;
+            }
+            if nothing_new {
+                self.buffer.resize(self.buffer.len() * 2, 0); // more batches wait for their commit entry than fit
+            }
+        }
+        Ok(reachable)
+    }
+
+    /// Compares the proof with the place, which is where reading starts.
+    fn check_proof_here(&mut self) -> Result<()> {
+        match self.proof.take() {
+            Some(proof) if proof != self.place.chain => Err(self.other_history()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares the proof with the batches, if one of them ends where reading starts, or goes past it.
+    fn check_proof(&mut self, batches: &[Entry]) -> Result<()> {
+        let Some(proof) = self.proof else { return Ok(()) };
+        match batches.iter().find(|batch| batch.end() >= self.wanted) {
+            Some(batch) if batch.end() == self.wanted && batch.chain == proof => self.proof = None,
+            Some(_) => return Err(self.other_history()),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The next segment is not there: it will come, unless retention has deleted it while we were away.
+    fn check_absent(&self) -> Result<()> {
+        let firsts = segments(&*self.log.fs, &self.dir)?;
+        match firsts.last() {
+            Some(&last) if last > self.place.offset => {
+                Err(Follower::gap_at(&self.log, self.partition, self.place.offset, &firsts))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn gap(&self, firsts: &[u64]) -> Error {
+        Follower::gap_at(&self.log, self.partition, self.wanted, firsts)
+    }
+
+    fn gap_at(log: &Log, partition: u32, wanted: u64, firsts: &[u64]) -> Error {
+        let available = match firsts.first() {
+            Some(first) => format!("the log starts at {first}: retention has deleted what came before"),
+            None => "the log is empty: was it replaced?".to_string(),
+        };
+        let message = format!("partition {partition}: offset {wanted} is wanted, and {available}");
+        Error::data(message).at(log.dir.display())
+    }
+
+    fn other_history(&self) -> Error {
+        let message = format!(
+            "partition {}: offset {} was read from a log with another history (its chain hash is not found here); was the log deleted and created anew?",
+            self.partition, self.wanted
+        );
+        Error::data(message).at(self.log.dir.display())
+    }
+}
+
+impl Open {
+    /// The entries after the last commit that was read, as many as fit, and how many bytes were read.
+    fn read_entries(&self, buffer: &mut [u8], place: &Place) -> Result<(Run, usize)> {
+        // A writer that undoes a failed commit may be caught in the middle of it: what is torn is looked at again.
+        let mut looks = 0;
+        loop {
+            let read = on(&self.index_path, self.index.read_at(self.index_position, buffer))?;
+            let run = read_entries(&buffer[..read], self.index_position, place.clone());
+            looks += 1;
+            match run {
+                Ok(Run { torn: None, .. }) => return run.map(|run| (run, read)),
+                _ if looks < 3 => {}
+                Ok(Run { torn, place, .. }) => {
+                    let message = format!(
+                        "the entry at byte {}, after offset {}, is damaged; if the machine lost power, the next writer of the partition mends this",
+                        torn.unwrap_or_default(),
+                        place.offset
+                    );
+                    return Err(Error::data(message).at(self.index_path.display()));
+                }
+                Err(error) => return Err(error.at(self.index_path.display())),
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The pages of the book and the README, so that the programs in them run as tests.
+
+#[doc = include_str!("../docs/semantics.md")]
+mod semantics {}
