@@ -34,12 +34,13 @@ fn main() -> ExitCode {
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
     }
-    let checks: [(&str, fn()); 5] = [
+    let checks: [(&str, fn()); 6] = [
         ("a_run_that_is_done_exits_with_0", a_run_that_is_done_exits_with_0),
         ("a_wrong_call_exits_with_2", a_wrong_call_exits_with_2),
         ("a_panic_exits_with_70_and_is_told_once", a_panic_exits_with_70_and_is_told_once),
         ("ctrl_c_ends_a_live_run_in_order", ctrl_c_ends_a_live_run_in_order),
         ("a_log_is_appended_to_and_printed", a_log_is_appended_to_and_printed),
+        ("an_auction_house_is_generated", an_auction_house_is_generated),
     ];
     for (name, check) in checks {
         check();
@@ -155,6 +156,20 @@ fn a_log_is_appended_to_and_printed() {
     let damaged = log(&["verify", "bids"], "");
     assert_eq!(damaged.status.code(), Some(1), "{}", text(&damaged.stdout));
     assert!(text(&damaged.stderr).contains("the log is damaged"), "{}", text(&damaged.stderr));
+}
+
+fn an_auction_house_is_generated() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dualgauge"));
+    let words = ["nexmark", "generate", "data", "--events", "1000", "--table", "bids", "--disorder", "1s"];
+    let output = command.current_dir(dir.path()).args(words).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).starts_with("bids") && text(&output.stdout).contains("920 rows"),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_eq!(walk(&dir.path().join("data")), [dir.path().join("data/bids")]);
 }
 
 fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
