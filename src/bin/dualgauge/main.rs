@@ -10,7 +10,6 @@ use std::process::ExitCode;
 
 use clap::Command;
 use dualgauge::cli::Exit;
-use dualgauge::{Error, ErrorKind};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
             eprintln!("error: {error}");
-            exit_of(&error).into()
+            Exit::from(&error).into()
         }
     }
 }
@@ -45,12 +44,4 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .subcommands([log::command(), nexmark::command()])
-}
-
-fn exit_of(error: &Error) -> Exit {
-    match error.kind() {
-        ErrorKind::Usage => Exit::Usage,
-        ErrorKind::Panic => Exit::Panicked,
-        ErrorKind::Data | ErrorKind::Environment | ErrorKind::Stopped => Exit::Failed,
-    }
 }
