@@ -3,15 +3,17 @@
 // So that `#[record]` finds this crate under the same name within it as in the programs that use it.
 extern crate self as dualgauge;
 
+pub mod cli;
 pub mod nexmark;
 
+pub use cli::main;
 pub use dualgauge_connectors as connectors;
 pub use dualgauge_engine::*;
 pub use dualgauge_operators as operators;
 
 /// Everything a program needs: `use dualgauge::prelude::*`.
 pub mod prelude {
-    pub use dualgauge_connectors::parquet;
+    pub use dualgauge_connectors::{csv, json, log, memory, parquet};
     pub use dualgauge_engine::flow::{BadRecords, source};
     pub use dualgauge_engine::{Duration, Durations, EventTime, Flow, Job, Record, Stream, record};
     pub use dualgauge_operators::aggregate::*;

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use dualgauge::prelude::*;
-use parquet_crate::arrow::ProjectionMask;
-use parquet_crate::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::graphs::{Counted, hot_items};
 use crate::{data, spread};
@@ -45,7 +45,8 @@ pub fn run() {
 /// Decodes the columns of the graph's record with the parquet crate, and does nothing with them.
 fn decode(dir: &Path) -> f64 {
     let start = Instant::now();
-    let mut files: Vec<_> = std::fs::read_dir(dir).expect("the bids").map(|entry| entry.expect("a file").path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(dir).expect("the bids").map(|entry| entry.expect("a file").path()).collect();
     files.sort();
     let mut rows = 0;
     for file in files {
@@ -61,7 +62,8 @@ fn decode(dir: &Path) -> f64 {
 
 fn replay(dir: &Path, workers: usize, rows: &mut u64) -> f64 {
     let counted = Counted::default();
-    let job = Job::new(hot_items).source("bids", parquet::read(dir)).sink("hot_items", counted.clone()).workers(workers);
+    let job =
+        Job::new(hot_items).source("bids", parquet::read(dir)).sink("hot_items", counted.clone()).workers(workers);
     let start = Instant::now();
     job.run().expect("the job runs");
     let seconds = start.elapsed().as_secs_f64();

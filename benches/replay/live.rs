@@ -41,7 +41,12 @@ fn histogram(latencies: &[Wall]) {
     }
     let most = *buckets.values().max().expect("some latencies");
     for (bucket, count) in buckets {
-        println!("  up to {:>7.1} ms {:>6}  {}", 0.5 * f64::from(1 << bucket), count, "#".repeat((count * 50).div_ceil(most)));
+        println!(
+            "  up to {:>7.1} ms {:>6}  {}",
+            0.5 * f64::from(1 << bucket),
+            count,
+            "#".repeat((count * 50).div_ceil(most))
+        );
     }
 }
 
@@ -93,7 +98,8 @@ fn follow(rate: u64, seconds: u64, size: Duration, _quiet: bool) -> (f64, Vec<Wa
     let commits = commits.lock().expect("no panic holds it");
     let closing = |time: EventTime| commits.iter().find(|(last, _)| *last > time).map(|(_, at)| *at);
     let received = received.0.lock().expect("no panic holds it");
-    let latencies = received.iter().filter_map(|(time, at)| Some(at.saturating_duration_since(closing(*time)?))).collect();
+    let latencies =
+        received.iter().filter_map(|(time, at)| Some(at.saturating_duration_since(closing(*time)?))).collect();
     (took, latencies, (rate * seconds) as f64 / took / 1e6, lag)
 }
 

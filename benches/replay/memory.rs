@@ -12,7 +12,8 @@ pub fn run() {
     let peak = |bids: u64| {
         data::bids(bids);
         let this = std::env::current_exe().expect("this program");
-        let child = std::process::Command::new(this).args([CHILD, &bids.to_string()]).output().expect("this program runs");
+        let child =
+            std::process::Command::new(this).args([CHILD, &bids.to_string()]).output().expect("this program runs");
         assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
         String::from_utf8_lossy(&child.stdout).trim().parse::<f64>().expect("megabytes")
     };

@@ -2,16 +2,18 @@
 //!
 //! A binding is a scheme, a colon, a path, and options after a question mark, `key=value` with `&` between. `-` as a
 //! path is standard input or output. What is not known is refused with a list of what is; so a connector is a line in
-//! the table and two functions that read its options.
+//! the table and two functions that read its options. The options of a source that the engine follows, whatever the
+//! connector (`disorder=5s`, `idle_after=1m`, `max_ahead=1h`, `bad=drop`), are [`source_options`].
 
 use std::fmt::Display;
 use std::str::FromStr;
 
-use dualgauge_engine::{Error, Result, Sink, Source};
+use dualgauge_engine::flow::{BadRecords, SourceOptions};
+use dualgauge_engine::{Duration, Error, Result, Sink, Source};
 
 use crate::suggest::did_you_mean;
 use crate::text::{Format, TextSink, TextSource};
-use crate::{csv, json};
+use crate::{csv, json, log, parquet};
 
 /// A connector that can be bound by text. The memory connector is missing: only a program has rows.
 struct Connector {
@@ -21,6 +23,8 @@ struct Connector {
 }
 
 const CONNECTORS: &[Connector] = &[
+    Connector { scheme: "parquet", source: parquet_source, sink: parquet_sink },
+    Connector { scheme: "log", source: log_source, sink: log_sink },
     Connector { scheme: "csv", source: csv_source, sink: csv_sink },
     Connector { scheme: "json", source: json_source, sink: json_sink },
 ];
@@ -38,7 +42,46 @@ const CONNECTORS: &[Connector] = &[
 /// assert!(!bids.bounded());
 /// ```
 pub fn source(text: &str) -> Result<Box<dyn Source>> {
-    bind(text, |connector| connector.source)
+    bind(text, |connector| connector.source, |binding| shared(binding).map(drop))
+}
+
+/// The options in a binding of a source that override what the graph says of it.
+///
+/// # Errors
+/// As for [`source`].
+///
+/// ```
+/// use dualgauge_connectors::binding;
+/// use dualgauge_engine::Durations;
+/// use dualgauge_engine::flow::SourceOptions;
+///
+/// let options = binding::source_options("csv:data/bids/?follow=true&disorder=5s").unwrap();
+/// assert_eq!(options, SourceOptions::default().disorder(5.seconds()));
+/// ```
+pub fn source_options(text: &str) -> Result<SourceOptions> {
+    let (_, mut binding) = parse(text)?;
+    shared(&mut binding).map_err(|error| error.at(format!("`{text}`")))
+}
+
+/// The bindings in a list with commas between them: `parquet:data/bids/,log:data/live/bids` is two.
+///
+/// A comma separates where a known scheme and a colon follow it; any other belongs to a path or an option.
+///
+/// ```
+/// use dualgauge_connectors::binding;
+///
+/// assert_eq!(binding::parts("parquet:a,b/,log:live"), ["parquet:a,b/", "log:live"]);
+/// ```
+pub fn parts(text: &str) -> Vec<&str> {
+    let is_scheme = |scheme: &str| CONNECTORS.iter().any(|connector| connector.scheme == scheme);
+    let begins = |rest: &str| rest.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme));
+    let (mut parts, mut start) = (Vec::new(), 0);
+    for (comma, _) in text.match_indices(',').filter(|(comma, _)| begins(&text[comma + 1..])) {
+        parts.push(&text[start..comma]);
+        start = comma + 1;
+    }
+    parts.push(&text[start..]);
+    parts
 }
 
 /// The sink that a binding names.
@@ -52,10 +95,22 @@ pub fn source(text: &str) -> Result<Box<dyn Source>> {
 /// assert_eq!(binding::sink("json:out/?buckets=4&span=10m").unwrap().buckets(), 4);
 /// ```
 pub fn sink(text: &str) -> Result<Box<dyn Sink>> {
-    bind(text, |connector| connector.sink)
+    bind(text, |connector| connector.sink, |_| Ok(()))
 }
 
-fn bind<T>(text: &str, make: impl Fn(&Connector) -> fn(&mut Binding) -> Result<T>) -> Result<T> {
+fn bind<T>(
+    text: &str,
+    make: impl Fn(&Connector) -> fn(&mut Binding) -> Result<T>,
+    shared: impl Fn(&mut Binding) -> Result<()>, // takes out what is not for the connector
+) -> Result<T> {
+    let (connector, mut binding) = parse(text)?;
+    let made = make(connector)(&mut binding);
+    let bound = made.and_then(|made| shared(&mut binding).and_then(|()| binding.finish()).map(|()| made));
+    bound.map_err(|error| error.at(format!("`{text}`")))
+}
+
+/// The connector that a binding names, and what it says to it.
+fn parse(text: &str) -> Result<(&'static Connector, Binding)> {
     let schemes = || CONNECTORS.iter().map(|connector| connector.scheme);
     let expected = || schemes().map(|scheme| format!("{scheme}:PATH")).collect::<Vec<_>>().join(", ");
     let Some((scheme, rest)) = text.split_once(':') else {
@@ -66,9 +121,8 @@ fn bind<T>(text: &str, make: impl Fn(&Connector) -> fn(&mut Binding) -> Result<T
         let message = format!("`{text}`: unknown connector `{scheme}`{hint}; expected one of {}", expected());
         return Err(Error::usage(message));
     };
-    let mut binding = Binding::parse(rest).map_err(|error| error.at(format!("`{text}`")))?;
-    let bound = make(connector)(&mut binding).and_then(|made| binding.finish().map(|()| made));
-    bound.map_err(|error| error.at(format!("`{text}`")))
+    let binding = Binding::parse(rest).map_err(|error| error.at(format!("`{text}`")))?;
+    Ok((connector, binding))
 }
 
 /// The path and the options, as they are taken out one by one.
@@ -81,7 +135,9 @@ struct Binding {
 
 impl Binding {
     fn parse(rest: &str) -> Result<Binding> {
-        let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
+        // The question mark of a pattern such as `bids-?.parquet` is a part of the path.
+        let is_path = |rest: &str| !rest.contains('=') && rest.contains(['.', '/', '*']);
+        let (path, options) = rest.rsplit_once('?').filter(|(_, rest)| !is_path(rest)).unwrap_or((rest, ""));
         if path.is_empty() {
             return Err(Error::usage("the path is missing"));
         }
@@ -122,6 +178,39 @@ impl Binding {
 
 const TRUTH: &str = "true or false";
 const COUNT: &str = "a whole number";
+const LENGTH: &str = "a length of time such as 10s or 1h30m";
+
+/// What every source understands.
+fn shared(binding: &mut Binding) -> Result<SourceOptions> {
+    let options = SourceOptions::default();
+    let options = binding.option(options, "disorder", LENGTH, SourceOptions::disorder)?;
+    let options = binding.option(options, "idle_after", LENGTH, SourceOptions::idle_after)?;
+    let options = binding.option(options, "max_ahead", LENGTH, SourceOptions::max_ahead)?;
+    binding.option(options, "bad", Policy::EXPECTED, |options, Policy(bad)| options.on_bad_records(bad))
+}
+
+fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
+    Ok(Box::new(parquet::read(&binding.path)))
+}
+
+fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
+    let sink = parquet::write(&binding.path);
+    let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
+    let sink = binding.option(sink, "row_group_rows", COUNT, |sink, Positive(count)| sink.row_group_rows(count))?;
+    let sink = binding.option(sink, "span", LENGTH, |sink, Span(span)| sink.span(span))?;
+    Ok(Box::new(binding.option(sink, "overwrite", TRUTH, parquet::ParquetSink::overwrite)?))
+}
+
+fn log_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
+    let follow = binding.option(true, "follow", TRUTH, |_, follow| follow)?;
+    Ok(Box::new(log::LogSource::open(&binding.path)?.bounded(!follow)))
+}
+
+fn log_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
+    let partitions = binding.option(1, "partitions", COUNT, |_, partitions: u32| partitions)?;
+    let sink = log::LogSink::new(&binding.path, partitions);
+    Ok(Box::new(binding.option(sink, "seal", TRUTH, log::LogSink::seal)?))
+}
 
 fn csv_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
     let source = text_source(binding, csv::read(&binding.path))?;
@@ -152,7 +241,7 @@ fn text_source<F: Format>(binding: &mut Binding, source: TextSource<F>) -> Resul
 
 fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
     let sink = binding.option(sink, "buckets", COUNT, TextSink::buckets)?;
-    let sink = binding.option(sink, "span", "a length of time such as 10s or 1h30m", TextSink::span)?;
+    let sink = binding.option(sink, "span", LENGTH, TextSink::span)?;
     binding.option(sink, "overwrite", TRUTH, TextSink::overwrite)
 }
 
@@ -175,6 +264,47 @@ impl FromStr for Delimiter {
     }
 }
 
+/// What becomes of bad records.
+struct Policy(BadRecords);
+
+impl Policy {
+    const EXPECTED: &str = "`fail` or `drop`";
+}
+
+impl FromStr for Policy {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Policy, ()> {
+        match text {
+            "fail" => Ok(Policy(BadRecords::Fail)),
+            "drop" => Ok(Policy(BadRecords::Drop)),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A count of something that there must be one of.
+struct Positive(usize);
+
+impl FromStr for Positive {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Positive, ()> {
+        text.parse().ok().filter(|&count| count > 0).map(Positive).ok_or(())
+    }
+}
+
+/// A length of time that is not zero.
+struct Span(Duration);
+
+impl FromStr for Span {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Span, ()> {
+        text.parse().ok().filter(|span: &Duration| span.is_positive()).map(Span).ok_or(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,13 +319,21 @@ mod tests {
     #[test]
     fn what_is_not_known_is_refused_with_what_is() {
         for (text, message) in [
-            ("bids.csv", "`bids.csv` names no connector; expected one of csv:PATH, json:PATH"),
-            ("jsn:a", "`jsn:a`: unknown connector `jsn` (did you mean `json`?); expected one of csv:PATH, json:PATH"),
+            (
+                "bids.csv",
+                "`bids.csv` names no connector; expected one of parquet:PATH, log:PATH, csv:PATH, \
+             json:PATH",
+            ),
+            (
+                "jsn:a",
+                "`jsn:a`: unknown connector `jsn` (did you mean `json`?); expected one of parquet:PATH, log:PATH, csv:PATH, \
+             json:PATH",
+            ),
             ("csv:", "`csv:`: the path is missing"),
             (
                 "csv:a?folow=true",
                 "`csv:a?folow=true`: unknown option `folow` (did you mean `follow`?); expected one of follow, \
-                 block_bytes, line_bytes_max, header, delimiter",
+                 block_bytes, line_bytes_max, header, delimiter, disorder, idle_after, max_ahead, bad",
             ),
             ("json:a?follow", "`json:a?follow`: option `follow` has no value; write follow=VALUE"),
             ("json:a?follow=yes", "`json:a?follow=yes`: option `follow`: `yes` is not true or false"),
@@ -205,6 +343,38 @@ mod tests {
         }
         assert!(refused("csv:a?delimiter=;;").contains("is not one ASCII character"));
         assert!(refused("csv:a?delimiter=\"").contains("is not one ASCII character"));
+    }
+
+    #[test]
+    fn what_every_source_understands_no_sink_does() {
+        let text = "csv:a?disorder=5s&idle_after=1m&max_ahead=1h&bad=drop&follow=true";
+        source(text).unwrap();
+        let expected = SourceOptions::default().disorder(Duration::from_micros(5_000_000));
+        let expected = expected.idle_after(Duration::from_micros(60_000_000));
+        let expected = expected.max_ahead(Duration::from_micros(3_600_000_000)).on_bad_records(BadRecords::Drop);
+        assert_eq!(source_options(text).unwrap(), expected);
+        assert!(sink("csv:a?disorder=5s").err().unwrap().to_string().contains("unknown option `disorder`"));
+        for (text, message) in [
+            ("csv:a?disorder=5", "`5` is not a length of time such as 10s"),
+            ("csv:a?bad=ignore", "`ignore` is not `fail` or `drop`"),
+            ("parquet:a?follow=true", "unknown option `follow`; expected one of disorder, idle_after, max_ahead, bad"),
+            ("log:/no/log/here", "there is no log here"),
+        ] {
+            assert!(refused(text).contains(message), "{}", refused(text));
+        }
+        assert!(sink("parquet:out?buckets=0").err().unwrap().to_string().contains("`0` is not a whole number"));
+    }
+
+    #[test]
+    fn a_question_mark_may_be_a_part_of_a_pattern() {
+        assert_eq!(source("parquet:bids-?.parquet").unwrap().describe(), "parquet:bids-?.parquet");
+        assert_eq!(source("parquet:bids-?.parquet?disorder=5s").unwrap().describe(), "parquet:bids-?.parquet");
+    }
+
+    #[test]
+    fn a_comma_separates_bindings_only_before_a_scheme() {
+        assert_eq!(parts("csv:a,b.csv?delimiter=,"), ["csv:a,b.csv?delimiter=,"]);
+        assert_eq!(parts("csv:a?delimiter=,,json:b"), ["csv:a?delimiter=,", "json:b"]);
     }
 
     #[test]

@@ -8,3 +8,9 @@ mod source;
 
 #[path = "parquet/sink.rs"]
 mod sink;
+
+#[path = "parquet/fixtures.rs"]
+mod fixtures;
+
+#[path = "parquet/damage.rs"]
+mod damage;

@@ -1,6 +1,7 @@
 //! Reading a file's bytes by position, a large piece at a time.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
@@ -13,6 +14,9 @@ use super::thrift::check_struct;
 
 /// How much is read ahead within a column chunk: few system calls, and memory that does not grow with the row group.
 const WINDOW_BYTES: u64 = 1 << 20;
+
+/// Page headers are a few dozen bytes, or some thousand with long statistics.
+const HEADER_BYTES_MAX: u64 = 1 << 16;
 
 /// A file as the Parquet library reads it.
 ///
@@ -71,23 +75,42 @@ impl Length for Chunks {
 }
 
 impl ChunkReader for Chunks {
-    type T = bytes::buf::Reader<Bytes>;
+    type T = PageHeader;
 
-    /// Where a page header starts, which is all that this is called for.
-    fn get_read(&self, start: u64) -> Result<Self::T> {
-        let bytes = self.at(start, 1, false)?;
-        if check_struct(&bytes).is_ok() {
-            return Ok(bytes.reader());
+    fn get_read(&self, start: u64) -> Result<PageHeader> {
+        let mut bytes = self.at(start, 1, false)?;
+        let mut whole = check_struct(&bytes).is_ok();
+        if !whole && (bytes.len() as u64) < HEADER_BYTES_MAX {
+            // It may only be cut by the end of the window.
+            bytes = self.at(start, 1, true)?;
+            whole = check_struct(&bytes).is_ok();
         }
-        // It may only be cut by the end of the window.
-        let bytes = self.at(start, 1, true)?;
-        match check_struct(&bytes) {
-            Ok(_) => Ok(bytes.reader()),
-            Err(e) => Err(ParquetError::General(format!("the page header at byte {start}: {e}"))),
-        }
+        Ok(PageHeader { start, bytes: bytes.reader(), whole })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         Ok(self.at(start, length as u64, false)?.slice(..length))
+    }
+}
+
+/// The bytes from a page's header on; reading them fails where there is no header that can be decoded.
+///
+/// The library sometimes asks for a reader at a place where no header is, and then does not read from it.
+#[derive(Debug)]
+pub(super) struct PageHeader {
+    start: u64,
+    bytes: bytes::buf::Reader<Bytes>,
+    whole: bool,
+}
+
+impl Read for PageHeader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.whole {
+            true => self.bytes.read(into),
+            false => {
+                let damaged = format!("the page header at byte {} is damaged", self.start);
+                Err(io::Error::new(io::ErrorKind::InvalidData, damaged))
+            }
+        }
     }
 }

@@ -24,9 +24,12 @@ pub(super) fn guarded<T>(place: impl Display, call: impl FnOnce() -> Result<T, P
     }
 }
 
+/// What a reader says when it is the file's content that is wrong.
+const IN_THE_DATA: [io::ErrorKind; 2] = [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData];
+
 fn decode_error(place: &impl Display, cause: ParquetError) -> Error {
     let refused = matches!(&cause, ParquetError::External(e)
-        if e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() != io::ErrorKind::UnexpectedEof));
+        if e.downcast_ref::<io::Error>().is_some_and(|e| !IN_THE_DATA.contains(&e.kind())));
     match refused {
         true => Error::environment(format!("{place}: cannot be read")).caused_by(cause),
         false => {

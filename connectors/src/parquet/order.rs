@@ -140,14 +140,13 @@ impl Head {
 
 /// Which head's first row is the smallest, `except` one.
 fn least(heads: &[Head], except: Option<usize>) -> Result<Option<usize>> {
-    let mut least = None;
+    let mut least: Option<usize> = None;
     for (at, head) in heads.iter().enumerate().filter(|(at, _)| Some(*at) != except) {
-        least = match least {
-            Some(best) if head.rows().slice(0, 1).count_below(heads[best as usize].rows(), 0, false)? == 0 => {
-                Some(best)
-            }
-            _ => Some(at),
-        };
+        let first = head.rows().slice(0, 1);
+        let is_below = |best: usize| Ok(first.count_below(heads[best].rows(), 0, false)? == 1);
+        if least.map_or(Ok(true), is_below)? {
+            least = Some(at);
+        }
     }
     Ok(least)
 }

@@ -84,7 +84,12 @@ impl Source for ParquetSource {
         }
         let times = self.times(&file, scan)?;
         let range = times.groups.ranges[group];
-        Ok(Box::new(GroupReader::open(file, group, times.column.clone(), range, offset, scan)?))
+        let scan = Scan {
+            from: scan.from.max(partition.from),
+            to: scan.to.into_iter().chain(partition.to).min(),
+            ..scan.clone()
+        };
+        Ok(Box::new(GroupReader::open(file, group, times.column.clone(), range, offset, &scan)?))
     }
 }
 

@@ -68,9 +68,7 @@ impl Walk<'_> {
             15 => self.varint()?,
             short => u64::from(short),
         };
-        if len > (self.bytes.len() - self.at) as u64 {
-            return None;
-        }
+        // Every element has at least a byte, so a length that is too large ends where the bytes end.
         (0..len).try_for_each(|_| self.skip_value(header & 0x0f, depth + 1))
     }
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
 use dualgauge_connectors::parquet::{self, ParquetSink};
 use dualgauge_engine::{Durations, Epoch, EventTime, Sink, SinkWriter, Source};
 
@@ -76,7 +78,7 @@ fn the_same_rows_give_the_same_bytes_however_they_come() {
     let all = rows(times(), 0);
     let write = |order: &dyn Fn(&mut dyn SinkWriter)| {
         let dir = tempfile::tempdir().unwrap();
-        let sink = parquet::write(dir.path()).span(1.hours()).buckets(1).row_group_rows(6_000);
+        let sink = parquet::write(dir.path()).span(1.hours()).buckets(1).row_group_rows(15_000);
         let mut writer = opened(&sink);
         order(writer.as_mut());
         publish(writer.as_mut(), 9, EventTime::MAX);
@@ -114,6 +116,25 @@ fn the_same_rows_give_the_same_bytes_however_they_come() {
         put(writer, &all.slice(7, 19_993));
     };
     assert!(write(&reversed_ties) == expected, "with equal times in another order");
+}
+
+#[test]
+fn pages_of_long_texts_end_where_they_always_do() {
+    let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, false)]));
+    let texts: StringArray = (0..6_000).map(|row: u64| Some(format!("{row:>300}"))).collect();
+    let all = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(texts)]).unwrap();
+    let write = |size: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = parquet::write(dir.path()).open(0, &schema).unwrap();
+        for start in (0..6_000).step_by(size) {
+            let rows = all.slice(start, size.min(6_000 - start));
+            let times: Vec<_> = (start..start + rows.num_rows()).map(|row| at(row as i64 / 1_000)).collect();
+            writer.write(&times, &rows).unwrap();
+        }
+        publish(writer.as_mut(), 0, EventTime::MAX);
+        visible(dir.path())
+    };
+    assert!(write(777) == write(6_000));
 }
 
 #[test]

@@ -74,11 +74,25 @@ fn reading_goes_on_behind_any_offset() {
 fn the_bound_rises_with_the_pages_of_a_row_group() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
-    write(&path, [0, 3, 1, 2, 9, 4, 6, 5, 8, 7, 20, 10], 100, 2);
+    write(&path, [0, 3, 8, 9, 1, 4, 6, 5, 8, 7, 20, 10], 100, 2);
     let source = parquet::read(&path);
     let partition = source.partitions(&scan()).unwrap().partitions.remove(0);
     let scan = Scan { batch_rows: 3, ..scan() };
     let batches = drain(source.open(&partition, None, &scan).unwrap().as_mut());
     let bounds: Vec<_> = batches.iter().map(|(_, offset, bound)| (offset.position, *bound)).collect();
     assert_eq!(bounds[..3], [(3, at(1)), (6, at(5)), (9, at(7))]);
+}
+
+#[test]
+fn pages_outside_what_is_wanted_of_a_group_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    write(&path, 0..40, 100, 4);
+    let source = parquet::read(&path);
+    let ranged = Scan { from: Some(at(10)), ..scan() };
+    let mut partition = source.partitions(&ranged).unwrap().partitions.remove(0);
+    assert_eq!(ids(&source, &partition, None, &ranged), (8..40).collect::<Vec<_>>());
+    (partition.from, partition.to) = (Some(at(5)), Some(at(21)));
+    assert_eq!(ids(&source, &partition, None, &ranged), (8..24).collect::<Vec<_>>());
+    assert_eq!(ids(&source, &partition, None, &scan()), (4..24).collect::<Vec<_>>());
 }

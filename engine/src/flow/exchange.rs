@@ -6,38 +6,43 @@ use timely::dataflow::channels::pact::DistributorPact;
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::progress::Stamp as Stamps;
 
+use super::NodeId;
+use super::step::within;
 use crate::{Batch, Data};
 
 /// A part is sent on when it has this many events; smaller ones wait for the end of the stamp.
 const PART: usize = 4096;
 
-/// The pact that deals each event to the worker that `owner(data, workers)` names.
+/// The pact that deals each event to the worker that `owner(data, workers)` names, on behalf of `node`.
 ///
 /// One worker gets its batches as they are: timely then never asks the distributor.
 pub(super) fn by_owner<D: Data>(
+    node: NodeId,
     owner: impl Fn(&D, usize) -> usize + 'static,
 ) -> DistributorPact<impl FnOnce(usize) -> Dealer<D, DealBy<D>>> {
     let deal = move |batch: &mut Batch<D>, parts: &mut [Batch<D>]| {
         let workers = parts.len();
         batch.deal(|data| owner(data, workers), parts)
     };
-    dealing(Box::new(deal))
+    dealing(node, Box::new(deal))
 }
 
 /// The pact that deals each row of an upsert stream, and each retraction, by its identity.
-pub(super) fn by_identity<D: Data>() -> DistributorPact<impl FnOnce(usize) -> Dealer<D, DealBy<D>>> {
-    dealing(Box::new(|batch: &mut Batch<D>, parts: &mut [Batch<D>]| batch.deal_by_identity(parts)))
+pub(super) fn by_identity<D: Data>(node: NodeId) -> DistributorPact<impl FnOnce(usize) -> Dealer<D, DealBy<D>>> {
+    dealing(node, Box::new(|batch: &mut Batch<D>, parts: &mut [Batch<D>]| batch.deal_by_identity(parts)))
 }
 
 /// How one batch is dealt into parts; boxed, since it is called once a batch.
 type DealBy<D> = Box<dyn FnMut(&mut Batch<D>, &mut [Batch<D>])>;
 
-fn dealing<D: Data>(deal: DealBy<D>) -> DistributorPact<impl FnOnce(usize) -> Dealer<D, DealBy<D>>> {
-    DistributorPact(move |workers| Dealer { parts: (0..workers).map(|_| Batch::default()).collect(), deal })
+fn dealing<D: Data>(node: NodeId, deal: DealBy<D>) -> DistributorPact<impl FnOnce(usize) -> Dealer<D, DealBy<D>>> {
+    DistributorPact(move |workers| Dealer { node, parts: (0..workers).map(|_| Batch::default()).collect(), deal })
 }
 
 /// Keeps a part per worker and sends it when it is full.
 pub(super) struct Dealer<D, F> {
+    /// The node for which is dealt; it is the one before that runs meanwhile.
+    node: NodeId,
     parts: Vec<Batch<D>>,
     deal: F,
 }
@@ -49,7 +54,7 @@ impl<D: Data, F: FnMut(&mut Batch<D>, &mut [Batch<D>])> Distributor<Batch<D>> fo
         stamp: &Stamps<T>,
         pushers: &mut [P],
     ) {
-        (self.deal)(batch, &mut self.parts);
+        within(self.node, || (self.deal)(batch, &mut self.parts));
         for (part, pusher) in self.parts.iter_mut().zip(pushers) {
             if part.len() >= PART {
                 Message::push_at(part, stamp.clone(), pusher);

@@ -3,6 +3,9 @@
 use std::fmt::{self, Write as _};
 use std::panic::Location;
 
+use super::svg;
+use crate::Duration;
+
 /// The operators of a flow in the order they were added, each after its inputs.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
@@ -37,8 +40,28 @@ pub struct NodeSpec {
     pub stateful: bool,
     /// Whether its answer depends on the order of arrival.
     pub timing_dependent: bool,
+    /// The windows that it keeps open, where it has any of a fixed size.
+    pub windows: Option<Windows>,
     /// The line of the user's program.
     pub location: &'static Location<'static>,
+}
+
+/// Windows of one size at fixed places: what a plan needs to know to say how many of them are open at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// How long after its start a window is held: its size, and the lateness that is allowed.
+    pub held: Duration,
+    /// How long after one window the next one starts.
+    pub slide: Duration,
+}
+
+impl Windows {
+    /// The most windows that are held while events of a span this long are read in any order.
+    pub fn open_over(&self, span: Duration) -> u64 {
+        // Each window whose start is in (first event - held, last event] is open.
+        let starts = (span + self.held).as_micros().max(0) as u64;
+        starts.div_ceil(self.slide.as_micros().max(1) as u64)
+    }
 }
 
 impl NodeSpec {
@@ -52,6 +75,7 @@ impl NodeSpec {
             keyed: false,
             stateful: false,
             timing_dependent: false,
+            windows: None,
             location: Location::caller(),
         }
     }
@@ -65,6 +89,12 @@ impl NodeSpec {
     /// With something a reader should know.
     pub fn detail(mut self, detail: impl Into<String>) -> NodeSpec {
         self.detail = detail.into();
+        self
+    }
+
+    /// With windows at fixed places.
+    pub fn windows(mut self, held: Duration, slide: Duration) -> NodeSpec {
+        self.windows = Some(Windows { held, slide });
         self
     }
 
@@ -125,6 +155,13 @@ impl Graph {
             }
         }
         dot + "}\n"
+    }
+}
+
+impl Graph {
+    /// The graph as a picture: sources at the top, sinks at the bottom, steps with memory drawn bold.
+    pub fn to_svg(&self) -> String {
+        svg::draw(self)
     }
 }
 

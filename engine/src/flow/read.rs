@@ -145,6 +145,9 @@ impl SourceDriver {
     ) -> SourceDriver {
         let mine = source.listing.partitions.iter().skip(worker).step_by(workers);
         let mut unopened: Vec<_> = mine.cloned().collect();
+        for followed in unopened.iter_mut().filter(|partition| partition.followed) {
+            followed.to = followed.to.into_iter().chain(source.until).min();
+        }
         unopened.sort_by_key(|partition| partition.bound);
         let name = &source.options.name;
         let (rows, bad) = (shared.metrics.counter(name, "rows"), shared.metrics.counter(name, "bad"));
@@ -307,7 +310,8 @@ impl SourceDriver {
             });
         }
         // A followed partition has ended when all it can still hold is unwanted.
-        if open.partition.followed && scan.to.is_some_and(|to| to <= open.watermark.now()) {
+        let end = scan.to.into_iter().chain(open.partition.to).min();
+        if open.partition.followed && end.is_some_and(|end| end <= open.watermark.now()) {
             self.open.remove(at);
         }
         if !events.is_empty() {

@@ -129,6 +129,14 @@ pub(super) fn enter(node: NodeId) {
     RUNNING.set(Some(node));
 }
 
+/// Runs a part of `node` in the midst of another.
+pub(super) fn within<R>(node: NodeId, part: impl FnOnce() -> R) -> R {
+    let around = RUNNING.replace(Some(node));
+    let result = part(); // a panic leaves the culprit noted
+    RUNNING.set(around);
+    result
+}
+
 /// Puts a step behind `stream`, dealt by `pact`, and returns its results and its late records.
 pub(super) fn drive<'s, S: Step, L: 'static>(
     stream: Stream<'s, S::In, L>,

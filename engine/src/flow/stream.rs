@@ -131,7 +131,7 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
     ) -> Stream<'s, S::Out, S::Late> {
         let spec = NodeSpec { keyed: true, ..spec };
         let (flow, node) = self.enter_step(spec);
-        let (results, late) = drive(self, node, by_owner(move |data, workers| group(data).owner(workers)), step);
+        let (results, late) = drive(self, node, by_owner(node, move |data, workers| group(data).owner(workers)), step);
         Stream::of_step(results, late, flow, node)
     }
 
@@ -159,7 +159,7 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         }
         let (parts, late) = drive(self, node, Pipeline, combine);
         let parts = Stream::of(parts, flow.clone(), node, false);
-        let (results, _) = drive(parts, node, by_owner(move |part, workers| group(part).owner(workers)), step);
+        let (results, _) = drive(parts, node, by_owner(node, move |part, workers| group(part).owner(workers)), step);
         Stream::of_step(results, late, flow, node)
     }
 

@@ -32,7 +32,7 @@ pub(super) fn sink<D: Record, L: 'static>(stream: Stream<'_, D, L>, name: &str) 
     let spec = NodeSpec { name: Some(name.to_string()), ..NodeSpec::stateless("sink") };
     let node = flow.add(spec, vec![stream.node()]);
     let inner = match stream.is_upserts() {
-        true => drive(stream, node, by_identity(), Settle::new()).0,
+        true => drive(stream, node, by_identity(node), Settle::new()).0,
         false => stream.into_inner(),
     };
     let buckets = match &context.mode {
@@ -42,7 +42,7 @@ pub(super) fn sink<D: Record, L: 'static>(stream: Stream<'_, D, L>, name: &str) 
 
     let mut builder = OperatorBuilder::new(flow.label(node), flow.scope());
     let owner = move |row: &D, workers: usize| bucket_of(row, buckets) % workers;
-    let mut input = builder.new_input(inner, by_owner(owner));
+    let mut input = builder.new_input(inner, by_owner(node, owner));
     let (_, written) = builder.new_output::<Vec<()>>();
     let mut driver = match &context.mode {
         Mode::Describe => None,
@@ -101,7 +101,7 @@ impl<D: Record> SinkDriver<D> {
             name: name.to_string(),
             schema: D::schema(),
             buckets: (0..buckets).map(|_| bucket()).collect(),
-            rows: shared.metrics.counter(name, "rows"),
+            rows: shared.metrics.counter(name, "written"),
             sink,
             shared,
         }

@@ -11,6 +11,8 @@ pub(crate) struct BoundSource {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) options: SourceOptions,
     pub(crate) scan: Scan,
+    /// Where its followed partitions end.
+    pub(crate) until: Option<EventTime>,
     pub(crate) listing: Arc<Listing>,
 }
 
@@ -27,6 +29,7 @@ pub(super) struct Bindings {
     pub(super) sinks: Vec<(String, Arc<dyn Sink>)>,
     pub(super) from: Option<EventTime>,
     pub(super) to: Option<EventTime>,
+    pub(super) until: Option<EventTime>,
 }
 
 impl Bindings {
@@ -53,7 +56,7 @@ impl Bindings {
         };
         let listing = source.partitions(&scan).map_err(|error| error.at(format_args!("source {name}")))?;
         let options = SourceOptions { name: name.to_string(), ..overrides.clone() }.or(declared.options.clone());
-        Ok(BoundSource { source: Arc::clone(source), options, scan, listing: Arc::new(listing) })
+        Ok(BoundSource { source: Arc::clone(source), options, scan, until: self.until, listing: Arc::new(listing) })
     }
 
     /// The sink that is bound to what the graph declares.

@@ -12,7 +12,7 @@ mod worker;
 pub(crate) use bind::{BoundSink, BoundSource};
 pub use limits::Limits;
 pub use metrics::{Counter, Gauge, Metrics};
-pub use plan::{Plan, SourcePlan};
+pub use plan::{OpenWindows, Plan, SourcePlan};
 pub use run::{Job, Outcome, Running, StopHandle};
 pub(crate) use shared::Shared;
 pub use turns::{AnyOrder, Turns};

@@ -86,6 +86,14 @@ impl Job {
         self
     }
 
+    /// Ends followed sources when their watermark reaches `until`, and leaves out what they have at or after it.
+    ///
+    /// Other than [`Job::to`] it leaves bounded sources alone.
+    pub fn until(mut self, until: EventTime) -> Job {
+        self.bindings.until = Some(until);
+        self
+    }
+
     /// Bounds how far the job may run ahead of itself.
     pub fn limits(mut self, limits: Limits) -> Job {
         self.limits = limits;
@@ -132,10 +140,11 @@ impl Job {
             sources.push(SourcePlan {
                 name: declared.options.name().to_string(),
                 binding: bound.source.describe(),
+                disorder: bound.options.disorder,
                 listing: Listing::clone(&bound.listing),
             });
         }
-        Ok(Plan { sources })
+        Ok(Plan { sources, graph: description.graph })
     }
 
     /// Runs the job to the end of its input.

@@ -12,9 +12,9 @@ use crate::{Duration, Event, EventTime, Job, Limits, Stream, VirtualClock};
 /// # Panics
 /// When a run fails or writes something else; the message names the run.
 #[track_caller]
-pub fn check(
+pub fn check<L: 'static>(
     script: &str,
-    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String> + Send + Sync + 'static,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
     expected: &str,
 ) {
     let expected: Vec<_> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -37,29 +37,53 @@ pub fn check(
 ///
 /// # Panics
 /// When the run fails.
-pub fn run(
-    script: &str,
-    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String> + Send + Sync + 'static,
+pub fn run<L: 'static>(
+    script: impl Into<Script>,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
     workers: usize,
     epoch_rows: usize,
     seed: Option<u64>,
 ) -> Vec<String> {
-    let script = Script::parse(script);
-    let lines = Lines::default();
+    let as_it_is = || NodeSpec::stateless("text");
+    let [lines] =
+        run_all(script, move |items| [flow(items).transform(as_it_is(), |batch| batch)], workers, epoch_rows, seed);
+    lines
+}
+
+/// Runs a `flow` of several outputs over `script` in one way, and returns the lines of each, by event time.
+///
+/// # Panics
+/// When the run fails.
+pub fn run_all<const N: usize>(
+    script: impl Into<Script>,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> [Stream<'s, String>; N] + Send + Sync + 'static,
+    workers: usize,
+    epoch_rows: usize,
+    seed: Option<u64>,
+) -> [Vec<String>; N] {
+    let script = script.into();
+    let name = |number: usize| format!("lines {number}");
+    let outputs: [Lines; N] = std::array::from_fn(|_| Lines::default());
     let disorder = script.disorder;
     let graph = move |graph: &crate::Flow<'_>| {
         let items = graph.source::<Item>(source("items").disorder(disorder));
         let as_line = |event: Event<String>, out: &mut Vec<Event<Line>>| {
             out.push(Event::new(event.time, Line { time: event.time, text: event.data }));
         };
-        flow(items).transform(NodeSpec::stateless("lines"), move |batch| batch.transform(as_line)).sink("lines");
+        for (number, output) in flow(items).into_iter().enumerate() {
+            let lines = output.transform(NodeSpec::stateless("lines"), move |batch| batch.transform(as_line));
+            lines.sink(&name(number));
+        }
     };
     let limits = Limits { epoch_rows, epoch_interval: Duration::MAX, ..Limits::default() };
-    let mut job = Job::new(graph).source("items", script).sink("lines", lines.clone()).workers(workers).limits(limits);
+    let mut job = Job::new(graph).source("items", script).workers(workers).limits(limits);
+    for (number, lines) in outputs.iter().enumerate() {
+        job = job.sink(&name(number), lines.clone());
+    }
     job = job.clock(Arc::new(VirtualClock::at(EventTime::default())));
     if let Some(seed) = seed {
         job = job.turns(Arc::new(Baton::new(workers, seed)));
     }
     job.run().unwrap_or_else(|error| panic!("the run failed: {error}"));
-    lines.text()
+    outputs.map(|lines| lines.text())
 }

@@ -28,5 +28,5 @@ mod check;
 mod script;
 
 pub use baton::Baton;
-pub use check::{check, run};
-pub use script::{Item, Line, seconds};
+pub use check::{check, run, run_all};
+pub use script::{Item, Line, Lines, Script, Step, seconds};

@@ -47,27 +47,55 @@ pub fn seconds(time: EventTime) -> String {
     }
 }
 
-/// A parsed script: each line a partition, each partition a list of batches.
-#[derive(Clone)]
-pub(super) struct Script {
+/// What a test reads: partitions, each a list of steps.
+///
+/// Written as a text, each line is a partition of tokens: `key:value@seconds` an event, `|` the end of a batch, `~20` the
+/// end of a batch after which the source promises that nothing below 20 s follows, `_` a moment with nothing to read, and
+/// `...` at the end a partition that has nothing more and does not end. A first line `disorder 5s` sets the disorder.
+#[derive(Clone, Debug)]
+pub struct Script {
     partitions: Vec<Vec<Step>>,
     pub(super) disorder: Duration,
+    promised: bool,
 }
 
-#[derive(Clone)]
-struct Step {
-    items: Vec<Item>,
-    /// The watermark that the source gives after the batch.
-    watermark: Option<EventTime>,
+/// What a partition has when it is asked.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Events, and the watermark that the source gives after them.
+    Batch(Vec<Item>, Option<EventTime>),
+    /// Nothing now.
+    Pending,
+    /// Nothing, for as long as the job runs.
+    Open,
 }
 
 impl Script {
-    /// Reads a script. A first line `disorder 5s` sets the disorder; `~20` ends a batch with a watermark of 20 s.
+    /// A script of these partitions.
+    pub fn new(partitions: Vec<Vec<Step>>) -> Script {
+        Script { partitions, disorder: Duration::ZERO, promised: false }
+    }
+
+    /// Events may be this far behind and still be on time.
+    pub fn disorder(mut self, disorder: Duration) -> Script {
+        self.disorder = disorder;
+        self
+    }
+
+    /// Reads the partitions as history: each knows the least event time still to come in it, so that nothing is late.
+    pub fn promised(mut self) -> Script {
+        self.promised = true;
+        self
+    }
+}
+
+impl From<&str> for Script {
+    /// Reads a script.
     ///
     /// # Panics
     /// When the text is not a script.
-    pub(super) fn parse(text: &str) -> Script {
-        let mut script = Script { partitions: Vec::new(), disorder: Duration::ZERO };
+    fn from(text: &str) -> Script {
+        let mut script = Script::new(Vec::new());
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             if let Some(disorder) = line.strip_prefix("disorder ") {
                 script.disorder = disorder.parse().expect("a length of time");
@@ -76,20 +104,31 @@ impl Script {
             let mut steps = Vec::new();
             let mut items = Vec::new();
             for token in line.split_whitespace() {
-                match token.strip_prefix('~') {
-                    Some(at) => {
+                match (token, token.strip_prefix('~')) {
+                    (_, Some(at)) => {
                         let watermark = Some(EventTime::default() + at.parse::<i64>().expect("seconds").seconds());
-                        steps.push(Step { items: std::mem::take(&mut items), watermark });
+                        steps.push(Step::Batch(std::mem::take(&mut items), watermark));
                     }
-                    None if token == "|" => steps.push(Step { items: std::mem::take(&mut items), watermark: None }),
-                    None => items.push(item(token)),
+                    ("|", _) => steps.push(Step::Batch(std::mem::take(&mut items), None)),
+                    ("_", _) => steps.extend([Step::Batch(std::mem::take(&mut items), None), Step::Pending]),
+                    ("...", _) => steps.extend([Step::Batch(std::mem::take(&mut items), None), Step::Open]),
+                    _ => items.push(item(token)),
                 }
             }
-            steps.push(Step { items, watermark: None });
+            steps.push(Step::Batch(items, None));
             script.partitions.push(steps);
         }
         script
     }
+}
+
+/// The least event time in these steps.
+fn bound(steps: &[Step]) -> EventTime {
+    let times = steps.iter().flat_map(|step| match step {
+        Step::Batch(items, _) => items.as_slice(),
+        Step::Pending | Step::Open => &[],
+    });
+    times.map(|item| item.time).min().unwrap_or(EventTime::MAX)
 }
 
 fn item(token: &str) -> Item {
@@ -113,39 +152,49 @@ impl Source for Script {
     }
 
     fn partitions(&self, _: &Scan) -> Result<Listing> {
-        let name = |number: usize| format!("{number:03}");
-        let partitions =
-            (0..self.partitions.len()).map(|number| Partition { followed: true, ..Partition::new(name(number)) });
-        Ok(Listing { partitions: partitions.collect(), ..Listing::default() })
+        let partition = |(number, steps): (usize, &Vec<Step>)| {
+            let bound = self.promised.then(|| bound(steps));
+            Partition { bound, followed: !self.promised, ..Partition::new(format!("{number:03}")) }
+        };
+        Ok(Listing { partitions: self.partitions.iter().enumerate().map(partition).collect(), ..Listing::default() })
     }
 
     fn open(&self, partition: &Partition, _: Option<&Offset>, _: &Scan) -> Result<Box<dyn PartitionReader>> {
         let number: usize = partition.id.0.parse().map_err(|_| Error::usage("not a partition of this script"))?;
-        Ok(Box::new(ScriptReader { steps: self.partitions[number].clone().into_iter(), rows: 0 }))
+        let steps = self.partitions[number].clone();
+        Ok(Box::new(ScriptReader { steps, promised: self.promised, at: 0, rows: 0 }))
     }
 }
 
 struct ScriptReader {
-    steps: std::vec::IntoIter<Step>,
+    steps: Vec<Step>,
+    promised: bool,
+    at: usize,
     rows: u64,
 }
 
 impl PartitionReader for ScriptReader {
     fn next(&mut self) -> Result<Next> {
-        let Some(step) = self.steps.next() else { return Ok(Next::End) };
-        self.rows += step.items.len() as u64;
-        let rows = Item::encode(step.items.iter());
-        Ok(Next::Batch(SourceBatch { rows, offset_after: Offset::at(self.rows), bound_after: step.watermark }))
+        let Some(step) = self.steps.get(self.at) else { return Ok(Next::End) };
+        self.at += usize::from(!matches!(step, Step::Open));
+        let Step::Batch(items, watermark) = step else { return Ok(Next::Pending) };
+        self.rows += items.len() as u64;
+        let bound_after = if self.promised { Some(bound(&self.steps[self.at..])) } else { *watermark };
+        Ok(Next::Batch(SourceBatch {
+            rows: Item::encode(items.iter()),
+            offset_after: Offset::at(self.rows),
+            bound_after,
+        }))
     }
 }
 
-/// Collects the lines that a flow writes.
+/// Collects the lines that a flow writes; its clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<Vec<Line>>>);
+pub struct Lines(Arc<Mutex<Vec<Line>>>);
 
 impl Lines {
     /// The lines in the order of their event times, each as `seconds text`.
-    pub(super) fn text(&self) -> Vec<String> {
+    pub fn text(&self) -> Vec<String> {
         let mut lines = self.0.lock().expect("no panic holds it").clone();
         lines.sort();
         lines.iter().map(|line| format!("{} {}", seconds(line.time), line.text)).collect()

@@ -30,6 +30,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed
     #[track_caller]
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
         let spec = NodeSpec::stateful("aggregate", name).detail(self.detail());
+        let spec = spec.windows(self.window.size + self.lateness, self.window.slide);
         let firing = Firing::new(name, self.lateness, self.early);
         let grid = Grid { window: self.window, slice: slice_of(self.window), firing: firing.clone() };
         let fire = FireSliding {

@@ -43,7 +43,9 @@ where
     W: SingleWindow,
     A: Aggregate<D>,
 {
-    let spec = NodeSpec::stateful("aggregate", name).detail(windowed.detail());
+    let any = windowed.window.window_of(EventTime::default());
+    let (size, spec) = (any.end - any.start, NodeSpec::stateful("aggregate", name).detail(windowed.detail()));
+    let spec = spec.windows(size + windowed.lateness, size);
     let firing = Firing::new(name, windowed.lateness, windowed.early);
     let single = Single { window: windowed.window.clone(), firing: firing.clone() };
     let finish = {

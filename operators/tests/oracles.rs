@@ -1,0 +1,13 @@
+//! Windows and ordered steps against oracles that recompute every answer from scratch.
+//!
+//! What this would catch: a window that fires too early, twice or without a record; a record judged by something else
+//! than its own partition's watermark; an answer that depends on batches, epochs, workers or their schedule; a result
+//! sent below the watermark that it should have held. An oracle knows the whole input at once and nothing of batches,
+//! frontiers and capabilities: it follows the semantics as they are documented, by the plainest code that does.
+
+#[path = "oracles/case.rs"]
+mod case;
+#[path = "oracles/ordered.rs"]
+mod ordered;
+#[path = "oracles/windows.rs"]
+mod windows;

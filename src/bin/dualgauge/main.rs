@@ -1,0 +1,54 @@
+//! `dualgauge`: what can be done without a graph of one's own.
+
+mod append;
+mod log;
+mod schema;
+mod tail;
+
+use std::process::ExitCode;
+
+use clap::Command;
+use dualgauge::cli::Exit;
+use dualgauge::{Error, ErrorKind};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print(); // whoever closed it does not want to read it
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let done = match matches.subcommand() {
+        Some(("log", matches)) => log::call(matches),
+        _ => unreachable!("clap requires a subcommand that it knows"),
+    };
+    match done {
+        Ok(()) => Exit::Done.into(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            exit_of(&error).into()
+        }
+    }
+}
+
+fn command() -> Command {
+    Command::new("dualgauge")
+        .about("Logs, without a graph of one's own")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand(log::command())
+}
+
+fn exit_of(error: &Error) -> Exit {
+    match error.kind() {
+        ErrorKind::Usage => Exit::Usage,
+        ErrorKind::Panic => Exit::Panicked,
+        ErrorKind::Data | ErrorKind::Environment | ErrorKind::Stopped => Exit::Failed,
+    }
+}

@@ -1,0 +1,68 @@
+//! How a run of the command line ends: the exit codes, and the last words on standard error.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | an error, or stopped by Ctrl-C before the input ended |
+//! | 2 | called wrongly: nothing was read |
+//! | 70 | a closure of the graph panicked |
+//! | 130 | ended at once by a second Ctrl-C |
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::{Error, ErrorKind};
+
+/// How it ended; turns into the process's [`ExitCode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything was done.
+    Done,
+    /// The data, the machine or the user's wish to stop ended it.
+    Failed,
+    /// The call was wrong.
+    Usage,
+    /// A closure of the graph panicked.
+    Panicked,
+}
+
+impl Exit {
+    /// What a process that is ended by a second Ctrl-C exits with: 128 and the number of the signal, as shells have it.
+    pub const INTERRUPTED: u8 = 130;
+
+    /// The number that the process exits with.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Panicked => 70,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Tells the error, and how the program exits for it.
+pub(super) fn told(error: &Error, err: &mut dyn Write) -> Exit {
+    // Nobody is left to tell when standard error is closed.
+    let _ = match error.kind() {
+        ErrorKind::Stopped => writeln!(
+            err,
+            "stopped: windows that were half full did not fire, and output that was not published stays unpublished"
+        ),
+        ErrorKind::Panic if std::env::var_os("RUST_BACKTRACE").is_none() => {
+            writeln!(err, "error: {error}\n(RUST_BACKTRACE=1 shows where)")
+        }
+        _ => writeln!(err, "error: {error}"),
+    };
+    match error.kind() {
+        ErrorKind::Usage => Exit::Usage,
+        ErrorKind::Panic => Exit::Panicked,
+        ErrorKind::Data | ErrorKind::Environment | ErrorKind::Stopped => Exit::Failed,
+    }
+}

@@ -1,0 +1,111 @@
+//! A run as a file: `hot_items run --job job.toml`.
+//!
+//! ```toml
+//! workers = 2
+//! from = 2026-01-01T00:00:00Z
+//!
+//! [sources]
+//! bids = "parquet:data/bids/"
+//! auctions = { binding = "csv:auctions.csv", disorder = "5s" }
+//!
+//! [sinks]
+//! hot_items = "csv:out/"
+//! ```
+//!
+//! The keys are those of the command line's options. A binding is text, or a table whose other keys are its options.
+//! Paths are relative to where the program runs, as on the command line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+
+use super::settings::{Binding, Settings};
+use crate::{Error, EventTime, Result};
+
+/// The file's keys.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobFile {
+    #[serde(default)]
+    sources: BTreeMap<String, Binding>,
+    #[serde(default)]
+    sinks: BTreeMap<String, Binding>,
+    workers: Option<usize>,
+    #[serde(default, deserialize_with = "time")]
+    from: Option<EventTime>,
+    #[serde(default, deserialize_with = "time")]
+    to: Option<EventTime>,
+    #[serde(default, deserialize_with = "time")]
+    until: Option<EventTime>,
+    #[serde(default, deserialize_with = "time")]
+    seam: Option<EventTime>,
+}
+
+/// Reads the settings that a file holds.
+///
+/// # Errors
+/// A file that is not there, or one that cannot be read as a job: the error names the line and what was expected there.
+pub(super) fn read(path: &Path) -> Result<Settings> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|cause| Error::usage(format!("cannot read the job file {}", path.display())).caused_by(cause))?;
+    let JobFile { sources, sinks, workers, from, to, until, seam } = toml::from_str(&text)
+        .map_err(|error: toml::de::Error| Error::usage(format!("job file {}: {error}", path.display())))?;
+    let from_here = |(name, binding)| (name, Binding { file: Some(path.to_path_buf()), ..binding });
+    let (sources, sinks) = (sources.into_iter().map(from_here).collect(), sinks.into_iter().map(from_here).collect());
+    Ok(Settings { sources, sinks, workers, from, to, until, seam })
+}
+
+/// An event time as text or as TOML's own.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<EventTime>, D::Error> {
+    let text = match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) => text,
+        toml::Value::Datetime(time) => time.to_string(),
+        other => return Err(D::Error::custom(format!("expected a time, and this is of type {}", other.type_str()))),
+    };
+    text.parse().map(Some).map_err(D::Error::custom)
+}
+
+impl<'de> Deserialize<'de> for Binding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Binding, D::Error> {
+        deserializer.deserialize_any(BindingVisitor)
+    }
+}
+
+struct BindingVisitor;
+
+impl<'de> Visitor<'de> for BindingVisitor {
+    type Value = Binding;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a binding such as \"parquet:data/bids/\", or a table with `binding` and its options")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Binding, E> {
+        Ok(Binding::from_text(text.to_string()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Binding, A::Error> {
+        let (mut text, mut options) = (None, Vec::new());
+        while let Some(key) = map.next_key::<String>()? {
+            let value = match map.next_value::<toml::Value>()? {
+                toml::Value::String(value) => value,
+                value @ (toml::Value::Integer(_) | toml::Value::Boolean(_)) => value.to_string(),
+                other => {
+                    let kind = other.type_str();
+                    return Err(A::Error::custom(format!(
+                        "`{key}` is of type {kind}; expected text, a whole number, true or false"
+                    )));
+                }
+            };
+            match key.as_str() {
+                "binding" => text = Some(value),
+                _ => options.push((key, value)),
+            }
+        }
+        let text = text.ok_or_else(|| A::Error::custom("the table has no `binding`"))?;
+        Ok(Binding { text, options, file: None })
+    }
+}

@@ -1,0 +1,149 @@
+//! The command line of any graph: `run`, `plan` and `graph`.
+//!
+//! ```no_run
+//! use dualgauge::prelude::*;
+//!
+//! #[record]
+//! struct Bid {
+//!     auction: u64,
+//!     #[event_time]
+//!     date_time: EventTime,
+//! }
+//!
+//! fn dear(flow: &Flow<'_>) {
+//!     flow.source::<Bid>("bids").filter(|bid| bid.auction == 1007).sink("followed");
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     dualgauge::main(dear)
+//! }
+//! ```
+//!
+//! ```text
+//! dear run --source bids=parquet:data/bids/ --sink followed=csv:out/
+//! dear plan --source bids=parquet:data/bids/ --from 2026-01-01
+//! dear graph --format svg > dear.svg
+//! ```
+
+mod args;
+mod exit;
+mod figures;
+mod graph;
+mod interrupt;
+mod job_file;
+mod panics;
+mod plan;
+mod progress;
+mod run;
+mod settings;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use args::{Call, NoCall};
+pub use exit::Exit;
+pub use interrupt::Interrupt;
+
+use crate::{Error, Flow, Job, Result};
+
+/// Where a call writes to, and who may stop it.
+pub struct Console<'a> {
+    /// Standard output: what was asked for.
+    pub out: &'a mut dyn Write,
+    /// Standard error: progress and errors.
+    pub err: &'a mut dyn Write,
+    /// Whether progress is drawn as a bar, on the process's own standard error.
+    pub terminal: bool,
+    /// The wish to stop.
+    pub interrupt: Interrupt,
+}
+
+/// A whole command line for a graph: reads the process's arguments, does what they say, and tells how it went.
+///
+/// The first Ctrl-C ends a run in order: nothing half full fires, nothing unpublished is published. The second one ends
+/// the process at once. A panic of one of the graph's closures is told as an error, with exit code 70; to see where it
+/// came from, set `RUST_BACKTRACE=1`.
+///
+/// Returns 0 when done, 1 for an error or a stop, 2 for a wrong call, 70 for a panic in the graph's closures.
+pub fn main(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> ExitCode {
+    panics::set_hook();
+    let interrupt = Interrupt::default();
+    let raised = interrupt.clone();
+    let on_signal = move || {
+        if !raised.raise() {
+            std::process::exit(Exit::INTERRUPTED.into());
+        }
+    };
+    // A host that has its own handler keeps it.
+    let _ = ctrlc::set_handler(on_signal);
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let terminal = err.is_terminal();
+    let console = Console { out: &mut out, err: &mut err, terminal, interrupt };
+    run_from(graph, std::env::args_os(), console).into()
+}
+
+/// As [`main`], with the arguments (the program's name first) and the console from the caller.
+///
+/// ```
+/// use dualgauge::cli::{Console, Exit, Interrupt, run_from};
+/// use dualgauge::prelude::*;
+///
+/// #[record]
+/// struct Bid {
+///     auction: u64,
+///     #[event_time]
+///     date_time: EventTime,
+/// }
+///
+/// let graph = |flow: &Flow<'_>| flow.source::<Bid>("bids").sink("copies");
+/// let (mut out, mut err) = (Vec::new(), Vec::new());
+/// let console = Console { out: &mut out, err: &mut err, terminal: false, interrupt: Interrupt::default() };
+/// assert_eq!(run_from(graph, ["copy", "graph"], console), Exit::Done);
+/// assert_eq!(String::from_utf8(out).unwrap(), "  0  source bids\n  1  sink copies <- 0\n");
+/// ```
+pub fn run_from(
+    graph: impl Fn(&Flow<'_>) + Send + Sync + 'static,
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    mut console: Console<'_>,
+) -> Exit {
+    let call = match args::parse(args) {
+        Ok(call) => call,
+        Err(NoCall::Error(error)) => return exit::told(&error, console.err),
+        Err(NoCall::Clap(error)) => {
+            let (to, exit) = match error.use_stderr() {
+                true => (console.err, Exit::Usage),
+                false => (console.out, Exit::Done),
+            };
+            let _ = write!(to, "{}", error.render()); // whoever closed it does not want to read it
+            return exit;
+        }
+    };
+    match answer(Job::new(graph), call, &mut console) {
+        Ok(()) => Exit::Done,
+        Err(error) => exit::told(&error, console.err),
+    }
+}
+
+fn answer(job: Job, call: Call, console: &mut Console<'_>) -> Result<()> {
+    let graph = panics::told_elsewhere(|| job.graph())?;
+    match call {
+        Call::Graph { format } => print(console, &graph::show(&graph, &format)),
+        Call::Plan { settings } => {
+            let plan = settings.apply(job)?.plan()?;
+            print(console, &plan::table(&plan))
+        }
+        Call::Run { settings, quiet } => {
+            let job = settings.apply(job)?;
+            run::run(job, &settings, quiet, console)
+        }
+    }
+}
+
+fn print(console: &mut Console<'_>, text: &str) -> Result<()> {
+    match console.out.write_all(text.as_bytes()).and_then(|()| console.out.flush()) {
+        // `graph | head` has seen enough.
+        Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.map_err(|cause| Error::io("cannot write to standard output", cause)),
+    }
+}

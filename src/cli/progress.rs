@@ -1,0 +1,210 @@
+//! What a run says while it runs: a bar in event time on a terminal, a line a second elsewhere.
+//!
+//! History is measured by its event times, which the plan knows; a live run has no end, so it tells its watermark, and how
+//! far that lags behind the clock.
+
+use std::io::Write;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::figures::{grouped, length, plural, rate};
+use crate::job::{Metrics, Plan};
+use crate::{Duration, Durations, EventTime};
+
+/// How the bar is cut: fine enough for any terminal.
+const STEPS: u64 = 1000;
+
+/// The progress of one run.
+pub(super) struct Progress {
+    sources: Vec<String>,
+    /// The first and last event time of all history, where it is known and nothing is live.
+    history: Option<(EventTime, EventTime)>,
+    live: bool,
+    bar: Option<ProgressBar>,
+    /// When the last line was written, and the rows until then.
+    last: (Duration, u64),
+    recent: Duration,
+    recent_rows: u64,
+}
+
+/// How a run stands at one moment.
+struct Standing {
+    rows: u64,
+    late: u64,
+    bad: u64,
+    /// The lowest watermark of the sources.
+    watermark: EventTime,
+    /// Rows over the last second or so.
+    rate: String,
+    /// Since the start.
+    elapsed: Duration,
+    now: EventTime,
+}
+
+impl Progress {
+    /// Progress through what the plan lists; a bar only on a terminal.
+    pub(super) fn new(plan: &Plan, (from, to): (Option<EventTime>, Option<EventTime>), terminal: bool) -> Progress {
+        let live = plan.sources.iter().any(|source| source.live().next().is_some());
+        let spans: Option<Vec<_>> = plan.sources.iter().map(|source| source.history()).collect();
+        let spans = spans.filter(|spans| !live && !spans.is_empty()).unwrap_or_default();
+        let first = spans.iter().map(|span| span.0).min().map(|first| from.map_or(first, |from| first.max(from)));
+        let last = spans.iter().map(|span| span.1).max().map(|last| to.map_or(last, |to| last.min(to)));
+        let history = first.zip(last);
+        let bar = terminal.then(|| {
+            let template = if history.is_some() { "[{bar:32}] {msg}" } else { "{spinner} {msg}" };
+            let style = ProgressStyle::with_template(template).expect("the template is well formed");
+            let bar = ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr());
+            bar.with_style(style.progress_chars("=> "))
+        });
+        let sources = plan.sources.iter().map(|source| source.name.clone()).collect();
+        let (last, recent) = ((Duration::ZERO, 0), Duration::ZERO);
+        Progress { sources, history, live, bar, last, recent, recent_rows: 0 }
+    }
+
+    /// Shows how the run stands, now that `elapsed` has passed since its start.
+    pub(super) fn tick(&mut self, metrics: &Metrics, elapsed: Duration, now: EventTime, err: &mut dyn Write) {
+        let since = elapsed - self.last.0;
+        let rows = metrics.total("rows");
+        if since >= 1.seconds() || self.recent == Duration::ZERO {
+            (self.recent, self.recent_rows) = (since, rows - self.last.1);
+        }
+        let standing = Standing {
+            rows,
+            late: metrics.total("late"),
+            bad: metrics.total("bad"),
+            watermark: self.sources.iter().map(|name| metrics.source_watermark(name)).min().unwrap_or(EventTime::MIN),
+            rate: rate(self.recent_rows, self.recent),
+            elapsed,
+            now,
+        };
+        if let Some(bar) = &self.bar {
+            bar.set_position((self.done(standing.watermark) * STEPS as f64) as u64);
+            bar.set_message(self.line(&standing));
+            bar.tick();
+        } else if since >= 1.seconds() {
+            let _ = writeln!(err, "{}", self.line(&standing)); // progress is worth no error
+        }
+        if since >= 1.seconds() {
+            self.last = (elapsed, rows);
+        }
+    }
+
+    /// Makes room for the last words.
+    pub(super) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// How much of the history's event time has been read, from 0 to 1.
+    fn done(&self, watermark: EventTime) -> f64 {
+        let Some((first, last)) = self.history else { return 0.0 };
+        let (done, all) = (watermark.max(first).min(last) - first, last - first);
+        if watermark > last { 1.0 } else { done.as_micros() as f64 / all.as_micros().max(1) as f64 }
+    }
+
+    fn line(&self, standing: &Standing) -> String {
+        let rows = format!("{}  {}", plural(standing.rows, "row"), standing.rate);
+        let watermark = match standing.watermark {
+            EventTime::MIN => "nothing read yet".to_string(),
+            EventTime::MAX => "all is read".to_string(),
+            time => time.floor_to(1.millis(), Duration::ZERO).to_string(),
+        };
+        let trouble = format!("late {}  bad {}", grouped(standing.late), grouped(standing.bad));
+        if self.history.is_some() {
+            let done = self.done(standing.watermark);
+            let eta = match done {
+                0.0 => "unknown".to_string(),
+                done => {
+                    length(Duration::from_micros((standing.elapsed.as_micros() as f64 * (1.0 / done - 1.0)) as i64))
+                }
+            };
+            return format!("{:3.0}%  {watermark}  {rows}  ETA {eta}", done * 100.0);
+        }
+        let has_time = !matches!(standing.watermark, EventTime::MIN | EventTime::MAX);
+        if !(self.live && has_time) {
+            return format!("{watermark}  {rows}  {trouble}");
+        }
+        let lag = length(standing.now - standing.watermark);
+        format!("watermark {watermark}  lag {lag}  {rows}  {trouble}")
+    }
+}
+
+/// The last words of a run that ended, by source, sink and step.
+pub(super) fn summary(plan: &Plan, metrics: &Metrics, elapsed: Duration) -> String {
+    let mut lines = Vec::new();
+    for source in &plan.sources {
+        let rows = metrics.counter(&source.name, "rows").get();
+        let bad = metrics.counter(&source.name, "bad").get();
+        let bad = if bad == 0 { String::new() } else { format!(", {} bad", grouped(bad)) };
+        let name = &source.name;
+        lines.push(format!("  {name}: {} read{bad} ({})", plural(rows, "row"), rate(rows, elapsed)));
+    }
+    for (name, what, count) in metrics.counts() {
+        match what {
+            "written" => lines.push(format!("  {name}: {} written", plural(count, "row"))),
+            "late" if count > 0 => lines.push(format!("  {name}: {} late", plural(count, "record"))),
+            _ => {}
+        }
+    }
+    format!("{}\n{}\n", length(elapsed), lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::SourcePlan;
+    use crate::{Graph, Listing, Partition};
+
+    fn at(seconds: i64) -> EventTime {
+        EventTime::default() + seconds.seconds()
+    }
+
+    fn plan(partition: Partition) -> Plan {
+        let listing = Listing { partitions: vec![partition], ..Listing::default() };
+        let source = SourcePlan { name: "bids".into(), binding: "parquet:x".into(), disorder: None, listing };
+        Plan { sources: vec![source], graph: Graph::default() }
+    }
+
+    fn history() -> Plan {
+        plan(Partition { bound: Some(at(0)), upper: Some(at(100)), ..Partition::new("a") })
+    }
+
+    fn standing(watermark: EventTime) -> Standing {
+        let rate = "5 rows/s".to_string();
+        Standing { rows: 50, late: 1, bad: 2, watermark, rate, elapsed: 10.seconds(), now: at(60) }
+    }
+
+    #[test]
+    fn history_is_measured_in_event_time() {
+        let progress = Progress::new(&history(), (None, None), false);
+        let line = |watermark| progress.line(&standing(watermark));
+        assert_eq!(line(EventTime::MIN), "  0%  nothing read yet  50 rows  5 rows/s  ETA unknown");
+        assert_eq!(line(at(25)), " 25%  1970-01-01T00:00:25Z  50 rows  5 rows/s  ETA 30s");
+        assert_eq!(line(EventTime::MAX), "100%  all is read  50 rows  5 rows/s  ETA 0s");
+        let progress = Progress::new(&history(), (Some(at(20)), Some(at(40))), false);
+        assert!(progress.line(&standing(at(25))).starts_with(" 25%"), "a selection is measured by itself");
+    }
+
+    #[test]
+    fn a_live_run_tells_its_watermark_and_its_lag() {
+        let progress = Progress::new(&plan(Partition { followed: true, ..Partition::new("a") }), (None, None), false);
+        let line = "watermark 1970-01-01T00:00:25Z  lag 35s  50 rows  5 rows/s  late 1  bad 2";
+        assert_eq!(progress.line(&standing(at(25))), line);
+        assert!(progress.line(&standing(EventTime::MIN)).starts_with("nothing read yet"));
+    }
+
+    #[test]
+    fn plain_lines_come_once_a_second() {
+        let mut progress = Progress::new(&history(), (None, None), false);
+        let (metrics, mut err) = (Metrics::default(), Vec::new());
+        for tick in 1..=35 {
+            metrics.counter("bids", "rows").add(10);
+            progress.tick(&metrics, (tick * 100).millis(), at(0), &mut err);
+        }
+        let text = String::from_utf8(err).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[2].contains("300 rows  100 rows/s"), "{text}");
+    }
+}

@@ -1,0 +1,145 @@
+//! What a run is bound to and limited by, whether the command line or a job file said so.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dualgauge_connectors::binding;
+
+use crate::flow::SourceOptions;
+use crate::{Error, EventTime, Job, Result, Sink, Source};
+
+/// Bindings by name, and the run's options.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settings {
+    pub(super) sources: Vec<(String, Binding)>,
+    pub(super) sinks: Vec<(String, Binding)>,
+    pub(super) workers: Option<usize>,
+    pub(super) from: Option<EventTime>,
+    pub(super) to: Option<EventTime>,
+    pub(super) until: Option<EventTime>,
+    pub(super) seam: Option<EventTime>,
+}
+
+/// A binding as it was written: its text, and the options that a job file keeps beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    pub(super) text: String,
+    pub(super) options: Vec<(String, String)>,
+    /// The job file that it comes from.
+    pub(super) file: Option<PathBuf>,
+}
+
+impl Binding {
+    pub(super) fn from_text(text: String) -> Binding {
+        Binding { text, options: Vec::new(), file: None }
+    }
+
+    /// All of it as the text of a binding; the options beside a list belong to its last part.
+    fn whole(&self) -> Result<String> {
+        let mut text = self.text.clone();
+        for (key, value) in &self.options {
+            if value.contains('&') {
+                return Err(Error::usage(format!("option `{key}`: `{value}` has a `&`, which separates options")));
+            }
+            let last = binding::parts(&text).pop().unwrap_or_default();
+            text.push(if last.contains('?') && last.contains('=') { '&' } else { '?' });
+            text += &format!("{key}={value}");
+        }
+        Ok(text)
+    }
+
+    fn sink(&self) -> Result<Arc<dyn Sink>> {
+        let text = self.whole()?;
+        match binding::parts(&text).as_slice() {
+            [one] => Ok(binding::sink(one)?.into()),
+            _ => Err(Error::usage(format!("`{text}`: a sink is bound to one place"))),
+        }
+    }
+
+    /// An error of what it is bound to, with the place where that was said.
+    fn told(&self, what: &str, name: &str, error: Error) -> Error {
+        let error = error.at(format_args!("{what} {name}"));
+        match &self.file {
+            Some(file) => error.at(format_args!("job file {}", file.display())),
+            None => error,
+        }
+    }
+}
+
+impl Settings {
+    /// These settings where they are set, else `below`. A name that is bound here is not bound there.
+    pub(super) fn over(mut self, below: Settings) -> Settings {
+        merge(&mut self.sources, below.sources);
+        merge(&mut self.sinks, below.sinks);
+        Settings {
+            workers: self.workers.or(below.workers),
+            from: self.from.or(below.from),
+            to: self.to.or(below.to),
+            until: self.until.or(below.until),
+            seam: self.seam.or(below.seam),
+            ..self
+        }
+    }
+
+    /// The job with everything bound and set.
+    pub(super) fn apply(&self, mut job: Job) -> Result<Job> {
+        self.check_names(&job)?;
+        for (name, binding) in &self.sources {
+            let (source, options) = self.source(binding).map_err(|error| binding.told("source", name, error))?;
+            job = job.source_with(name, source, options);
+        }
+        for (name, binding) in &self.sinks {
+            let sink = binding.sink().map_err(|error| binding.told("sink", name, error))?;
+            job = job.sink_with(name, sink);
+        }
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && to <= from
+        {
+            return Err(Error::usage(format!("nothing is from {from} to {to}; `to` is after `from`")));
+        }
+        job = self.from.into_iter().fold(job, Job::from);
+        job = self.to.into_iter().fold(job, Job::to);
+        job = self.until.into_iter().fold(job, Job::until);
+        Ok(self.workers.into_iter().fold(job, Job::workers))
+    }
+
+    /// Names first, before a mistyped one costs a look at the disk.
+    fn check_names(&self, job: &Job) -> Result<()> {
+        let (sources, sinks) = job.names()?;
+        for (what, bound, declared) in [("source", &self.sources, sources), ("sink", &self.sinks, sinks)] {
+            if let Some((name, _)) = bound.iter().find(|(name, _)| !declared.contains(name)) {
+                let declared = if declared.is_empty() { "none".to_string() } else { declared.join(", ") };
+                return Err(Error::usage(format!("unknown {what} {name}; the graph has the {what}s: {declared}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// One source, or history and live behind each other.
+    fn source(&self, binding: &Binding) -> Result<(Arc<dyn Source>, SourceOptions)> {
+        let text = binding.whole()?;
+        match binding::parts(&text).as_slice() {
+            [one] => Ok((binding::source(one)?.into(), binding::source_options(one)?)),
+            // What the graph should assume of the order is a matter of the live part: history knows its bounds.
+            [history, live] => {
+                let source = hybrid(binding::source(history)?, binding::source(live)?, self.seam)?;
+                Ok((source, binding::source_options(live)?))
+            }
+            parts => {
+                let count = parts.len();
+                Err(Error::usage(format!("`{text}` is {count} sources; expected one, or history and live")))
+            }
+        }
+    }
+}
+
+/// History, then live.
+fn hybrid(history: Box<dyn Source>, live: Box<dyn Source>, _seam: Option<EventTime>) -> Result<Arc<dyn Source>> {
+    let (history, live) = (history.describe(), live.describe());
+    Err(Error::usage(format!("{history},{live}: history and live behind each other are not offered; bind one of them")))
+}
+
+fn merge(over: &mut Vec<(String, Binding)>, below: Vec<(String, Binding)>) {
+    let kept: Vec<_> = below.into_iter().filter(|(name, _)| !over.iter().any(|bound| bound.0 == *name)).collect();
+    over.extend(kept);
+}
