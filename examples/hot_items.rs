@@ -1,15 +1,15 @@
 //! Hot items: how many bids each auction gets, every ten seconds. One graph, run three times: over history, over the
 //! live log while it is being written, and over history first and the log after. The three answers must be the same.
 //!
-//! `cargo run --release --example hot_items`
+//! `cargo run --release --example hot_items`; with arguments it is the command line of the graph, such as
+//! `cargo run --release --example hot_items -- run --source bids=parquet:data/bids/ --sink hot_items=csv:-`.
 
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
-use dualgauge::connectors::log::LogSource;
-use dualgauge::connectors::memory;
+use dualgauge::connectors::hybrid::Hybrid;
 use dualgauge::nexmark::{self, FeedOptions, LiveFeed, Options, Table};
 use dualgauge::prelude::*;
 use dualgauge::{Digest, Outcome, Source};
@@ -41,6 +41,9 @@ fn hot_items(flow: &Flow) {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().len() > 1 {
+        return dualgauge::main(hot_items);
+    }
     match compare() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(3),
@@ -59,7 +62,7 @@ const RATE: u64 = 10_000;
 fn compare() -> Result<bool, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let (history, log) = (dir.path().join("history"), dir.path().join("live"));
-    let runs = [replay(&history)?, live(&log)?];
+    let runs = [replay(&history)?, live(&log)?, both(&dir.path().join("archive"), &dir.path().join("both"))?];
 
     print_hottest(&runs[0].items);
     println!("{:<8} {:>11} {:>9} {:>9} {:>7}  digest of the output", "run", "bids", "seconds", "M bids/s", "late");
@@ -82,11 +85,25 @@ fn replay(dir: &Path) -> Result<Run, Box<dyn Error>> {
 /// Follows the present: a log that a thread appends to while the job runs, until it seals it.
 fn live(dir: &Path) -> Result<Run, Box<dyn Error>> {
     let mut feed = LiveFeed::create(dir, FeedOptions { events: EVENTS, rate: RATE, ..FeedOptions::default() })?;
-    let source = LogSource::of(feed.log().clone());
+    let source = log::LogSource::of(feed.log().clone());
     let feeder = thread::spawn(move || feed.run());
     let run = Run::of("live", source)?;
     let appended = feeder.join().expect("the feed does not panic")?;
     println!("live:   {} bids appended to a log of 2 partitions while the job followed it", grouped(appended));
+    Ok(run)
+}
+
+/// History first, the present after, in one run: the first half of a log is archived as Parquet files, which say what
+/// they hold of it; the second half is appended while the job runs.
+fn both(archive: &Path, log: &Path) -> Result<Run, Box<dyn Error>> {
+    let mut feed = LiveFeed::create(log, FeedOptions { events: EVENTS, rate: RATE, ..FeedOptions::default() })?;
+    feed.append(Table::Bids.rows(EVENTS) / 2)?;
+    let archived = feed.archive(archive, 1 << 18)?;
+    let source = Hybrid::archived(archive, log)?;
+    let feeder = thread::spawn(move || feed.run());
+    let run = Run::of("both", source)?;
+    let appended = feeder.join().expect("the feed does not panic")?;
+    println!("both:   {} bids archived as history, {} appended meanwhile", grouped(archived.rows), grouped(appended));
     Ok(run)
 }
 

@@ -3,9 +3,11 @@
 
 use std::collections::HashSet;
 
-use dualgauge::nexmark::{self, Arrivals, Bid, Generator, Options, START, Table};
+use dualgauge::connectors::log::{Log, ReadOptions};
+use dualgauge::connectors::parquet::covered;
+use dualgauge::nexmark::{self, Arrivals, Bid, FeedOptions, Generator, LiveFeed, Options, START, Table};
 use dualgauge::prelude::*;
-use dualgauge::{Digest, Event};
+use dualgauge::{Digest, Event, Next, PartitionReader};
 
 /// The first events of an auction house.
 const EVENTS: u64 = 10_000;
@@ -158,6 +160,78 @@ fn options_that_cannot_be_meant_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     assert!(nexmark::generate(&Options { rate: 0, ..Options::new(dir.path()) }).is_err());
     assert!(nexmark::generate(&Options { file_rows: 0, ..Options::new(dir.path()) }).is_err());
+}
+
+/// A feed of the first events into three partitions.
+fn feed(dir: &std::path::Path) -> LiveFeed {
+    let (disorder, batch_rows) = (300.millis(), 100);
+    let options = FeedOptions { events: EVENTS, disorder, partitions: 3, batch_rows, ..FeedOptions::default() };
+    LiveFeed::create(dir, options).unwrap()
+}
+
+#[test]
+fn the_log_holds_the_same_bids_out_of_order_within_the_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut feed = feed(&dir.path().join("log"));
+    assert_eq!((feed.append(250).unwrap(), feed.append(1).unwrap(), feed.appended()), (250, 1, 251));
+    assert_eq!(feed.run().unwrap(), 9_200 - 251);
+    assert_eq!(feed.append(1).unwrap(), 0, "nothing follows the end");
+
+    let (mut digest, mut swapped) = (Digest::default(), 0);
+    for partition in 0..3 {
+        let mut latest = EventTime::MIN;
+        for bid in bids_of(feed.log(), partition) {
+            assert!(latest - bid.date_time <= 300.millis(), "partition {partition}: {bid:?} after {latest}");
+            swapped += u32::from(bid.date_time < latest);
+            latest = latest.max(bid.date_time);
+            digest.add_row(&bid);
+        }
+    }
+    assert_eq!(digest, Digest::of(Generator::new(42, 10_000).bids(0..EVENTS)));
+    assert!(swapped > 4_000, "only {swapped} bids are out of order");
+}
+
+#[test]
+fn a_paced_feed_appends_everything_and_seals() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut feed = feed(&dir.path().join("log"));
+    assert_eq!(feed.run_at(10_000_000).unwrap(), 9_200);
+    let rows: usize = (0..3).map(|partition| bids_of(feed.log(), partition).len()).sum();
+    assert_eq!(rows, 9_200);
+}
+
+#[test]
+fn an_archive_says_which_offsets_it_holds_and_holds_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut feed = feed(&dir.path().join("log"));
+    feed.append(1_234).unwrap(); // ends within a batch: 434, 400 and 400 rows by partition
+    let archived = feed.archive(dir.path().join("archive"), 650).unwrap();
+    feed.run().unwrap();
+    assert_eq!((archived.rows, archived.files), (1_234, 2));
+
+    let covered = covered(&archived.dir).unwrap();
+    let parts: Vec<_> = covered.iter().map(|part| (part.partition, part.from, part.to)).collect();
+    assert_eq!(parts, [(0, 0, 250), (0, 250, 434), (1, 0, 200), (1, 200, 400), (2, 0, 200), (2, 200, 400)]);
+    let mut held = Digest::default();
+    for part in covered {
+        assert_eq!(part.log, feed.log().id());
+        let bids = bids_of(feed.log(), part.partition);
+        assert_eq!(bids[..part.to as usize].iter().map(|bid| bid.date_time).max(), Some(part.watermark_max_time));
+        held += Digest::of(bids[part.from as usize..part.to as usize].iter().cloned());
+    }
+    assert_eq!(digest_of_files(&archived.dir), held);
+}
+
+/// All bids of a partition of a sealed log.
+fn bids_of(log: &Log, partition: u32) -> Vec<Bid> {
+    let (mut reader, mut rows) = (log.reader(partition, None, ReadOptions::default()).unwrap(), Vec::new());
+    loop {
+        match reader.next().unwrap() {
+            Next::Batch(batch) => Bid::decode(&batch.rows, &mut rows).unwrap(),
+            Next::Pending => panic!("the log is not sealed"),
+            Next::End => return rows.into_iter().map(|row: Event<Bid>| row.data).collect(),
+        }
+    }
 }
 
 /// The digest of the bids in the files of a directory.

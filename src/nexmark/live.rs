@@ -147,11 +147,15 @@ impl LiveFeed {
     }
 
     /// Writes the bids that were appended so far as history into `dir`: Parquet files whose footers say which offsets of
-    /// the log they hold, so that a job can read them first and go on in the log without a gap and without a repeat.
+    /// the log they hold, so that a job can read them first and go on in the log without a gap and without a repeat. A
+    /// file has at most `file_rows` rows.
     ///
     /// # Errors
-    /// A directory that is not empty, or a disk that refuses.
-    pub fn archive(&self, dir: impl AsRef<Path>) -> Result<TableSummary> {
+    /// Files without rows, a directory that is not empty, or a disk that refuses.
+    pub fn archive(&self, dir: impl AsRef<Path>, file_rows: usize) -> Result<TableSummary> {
+        if file_rows == 0 {
+            return Err(Error::usage("the rows of a file are above zero"));
+        }
         let FeedOptions { events, disorder, partitions, .. } = self.options;
         let arrivals = self.generator.arrivals(Table::Bids, 0..events, disorder).take(self.appended as usize);
         let covered =
@@ -169,7 +173,7 @@ impl LiveFeed {
             let held: Vec<&Covered> = covers.iter().filter(|part| part.from < part.to).collect();
             vec![(COVERS.to_owned(), serde_json::to_string(&held).expect("numbers and text become JSON"))]
         };
-        let layout = FileLayout { rows: 1 << 18, row_group_rows: 1 << 16 };
+        let layout = FileLayout { rows: file_rows, row_group_rows: 1 << 16 };
         write_table(&self.generator, Table::Bids, arrivals, dir.as_ref(), layout, footer)
     }
 
