@@ -116,11 +116,6 @@ impl Log {
         self
     }
 
-    /// The identity that the log was created with, in hexadecimal: what an archive of it refers to.
-    pub fn id(&self) -> String {
-        super::identity::hex(&self.identity.id)
-    }
-
     /// The columns of the log.
     pub fn schema(&self) -> &SchemaRef {
         &self.identity.schema
