@@ -451,6 +451,7 @@ fn operations_of_play(fs: &FaultFs) -> u64 {
 
 #[test]
 fn after_a_crash_at_any_operation_everything_acknowledged_or_seen_is_there() {
+    // Nothing a reader of a log has seen can be lost.
     let fresh = FaultFs::new();
     create(&fresh);
     for operation in 0..operations_of_play(&fresh) {

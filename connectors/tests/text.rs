@@ -342,6 +342,7 @@ const HOUR: i64 = 3_600_000_000;
 
 #[test]
 fn a_span_is_published_when_the_watermark_passes_it_and_stragglers_go_beside_it() {
+    // A file in an output directory is whole.
     let directory = tempdir().unwrap();
     let out = directory.path().join("out");
     let sink = csv::write(&out);

@@ -1,5 +1,6 @@
 //! Windows over scripts: what fires, when, and what is late. Each script runs on one to three workers, with epochs of one
-//! row and of many, under seeded schedules; an answer that depends on any of these fails.
+//! row and of many, under seeded schedules; an answer that depends on any of these fails: A result never depends on
+//! arrival, batch borders, worker count or hash order.
 
 use dualgauge_engine::testing::{Item, check, seconds};
 use dualgauge_engine::{Duration, Durations, Stream};
@@ -56,6 +57,19 @@ fn an_event_below_the_watermark_is_not_late_while_its_window_is_open() {
 }
 
 #[test]
+fn a_pane_outlives_the_epochs_that_it_was_filled_in() {
+    // A waiting pane holds event time, never an epoch. With a row to an epoch, eight epochs close while it waits, and its
+    // result comes in the ninth.
+    check(
+        "a:1@0 | b:1@1 | a:1@2 | b:1@3 | a:1@4 | b:1@5 | a:1@6 | b:1@7 | a:1@10",
+        tumbling_count(Duration::ZERO),
+        "9.999999 a [0,10) (4, 4)
+         9.999999 b [0,10) (4, 4)
+         19.999999 a [10,20) (1, 1)",
+    );
+}
+
+#[test]
 fn a_late_record_leaves_by_its_own_stream_and_counts_nowhere() {
     check(
         "a:1@5 a:2@12 a:4@9 | a:8@3 a:16@11",
@@ -73,7 +87,8 @@ fn a_late_record_leaves_by_its_own_stream_and_counts_nowhere() {
 
 #[test]
 fn lateness_is_judged_by_the_partition_of_the_record_and_not_by_the_others() {
-    // The second partition is far ahead; the first is on time by its own order.
+    // What is late is decided where it is read, by its own partition's order. The second partition is far ahead; the
+    // first is on time by its own.
     check(
         "a:1@1 | a:2@2 | a:4@11 | a:8@5
          b:1@100 | b:1@200 | b:1@300",

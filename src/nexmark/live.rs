@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::path::Path;
 use std::thread;
-use std::time::Instant;
 
 use dualgauge_connectors::log::{Layout, Log, LogWriter};
 use dualgauge_connectors::parquet::{COVERS, Covered};
@@ -12,7 +11,7 @@ use super::files::{FileLayout, TableSummary, write_table};
 use super::generator::{Generator, Table};
 use super::order::Arrivals;
 use super::records::Bid;
-use crate::{Duration, Durations, Error, EventTime, Record, Result};
+use crate::{Clock, Duration, Durations, Error, EventTime, Record, Result, SystemClock};
 
 /// What a [`LiveFeed`] appends.
 #[derive(Clone, Debug)]
@@ -128,11 +127,11 @@ impl LiveFeed {
         if bids_per_second == 0 {
             return Err(Error::usage("bids are appended at some rate, not at 0 a second"));
         }
-        let (started, mut appended) = (Instant::now(), 0);
+        let (clock, mut appended) = (SystemClock::new(), 0);
         while self.arrivals.len() > 0 {
             appended += self.append(self.options.batch_rows.min(bids_per_second.div_ceil(10)))?;
             let due = std::time::Duration::from_micros(appended.saturating_mul(1_000_000) / bids_per_second);
-            thread::sleep(due.saturating_sub(started.elapsed()));
+            thread::sleep(due.saturating_sub(clock.elapsed().to_std()));
         }
         self.seal()?;
         Ok(appended)

@@ -116,11 +116,6 @@ impl Log {
         self
     }
 
-    /// The identity that the log was created with, in hexadecimal: what an archive of it refers to.
-    pub fn id(&self) -> String {
-        super::identity::hex(&self.identity.id)
-    }
-
     /// The columns of the log.
     pub fn schema(&self) -> &SchemaRef {
         &self.identity.schema
@@ -134,6 +129,11 @@ impl Log {
     /// The column of the event time, where the log was told.
     pub fn event_time(&self) -> Option<&str> {
         self.identity.event_time.map(|index| self.identity.schema.field(index).name().as_str())
+    }
+
+    /// The identity that the log was created with, in hexadecimal digits: what a file that covers a part of it names.
+    pub fn id(&self) -> String {
+        identity::hex(&self.identity.id)
     }
 
     /// The directory of the log.

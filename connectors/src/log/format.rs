@@ -30,7 +30,7 @@
 //! - **Chain.** `blake3(chain before ‖ message)`; before the first batch of a partition it is
 //!   `blake3("dualgauge log" ‖ log id ‖ partition)`. An offset with its chain hash names a history, not only a place.
 //! - **Commit entries.** Messages and batch entries are made durable first; then a commit entry is appended. Readers
-//!   take what a commit entry covers and nothing else, so nobody has seen what a power loss can take. The commit entry
+//!   take what a commit entry covers and nothing else. Nothing a reader of a log has seen can be lost. The commit entry
 //!   itself may be lost with the power: the next writer finds whole entries whose messages have the right checksum, and
 //!   commits them again. What is not whole at the end is a torn tail, which nobody has seen, and is cut off.
 //! - **Damage.** An entry with a bad checksum is a torn tail if no good commit entry follows, and damage otherwise.

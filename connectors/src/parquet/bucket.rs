@@ -1,4 +1,7 @@
 //! One bucket of the sink: its open spans, and how a finished one becomes visible.
+//!
+//! A file in an output directory is whole. It is written and made durable under a staged name, and gets its visible one by
+//! a link, which never replaces another file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,7 @@
-//! Writing one Parquet file: fixed settings, so that the same rows in the same order are the same bytes.
+//! Writing one Parquet file.
+//!
+//! The same rows are the same bytes. Settings are fixed, pages end where the rows say and not where a batch did, and no
+//! clock and no version goes into the file.
 
 use std::fs::File;
 use std::io::Write;

@@ -6,7 +6,7 @@
 //! out/.staging/20260101T000000Z-b0.csv.0    a finished file before its link
 //! ```
 //!
-//! What `prepare` returns names every part with the length that is durable, so a later generation takes open spans up
+//! A file in an output directory is whole. What `prepare` returns names every part with the length that is durable, so a later generation takes open spans up
 //! where the commit left them, whatever was appended after it.
 
 use std::collections::{BTreeMap, HashSet};

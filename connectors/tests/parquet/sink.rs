@@ -47,6 +47,7 @@ fn staged(dir: &Path) -> Vec<String> {
 
 #[test]
 fn a_span_becomes_visible_whole_when_the_watermark_has_passed_it() {
+    // A file in an output directory is whole.
     let dir = tempfile::tempdir().unwrap();
     let sink = sink(dir.path());
     let mut writer = opened(&sink);
@@ -72,6 +73,7 @@ fn a_span_becomes_visible_whole_when_the_watermark_has_passed_it() {
 
 #[test]
 fn the_same_rows_give_the_same_bytes_however_they_come() {
+    // The same rows are the same bytes.
     let times = || (0..20_000).map(|row| row / 7);
     let all = rows(times(), 0);
     let write = |order: &dyn Fn(&mut dyn SinkWriter)| {

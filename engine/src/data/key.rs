@@ -1,4 +1,7 @@
-//! Which worker owns a key: frozen for ever, and independent of the number of workers.
+//! Which worker owns a key.
+//!
+//! The group of a key is frozen for ever. It depends neither on the number of workers nor on the version of this crate,
+//! since stored state is found by it.
 
 use std::hash::Hash;
 

@@ -3,6 +3,9 @@
 //! One driver per source and worker. It reads the partition that is furthest behind in event time, so that windows close
 //! as early as they can; it holds the capability at the least watermark of its partitions; and it stops ahead of three
 //! limits: the open epochs (flow control), the slowest other source (lockstep), and nothing to read.
+//!
+//! No source runs more than `epochs_ahead` epochs ahead of what is closed. So a slow sink slows the source, instead of
+//! filling the memory between them.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -223,7 +223,7 @@ impl Hold {
             let least = if port == LATE { self.stamp.event_time } else { least };
             assert!(
                 least >= self.stamp.event_time,
-                "nothing is sent below the hold: an event at {least} after a hold at {}",
+                "Nothing is sent below the hold: an event at {least} after a hold at {}",
                 self.stamp.event_time
             );
             let capability = self.capabilities[port].delayed(&Stamp::new(self.stamp.epoch, least));

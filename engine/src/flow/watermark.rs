@@ -1,4 +1,7 @@
 //! The watermark of a partition, record by record: a pure function of the partition's content.
+//!
+//! What is late is decided where it is read, by its own partition's order. What other partitions, workers and steps know at
+//! that moment has no say.
 
 use crate::{Batch, Duration, EventTime};
 

@@ -1,7 +1,8 @@
 //! The driver of a sink: settles rows, sorts them, deals them to buckets, and publishes what is closed.
 //!
 //! A row waits until the watermark has passed its event time; rows leave sorted by event time and then by the record's
-//! own order, so that neither arrival nor hash order nor the number of workers is seen in the output.
+//! own order. A result never depends on arrival, batch borders, worker count or hash order; this is the last place where
+//! one of them could show.
 
 use std::rc::Rc;
 use std::sync::Arc;

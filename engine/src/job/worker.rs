@@ -1,6 +1,6 @@
 //! The step loop of a worker.
 //!
-//! We own it, so that a panic or a stop ends every worker within the time of a step: a panic is caught in its worker, the
+//! A panic in a closure ends the job, never the process. We own the loop, so that a panic or a stop ends every worker within the time of a step: a panic is caught in its worker, the
 //! stop flag is raised, and each worker drops its dataflows and returns. An embedding host lives on.
 
 use std::cell::RefCell;

@@ -1,4 +1,7 @@
-//! The only place that asks what time it is.
+//! The time of day, as a parameter.
+//!
+//! Only the clock asks what time it is. Everything else is handed one, so that a test holds it still and a replay does not
+//! see it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

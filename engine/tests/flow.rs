@@ -1,0 +1,209 @@
+//! What the drivers of the flow promise of every step and connector, whoever wrote it.
+//!
+//! Would catch: a step that sends what nobody waits for any more, a job whose memory grows with its input, a panic that
+//! takes the process along, and a key that changes its owner with a new version.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use dualgauge_engine::flow::{NodeSpec, Outputs};
+use dualgauge_engine::{
+    Batch, Duration, Durations, Epoch, ErrorKind, Event, EventTime, Flow, Job, KeyGroup, Limits, Listing, Next, Offset,
+    Partition, PartitionReader, Record, Result, Scan, Sink, SinkWriter, Source, SourceBatch, Step, record,
+};
+
+#[record]
+struct Number {
+    #[event_time]
+    time: EventTime,
+    value: u64,
+}
+
+fn number(value: u64) -> Number {
+    Number { time: EventTime::default() + (value as i64).seconds(), value }
+}
+
+/// The numbers below an end, one to a batch and a second apart, and how many of them have been read.
+#[derive(Clone)]
+struct Numbers {
+    end: u64,
+    read: Arc<AtomicU64>,
+}
+
+fn numbers(end: u64) -> Numbers {
+    Numbers { end, read: Arc::default() }
+}
+
+impl Source for Numbers {
+    fn describe(&self) -> String {
+        "numbers".to_string()
+    }
+
+    fn bounded(&self) -> bool {
+        true
+    }
+
+    fn partitions(&self, _: &Scan) -> Result<Listing> {
+        let partition = Partition { bound: Some(EventTime::default()), ..Partition::new("numbers") };
+        Ok(Listing { partitions: vec![partition], ..Listing::default() })
+    }
+
+    fn open(&self, _: &Partition, _: Option<&Offset>, _: &Scan) -> Result<Box<dyn PartitionReader>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl PartitionReader for Numbers {
+    fn next(&mut self) -> Result<Next> {
+        let value = self.read.fetch_add(1, Ordering::SeqCst);
+        if value == self.end {
+            return Ok(Next::End);
+        }
+        let (row, next) = (number(value), number(value + 1));
+        let rows = Number::encode(std::iter::once(&row));
+        Ok(Next::Batch(SourceBatch { rows, offset_after: Offset::at(next.value), bound_after: Some(next.time) }))
+    }
+}
+
+/// A sink that notes, whenever an epoch closes, which one and how much the source had read by then.
+#[derive(Clone)]
+struct Watch {
+    read: Arc<AtomicU64>,
+    closed: Arc<Mutex<Vec<(Epoch, u64)>>>,
+}
+
+fn watch(numbers: &Numbers) -> Watch {
+    Watch { read: Arc::clone(&numbers.read), closed: Arc::default() }
+}
+
+impl Sink for Watch {
+    fn describe(&self) -> String {
+        "watch".to_string()
+    }
+
+    fn check(&self, _: &SchemaRef) -> Result<()> {
+        Ok(())
+    }
+
+    fn open(&self, _: usize, _: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl SinkWriter for Watch {
+    fn write(&mut self, _: &[EventTime], _: &RecordBatch) -> Result<()> {
+        Ok(())
+    }
+
+    fn prepare(&mut self, epoch: Epoch, _: EventTime) -> Result<Vec<u8>> {
+        self.closed.lock().unwrap().push((epoch, self.read.load(Ordering::SeqCst)));
+        Ok(Vec::new())
+    }
+
+    fn commit(&mut self, _: Epoch, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn recover(&mut self, _: Epoch, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Says that it keeps nothing, and emits what it kept when the watermark moves.
+struct Liar {
+    kept: Vec<Event<Number>>,
+}
+
+impl Step for Liar {
+    type In = Number;
+    type Out = Number;
+    type Late = Number;
+
+    fn apply(&mut self, batch: Batch<Number>, _: EventTime, _: &mut Outputs<Number, Number>) {
+        self.kept.extend(batch.events);
+    }
+
+    fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Number, Number>) {
+        if watermark == EventTime::MAX {
+            self.kept.drain(..).for_each(|event| out.emit.give(event.time, event.data));
+        }
+    }
+
+    fn holds(&self) -> Option<EventTime> {
+        None
+    }
+}
+
+#[test]
+fn a_step_that_emits_below_its_hold_is_named() {
+    // Nothing is sent below the hold.
+    let source = numbers(10);
+    let job = Job::new(|flow: &Flow<'_>| {
+        let numbers = flow.source::<Number>("numbers");
+        numbers.local_step(NodeSpec::stateful("liar", "liar"), Liar { kept: Vec::new() }).sink("out");
+    });
+    let error = job.sink("out", watch(&source)).source("numbers", source).run().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Panic);
+    let message = error.to_string();
+    assert!(message.contains("liar liar at ") && message.contains("Nothing is sent below the hold"), "{message}");
+}
+
+#[test]
+fn a_source_waits_for_the_epochs_to_close() {
+    // No source runs more than `epochs_ahead` epochs ahead of what is closed.
+    let (rows, ahead) = (5, 3);
+    let source = numbers(200);
+    let watch = watch(&source);
+    let closed = Arc::clone(&watch.closed);
+    let limits = Limits {
+        epoch_rows: rows,
+        epochs_ahead: ahead,
+        epoch_interval: Duration::MAX,
+        lockstep: Duration::MAX,
+        ..Limits::default()
+    };
+    let job = Job::new(|flow: &Flow<'_>| flow.source::<Number>("numbers").sink("out"));
+    job.source("numbers", source).sink("out", watch).limits(limits).run().unwrap();
+    let closed = closed.lock().unwrap();
+    assert!(closed.len() > 10, "epochs close while the source reads, not at its end: {closed:?}");
+    for (epoch, read) in closed.iter() {
+        assert!(*read <= (epoch.0 + ahead) * rows as u64 + 1, "{read} rows were read before epoch {epoch} closed");
+    }
+}
+
+#[test]
+fn a_panic_in_a_closure_is_an_error_that_names_the_step_on_any_number_of_workers() {
+    // A panic in a closure ends the job, never the process.
+    for workers in [1, 2, 3] {
+        let source = numbers(1_000);
+        let job = Job::new(|flow: &Flow<'_>| {
+            let doomed = flow.source::<Number>("numbers").transform(NodeSpec::stateless("doomed"), |batch| {
+                batch.transform(|event, out| {
+                    assert!(event.data.value < 500, "value {} is too large", event.data.value);
+                    out.push(event);
+                })
+            });
+            doomed.sink("out");
+        });
+        let job = job.sink("out", watch(&source)).source("numbers", source).workers(workers);
+        let error = job.run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Panic);
+        let message = error.to_string();
+        assert!(message.starts_with("doomed at ") && message.ends_with("value 500 is too large"), "{message}");
+    }
+}
+
+#[test]
+fn keys_of_every_width_keep_their_group() {
+    // The group of a key is frozen for ever.
+    let groups = [KeyGroup::of(&7_u64), KeyGroup::of(&"apple".to_string()), KeyGroup::of(&(1_u32, -1_i64))];
+    assert_eq!(groups[..2], [KeyGroup(175), KeyGroup(241)]);
+    assert_eq!(KeyGroup::of(&7_u64), KeyGroup::of(&7_i64), "keys of one width and the same bytes are of one group");
+    for workers in 1..=256 {
+        for group in groups {
+            assert!(group.owner(workers) < workers);
+        }
+    }
+}
