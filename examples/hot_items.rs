@@ -99,7 +99,7 @@ fn live(dir: &Path) -> Result<Run, Box<dyn Error>> {
 fn both(archive: &Path, log: &Path) -> Result<Run, Box<dyn Error>> {
     let mut feed = LiveFeed::create(log, feed_options())?;
     feed.append(Table::Bids.rows(EVENTS) / 2)?;
-    let archived = feed.archive(archive)?;
+    let archived = feed.archive(archive, 1 << 18)?;
     let source = Hybrid::archived(archive, log)?;
     let feeder = thread::spawn(move || feed.run());
     let run = Run::of("both", source)?;

@@ -165,15 +165,7 @@ fn options_that_cannot_be_meant_are_refused() {
 /// A feed of the first events into three partitions.
 fn feed(dir: &std::path::Path) -> LiveFeed {
     let (disorder, batch_rows) = (300.millis(), 100);
-    let archive_file_rows = 650;
-    let options = FeedOptions {
-        events: EVENTS,
-        disorder,
-        partitions: 3,
-        batch_rows,
-        archive_file_rows,
-        ..FeedOptions::default()
-    };
+    let options = FeedOptions { events: EVENTS, disorder, partitions: 3, batch_rows, ..FeedOptions::default() };
     LiveFeed::create(dir, options).unwrap()
 }
 
@@ -213,7 +205,7 @@ fn an_archive_says_which_offsets_it_holds_and_holds_them() {
     let dir = tempfile::tempdir().unwrap();
     let mut feed = feed(&dir.path().join("log"));
     feed.append(1_234).unwrap(); // ends within a batch: 434, 400 and 400 rows by partition
-    let archived = feed.archive(dir.path().join("archive")).unwrap();
+    let archived = feed.archive(dir.path().join("archive"), 650).unwrap();
     feed.run().unwrap();
     assert_eq!((archived.rows, archived.files), (1_234, 2));
 

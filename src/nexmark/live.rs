@@ -28,23 +28,13 @@ pub struct FeedOptions {
     pub partitions: u32,
     /// How many bids are appended to a partition at once, and acknowledged together.
     pub batch_rows: u64,
-    /// How many rows a file of an archive holds.
-    pub archive_file_rows: usize,
 }
 
 impl Default for FeedOptions {
     /// A million events at 10,000 a second, a second out of order at most, in two partitions.
     fn default() -> FeedOptions {
         let (events, rate, seed) = (1_000_000, 10_000, 42);
-        FeedOptions {
-            events,
-            rate,
-            seed,
-            disorder: 1.seconds(),
-            partitions: 2,
-            batch_rows: 4096,
-            archive_file_rows: 1 << 18,
-        }
+        FeedOptions { events, rate, seed, disorder: 1.seconds(), partitions: 2, batch_rows: 4096 }
     }
 }
 
@@ -75,10 +65,10 @@ impl LiveFeed {
     /// A feed into a new log in `dir`. Nothing is appended yet.
     ///
     /// # Errors
-    /// Options that ask for nothing (a rate, batches or files of zero), a log that exists already, or a disk that refuses.
+    /// Options that ask for nothing (a rate or batches of zero), a log that exists already, or a disk that refuses.
     pub fn create(dir: impl AsRef<Path>, options: FeedOptions) -> Result<LiveFeed> {
-        if options.rate == 0 || options.batch_rows == 0 || options.archive_file_rows == 0 {
-            return Err(Error::usage("the rate of events and the rows of a batch and of a file are above zero"));
+        if options.rate == 0 || options.batch_rows == 0 {
+            return Err(Error::usage("the rate of events and the rows of a batch are above zero"));
         }
         let layout = Layout::partitions(options.partitions).event_time("date_time");
         let log = Log::create(dir, &Bid::schema(), layout)?;
@@ -156,12 +146,16 @@ impl LiveFeed {
     }
 
     /// Writes the bids that were appended so far as history into `dir`: Parquet files whose footers say which offsets of
-    /// the log they hold, so that a job can read them first and go on in the log without a gap and without a repeat.
+    /// the log they hold, so that a job can read them first and go on in the log without a gap and without a repeat. A
+    /// file has at most `file_rows` rows.
     ///
     /// # Errors
-    /// A directory that is not empty, or a disk that refuses.
-    pub fn archive(&self, dir: impl AsRef<Path>) -> Result<TableSummary> {
-        let FeedOptions { events, disorder, partitions, archive_file_rows, .. } = self.options;
+    /// Files without rows, a directory that is not empty, or a disk that refuses.
+    pub fn archive(&self, dir: impl AsRef<Path>, file_rows: usize) -> Result<TableSummary> {
+        if file_rows == 0 {
+            return Err(Error::usage("the rows of a file are above zero"));
+        }
+        let FeedOptions { events, disorder, partitions, .. } = self.options;
         let arrivals = self.generator.arrivals(Table::Bids, 0..events, disorder).take(self.appended as usize);
         let covered =
             |partition| Covered { log: self.log.id(), partition, from: 0, to: 0, watermark_max_time: EventTime::MIN };
@@ -178,7 +172,7 @@ impl LiveFeed {
             let held: Vec<&Covered> = covers.iter().filter(|part| part.from < part.to).collect();
             vec![(COVERS.to_owned(), serde_json::to_string(&held).expect("numbers and text become JSON"))]
         };
-        let layout = FileLayout { rows: archive_file_rows, row_group_rows: 1 << 16 };
+        let layout = FileLayout { rows: file_rows, row_group_rows: 1 << 16 };
         write_table(&self.generator, Table::Bids, arrivals, dir.as_ref(), layout, footer)
     }
 
