@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, Weak};
 
 use arrow_schema::Schema;
 use dualgauge_engine::{Error, Offset, Result};
@@ -33,8 +33,8 @@ pub(super) struct ParquetFile {
     identity: Identity,
     proof: [u8; 32],
     metadata: ArrowReaderMetadata,
-    /// The same with the page index, read when somebody asks; `None` where there is none that can be used.
-    indexed: OnceLock<Option<ArrowReaderMetadata>>,
+    /// The same with the page index, for as long as somebody reads by it: an index is large, and history is long.
+    indexed: Mutex<Weak<ArrowReaderMetadata>>,
 }
 
 /// What tells cheaply that a file is still the one whose footer was read.
@@ -76,7 +76,7 @@ impl ParquetFile {
             identity,
             proof: hash.finalize().into(),
             metadata,
-            indexed: OnceLock::new(),
+            indexed: Mutex::default(),
         })
     }
 
@@ -138,7 +138,11 @@ impl ParquetFile {
     }
 
     /// The footer with the page index, if the file has one that can be read. A damaged index is as none: it only helps.
-    pub(super) fn indexed(&self) -> Option<&ArrowReaderMetadata> {
+    pub(super) fn indexed(&self) -> Option<Arc<ArrowReaderMetadata>> {
+        let mut indexed = self.indexed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(known) = indexed.upgrade() {
+            return Some(known);
+        }
         let load = || {
             let file = Chunks::new(self.reopen().ok()?, self.identity.len, []);
             check_page_index(self.metadata.metadata(), &file).ok()?;
@@ -152,7 +156,9 @@ impl ParquetFile {
             })
             .ok()
         };
-        self.indexed.get_or_init(load).as_ref()
+        let loaded = load().map(Arc::new)?;
+        *indexed = Arc::downgrade(&loaded);
+        Some(loaded)
     }
 }
 

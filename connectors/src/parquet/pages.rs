@@ -34,7 +34,8 @@ impl Pages {
         let roots = file.metadata().parquet_schema();
         let leaf = (0..roots.num_columns()).find(|leaf| roots.get_column_root_idx(*leaf) == column.root)?;
         plain.column(leaf).column_index_offset().and(plain.column(leaf).offset_index_offset())?;
-        let metadata = file.indexed()?.metadata();
+        let indexed = file.indexed()?;
+        let metadata = indexed.metadata();
         let (index, offsets) = (metadata.column_index()?, metadata.offset_index()?);
         let pages = guarded("page index", || {
             let converter =

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use dualgauge_engine::{EventTime, Next, Offset, PartitionReader, Result, Scan, SourceBatch};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+};
 
 use super::file::ParquetFile;
 use super::guard::guarded;
@@ -15,6 +17,8 @@ use super::time_column::TimeColumn;
 /// Reads a row group; its offsets count the rows of the group.
 pub(super) struct GroupReader {
     file: Arc<ParquetFile>,
+    /// Kept for the next group of the file, which is opened before this one is let go.
+    _indexed: Option<Arc<ArrowReaderMetadata>>,
     group: usize,
     /// `None` once the rows are exhausted, or decoding them failed.
     batches: Option<ParquetRecordBatchReader>,
@@ -44,6 +48,7 @@ impl GroupReader {
         scan: &Scan,
     ) -> Result<GroupReader> {
         let rows = file.metadata().metadata().row_group(group).num_rows() as u64;
+        let indexed = file.indexed();
         let pages = Pages::of(&file, group, &column, range);
         let mut wanted = pages.as_ref().map_or(0..rows, |pages| pages.wanted(scan));
         wanted.start = wanted.start.max(offset.map_or(0, |offset| offset.position)).min(wanted.end);
@@ -57,7 +62,7 @@ impl GroupReader {
             None if sorted_by(&file, group, &column) => Bounds::Sorted { column, reached: range.0 },
             None => Bounds::Group(range.0),
         };
-        Ok(GroupReader { file, group, batches, position: wanted.start, bounds })
+        Ok(GroupReader { _indexed: indexed, file, group, batches, position: wanted.start, bounds })
     }
 }
 
@@ -105,7 +110,8 @@ fn batches(
     guarded(format_args!("file {}: row group {group}", file.name), || {
         let whole = *wanted == (0..rows);
         // With the page index, pages before the first wanted row are not even decompressed.
-        let metadata = if whole { file.metadata() } else { file.indexed().unwrap_or(file.metadata()) };
+        let indexed = if whole { None } else { file.indexed() };
+        let metadata = indexed.as_deref().unwrap_or(file.metadata());
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
             .with_row_groups(vec![group])
             .with_projection(mask)

@@ -120,6 +120,15 @@ struct OpenPartition {
     waiting_since: Option<Duration>,
 }
 
+impl OpenPartition {
+    /// The event time at which it is its turn to be read. One that has reached its last comes first: it is all but
+    /// read, and what its reader holds is to be let go.
+    fn due(&self) -> EventTime {
+        let progress = self.watermark.progress();
+        if self.partition.upper.is_some_and(|upper| upper <= progress) { EventTime::MIN } else { progress }
+    }
+}
+
 /// What one turn came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
@@ -248,13 +257,13 @@ impl SourceDriver {
         &mut self,
         output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>,
     ) -> Result<Turn> {
-        self.open.sort_by_key(|open| open.watermark.progress());
+        self.open.sort_by_key(OpenPartition::due);
         let limit = self.context.control.borrow().slowest() + self.shared.limits.lockstep;
         let drops_bad_records = self.drops_bad_records();
         let mut at = 0;
         while at < self.open.len() {
             let open = &mut self.open[at];
-            if open.watermark.progress() > limit {
+            if open.due() > limit {
                 return Ok(Turn::Blocked);
             }
             match open.reader.next() {
