@@ -131,6 +131,11 @@ impl Log {
         self.identity.event_time.map(|index| self.identity.schema.field(index).name().as_str())
     }
 
+    /// The identity that the log was created with, in hexadecimal digits: what a file that covers a part of it names.
+    pub fn id(&self) -> String {
+        identity::hex(&self.identity.id)
+    }
+
     /// The directory of the log.
     pub fn path(&self) -> &Path {
         &self.dir

@@ -66,11 +66,11 @@ pub(super) fn layout(sizes: &[Size], inputs: &[Vec<usize>]) -> Layout {
     let mut layers: Vec<Vec<usize>> = layers.into_values().collect();
     for sweep in 0..SWEEPS {
         let reorder = sweep < SWEEPS / 2;
-        for at in 0..layers.len() {
-            settle(&mut slots, &mut layers[at], reorder, |slot| &slot.above);
+        for layer in &mut layers {
+            settle(&mut slots, layer, reorder, |slot| &slot.above);
         }
-        for at in (0..layers.len()).rev() {
-            settle(&mut slots, &mut layers[at], reorder, |slot| &slot.below);
+        for layer in layers.iter_mut().rev() {
+            settle(&mut slots, layer, reorder, |slot| &slot.below);
         }
     }
     draw(slots, &layers, sizes, chains)
