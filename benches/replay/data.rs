@@ -14,7 +14,7 @@ pub fn bids(count: u64) -> PathBuf {
     if !done.exists() {
         eprintln!("making {count} bids in {} (once)", root.display());
         let _ = std::fs::remove_dir_all(&root);
-        let events = count * 50 / 46;
+        let events = Table::Bids.event(count - 1) + 1;
         let options = Options { events, rate: RATE, tables: vec![Table::Bids], ..Options::new(&root) };
         let summary = nexmark::generate(&options).expect("a disk with room");
         eprint!("{summary}");

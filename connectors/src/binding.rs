@@ -9,8 +9,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use dualgauge_engine::flow::{BadRecords, SourceOptions};
-use dualgauge_engine::{Duration, Error, Result, Sink, Source};
+use dualgauge_engine::{Duration, Error, EventTime, Result, Sink, Source};
 
+use crate::hybrid::Hybrid;
 use crate::suggest::did_you_mean;
 use crate::text::{Format, TextSink, TextSource};
 use crate::{csv, json, log, parquet};
@@ -61,6 +62,28 @@ pub fn source(text: &str) -> Result<Box<dyn Source>> {
 pub fn source_options(text: &str) -> Result<SourceOptions> {
     let (_, mut binding) = parse(text)?;
     shared(&mut binding).map_err(|error| error.at(format!("`{text}`")))
+}
+
+/// History and live behind each other: the second binding goes on where the first one ends.
+///
+/// Without a seam, the files must be those that were archived from the log: they say themselves where they end. Any two
+/// sources can be cut at an event time.
+///
+/// # Errors
+/// As for [`source`]; two sources that need a seam and have none; files that do not fit the log.
+pub fn hybrid(history: &str, live: &str, seam: Option<EventTime>) -> Result<Box<dyn Source>> {
+    let (before, after) = (source(history)?, source(live)?);
+    if let Some(seam) = seam {
+        return Ok(Box::new(Hybrid::of(before.into(), after.into(), seam)));
+    }
+    let ((files, at), (log, behind)) = (parse(history)?, parse(live)?);
+    if files.scheme != "parquet" || log.scheme != "log" || after.bounded() {
+        return Err(Error::usage(format!(
+            "`{history},{live}`: where the one ends and the other begins is known only of Parquet files and the followed \
+             log that they were archived from; say the seam, an event time"
+        )));
+    }
+    Ok(Box::new(Hybrid::archived(at.path, behind.path).map_err(|error| error.at(format!("`{history},{live}`")))?))
 }
 
 /// The bindings in a list with commas between them: `parquet:data/bids/,log:data/live/bids` is two.

@@ -47,6 +47,16 @@ impl From<Exit> for ExitCode {
     }
 }
 
+impl From<&Error> for Exit {
+    fn from(error: &Error) -> Exit {
+        match error.kind() {
+            ErrorKind::Usage => Exit::Usage,
+            ErrorKind::Panic => Exit::Panicked,
+            ErrorKind::Data | ErrorKind::Environment | ErrorKind::Stopped => Exit::Failed,
+        }
+    }
+}
+
 /// Tells the error, and how the program exits for it.
 pub(super) fn told(error: &Error, err: &mut dyn Write) -> Exit {
     // Nobody is left to tell when standard error is closed.
@@ -60,9 +70,5 @@ pub(super) fn told(error: &Error, err: &mut dyn Write) -> Exit {
         }
         _ => writeln!(err, "error: {error}"),
     };
-    match error.kind() {
-        ErrorKind::Usage => Exit::Usage,
-        ErrorKind::Panic => Exit::Panicked,
-        ErrorKind::Data | ErrorKind::Environment | ErrorKind::Stopped => Exit::Failed,
-    }
+    error.into()
 }

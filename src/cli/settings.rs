@@ -97,6 +97,10 @@ impl Settings {
         {
             return Err(Error::usage(format!("nothing is from {from} to {to}; `to` is after `from`")));
         }
+        if self.seam.is_some() && !self.sources.iter().any(|(_, binding)| binding::parts(&binding.text).len() == 2) {
+            let example = "such as bids=parquet:data/bids/,log:data/live/bids";
+            return Err(Error::usage(format!("a seam is for a source of history and live, {example}; there is none")));
+        }
         job = self.from.into_iter().fold(job, Job::from);
         job = self.to.into_iter().fold(job, Job::to);
         job = self.until.into_iter().fold(job, Job::until);
@@ -122,8 +126,8 @@ impl Settings {
             [one] => Ok((binding::source(one)?.into(), binding::source_options(one)?)),
             // What the graph should assume of the order is a matter of the live part: history knows its bounds.
             [history, live] => {
-                let source = hybrid(binding::source(history)?, binding::source(live)?, self.seam)?;
-                Ok((source, binding::source_options(live)?))
+                let source = binding::hybrid(history, live, self.seam)?;
+                Ok((source.into(), binding::source_options(live)?))
             }
             parts => {
                 let count = parts.len();
@@ -131,12 +135,6 @@ impl Settings {
             }
         }
     }
-}
-
-/// History, then live.
-fn hybrid(history: Box<dyn Source>, live: Box<dyn Source>, _seam: Option<EventTime>) -> Result<Arc<dyn Source>> {
-    let (history, live) = (history.describe(), live.describe());
-    Err(Error::usage(format!("{history},{live}: history and live behind each other are not offered; bind one of them")))
 }
 
 fn merge(over: &mut Vec<(String, Binding)>, below: Vec<(String, Binding)>) {

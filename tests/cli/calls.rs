@@ -35,6 +35,8 @@ fn every_wrong_call_is_a_usage_error_that_says_what_was_expected() {
         (with(&["--to", "noon"]), &["'noon' for '--to <TIME>'"]),
         (with(&["--until", "noon"]), &["'noon' for '--until <TIME>'"]),
         (with(&["--seam", "noon"]), &["'noon' for '--seam <TIME>'"]),
+        (with(&["--seam", "2026-01-01"]), &["a seam is for a source of history and live"]),
+        (vec!["run", "--source", "bids=csv:a,csv:b"], &["`csv:a,csv:b`", "say the seam"]),
         (with(&["--from", "2026-01-02", "--to", "2026-01-01"]), &["`to` is after `from`"]),
         (with(&["--workers", "two"]), &["'two' for '--workers <COUNT>'"]),
         (with(&["--workers", "0"]), &["a job has 1 to 256"]),

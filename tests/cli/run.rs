@@ -62,6 +62,22 @@ fn a_live_source_ends_at_until_and_history_does_not() {
 }
 
 #[test]
+fn history_and_live_meet_at_the_seam() {
+    let data = Data::of_seconds(60);
+    let both =
+        format!("{},csv:{}?follow=true", data.bind("bids", "parquet", "bids.parquet"), data.path("bids.csv").display());
+    let out = data.bind("hot_items", "csv", "out.csv");
+    let times = ["--seam", "1970-01-01T00:00:25Z", "--until", "1970-01-01T00:00:50Z"];
+    let answer = call(&[&["run", "--source", &both, "--sink", &out], &times[..]].concat());
+    assert_eq!(answer.exit, Exit::Done, "{}", answer.err);
+    let lines = data.lines("out.csv");
+    assert_eq!(lines.len(), 10, "two auctions in five windows");
+    assert!(lines.iter().all(|line| line.ends_with(",5")), "each bid once: {lines:?}");
+    let plan = call(&["plan", "--source", &both, "--seam", "1970-01-01T00:00:25Z"]).out;
+    assert!(plan.contains("row groups    2 to read") && plan.contains("live          1 partition"), "{plan}");
+}
+
+#[test]
 fn options_of_a_binding_override_those_of_the_graph() {
     let data = Data::of_seconds(10);
     data.write(

@@ -102,16 +102,26 @@ fn settle(slots: &mut [Slot], layer: &mut [usize], reorder: bool, neighbours: im
     if reorder {
         layer.sort_by(|&a, &b| slots[a].x.total_cmp(&slots[b].x));
     }
-    // Pushing only to the right would drift, so the layer as a whole goes back by what it was pushed in the mean.
-    let wished: f64 = layer.iter().map(|&id| slots[id].x).sum();
-    for pair in 1..layer.len() {
-        let (left, right) = (layer[pair - 1], layer[pair]);
-        let least = slots[left].x + (slots[left].width + slots[right].width) / 2.0 + GAP;
-        slots[right].x = slots[right].x.max(least);
+    // Those that would overlap become a block at the mean of their wishes; the rest stay where they wish to be. A block
+    // is the number of its slots and the sum of where each would have the layer start.
+    let mut blocks: Vec<(usize, f64)> = Vec::new();
+    let mut places = Vec::with_capacity(layer.len());
+    let mut place = 0.0;
+    for (at, &id) in layer.iter().enumerate() {
+        if at > 0 {
+            place += (slots[layer[at - 1]].width + slots[id].width) / 2.0 + GAP;
+        }
+        places.push(place);
+        let mut block = (1, slots[id].x - place);
+        while let Some(&(count, sum)) = blocks.last().filter(|last| last.1 / last.0 as f64 > block.1 / block.0 as f64) {
+            block = (block.0 + count, block.1 + sum);
+            blocks.pop();
+        }
+        blocks.push(block);
     }
-    let got: f64 = layer.iter().map(|&id| slots[id].x).sum();
-    for &id in layer.iter() {
-        slots[id].x -= (got - wished) / layer.len() as f64;
+    let starts = blocks.iter().flat_map(|&(count, sum)| std::iter::repeat_n(sum / count as f64, count));
+    for ((&id, place), start) in layer.iter().zip(places).zip(starts) {
+        slots[id].x = start + place;
     }
 }
 

@@ -23,7 +23,7 @@ rect { fill: #ffffff; stroke: #9aa5b1; stroke-width: 1.2 }
 .source rect { fill: #e3f5ec; stroke: #3a9d6e } .sink rect { fill: #fdf1dc; stroke: #d08a1d }
 .stateful rect { fill: #eaf1fd; stroke: #2f6fd0; stroke-width: 2.8 } .timing rect { stroke: #c23b3b; stroke-dasharray: 6 4 }
 path { fill: none; stroke: #7b8794; stroke-width: 1.4 } .keyed { stroke: #2f6fd0; stroke-width: 2.6 }
-.label { font-size: 11px; fill: #2f6fd0; text-anchor: start }
+.label { font-size: 11px; fill: #2f6fd0; stroke: #ffffff; stroke-width: 4; paint-order: stroke }
 ";
 
 pub(super) fn draw(graph: &Graph) -> String {
@@ -107,7 +107,7 @@ fn draw_edge(svg: &mut String, edge: &Route, keyed: bool) {
     if keyed {
         let (x, y) = edge.points[edge.points.len() - 1];
         let (x0, y0) = edge.points[edge.points.len() - 2];
-        let (x, y) = ((x + x0) / 2.0 + 8.0, (y + y0) / 2.0 + 4.0);
+        let (x, y) = ((x + x0) / 2.0, (y + y0) / 2.0 + 4.0);
         writeln!(svg, "<text class=\"label\" x=\"{x:.1}\" y=\"{y:.1}\">by key</text>").expect("a string takes all");
     }
 }

@@ -41,7 +41,8 @@ pub(crate) fn append(append: &Append) -> Result<()> {
     let scan = Scan { schema, event_time: String::new(), from: None, to: None, batch_rows: 8192 };
     let rows = copy(source.as_ref(), &scan, &mut writer)?;
     let offset = if append.seal { writer.seal()? } else { writer.commit()? };
-    eprintln!("{rows} rows appended; partition {} now ends at offset {offset}", append.partition);
+    let noun = if rows == 1 { "row" } else { "rows" };
+    eprintln!("{rows} {noun} appended; partition {} now ends at offset {offset}", append.partition);
     Ok(())
 }
 

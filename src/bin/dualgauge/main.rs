@@ -2,6 +2,7 @@
 
 mod append;
 mod log;
+mod nexmark;
 mod schema;
 mod tail;
 
@@ -9,7 +10,6 @@ use std::process::ExitCode;
 
 use clap::Command;
 use dualgauge::cli::Exit;
-use dualgauge::{Error, ErrorKind};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,31 +24,24 @@ fn main() -> ExitCode {
     };
     let done = match matches.subcommand() {
         Some(("log", matches)) => log::call(matches),
+        Some(("nexmark", matches)) => nexmark::call(matches),
         _ => unreachable!("clap requires a subcommand that it knows"),
     };
     match done {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
             eprintln!("error: {error}");
-            exit_of(&error).into()
+            Exit::from(&error).into()
         }
     }
 }
 
 fn command() -> Command {
     Command::new("dualgauge")
-        .about("Logs, without a graph of one's own")
+        .about("Event logs and data to try a graph on")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommand(log::command())
-}
-
-fn exit_of(error: &Error) -> Exit {
-    match error.kind() {
-        ErrorKind::Usage => Exit::Usage,
-        ErrorKind::Panic => Exit::Panicked,
-        ErrorKind::Data | ErrorKind::Environment | ErrorKind::Stopped => Exit::Failed,
-    }
+        .subcommands([log::command(), nexmark::command()])
 }

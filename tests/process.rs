@@ -1,0 +1,177 @@
+//! Whole processes: what only shows from outside, as signals, exit codes and the noise of panics.
+//!
+//! Started with arguments behind `graph`, this program is the command line of a graph, as a user writes it; else it
+//! starts itself, and `dualgauge`, and looks at what they do.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+
+use dualgauge::prelude::*;
+
+#[record]
+struct Bid {
+    auction: u64,
+    #[event_time]
+    date_time: EventTime,
+}
+
+/// Copies bids; says so of the first, and panics at auction 13.
+fn copies(flow: &Flow<'_>) {
+    let bids = flow.source::<Bid>("bids").inspect(|bid| match bid.data.auction {
+        1 => eprintln!("the first bid"),
+        13 => panic!("an unlucky auction"),
+        _ => {}
+    });
+    bids.sink("copies");
+}
+
+fn main() -> ExitCode {
+    if std::env::var_os("COMMAND_LINE_OF_A_GRAPH").is_some() {
+        return dualgauge::main(copies);
+    }
+    // Names are asked for by tools that list tests.
+    if std::env::args().any(|arg| arg == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let checks: [(&str, fn()); 6] = [
+        ("a_run_that_is_done_exits_with_0", a_run_that_is_done_exits_with_0),
+        ("a_wrong_call_exits_with_2", a_wrong_call_exits_with_2),
+        ("a_panic_exits_with_70_and_is_told_once", a_panic_exits_with_70_and_is_told_once),
+        ("ctrl_c_ends_a_live_run_in_order", ctrl_c_ends_a_live_run_in_order),
+        ("a_log_is_appended_to_and_printed", a_log_is_appended_to_and_printed),
+        ("an_auction_house_is_generated", an_auction_house_is_generated),
+    ];
+    for (name, check) in checks {
+        check();
+        println!("test {name} ... ok");
+    }
+    ExitCode::SUCCESS
+}
+
+fn graph(dir: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env("COMMAND_LINE_OF_A_GRAPH", "yes").env_remove("RUST_BACKTRACE").current_dir(dir).args(words);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A directory with `bids.csv`: bids on these auctions, a second apart.
+fn bids(auctions: &[u64]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = auctions.iter().enumerate().map(|(at, auction)| format!("{auction},1970-01-01T00:00:{at:02}Z\n"));
+    std::fs::write(dir.path().join("bids.csv"), format!("auction,date_time\n{}", lines.collect::<String>())).unwrap();
+    dir
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn a_run_that_is_done_exits_with_0() {
+    let dir = bids(&[2, 3]);
+    let output = graph(dir.path(), &["run", "--source", "bids=csv:bids.csv", "--sink", "copies=json:-"]).output();
+    let Output { status, stdout, stderr } = output.unwrap();
+    assert_eq!(status.code(), Some(0), "{}", text(&stderr));
+    let rows = "{\"auction\":2,\"date_time\":\"1970-01-01T00:00:00Z\"}\n{\"auction\":3,\"date_time\":\"1970-01-01T00:00:01Z\"}\n";
+    assert_eq!(text(&stdout), rows, "standard output is the sink's alone");
+    assert!(text(&stderr).starts_with("done in "), "{}", text(&stderr));
+}
+
+fn a_wrong_call_exits_with_2() {
+    let output = graph(bids(&[2]).path(), &["run", "--source", "bits=csv:bids.csv"]).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
+    assert_eq!(text(&output.stderr), "error: unknown source bits; the graph has the sources: bids\n");
+}
+
+fn a_panic_exits_with_70_and_is_told_once() {
+    let dir = bids(&[2, 13]);
+    let output = graph(dir.path(), &["run", "--source", "bids=csv:bids.csv", "--sink", "copies=csv:out.csv"]).output();
+    let Output { status, stderr, .. } = output.unwrap();
+    assert_eq!(status.code(), Some(70), "{}", text(&stderr));
+    let told = text(&stderr);
+    assert_eq!(told.matches("an unlucky auction").count(), 1, "{told}");
+    assert!(told.starts_with("error: inspect at ") && told.contains("RUST_BACKTRACE=1"), "{told}");
+    assert!(!dir.path().join("out.csv").exists(), "nothing is published");
+}
+
+fn ctrl_c_ends_a_live_run_in_order() {
+    let dir = bids(&[1]);
+    let words = ["run", "--source", "bids=csv:bids.csv?follow=true", "--sink", "copies=csv:out.csv"];
+    let mut child = graph(dir.path(), &words).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("the first bid") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before it read anything");
+    }
+    interrupt(&child);
+    let status = child.wait().unwrap();
+    let mut told = String::new();
+    stderr.read_to_string(&mut told).unwrap();
+    assert_eq!(status.code(), Some(1), "{told}");
+    assert!(told.contains("stopped: windows that were half full did not fire"), "{told}");
+    assert!(!dir.path().join("out.csv").exists(), "nothing is published");
+}
+
+fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+fn a_log_is_appended_to_and_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = |words: &[&str], input: &str| -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dualgauge"));
+        command.current_dir(dir.path()).arg("log").args(words);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that refuses the call does not wait for its input.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    };
+    let json = "{\"auction\":1,\"price\":2.5,\"date_time\":\"2026-01-01T00:00:00Z\"}\n";
+    let missing = log(&["append", "bids"], json);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).contains("to create a log, say its --schema"), "{}", text(&missing.stderr));
+    let created = log(&["append", "bids", "--schema", "auction:u64,price:f64?,date_time:timestamp"], json);
+    assert_eq!(created.status.code(), Some(0), "{}", text(&created.stderr));
+    let csv = "auction,price,date_time\n7,,2026-01-01T00:00:05Z\n";
+    let sealed = log(&["append", "bids", "--format", "csv", "--seal"], csv);
+    assert_eq!(text(&sealed.stderr), "1 row appended; partition 0 now ends at offset 2\n");
+    assert_eq!(log(&["append", "bids"], json).status.code(), Some(2), "nothing follows a seal");
+
+    let printed = log(&["tail", "bids", "--follow"], "");
+    let rows = json.to_string() + "{\"auction\":7,\"date_time\":\"2026-01-01T00:00:05Z\"}\n";
+    assert_eq!((printed.status.code(), text(&printed.stdout)), (Some(0), rows));
+    assert_eq!(text(&log(&["tail", "bids", "--format", "csv", "--from", "1"], "").stdout), csv);
+    assert!(text(&log(&["inspect", "bids"], "").stdout).contains("sealed"));
+    assert_eq!(log(&["verify", "bids"], "").status.code(), Some(0));
+
+    let segment =
+        walk(&dir.path().join("bids/p0000")).into_iter().find(|path| path.extension().is_some_and(|e| e == "arrows"));
+    let segment = segment.unwrap_or_else(|| panic!("{:?}", walk(&dir.path().join("bids/p0000"))));
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() * 3 / 4;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let damaged = log(&["verify", "bids"], "");
+    assert_eq!(damaged.status.code(), Some(1), "{}", text(&damaged.stdout));
+    assert!(text(&damaged.stderr).contains("the log is damaged"), "{}", text(&damaged.stderr));
+}
+
+fn an_auction_house_is_generated() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dualgauge"));
+    let words = ["nexmark", "generate", "data", "--events", "1000", "--table", "bids", "--disorder", "1s"];
+    let output = command.current_dir(dir.path()).args(words).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).starts_with("bids") && text(&output.stdout).contains("920 rows"),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_eq!(walk(&dir.path().join("data")), [dir.path().join("data/bids")]);
+}
+
+fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
