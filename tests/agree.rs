@@ -116,7 +116,7 @@ fn every_way_of_lying_and_reading_gives_the_same_bytes() {
     three.run().unwrap();
     let mut both = feed(&at("both"), 2, 400);
     both.append(8_000).unwrap();
-    both.archive(at("archive")).unwrap();
+    both.archive(at("archive"), 3_000).unwrap();
     both.run().unwrap();
     let seam = nexmark::START + 17.seconds();
 
@@ -147,7 +147,7 @@ fn a_hole_in_the_history_is_found_before_the_run() {
     let (log, archive) = (dir.path().join("log"), dir.path().join("archive"));
     let mut feed = feed(&log, 1, 500);
     feed.append(6_000).unwrap();
-    feed.archive(&archive).unwrap();
+    feed.archive(&archive, usize::MAX).unwrap();
     Hybrid::archived(&archive, &log).unwrap();
     history(&dir.path().join("plain"), usize::MAX, usize::MAX, Duration::ZERO);
     let refused = Hybrid::archived(dir.path().join("plain/bids"), &log).err().unwrap().to_string();
