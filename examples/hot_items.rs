@@ -67,6 +67,7 @@ fn compare() -> Result<bool, Box<dyn Error>> {
     print_hottest(&runs[0].items);
     println!("{:<8} {:>11} {:>9} {:>9} {:>7}  digest of the output", "run", "bids", "seconds", "M bids/s", "late");
     runs.iter().for_each(Run::print);
+    println!("What is live comes as fast as it is made and synced to the disk, batch by batch.");
     let equal = runs.iter().all(|run| run.digest() == runs[0].digest());
     println!("\n{}", if equal { "One answer." } else { "The answers DIFFER." });
     Ok(equal)
@@ -84,7 +85,7 @@ fn replay(dir: &Path) -> Result<Run, Box<dyn Error>> {
 
 /// Follows the present: a log that a thread appends to while the job runs, until it seals it.
 fn live(dir: &Path) -> Result<Run, Box<dyn Error>> {
-    let mut feed = LiveFeed::create(dir, FeedOptions { events: EVENTS, rate: RATE, ..FeedOptions::default() })?;
+    let mut feed = LiveFeed::create(dir, feed_options())?;
     let source = log::LogSource::of(feed.log().clone());
     let feeder = thread::spawn(move || feed.run());
     let run = Run::of("live", source)?;
@@ -96,7 +97,7 @@ fn live(dir: &Path) -> Result<Run, Box<dyn Error>> {
 /// History first, the present after, in one run: the first half of a log is archived as Parquet files, which say what
 /// they hold of it; the second half is appended while the job runs.
 fn both(archive: &Path, log: &Path) -> Result<Run, Box<dyn Error>> {
-    let mut feed = LiveFeed::create(log, FeedOptions { events: EVENTS, rate: RATE, ..FeedOptions::default() })?;
+    let mut feed = LiveFeed::create(log, feed_options())?;
     feed.append(Table::Bids.rows(EVENTS) / 2)?;
     let archived = feed.archive(archive, 1 << 18)?;
     let source = Hybrid::archived(archive, log)?;
@@ -105,6 +106,11 @@ fn both(archive: &Path, log: &Path) -> Result<Run, Box<dyn Error>> {
     let appended = feeder.join().expect("the feed does not panic")?;
     println!("both:   {} bids archived as history, {} appended meanwhile", grouped(archived.rows), grouped(appended));
     Ok(run)
+}
+
+/// The same bids as in the history, a second out of order at most, in two partitions.
+fn feed_options() -> FeedOptions {
+    FeedOptions { events: EVENTS, rate: RATE, batch_rows: 16_384, ..FeedOptions::default() }
 }
 
 /// What a run of the graph gave.
