@@ -4,11 +4,12 @@
 //! takes the process along, and a key that changes its owner with a new version.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use dualgauge_engine::flow::{NodeSpec, Outputs};
+use dualgauge_engine::job::Turns;
 use dualgauge_engine::{
     Batch, Duration, Durations, Epoch, ErrorKind, Event, EventTime, Flow, Job, KeyGroup, Limits, Listing, Next, Offset,
     Partition, PartitionReader, Record, Result, Scan, Sink, SinkWriter, Source, SourceBatch, Step, record,
@@ -21,8 +22,11 @@ struct Number {
     value: u64,
 }
 
+/// Long before the middle of time, up to which a source may run ahead of one that stands at its beginning.
+const START: EventTime = EventTime::from_millis(-1_000_000_000);
+
 fn number(value: u64) -> Number {
-    Number { time: EventTime::default() + (value as i64).seconds(), value }
+    Number { time: START + (value as i64).seconds(), value }
 }
 
 /// The numbers below an end, one to a batch and a second apart, and how many of them have been read.
@@ -46,7 +50,7 @@ impl Source for Numbers {
     }
 
     fn partitions(&self, _: &Scan) -> Result<Listing> {
-        let partition = Partition { bound: Some(EventTime::default()), ..Partition::new("numbers") };
+        let partition = Partition { bound: Some(START), ..Partition::new("numbers") };
         Ok(Listing { partitions: vec![partition], ..Listing::default() })
     }
 
@@ -67,20 +71,19 @@ impl PartitionReader for Numbers {
     }
 }
 
-/// A sink that notes, whenever an epoch closes, which one and how much the source had read by then.
+/// A sink that counts its rows and keeps none.
 #[derive(Clone)]
-struct Watch {
-    read: Arc<AtomicU64>,
-    closed: Arc<Mutex<Vec<(Epoch, u64)>>>,
+struct Discard {
+    rows: Arc<AtomicU64>,
 }
 
-fn watch(numbers: &Numbers) -> Watch {
-    Watch { read: Arc::clone(&numbers.read), closed: Arc::default() }
+fn discard() -> Discard {
+    Discard { rows: Arc::default() }
 }
 
-impl Sink for Watch {
+impl Sink for Discard {
     fn describe(&self) -> String {
-        "watch".to_string()
+        "discard".to_string()
     }
 
     fn check(&self, _: &SchemaRef) -> Result<()> {
@@ -92,13 +95,13 @@ impl Sink for Watch {
     }
 }
 
-impl SinkWriter for Watch {
-    fn write(&mut self, _: &[EventTime], _: &RecordBatch) -> Result<()> {
+impl SinkWriter for Discard {
+    fn write(&mut self, _: &[EventTime], rows: &RecordBatch) -> Result<()> {
+        self.rows.fetch_add(rows.num_rows() as u64, Ordering::SeqCst);
         Ok(())
     }
 
-    fn prepare(&mut self, epoch: Epoch, _: EventTime) -> Result<Vec<u8>> {
-        self.closed.lock().unwrap().push((epoch, self.read.load(Ordering::SeqCst)));
+    fn prepare(&mut self, _: Epoch, _: EventTime) -> Result<Vec<u8>> {
         Ok(Vec::new())
     }
 
@@ -144,33 +147,68 @@ fn a_step_that_emits_below_its_hold_is_named() {
         let numbers = flow.source::<Number>("numbers");
         numbers.local_step(NodeSpec::stateful("liar", "liar"), Liar { kept: Vec::new() }).sink("out");
     });
-    let error = job.sink("out", watch(&source)).source("numbers", source).run().unwrap_err();
+    let error = job.sink("out", discard()).source("numbers", source).run().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Panic);
     let message = error.to_string();
     assert!(message.contains("liar liar at ") && message.contains("Nothing is sent below the hold"), "{message}");
 }
 
+/// Lets the first worker take many turns before any other takes its first, and notes how much it has read by then.
+struct FirstAlone {
+    turns: Mutex<u64>,
+    passed: Condvar,
+    read: Arc<AtomicU64>,
+    read_alone: Arc<AtomicU64>,
+}
+
+const TURNS_ALONE: u64 = 500;
+
+impl Turns for FirstAlone {
+    fn take(&self, worker: usize) {
+        let mut turns = self.turns.lock().unwrap();
+        while worker > 0 && *turns < TURNS_ALONE {
+            turns = self.passed.wait(turns).unwrap();
+        }
+    }
+
+    fn pass(&self, worker: usize, done: bool) {
+        let mut turns = self.turns.lock().unwrap();
+        if worker == 0 && *turns < TURNS_ALONE {
+            *turns = if done { TURNS_ALONE } else { *turns + 1 };
+            self.read_alone.store(self.read.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+        self.passed.notify_all();
+    }
+
+    fn may_park(&self) -> bool {
+        false
+    }
+}
+
 #[test]
 fn a_source_waits_for_the_epochs_to_close() {
-    // No source runs more than `epochs_ahead` epochs ahead of what is closed.
-    let (rows, ahead) = (5, 3);
-    let source = numbers(200);
-    let watch = watch(&source);
-    let closed = Arc::clone(&watch.closed);
+    // No source runs more than `epochs_ahead` epochs ahead of what is closed. Here nothing is closed, since the second
+    // worker has not begun: the first has time to read 500 rows, and reads three epochs of five.
+    let source = numbers(1_000);
+    let (sink, read_alone) = (discard(), Arc::new(AtomicU64::new(0)));
+    let turns = FirstAlone {
+        turns: Mutex::new(0),
+        passed: Condvar::new(),
+        read: Arc::clone(&source.read),
+        read_alone: Arc::clone(&read_alone),
+    };
     let limits = Limits {
-        epoch_rows: rows,
-        epochs_ahead: ahead,
+        epoch_rows: 5,
+        epochs_ahead: 3,
         epoch_interval: Duration::MAX,
         lockstep: Duration::MAX,
         ..Limits::default()
     };
     let job = Job::new(|flow: &Flow<'_>| flow.source::<Number>("numbers").sink("out"));
-    job.source("numbers", source).sink("out", watch).limits(limits).run().unwrap();
-    let closed = closed.lock().unwrap();
-    assert!(closed.len() > 10, "epochs close while the source reads, not at its end: {closed:?}");
-    for (epoch, read) in closed.iter() {
-        assert!(*read <= (epoch.0 + ahead) * rows as u64 + 1, "{read} rows were read before epoch {epoch} closed");
-    }
+    let job = job.source("numbers", source).sink("out", sink.clone()).limits(limits);
+    job.workers(2).turns(Arc::new(turns)).run().unwrap();
+    assert_eq!(read_alone.load(Ordering::SeqCst), 15);
+    assert_eq!(sink.rows.load(Ordering::SeqCst), 1_000);
 }
 
 #[test]
@@ -187,7 +225,7 @@ fn a_panic_in_a_closure_is_an_error_that_names_the_step_on_any_number_of_workers
             });
             doomed.sink("out");
         });
-        let job = job.sink("out", watch(&source)).source("numbers", source).workers(workers);
+        let job = job.sink("out", discard()).source("numbers", source).workers(workers);
         let error = job.run().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Panic);
         let message = error.to_string();

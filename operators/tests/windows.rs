@@ -59,7 +59,7 @@ fn an_event_below_the_watermark_is_not_late_while_its_window_is_open() {
 #[test]
 fn a_pane_outlives_the_epochs_that_it_was_filled_in() {
     // A waiting pane holds event time, never an epoch. With a row to an epoch, eight epochs close while it waits, and its
-    // result comes in the ninth.
+    // result comes in the ninth. One that held its epoch would never let flow control read the ninth row: no answer at all.
     check(
         "a:1@0 | b:1@1 | a:1@2 | b:1@3 | a:1@4 | b:1@5 | a:1@6 | b:1@7 | a:1@10",
         tumbling_count(Duration::ZERO),

@@ -33,7 +33,7 @@ pub fn write(dir: impl Into<PathBuf>) -> ParquetSink {
     ParquetSink { dir: dir.into(), span: 1.hours(), buckets: 4, options, overwrite: false }
 }
 
-/// Parquet files as a sink; made by [`write`].
+/// Parquet files as a sink; made by [`write`](write()).
 #[derive(Clone, Debug)]
 pub struct ParquetSink {
     dir: PathBuf,

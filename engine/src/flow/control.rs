@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Input;
@@ -93,8 +94,11 @@ impl Control {
 /// The worker's end of the control dataflow.
 pub(crate) struct ControlDataflow {
     control: Rc<RefCell<Control>>,
-    input: Option<InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<(SourceOnWorker, Report)>>>>,
+    input: Option<ReportInput>,
 }
+
+/// Where reports go in, by epoch.
+type ReportInput = InputHandle<u64, CapacityContainerBuilder<Vec<(SourceOnWorker, Report)>>>;
 
 impl ControlDataflow {
     /// Adds the control dataflow to the worker.

@@ -14,8 +14,11 @@ use crate::{Batch, Data, EventTime};
 /// Remembers each result from its first firing until the watermark passes its event time. Nothing is late here: the step
 /// that fires holds the watermark back for as long as it may fire again.
 pub(super) struct Settle<D> {
-    latest: BTreeMap<EventTime, HashMap<u128, (u32, Vec<D>), FixedState>>,
+    latest: BTreeMap<EventTime, Firings<D>>,
 }
+
+/// The number and the rows of each result's latest firing, by its identity.
+type Firings<D> = HashMap<u128, (u32, Vec<D>), FixedState>;
 
 impl<D> Settle<D> {
     pub(super) fn new() -> Settle<D> {

@@ -1,7 +1,7 @@
 //! Keyed state: what is remembered per key, as the program likes.
 //!
-//! [`Process`](process::Process) is the general form: state, timers, any number of outputs. [`Fold`](fold::Fold) and
-//! [`Reduce`](reduce::Reduce) are running totals on top of it. All see each key's events in event-time order.
+//! [`Process`] is the general form: state, timers, any number of outputs. [`Fold`] and
+//! [`Reduce`] are running totals on top of it. All see each key's events in event-time order.
 
 mod fold;
 mod process;
