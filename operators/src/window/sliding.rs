@@ -27,6 +27,27 @@ impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed
     /// Aggregates each key in each window, under the step's durable name.
     ///
     /// A result's event time is its window's last instant. Windows without events have no result.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::{Item, check, seconds};
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::aggregate::max;
+    /// use dualgauge_operators::window::{InWindow, sliding};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// check(
+    ///     "a:7@2 a:3@6 a:5@11",
+    ///     |items| {
+    ///         let windows = items.key_by(|item| item.key.clone()).window(sliding(10.seconds(), 5.seconds()));
+    ///         let highest = windows.aggregate("highest", max(|item: &Item| item.value));
+    ///         highest.map(|pane| format!("{} {}", seconds(pane.window.start), pane.value.unwrap()))
+    ///     },
+    ///     "4.999999 -5 7
+    ///      9.999999 0 7
+    ///      14.999999 5 5
+    ///      19.999999 10 5",
+    /// );
+    /// ```
     #[track_caller]
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
         let spec = NodeSpec::stateful("aggregate", name).detail(self.detail());
