@@ -90,7 +90,8 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, A: Aggregate<D>> Sessions<K, D, 
         let (gap, time) = (self.gap, event.time);
         let key = (self.key)(&event.data);
         let sessions = self.open.entry(key).or_default();
-        let touches = |session: &Open<A::Acc>| session.first - gap < time && time < session.last + gap;
+        // By distances, not by `last + gap`: at the ends of time a sum saturates, and a distance of zero stays zero.
+        let touches = |session: &Open<A::Acc>| session.first - time < gap && time - session.last < gap;
         let Some(at) = sessions.iter().position(touches) else {
             let mut acc = self.aggregate.start();
             self.aggregate.add(&mut acc, time, &event.data);

@@ -101,6 +101,11 @@ impl Grid {
         if end < start + self.slice { end + self.window.slide } else { end }
     }
 
+    /// The end of the window after the one that ends at `end`; there is none behind the end of time.
+    fn end_after(&self, end: EventTime) -> Option<EventTime> {
+        Some(end + self.window.slide).filter(|next| *next > end)
+    }
+
     fn ending(&self, end: EventTime) -> Window {
         Window { start: end - self.window.size, end }
     }
@@ -179,7 +184,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> Clone for FireSliding<K, D, A> {
 impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
     /// The end of the window after the last one that fired, if a merged slice is in it.
     fn next_end(&self) -> Option<EventTime> {
-        let next = self.last_end + self.grid.window.slide;
+        let next = self.grid.end_after(self.last_end)?;
         self.slices.last_slice().filter(|last| next <= *last + self.grid.window.size).map(|_| next)
     }
 
@@ -215,7 +220,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
     ) {
         let (grid, aggregate) = (&self.grid, &self.aggregate.aggregate);
         for ((first_end, start), pane) in panes.iter_mut() {
-            let ends = || std::iter::successors(Some(first_end), |end| Some(*end + grid.window.slide));
+            let ends = || std::iter::successors(Some(first_end), |end| grid.end_after(*end));
             let covering = || ends().take_while(|end| *end <= start + grid.window.size);
             pane.drain_changed(|key, _| {
                 for end in covering() {

@@ -77,7 +77,7 @@ fn sessions(events: &[Judged], lateness: Duration, gap: Duration) -> [Vec<String
         items.sort();
         for session in items.chunk_by(|a, b| b.time - a.time < gap) {
             let window = Window { start: session[0].time, end: session[session.len() - 1].time + gap };
-            panes.push(expected(key, window, session.iter().map(|item| Item::clone(item)).collect()));
+            panes.push(expected(key, window, session.iter().copied().cloned().collect()));
         }
     }
     let late = events.iter().filter(|judged| late(judged)).map(|judged| (judged.item.time, event(&judged.item)));
