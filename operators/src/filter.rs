@@ -9,6 +9,18 @@ pub trait Filter<'s, D: Data> {
     ///
     /// Remembers nothing, and nothing is late for it. On a stream whose results may still be corrected, a result that no
     /// longer passes is retracted.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::{Filter, Map};
+    ///
+    /// check(
+    ///     "a:1@5 b:-2@6 c:3@7",
+    ///     |items| items.filter(|item| item.value > 0).map(|item| item.key),
+    ///     "5 a
+    ///      7 c",
+    /// );
+    /// ```
     #[track_caller]
     fn filter(self, passes: impl Fn(&D) -> bool + 'static) -> Stream<'s, D>;
 }

@@ -7,7 +7,20 @@ use dualgauge_engine::{Data, Event, Stream};
 pub trait FilterMap<'s, D: Data> {
     /// in: `D`; out: what `each(D)` makes of it, at the same event time, if anything.
     ///
-    /// Remembers nothing, and nothing is late for it.
+    /// Remembers nothing, and nothing is late for it. On a stream whose results may still be corrected, a result that
+    /// becomes nothing is retracted.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::FilterMap;
+    ///
+    /// check(
+    ///     "a:1@5 b:300@6 c:3@7",
+    ///     |items| items.filter_map(|item| u8::try_from(item.value).ok().map(|byte| format!("{byte:02x}"))),
+    ///     "5 01
+    ///      7 03",
+    /// );
+    /// ```
     #[track_caller]
     fn filter_map<R: Data>(self, each: impl Fn(D) -> Option<R> + 'static) -> Stream<'s, R>;
 }

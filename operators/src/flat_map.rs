@@ -7,7 +7,21 @@ use dualgauge_engine::{Data, Event, Stream};
 pub trait FlatMap<'s, D: Data> {
     /// in: `D`; out: each item of `each(D)`, at the same event time.
     ///
-    /// Remembers nothing, and nothing is late for it.
+    /// Remembers nothing, and nothing is late for it. On a stream whose results may still be corrected, a correction
+    /// replaces all that was made of the result before.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::FlatMap;
+    ///
+    /// check(
+    ///     "a:2@5 b:0@6 c:1@7",
+    ///     |items| items.flat_map(|item| (0..item.value).map(move |n| format!("{}{n}", item.key))),
+    ///     "5 a0
+    ///      5 a1
+    ///      7 c0",
+    /// );
+    /// ```
     #[track_caller]
     fn flat_map<I>(self, each: impl Fn(D) -> I + 'static) -> Stream<'s, I::Item>
     where

@@ -16,7 +16,27 @@ pub struct KeyedStream<'s, D: Data, L, F> {
 pub trait KeyBy<'s, D: Data, L> {
     /// in: `D`; out: the same, keyed by `key(&D)`.
     ///
-    /// The key is found anew wherever it is needed, so it should be cheap: an integer rather than a string.
+    /// Windows and keyed state follow. It remembers nothing, and nothing is late for it. The key is found anew wherever
+    /// it is needed, so it should be cheap: an integer rather than a string.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::keyed::Fold;
+    /// use dualgauge_operators::KeyBy;
+    ///
+    /// check(
+    ///     "a:1@5 b:2@6 a:3@7",
+    ///     |items| {
+    ///         items.key_by(|item| item.key.clone()).fold("sum", |sum: &mut i64, item| {
+    ///             *sum += item.value;
+    ///             format!("{} {sum}", item.key)
+    ///         })
+    ///     },
+    ///     "5 a 1
+    ///      6 b 2
+    ///      7 a 4",
+    /// );
+    /// ```
     fn key_by<K: Key, F: Fn(&D) -> K + Clone + 'static>(self, key: F) -> KeyedStream<'s, D, L, F>;
 }
 
@@ -29,6 +49,28 @@ impl<'s, D: Data, L: 'static> KeyBy<'s, D, L> for Stream<'s, D, L> {
 impl<D: Data, L, F> KeyedStream<'_, D, L, F> {
     /// Lets the ordered steps (`process`, `fold`, `reduce`) wait for records this late. Zero by default.
     ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::keyed::Reduce;
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// // The record at 7 is three seconds behind the one before it, and the one at 6 four.
+    /// check(
+    ///     "a:1@10 a:2@7 a:4@6",
+    ///     |items| {
+    ///         let keyed = items.key_by(|item| item.key.clone()).allowed_lateness(3.seconds());
+    ///         let totals = keyed.reduce("total", |total, mut item| {
+    ///             item.value += total.value;
+    ///             item
+    ///         });
+    ///         totals.map(|item| item.value.to_string())
+    ///     },
+    ///     "7 2
+    ///      10 3",
+    /// );
+    /// ```
+    ///
     /// # Panics
     /// When negative.
     pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
@@ -40,6 +82,27 @@ impl<D: Data, L, F> KeyedStream<'_, D, L, F> {
     /// Lets the ordered steps see events as they arrive instead of in event-time order.
     ///
     /// That is sooner, but the answer then depends on timing: the listing says so, and a replay may differ from live.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::keyed::Fold;
+    /// use dualgauge_operators::KeyBy;
+    ///
+    /// check(
+    ///     "disorder 10s
+    ///      a:1@5 a:2@4",
+    ///     |items| {
+    ///         let keyed = items.key_by(|item| item.key.clone()).as_arrives();
+    ///         keyed.fold("list", |list: &mut Vec<i64>, item| {
+    ///             list.push(item.value);
+    ///             format!("{list:?}")
+    ///         })
+    ///     },
+    ///     "4 [1, 2]
+    ///      5 [1]",
+    /// );
+    /// ```
     pub fn as_arrives(mut self) -> Self {
         self.as_arrives = true;
         self

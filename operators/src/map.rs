@@ -8,6 +8,18 @@ pub trait Map<'s, D: Data> {
     /// in: `D`; out: `each(D)`, at the same event time.
     ///
     /// Remembers nothing, and nothing is late for it.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::Map;
+    ///
+    /// check(
+    ///     "a:1@5 b:2@7",
+    ///     |items| items.map(|item| format!("{}{}", item.key, 10 * item.value)),
+    ///     "5 a10
+    ///      7 b20",
+    /// );
+    /// ```
     #[track_caller]
     fn map<R: Data>(self, each: impl Fn(D) -> R + 'static) -> Stream<'s, R>;
 }

@@ -17,6 +17,25 @@ pub trait Split<'s, D: Data> {
     /// in: `D`; out: two streams, each event on the one that `side` names, at the same event time.
     ///
     /// Remembers nothing, and nothing is late for it. For more than two, split again.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::{Either, Map, Split, Union};
+    ///
+    /// check(
+    ///     "a:1@5 b:-2@6 c:3@7",
+    ///     |items| {
+    ///         let (gains, losses) = items.split(|item| match item.value {
+    ///             0.. => Either::Left(item.key),
+    ///             loss => Either::Right(-loss),
+    ///         });
+    ///         gains.map(|key| format!("{key} gains")).union(losses.map(|loss| format!("a loss of {loss}")))
+    ///     },
+    ///     "5 a gains
+    ///      6 a loss of 2
+    ///      7 c gains",
+    /// );
+    /// ```
     #[track_caller]
     fn split<A: Data, B: Data>(self, side: impl Fn(D) -> Either<A, B> + 'static) -> (Stream<'s, A>, Stream<'s, B>);
 }

@@ -8,6 +8,23 @@ pub trait Union<'s, D: Data> {
     /// in: two streams of `D`; out: the events of both. Its watermark is the lesser of the two.
     ///
     /// Remembers nothing, and nothing is late for it.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::{Map, Union};
+    ///
+    /// check(
+    ///     "a:1@5 b:2@7",
+    ///     |items| {
+    ///         let keys = items.fork().map(|item| item.key);
+    ///         keys.union(items.map(|item| item.value.to_string()))
+    ///     },
+    ///     "5 1
+    ///      5 a
+    ///      7 2
+    ///      7 b",
+    /// );
+    /// ```
     #[track_caller]
     fn union<M: 'static>(self, other: Stream<'s, D, M>) -> Stream<'s, D>;
 }

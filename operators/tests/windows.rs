@@ -2,8 +2,8 @@
 //! row and of many, under seeded schedules; an answer that depends on any of these fails: A result never depends on
 //! arrival, batch borders, worker count or hash order.
 
-use dualgauge_engine::testing::{Item, check, seconds};
-use dualgauge_engine::{Duration, Durations, Stream};
+use dualgauge_engine::testing::{Item, Script, Step, check, run, seconds};
+use dualgauge_engine::{Duration, Durations, EventTime, Stream};
 use dualgauge_operators::aggregate::{count, sum};
 use dualgauge_operators::window::{InWindow, Pane, session, sliding, tumbling, whole};
 use dualgauge_operators::{KeyBy, Map, Union};
@@ -255,4 +255,41 @@ fn a_late_event_never_revives_a_session() {
         "6.999999 a [0,7) 3
          24.999999 a [20,25) 1",
     );
+}
+
+/// History with two records at either end of time and one between them, in windows of a kind: how many each has.
+macro_rules! at_the_ends_of_time {
+    ($workers:expr, $kind:expr, $lateness:expr) => {{
+        let item = |time| Item { time, key: "a".to_string(), value: 1 };
+        let (start, end) = (item(EventTime::MIN), item(EventTime::MAX));
+        let items = vec![start.clone(), start, item(EventTime::default()), end.clone(), end];
+        let script = Script::new(vec![vec![Step::Batch(items, None)]]).promised();
+        let lines = run(
+            script,
+            move |items| {
+                let windowed = items.key_by(|item| item.key.clone()).window($kind).allowed_lateness($lateness);
+                windowed.aggregate("count", count()).map(|pane| pane.value.to_string())
+            },
+            $workers,
+            100,
+            None,
+        );
+        let counts = lines.iter().map(|line| line.split_once(' ').unwrap().1.to_string());
+        counts.collect::<Vec<_>>()
+    }};
+}
+
+#[test]
+fn records_at_the_ends_of_time_end_up_in_windows_like_all_others() {
+    for workers in [1, 2] {
+        for lateness in [Duration::ZERO, 5.seconds()] {
+            assert_eq!(at_the_ends_of_time!(workers, tumbling(10.seconds()), lateness), ["2", "1", "2"]);
+            assert_eq!(at_the_ends_of_time!(workers, session(10.seconds()), lateness), ["2", "1", "2"]);
+            assert_eq!(at_the_ends_of_time!(workers, whole(), lateness), ["5"]);
+            // How many windows there are before time ends is a matter of rounding; that they end is not.
+            let slid = at_the_ends_of_time!(workers, sliding(10.seconds(), 5.seconds()), lateness);
+            assert!((4..=6).contains(&slid.len()), "{slid:?}");
+            assert_eq!(slid.iter().filter(|count| *count == "1").count(), 2, "{slid:?}");
+        }
+    }
 }

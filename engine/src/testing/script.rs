@@ -197,7 +197,7 @@ impl Lines {
     pub fn text(&self) -> Vec<String> {
         let mut lines = self.0.lock().expect("no panic holds it").clone();
         lines.sort();
-        lines.iter().map(|line| format!("{} {}", seconds(line.time), line.text)).collect()
+        lines.iter().map(|line| format!("{} {}", seconds(line.time), line.text).trim_end().to_string()).collect()
     }
 }
 

@@ -12,8 +12,34 @@ use crate::key_by::KeyedStream;
 pub trait Fold<'s, K, D: Data> {
     /// in: `D` by key; out: `each(&mut state, D)`, one per event, in event-time order within a key.
     ///
-    /// Remembers the state of every key for ever, and events until the watermark passes them. A record below the
-    /// watermark it came under is late. The state of a new key is its default.
+    /// Runs `each` over the events of each key, equal times in the order of the records. The state of a new key is its
+    /// default. Remembers the state of every key for ever, and events until the watermark passes them. A record is late
+    /// when its time, plus the allowed lateness, is below the watermark it came under; it leaves by `late()`.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::keyed::Fold;
+    /// use dualgauge_operators::{KeyBy, Map, Union};
+    ///
+    /// // Up to two seconds behind is in order; what is further behind is late.
+    /// check(
+    ///     "disorder 2s
+    ///      a:1@5 a:2@4 b:7@5 a:3@8 a:4@3",
+    ///     |items| {
+    ///         let lists = items.key_by(|item| item.key.clone()).fold("list", |list: &mut Vec<i64>, item| {
+    ///             list.push(item.value);
+    ///             format!("{} {list:?}", item.key)
+    ///         });
+    ///         let late = lists.late().map(|item| format!("late {}:{}", item.key, item.value));
+    ///         lists.union(late)
+    ///     },
+    ///     "3 late a:4
+    ///      4 a [2]
+    ///      5 a [2, 1]
+    ///      5 b [7]
+    ///      8 a [2, 1, 3]",
+    /// );
+    /// ```
     #[track_caller]
     fn fold<S: Data + Default, R: Data>(self, name: &str, each: impl Fn(&mut S, D) -> R + 'static) -> Stream<'s, R, D>
     where

@@ -73,10 +73,50 @@ impl<K: Key, O: Data> Context<'_, K, O> {
 
 /// Adds [`ProcessWith::process`] to keyed streams.
 pub trait ProcessWith<'s, K, D: Data> {
-    /// Runs `process` over the events of each key, under the step's durable name.
+    /// in: `D` by key; out: what `process` emits, at the event time of what it was emitted for.
+    ///
+    /// Runs `process` over the events of each key in event-time order, under the step's durable name. Remembers the state
+    /// of each key until it is forgotten, its timers until they fire, and events until the watermark passes them. A record
+    /// is late when its time, plus the allowed lateness, is below the watermark it came under; it leaves by `late()`.
     ///
     /// At the end of input every timer fires, also those that are set then: one that always sets another would never
     /// let a bounded job end, and is stopped by a panic.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::{Item, check};
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::keyed::{Context, Process, ProcessWith};
+    /// use dualgauge_operators::KeyBy;
+    ///
+    /// /// Says when a key has been silent for ten seconds.
+    /// struct Silent;
+    ///
+    /// impl Process<String, Item> for Silent {
+    ///     type State = u64;
+    ///     type Out = String;
+    ///
+    ///     fn on_event(&mut self, _: &String, _: Item, events: &mut u64, context: &mut Context<'_, String, String>) {
+    ///         *events += 1;
+    ///         context.set_timer(context.time() + 10.seconds());
+    ///     }
+    ///
+    ///     fn on_timer(&mut self, key: &String, events: &mut u64, context: &mut Context<'_, String, String>) {
+    ///         *events -= 1;
+    ///         if *events == 0 {
+    ///             context.emit(format!("{key} is silent"));
+    ///             context.forget();
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// check(
+    ///     "a:1@5 b:1@6 a:1@12 a:1@30",
+    ///     |items| items.key_by(|item| item.key.clone()).process("silent", Silent),
+    ///     "16 b is silent
+    ///      22 a is silent
+    ///      40 a is silent",
+    /// );
+    /// ```
     #[track_caller]
     fn process<P: Process<K, D>>(self, name: &str, process: P) -> Stream<'s, P::Out, D>
     where

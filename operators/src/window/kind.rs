@@ -54,6 +54,28 @@ pub struct Whole;
 
 /// Windows of `size`, aligned to the Unix epoch: an event belongs to exactly one.
 ///
+/// ```
+/// use dualgauge_engine::testing::{check, seconds};
+/// use dualgauge_engine::Durations;
+/// use dualgauge_operators::aggregate::count;
+/// use dualgauge_operators::window::{InWindow, tumbling};
+/// use dualgauge_operators::{KeyBy, Map};
+///
+/// check(
+///     "a:1@5 a:1@9 b:1@10 a:1@19.999999",
+///     |items| {
+///         let panes = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds())).aggregate("count", count());
+///         panes.map(|pane| {
+///             let (start, end) = (seconds(pane.window.start), seconds(pane.window.end));
+///             format!("{} [{start},{end}) {}", pane.key, pane.value)
+///         })
+///     },
+///     "9.999999 a [0,10) 2
+///      19.999999 a [10,20) 1
+///      19.999999 b [10,20) 1",
+/// );
+/// ```
+///
 /// # Panics
 /// When `size` is not positive.
 pub fn tumbling(size: Duration) -> Tumbling {
@@ -62,6 +84,29 @@ pub fn tumbling(size: Duration) -> Tumbling {
 }
 
 /// Windows of `size`, a new one every `slide`: an event belongs to `size / slide` of them.
+///
+/// ```
+/// use dualgauge_engine::testing::{check, seconds};
+/// use dualgauge_engine::Durations;
+/// use dualgauge_operators::aggregate::count;
+/// use dualgauge_operators::window::{InWindow, sliding};
+/// use dualgauge_operators::{KeyBy, Map};
+///
+/// check(
+///     "a:1@9 a:1@13",
+///     |items| {
+///         let windows = items.key_by(|item| item.key.clone()).window(sliding(10.seconds(), 5.seconds()));
+///         let panes = windows.aggregate("count", count());
+///         panes.map(|pane| {
+///             let (start, end) = (seconds(pane.window.start), seconds(pane.window.end));
+///             format!("{} [{start},{end}) {}", pane.key, pane.value)
+///         })
+///     },
+///     "9.999999 a [0,10) 1
+///      14.999999 a [5,15) 2
+///      19.999999 a [10,20) 1",
+/// );
+/// ```
 ///
 /// # Panics
 /// When `slide` is not positive, or `size` is below `slide` (events between two windows would belong to none).
@@ -75,6 +120,28 @@ pub fn sliding(size: Duration, slide: Duration) -> Sliding {
 ///
 /// Two events exactly `gap` apart are in two sessions, always.
 ///
+/// ```
+/// use dualgauge_engine::testing::{check, seconds};
+/// use dualgauge_engine::Durations;
+/// use dualgauge_operators::aggregate::count;
+/// use dualgauge_operators::window::{InWindow, session};
+/// use dualgauge_operators::{KeyBy, Map};
+///
+/// check(
+///     "a:1@0 a:1@4 b:1@6 a:1@9",
+///     |items| {
+///         let panes = items.key_by(|item| item.key.clone()).window(session(5.seconds())).aggregate("count", count());
+///         panes.map(|pane| {
+///             let (start, end) = (seconds(pane.window.start), seconds(pane.window.end));
+///             format!("{} [{start},{end}) {}", pane.key, pane.value)
+///         })
+///     },
+///     "8.999999 a [0,9) 2
+///      10.999999 b [6,11) 1
+///      13.999999 a [9,14) 1",
+/// );
+/// ```
+///
 /// # Panics
 /// When `gap` is not positive.
 pub fn session(gap: Duration) -> Session {
@@ -83,6 +150,24 @@ pub fn session(gap: Duration) -> Session {
 }
 
 /// One window for all of event time. It fires when the input ends, and before that only if it fires early.
+///
+/// ```
+/// use dualgauge_engine::testing::{Item, check};
+/// use dualgauge_operators::aggregate::sum;
+/// use dualgauge_operators::window::{InWindow, whole};
+/// use dualgauge_operators::{KeyBy, Map};
+///
+/// check(
+///     "a:1@5 b:2@50 a:4@-9",
+///     |items| {
+///         let windows = items.key_by(|item| item.key.clone()).window(whole());
+///         let sums = windows.aggregate("sum", sum(|item: &Item| item.value));
+///         sums.map(|pane| format!("{} {}", pane.key, pane.value))
+///     },
+///     "9223372036854.775806 a 5
+///      9223372036854.775806 b 2", // the last instant of all
+/// );
+/// ```
 pub fn whole() -> Whole {
     Whole
 }
@@ -97,6 +182,16 @@ fn checked_offset(offset: Duration, period: Duration) -> Duration {
 
 impl Tumbling {
     /// Moves every start by `offset`, later when positive.
+    ///
+    /// ```
+    /// use dualgauge_engine::{Durations, EventTime};
+    /// use dualgauge_operators::window::tumbling;
+    ///
+    /// // Days that start at two in the morning.
+    /// let days = tumbling(1.days()).offset(2.hours());
+    /// let noon: EventTime = "2026-01-01T12:00:00Z".parse().unwrap();
+    /// assert_eq!(days.window_of(noon).to_string(), "[2026-01-01T02:00:00Z, 2026-01-02T02:00:00Z)");
+    /// ```
     ///
     /// # Panics
     /// When `offset` is not below the size, either way.
@@ -115,6 +210,28 @@ impl Tumbling {
 
 impl Sliding {
     /// Moves every start by `offset`, later when positive.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::{check, seconds};
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::aggregate::count;
+    /// use dualgauge_operators::window::{InWindow, sliding};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// check(
+    ///     "a:1@9",
+    ///     |items| {
+    ///         let windows = sliding(10.seconds(), 5.seconds()).offset(2.seconds());
+    ///         let panes = items.key_by(|item| item.key.clone()).window(windows).aggregate("count", count());
+    ///         panes.map(|pane| {
+    ///             let (start, end) = (seconds(pane.window.start), seconds(pane.window.end));
+    ///             format!("{} [{start},{end}) {}", pane.key, pane.value)
+    ///         })
+    ///     },
+    ///     "11.999999 a [2,12) 1
+    ///      16.999999 a [7,17) 1",
+    /// );
+    /// ```
     ///
     /// # Panics
     /// When `offset` is not below the slide, either way.

@@ -21,6 +21,27 @@ use crate::aggregate::Aggregate;
 impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed<'s, K, D, L, F, Session> {
     /// Aggregates each session of each key, under the step's durable name.
     ///
+    /// ```
+    /// use dualgauge_engine::testing::{Item, check, seconds};
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::aggregate::collect_values;
+    /// use dualgauge_operators::window::{InWindow, session};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// // The record at 4 joins what would have been two sessions.
+    /// check(
+    ///     "disorder 10s
+    ///      a:1@0 a:3@8 a:2@4 a:4@30",
+    ///     |items| {
+    ///         let sessions = items.key_by(|item| item.key.clone()).window(session(5.seconds()));
+    ///         let values = sessions.aggregate("values", collect_values(|item: &Item| item.value));
+    ///         values.map(|pane| format!("from {} {:?}", seconds(pane.window.start), pane.value))
+    ///     },
+    ///     "12.999999 from 0 [1, 2, 3]
+    ///      34.999999 from 30 [4]",
+    /// );
+    /// ```
+    ///
     /// # Panics
     /// When early firing was asked for: a session that fired early might merge with another afterwards.
     #[track_caller]
@@ -69,7 +90,8 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, A: Aggregate<D>> Sessions<K, D, 
         let (gap, time) = (self.gap, event.time);
         let key = (self.key)(&event.data);
         let sessions = self.open.entry(key).or_default();
-        let touches = |session: &Open<A::Acc>| session.first - gap < time && time < session.last + gap;
+        // By distances, not by `last + gap`: at the ends of time a sum saturates, and a distance of zero stays zero.
+        let touches = |session: &Open<A::Acc>| session.first - time < gap && time - session.last < gap;
         let Some(at) = sessions.iter().position(touches) else {
             let mut acc = self.aggregate.start();
             self.aggregate.add(&mut acc, time, &event.data);

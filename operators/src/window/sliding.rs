@@ -27,6 +27,27 @@ impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed
     /// Aggregates each key in each window, under the step's durable name.
     ///
     /// A result's event time is its window's last instant. Windows without events have no result.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::{Item, check, seconds};
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::aggregate::max;
+    /// use dualgauge_operators::window::{InWindow, sliding};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// check(
+    ///     "a:7@2 a:3@6 a:5@11",
+    ///     |items| {
+    ///         let windows = items.key_by(|item| item.key.clone()).window(sliding(10.seconds(), 5.seconds()));
+    ///         let highest = windows.aggregate("highest", max(|item: &Item| item.value));
+    ///         highest.map(|pane| format!("{} {}", seconds(pane.window.start), pane.value.unwrap()))
+    ///     },
+    ///     "4.999999 -5 7
+    ///      9.999999 0 7
+    ///      14.999999 5 5
+    ///      19.999999 10 5",
+    /// );
+    /// ```
     #[track_caller]
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
         let spec = NodeSpec::stateful("aggregate", name).detail(self.detail());
@@ -79,6 +100,11 @@ impl Grid {
         // Ends are a slide apart, and the first one at or after the slice's own end is what is asked for.
         let end = self.end_before(start + self.slice);
         if end < start + self.slice { end + self.window.slide } else { end }
+    }
+
+    /// The end of the window after the one that ends at `end`; there is none behind the end of time.
+    fn end_after(&self, end: EventTime) -> Option<EventTime> {
+        Some(end + self.window.slide).filter(|next| *next > end)
     }
 
     fn ending(&self, end: EventTime) -> Window {
@@ -159,7 +185,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> Clone for FireSliding<K, D, A> {
 impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
     /// The end of the window after the last one that fired, if a merged slice is in it.
     fn next_end(&self) -> Option<EventTime> {
-        let next = self.last_end + self.grid.window.slide;
+        let next = self.grid.end_after(self.last_end)?;
         self.slices.last_slice().filter(|last| next <= *last + self.grid.window.size).map(|_| next)
     }
 
@@ -195,7 +221,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
     ) {
         let (grid, aggregate) = (&self.grid, &self.aggregate.aggregate);
         for ((first_end, start), pane) in panes.iter_mut() {
-            let ends = || std::iter::successors(Some(first_end), |end| Some(*end + grid.window.slide));
+            let ends = || std::iter::successors(Some(first_end), |end| grid.end_after(*end));
             let covering = || ends().take_while(|end| *end <= start + grid.window.size);
             pane.drain_changed(|key, _| {
                 for end in covering() {

@@ -18,6 +18,26 @@ impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed
     /// Aggregates each key in each window, under the step's durable name.
     ///
     /// A result's event time is its window's last instant. Windows without events have no result.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::{Item, check};
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::aggregate::{count, sum};
+    /// use dualgauge_operators::window::{InWindow, tumbling};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// check(
+    ///     "a:1@5 a:2@9 b:4@7 | a:8@25",
+    ///     |items| {
+    ///         let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+    ///         let panes = windows.aggregate("bids", (count(), sum(|item: &Item| item.value)));
+    ///         panes.map(|pane| format!("{} {:?}", pane.key, pane.value))
+    ///     },
+    ///     "9.999999 a (2, 3)
+    ///      9.999999 b (1, 4)
+    ///      29.999999 a (1, 8)",
+    /// );
+    /// ```
     #[track_caller]
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
         single(self, name, aggregate)
@@ -26,6 +46,24 @@ impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed
 
 impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed<'s, K, D, L, F, Whole> {
     /// Aggregates each key over all of time, under the step's durable name; fires when the input ends.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::{Item, check};
+    /// use dualgauge_operators::aggregate::{first, last};
+    /// use dualgauge_operators::window::{InWindow, whole};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// check(
+    ///     "a:1@5 b:2@6 | a:3@4",
+    ///     |items| {
+    ///         let ends = items.key_by(|item| item.key.clone()).window(whole()).aggregate("ends", (first(), last()));
+    ///         let value = |item: Option<Item>| item.unwrap().value;
+    ///         ends.map(move |pane| format!("{} {} {}", pane.key, value(pane.value.0), value(pane.value.1)))
+    ///     },
+    ///     "9223372036854.775806 a 3 1
+    ///      9223372036854.775806 b 2 2",
+    /// );
+    /// ```
     #[track_caller]
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
         single(self, name, aggregate)

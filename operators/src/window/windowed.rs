@@ -37,8 +37,33 @@ pub struct Windowed<'s, K, D: Data, L, F, W> {
 
 /// Adds [`InWindow::window`] to keyed streams.
 pub trait InWindow<'s, K, D: Data, L, F> {
+    /// in: `D` by key; out, after `aggregate`: a [`Pane`] per key and window, when the watermark passes its end.
+    ///
     /// Cuts the stream into windows of a kind: [`tumbling`](super::tumbling), [`sliding`](super::sliding),
-    /// [`session`](super::session) or [`whole`](super::whole).
+    /// [`session`](super::session) or [`whole`](super::whole). It remembers an accumulator per key and window until the
+    /// window can change no more. Records that come later than that leave by `late()` and are counted.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::aggregate::count;
+    /// use dualgauge_operators::window::{InWindow, tumbling};
+    /// use dualgauge_operators::{KeyBy, Map, Union};
+    ///
+    /// // The record at 4 comes when the window it belongs to has been closed by the one at 12.
+    /// check(
+    ///     "a:1@5 a:1@12 b:1@4",
+    ///     |items| {
+    ///         let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+    ///         let panes = windows.aggregate("count", count());
+    ///         let late = panes.late().map(|item| format!("late {}", item.key));
+    ///         panes.map(|pane| format!("{} {}", pane.key, pane.value)).union(late)
+    ///     },
+    ///     "4 late b
+    ///      9.999999 a 1
+    ///      19.999999 a 1",
+    /// );
+    /// ```
     fn window<W>(self, window: W) -> Windowed<'s, K, D, L, F, W>;
 }
 
@@ -55,6 +80,25 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     /// lateness: their output is then a stream of upserts, of which a sink keeps the last. Sessions wait the lateness
     /// out and fire once.
     ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::aggregate::count;
+    /// use dualgauge_operators::window::{InWindow, tumbling};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// check(
+    ///     "a:1@5 | a:1@12 | a:1@9 | a:1@15 | a:1@8",
+    ///     |items| {
+    ///         let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+    ///         let panes = windows.allowed_lateness(5.seconds()).aggregate("count", count());
+    ///         panes.map(|pane| format!("{} {}", pane.key, pane.value))
+    ///     },
+    ///     "9.999999 a 2
+    ///      19.999999 a 2",
+    /// );
+    /// ```
+    ///
     /// # Panics
     /// When negative.
     pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
@@ -67,6 +111,24 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     ///
     /// The output is then a stream of upserts: each firing replaces the one before. The last one is the same as without.
     /// Sessions do not fire early.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::aggregate::count;
+    /// use dualgauge_operators::window::{InWindow, tumbling};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// check(
+    ///     "a:1@1 | a:1@4 | a:1@8",
+    ///     |items| {
+    ///         let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+    ///         let panes = windows.early(2.seconds()).aggregate("count", count());
+    ///         panes.map(|pane| format!("{} {}", pane.key, pane.value))
+    ///     },
+    ///     "9.999999 a 3", // what fired before is replaced
+    /// );
+    /// ```
     ///
     /// # Panics
     /// When not positive.
