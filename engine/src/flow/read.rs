@@ -104,6 +104,8 @@ struct SourceDriver {
     epoch_rows: usize,
     epoch_start: Duration,
     reported: Option<Report>,
+    /// Whether a partition has passed the end of what is wanted: an idle one need then not be waited for.
+    reached_to: bool,
     rows: Counter,
     bad: Counter,
     watermark: Gauge,
@@ -169,6 +171,7 @@ impl SourceDriver {
             epoch_rows: 0,
             epoch_start: shared.clock.elapsed(),
             reported: None,
+            reached_to: false,
             rows,
             bad,
             watermark,
@@ -322,6 +325,7 @@ impl SourceDriver {
         let end = scan.to.into_iter().chain(open.partition.to).min();
         if open.partition.followed && end.is_some_and(|end| end <= open.watermark.now()) {
             self.open.remove(at);
+            self.reached_to = true;
         }
         if !events.is_empty() {
             output.session_with_builder(&capability.delayed(&stamp)).give_container(&mut events);
@@ -381,6 +385,9 @@ impl SourceDriver {
         let is_idle = |since: Duration| idle_after.is_some_and(|limit| now - since >= limit);
         let holding: Vec<_> = self.open.iter().filter(|open| !open.waiting_since.is_some_and(is_idle)).collect();
         let watermark = holding.iter().map(|open| open.watermark.now()).chain(next).min();
+        if watermark.is_none() && self.reached_to {
+            return self.end();
+        }
         let progress = holding.iter().map(|open| open.watermark.progress()).chain(next).min();
         let state = match turn {
             _ if watermark.is_none() => State::Idle,
