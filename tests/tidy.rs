@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const LONG_FILES: &[(&str, &str)] = &[
     ("connectors/tests/log.rs", "one play of faults and crashes, in which each test stands on the ones before it"),
     ("engine/src/state/trace.rs", "a serde deserializer: many small methods that only make sense together"),
+    ("engine/tests/reading.rs", "sources that are told what to do, and the one driver that they are all tried on"),
     ("engine/tests/record.rs", "one record with every kind of field, and all that is asked of it"),
 ];
 
