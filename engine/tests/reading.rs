@@ -173,7 +173,8 @@ impl PartitionReader for FeedReader {
                 self.feed.happened(|log| matches!(log, Log::Noted(_)))
             }
             Some(Do::Forever) => {
-                self.asked = 0;
+                self.waited();
+                self.asked = 1; // waits, and is never said to have waited in vain
                 false
             }
         };
@@ -503,5 +504,17 @@ fn a_followed_source_ends_when_its_watermark_reaches_the_end_that_was_asked_for(
         let job = feed.job(source("items").disorder(3.seconds())).to(at(10));
         job.workers(workers).turns(turns).run().unwrap();
         assert_eq!(feed.lines.text(), ["1", "2", "9"]);
+    });
+}
+
+#[test]
+fn a_followed_source_that_has_passed_what_is_wanted_does_not_wait_for_an_idle_partition() {
+    in_every_way(|workers, turns| {
+        let p0 = [rows([1]), rows([5]), Do::UntilWaiting, Do::Tick(11.seconds()), rows([12]), Do::Forever];
+        let p1 = [rows([2]), Do::Forever];
+        let feed = Feed::new([p0.to_vec(), p1.to_vec()]);
+        let job = feed.job(source("items").idle_after(10.seconds())).to(at(10));
+        job.workers(workers).turns(turns).run().unwrap();
+        assert_eq!(feed.lines.text(), ["1", "2", "5"]);
     });
 }

@@ -46,6 +46,8 @@ pub(crate) enum State {
     Idle,
     /// It has ended.
     Done,
+    /// It has ended, since it has passed all that is wanted of it.
+    Passed,
 }
 
 /// What a worker knows of all sources.
@@ -82,6 +84,11 @@ impl Control {
     pub(crate) fn slowest(&self) -> EventTime {
         let active = self.reports.values().filter(|report| report.state == State::Active);
         active.map(|report| report.progress).min().unwrap_or(EventTime::MAX)
+    }
+
+    /// Whether `source` has passed all that is wanted of it, on any worker.
+    pub(crate) fn has_passed(&self, source: usize) -> bool {
+        self.reports.iter().any(|(place, report)| place.0 == source && report.state == State::Passed)
     }
 
     /// The least watermark that still holds, if any does: what an idle source follows.

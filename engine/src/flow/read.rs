@@ -104,8 +104,8 @@ struct SourceDriver {
     epoch_rows: usize,
     epoch_start: Duration,
     reported: Option<Report>,
-    /// Whether a partition has passed the end of what is wanted: an idle one need then not be waited for.
-    reached_to: bool,
+    /// Whether a partition has passed all that is wanted of it: an idle one need then not be waited for.
+    passed: bool,
     rows: Counter,
     bad: Counter,
     watermark: Gauge,
@@ -171,7 +171,7 @@ impl SourceDriver {
             epoch_rows: 0,
             epoch_start: shared.clock.elapsed(),
             reported: None,
-            reached_to: false,
+            passed: false,
             rows,
             bad,
             watermark,
@@ -325,7 +325,7 @@ impl SourceDriver {
         let end = scan.to.into_iter().chain(open.partition.to).min();
         if open.partition.followed && end.is_some_and(|end| end <= open.watermark.now()) {
             self.open.remove(at);
-            self.reached_to = true;
+            self.passed = true;
         }
         if !events.is_empty() {
             output.session_with_builder(&capability.delayed(&stamp)).give_container(&mut events);
@@ -385,7 +385,7 @@ impl SourceDriver {
         let is_idle = |since: Duration| idle_after.is_some_and(|limit| now - since >= limit);
         let holding: Vec<_> = self.open.iter().filter(|open| !open.waiting_since.is_some_and(is_idle)).collect();
         let watermark = holding.iter().map(|open| open.watermark.now()).chain(next).min();
-        if watermark.is_none() && self.reached_to {
+        if watermark.is_none() && (self.passed || self.context.control.borrow().has_passed(self.index)) {
             return self.end();
         }
         let progress = holding.iter().map(|open| open.watermark.progress()).chain(next).min();
@@ -415,7 +415,8 @@ impl SourceDriver {
         let epoch = self.epoch();
         self.capability = None;
         self.watermark.set(EventTime::MAX);
-        self.tell(Report { epoch, progress: EventTime::MAX, watermark: EventTime::MAX, state: State::Done });
+        let state = if self.passed { State::Passed } else { State::Done };
+        self.tell(Report { epoch, progress: EventTime::MAX, watermark: EventTime::MAX, state });
     }
 
     /// Tells the others when it makes a difference to them: they need not know every batch.
