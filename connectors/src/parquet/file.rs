@@ -95,6 +95,11 @@ impl ParquetFile {
         Offset { position, proof: Some(self.proof) }
     }
 
+    /// The hash of the footer and the file's length.
+    pub(super) fn proof(&self) -> [u8; 32] {
+        self.proof
+    }
+
     /// Whether `offset` was taken in this very file.
     pub(super) fn check_proof(&self, offset: &Offset) -> Result<()> {
         if offset.proof.is_none_or(|proof| proof == self.proof) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use dualgauge_engine::{
     Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Result, Scan, Source,
@@ -10,7 +10,7 @@ use dualgauge_engine::{
 use rayon::prelude::*;
 
 use super::file::ParquetFile;
-use super::files;
+use super::files::{self, Named};
 use super::reader::GroupReader;
 use super::statistics::{self, GroupTimes};
 use super::time_column::TimeColumn;
@@ -36,10 +36,38 @@ pub fn read(path: impl Into<PathBuf>) -> ParquetSource {
 #[derive(Debug)]
 pub struct ParquetSource {
     path: PathBuf,
-    /// Read once: every worker must see the same files, and no footer is worth reading twice.
-    files: OnceLock<Vec<Arc<ParquetFile>>>,
+    /// Listed once: every worker must see the same files.
+    files: OnceLock<Vec<Known>>,
     /// The event times of the row groups of each file, by event-time column.
     times: Mutex<HashMap<TimesKey, Arc<FileTimes>>>,
+}
+
+/// A file of the source. Its footer is in memory while somebody reads the file, and no longer: history is long.
+#[derive(Debug)]
+struct Known {
+    named: Named,
+    /// What its footer hashed to when it was first read.
+    proof: OnceLock<[u8; 32]>,
+    open: Mutex<Weak<ParquetFile>>,
+}
+
+impl Known {
+    /// The file with its footer, which is still the one that was listed.
+    fn load(&self) -> Result<Arc<ParquetFile>> {
+        let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(file) = open.upgrade() {
+            return Ok(file);
+        }
+        let file = Arc::new(ParquetFile::open(&self.named)?);
+        if self.proof.get_or_init(|| file.proof()) != &file.proof() {
+            return Err(Error::data(format!(
+                "file {}: it changed while it was being read. Is something still writing it?",
+                self.named.name
+            )));
+        }
+        *open = Arc::downgrade(&file);
+        Ok(file)
+    }
 }
 
 /// File, event-time column and what the record says of it.
@@ -62,13 +90,20 @@ impl Source for ParquetSource {
 
     fn partitions(&self, scan: &Scan) -> Result<Listing> {
         let files = self.files()?;
-        let times = files.par_iter().map(|file| self.times(file, scan)).collect::<Result<Vec<_>>>()?;
+        let list = |known: &Known| {
+            let file = known.load()?;
+            let mut listing = Listing::default();
+            list(&file, &*self.times(&file, scan)?, scan, &mut listing);
+            Ok(listing)
+        };
         let mut listing = Listing::default();
         if files.is_empty() {
             listing.notes.push(format!("there is no *.parquet in {}: is the path right?", self.path.display()));
         }
-        for (file, times) in files.iter().zip(&times) {
-            list(file, times, scan, &mut listing);
+        for part in files.par_iter().map(list).collect::<Result<Vec<_>>>()? {
+            listing.partitions.extend(part.partitions);
+            listing.pruned.extend(part.pruned);
+            listing.notes.extend(part.notes);
         }
         // Stable, and the files came by name: groups of equal bounds stay in the order of file and group.
         listing.partitions.sort_by_key(|partition| partition.bound);
@@ -94,12 +129,11 @@ impl Source for ParquetSource {
 }
 
 impl ParquetSource {
-    fn files(&self) -> Result<&[Arc<ParquetFile>]> {
+    fn files(&self) -> Result<&[Known]> {
         if self.files.get().is_none() {
-            let named = files::list(&self.path)?;
-            let opened = named.par_iter().map(|named| ParquetFile::open(named).map(Arc::new));
+            let known = |named| Known { named, proof: OnceLock::new(), open: Mutex::default() };
             // Another worker may have been here meanwhile; whoever was first is right for all.
-            let _ = self.files.set(opened.collect::<Result<_>>()?);
+            let _ = self.files.set(files::list(&self.path)?.into_iter().map(known).collect());
         }
         Ok(self.files.get().expect("they were set just now"))
     }
@@ -125,11 +159,11 @@ impl ParquetSource {
             Error::data(format!("partition {id}: {what} in {path}. Was it removed or replaced since the checkpoint?"))
         };
         let (name, group) = id.0.rsplit_once('#').ok_or_else(|| gone("no file can be named so".to_owned()))?;
-        let file = self.files()?.iter().find(|file| file.name == name);
-        let file = file.ok_or_else(|| gone("there is no such file".to_owned()))?;
+        let known = self.files()?.iter().find(|known| known.named.name == name);
+        let file = known.ok_or_else(|| gone("there is no such file".to_owned()))?.load()?;
         let groups = file.metadata().metadata().num_row_groups();
         match group.parse::<usize>() {
-            Ok(group) if group < groups => Ok((Arc::clone(file), group)),
+            Ok(group) if group < groups => Ok((file, group)),
             _ => Err(gone(format!("the file has {groups} row groups and not this one"))),
         }
     }
