@@ -1,7 +1,8 @@
 //! The same job keyed by an integer and by a string.
 //!
 //! A string costs three times: its bytes are decoded and copied into a `String` of its own, the key is a copy of that,
-//! and the map compares it byte by byte.
+//! and the map compares it byte by byte, at the end of a pointer. By `perf`, of the string job 42 % goes to finding the
+//! accumulator (the copy of the key, its hash, the comparison), 27 % to reading rows, 13 % to sorting and encoding results.
 
 use std::time::Instant;
 
