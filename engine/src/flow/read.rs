@@ -7,6 +7,9 @@
 //! No source runs more than `epochs_ahead` epochs ahead of what is closed. So a slow sink slows the source, instead of
 //! filling the memory between them.
 
+mod decode;
+mod partition;
+
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,19 +20,17 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::generic::{OutputBuilder, OutputBuilderSession};
 use timely::scheduling::Activator;
 
+use self::decode::Decoder;
+use self::partition::OpenPartition;
 use super::context::{Context, Flow, Mode, SourceDeclaration};
 use super::control::{Report, State};
 use super::graph::NodeSpec;
-use super::options::{BadRecords, SourceOptions};
+use super::options::SourceOptions;
 use super::step::enter;
 use super::stream::Stream;
-use super::watermark::Watermark;
 use crate::job::{BoundSource, Counter, Gauge, Shared};
 use crate::time::Stamp;
-use crate::{
-    Batch, Duration, Durations, Epoch, Error, ErrorKind, EventTime, Next, Partition, PartitionReader, Record, Result,
-    SourceBatch,
-};
+use crate::{Batch, Duration, Epoch, Error, ErrorKind, EventTime, Next, Partition, Record, Result, SourceBatch};
 
 /// How long a source with nothing to read waits before it asks again.
 const POLL: std::time::Duration = std::time::Duration::from_micros(500);
@@ -106,29 +107,9 @@ struct SourceDriver {
     reported: Option<Report>,
     /// Whether a partition has passed all that is wanted of it: an idle one need then not be waited for.
     passed: bool,
+    decoder: Decoder,
     rows: Counter,
-    bad: Counter,
     watermark: Gauge,
-}
-
-/// A partition that is being read.
-struct OpenPartition {
-    partition: Partition,
-    reader: Box<dyn PartitionReader>,
-    watermark: Watermark,
-    /// Rows given so far, to name a bad one by.
-    rows: u64,
-    /// Since when there was nothing to read.
-    waiting_since: Option<Duration>,
-}
-
-impl OpenPartition {
-    /// The event time at which it is its turn to be read. One that has reached its last comes first: it is all but
-    /// read, and what its reader holds is to be let go.
-    fn due(&self) -> EventTime {
-        let progress = self.watermark.progress();
-        if self.partition.upper.is_some_and(|upper| upper <= progress) { EventTime::MIN } else { progress }
-    }
 }
 
 /// What one turn came to.
@@ -161,7 +142,7 @@ impl SourceDriver {
         }
         unopened.sort_by_key(|partition| partition.bound);
         let name = &source.options.name;
-        let (rows, bad) = (shared.metrics.counter(name, "rows"), shared.metrics.counter(name, "bad"));
+        let rows = shared.metrics.counter(name, "rows");
         let watermark = shared.metrics.watermark(name, worker);
         activator.activate();
         SourceDriver {
@@ -172,8 +153,8 @@ impl SourceDriver {
             epoch_start: shared.clock.elapsed(),
             reported: None,
             passed: false,
+            decoder: Decoder::of(&source, &shared),
             rows,
-            bad,
             watermark,
             source,
             shared,
@@ -217,25 +198,9 @@ impl SourceDriver {
                 break;
             }
             let partition = self.unopened.pop_front().expect("it was just seen");
-            let reader = self.source.source.open(&partition, partition.start.as_ref(), &self.source.scan);
-            let reader = reader.map_err(|error| error.at(&partition.id))?;
-            let watermark = self.first_watermark(&partition);
-            self.open.push(OpenPartition { partition, reader, watermark, rows: 0, waiting_since: None });
+            self.open.push(OpenPartition::open(&self.source, partition)?);
         }
         Ok(())
-    }
-
-    fn first_watermark(&self, partition: &Partition) -> Watermark {
-        let floor = partition.bound.unwrap_or(EventTime::MIN);
-        let default = if partition.followed { Duration::ZERO } else { Duration::MAX };
-        match partition.bound {
-            Some(bound) if !partition.followed => Watermark::Promised(bound),
-            _ => Watermark::Following {
-                floor,
-                largest: partition.largest_before.unwrap_or(EventTime::MIN),
-                disorder: self.source.options.disorder.unwrap_or(default),
-            },
-        }
     }
 
     /// Whether flow control allows to read, opening the next epoch where this one is full.
@@ -262,7 +227,6 @@ impl SourceDriver {
     ) -> Result<Turn> {
         self.open.sort_by_key(OpenPartition::due);
         let limit = self.context.control.borrow().slowest() + self.shared.limits.lockstep;
-        let drops_bad_records = self.drops_bad_records();
         let mut at = 0;
         while at < self.open.len() {
             let open = &mut self.open[at];
@@ -280,7 +244,9 @@ impl SourceDriver {
                     at += 1;
                 }
                 Ok(Next::End) => drop(self.open.remove(at)),
-                Err(error) if error.kind() == ErrorKind::Data && drops_bad_records => self.bad.add(1),
+                Err(error) if error.kind() == ErrorKind::Data && self.decoder.drops_bad_records() => {
+                    self.decoder.drop_one();
+                }
                 Err(error) => return Err(error.at(&open.partition.id)),
             }
         }
@@ -294,7 +260,7 @@ impl SourceDriver {
         output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>,
     ) -> Result<()> {
         let capability = self.capability.as_ref().expect("a source that reads can send");
-        let mut events = self.decode::<D>(&self.open[at], &batch)?;
+        let mut events = self.decoder.decode::<D>(&self.open[at], &batch.rows)?;
         let open = &mut self.open[at];
         let held = capability.time().event_time;
         let stamp = Stamp::new(capability.time().epoch, open.watermark.now().max(held));
@@ -321,9 +287,7 @@ impl SourceDriver {
                 }
             });
         }
-        // A followed partition has ended when all it can still hold is unwanted.
-        let end = scan.to.into_iter().chain(open.partition.to).min();
-        if open.partition.followed && end.is_some_and(|end| end <= open.watermark.now()) {
+        if open.has_passed(scan) {
             self.open.remove(at);
             self.passed = true;
         }
@@ -331,47 +295,6 @@ impl SourceDriver {
             output.session_with_builder(&capability.delayed(&stamp)).give_container(&mut events);
         }
         Ok(())
-    }
-
-    /// The rows of a batch as events, less those that are bad and may be dropped.
-    fn decode<D: Record>(&self, open: &OpenPartition, batch: &SourceBatch) -> Result<Batch<D>> {
-        let mut events = Vec::new();
-        let mut start = 0;
-        while let Err(error) = D::decode(&batch.rows.slice(start, batch.rows.num_rows() - start), &mut events) {
-            let Some(row) = error.row.filter(|_| self.drops_bad_records()) else {
-                let row = error.row.map(|row| row + start + open.rows as usize);
-                return Err(Error::data(crate::DecodeError { row, ..error }.to_string()).at(&open.partition.id));
-            };
-            self.bad.add(1);
-            D::decode(&batch.rows.slice(start, row), &mut events).expect("the rows before the first bad one are good");
-            start += row + 1;
-        }
-        if let Some(max_ahead) = self.max_ahead(open.partition.followed) {
-            let latest = self.shared.clock.now() + max_ahead;
-            if let Some(row) = events.iter().position(|event| event.time > latest) {
-                if !self.drops_bad_records() {
-                    return Err(Error::data(format!(
-                        "row {} has event time {}, more than {max_ahead} ahead of the clock; it would make everything \
-                         after it late. Raise `max_ahead`, or drop bad records",
-                        open.rows + row as u64,
-                        events[row].time,
-                    ))
-                    .at(&open.partition.id));
-                }
-                let before = events.len();
-                events.retain(|event| event.time <= latest);
-                self.bad.add((before - events.len()) as u64);
-            }
-        }
-        Ok(Batch::from(events))
-    }
-
-    fn drops_bad_records(&self) -> bool {
-        self.source.options.bad_records == Some(BadRecords::Drop)
-    }
-
-    fn max_ahead(&self, followed: bool) -> Option<Duration> {
-        self.source.options.max_ahead.or(followed.then(|| 1.days()))
     }
 
     /// Moves the capability to what this source can still send, and tells the others.
@@ -382,8 +305,7 @@ impl SourceDriver {
         }
         let now = self.shared.clock.elapsed();
         let idle_after = self.source.options.idle_after;
-        let is_idle = |since: Duration| idle_after.is_some_and(|limit| now - since >= limit);
-        let holding: Vec<_> = self.open.iter().filter(|open| !open.waiting_since.is_some_and(is_idle)).collect();
+        let holding: Vec<_> = self.open.iter().filter(|open| !open.is_idle(now, idle_after)).collect();
         let watermark = holding.iter().map(|open| open.watermark.now()).chain(next).min();
         if watermark.is_none() && (self.passed || self.context.control.borrow().has_passed(self.index)) {
             return self.end();

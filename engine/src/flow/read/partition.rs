@@ -1,0 +1,57 @@
+//! A partition that is being read.
+
+use super::super::watermark::Watermark;
+use crate::job::BoundSource;
+use crate::{Duration, EventTime, Partition, PartitionReader, Result, Scan};
+
+/// A partition that is being read, and what is known of the event times it can still give.
+pub(super) struct OpenPartition {
+    pub(super) partition: Partition,
+    pub(super) reader: Box<dyn PartitionReader>,
+    pub(super) watermark: Watermark,
+    /// Rows given so far, to name a bad one by.
+    pub(super) rows: u64,
+    /// Since when there was nothing to read.
+    pub(super) waiting_since: Option<Duration>,
+}
+
+impl OpenPartition {
+    /// Opens a partition of `source` where it starts.
+    pub(super) fn open(source: &BoundSource, partition: Partition) -> Result<OpenPartition> {
+        let reader = source.source.open(&partition, partition.start.as_ref(), &source.scan);
+        let reader = reader.map_err(|error| error.at(&partition.id))?;
+        let watermark = first_watermark(source, &partition);
+        Ok(OpenPartition { partition, reader, watermark, rows: 0, waiting_since: None })
+    }
+
+    /// The event time at which it is its turn to be read. One that has reached its last comes first: it is all but
+    /// read, and what its reader holds is to be let go.
+    pub(super) fn due(&self) -> EventTime {
+        let progress = self.watermark.progress();
+        if self.partition.upper.is_some_and(|upper| upper <= progress) { EventTime::MIN } else { progress }
+    }
+
+    /// Whether it has waited for so long that its watermark holds no longer.
+    pub(super) fn is_idle(&self, now: Duration, idle_after: Option<Duration>) -> bool {
+        idle_after.zip(self.waiting_since).is_some_and(|(limit, since)| now - since >= limit)
+    }
+
+    /// Whether all that a followed partition can still hold is unwanted.
+    pub(super) fn has_passed(&self, scan: &Scan) -> bool {
+        let end = scan.to.into_iter().chain(self.partition.to).min();
+        self.partition.followed && end.is_some_and(|end| end <= self.watermark.now())
+    }
+}
+
+/// What is known before the first row. A bounded source that knows nothing of its times holds back until its end.
+fn first_watermark(source: &BoundSource, partition: &Partition) -> Watermark {
+    let default = if partition.followed { Duration::ZERO } else { Duration::MAX };
+    match partition.bound {
+        Some(bound) if !partition.followed => Watermark::Promised(bound),
+        floor => Watermark::Following {
+            floor: floor.unwrap_or(EventTime::MIN),
+            largest: partition.largest_before.unwrap_or(EventTime::MIN),
+            disorder: source.options.disorder.unwrap_or(default),
+        },
+    }
+}
