@@ -15,7 +15,7 @@ pub use dualgauge_operators as operators;
 pub mod prelude {
     pub use dualgauge_connectors::{csv, json, log, memory, parquet};
     pub use dualgauge_engine::flow::{BadRecords, source};
-    pub use dualgauge_engine::{Duration, Durations, EventTime, Flow, Job, Record, Stream, record};
+    pub use dualgauge_engine::{Duration, Durations, EventTime, Flow, Job, Record, Stream, Text, record};
     pub use dualgauge_operators::aggregate::*;
     pub use dualgauge_operators::keyed::*;
     pub use dualgauge_operators::window::{InWindow, Pane, Window, session, sliding, tumbling, whole};

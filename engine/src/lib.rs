@@ -17,7 +17,7 @@ pub mod state;
 pub mod testing;
 pub mod time;
 
-pub use data::{Batch, Data, DecodeError, Digest, Event, Key, KeyGroup, Record, record};
+pub use data::{Batch, Data, DecodeError, Digest, Event, Key, KeyGroup, Record, Text, record};
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream};
 pub use job::{Job, Limits, Outcome};

@@ -6,11 +6,12 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::types::{Int8Type, Int32Type};
 use arrow_array::*;
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use dualgauge_engine::{DecodeError, Duration, EventTime, Record, record};
+use dualgauge_engine::{DecodeError, Duration, EventTime, Record, Text, record};
 use proptest::prelude::*;
 
 #[record]
@@ -507,4 +508,32 @@ fn the_engine_can_be_named_by_hand() {
         value: u8,
     }
     assert_eq!(Named::schema().field(0), &Field::new("value", DataType::UInt8, false));
+}
+
+#[record]
+struct Texts {
+    #[event_time]
+    time: EventTime,
+    one: Text,
+    maybe: Option<Text>,
+    many: Vec<Text>,
+}
+
+#[test]
+fn texts_are_read_from_the_columns_of_strings_whether_short_or_long() {
+    let long = "a text of more than twenty-four bytes";
+    let rows = [
+        Texts { time: EventTime::from_micros(1), one: "".into(), maybe: None, many: vec![] },
+        Texts {
+            time: EventTime::from_micros(2),
+            one: long.into(),
+            maybe: Some("NL".into()),
+            many: vec!["ü".into(), long.into()],
+        },
+    ];
+    let batch = Texts::encode(rows.iter());
+    assert_eq!(batch.column(1).as_string::<i32>().value(1), long);
+    let mut back = Vec::new();
+    Texts::decode(&batch, &mut back).unwrap();
+    assert_eq!(back.into_iter().map(|event| event.data).collect::<Vec<_>>(), rows);
 }

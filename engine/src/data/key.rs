@@ -43,7 +43,7 @@ impl KeyGroup {
         let mut fixed = FixedWidth { bytes: [0; 64], len: 0 };
         let hash = match key.serialize(&mut fixed) {
             Ok(()) => xxh3_64(&fixed.bytes[..fixed.len]),
-            Err(NotFixed) => xxh3_64(&postcard::to_stdvec(key).expect("a key's Serialize must not fail")),
+            Err(NotFixed) => hash_of_postcard(key),
         };
         KeyGroup((hash % KEY_GROUPS) as u16)
     }
@@ -52,6 +52,14 @@ impl KeyGroup {
     #[inline]
     pub fn owner(self, workers: usize) -> usize {
         self.0 as usize * workers / KEY_GROUPS as usize
+    }
+}
+
+/// The hash of the key's postcard form, which for most keys fits on the stack.
+fn hash_of_postcard<K: Serialize>(key: &K) -> u64 {
+    match postcard::to_slice(key, &mut [0; 256]) {
+        Ok(bytes) => xxh3_64(bytes),
+        Err(_) => xxh3_64(&postcard::to_stdvec(key).expect("a key's Serialize must not fail")),
     }
 }
 
@@ -238,6 +246,8 @@ mod tests {
         assert_eq!(KeyGroup::of(&"ab"), bytes_hash(&[2, b'a', b'b']));
         assert_eq!(KeyGroup::of(&Some(5_u64)), bytes_hash(&[1, 5]));
         assert_eq!(KeyGroup::of(&(7_u8, "a")), bytes_hash(&[7, 1, b'a']));
+        let long = "x".repeat(300);
+        assert_eq!(KeyGroup::of(&long), bytes_hash(&postcard::to_stdvec(&long).unwrap()));
     }
 
     #[test]

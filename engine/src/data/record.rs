@@ -39,7 +39,7 @@ use crate::EventTime;
 /// | `i8` to `i64`, `u8` to `u64` | the same | integers of any width and sign, each value checked |
 /// | `f32`, `f64` | the same | the same; Float32 also as `f64` |
 /// | `bool` | Boolean | Boolean |
-/// | `String` | Utf8 | Utf8, LargeUtf8, Utf8View |
+/// | `String`, `Text` | Utf8 | Utf8, LargeUtf8, Utf8View |
 /// | `Vec<u8>` | Binary | Binary, LargeBinary, BinaryView, FixedSizeBinary |
 /// | [`EventTime`] | Timestamp(µs, UTC) | timestamps of any unit and zone (without one: UTC), Date32, Date64 |
 /// | [`Duration`](crate::Duration) | Duration(µs) | durations of any unit |

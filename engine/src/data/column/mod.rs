@@ -43,7 +43,7 @@ use super::DecodeError;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a record",
     label = "no column can hold this",
-    note = "fields are integers of 8 to 64 bits, f32, f64, bool, String, Vec<u8>, EventTime, Duration, another struct \
+    note = "fields are integers of 8 to 64 bits, f32, f64, bool, String, Text, Vec<u8>, EventTime, Duration, another struct \
             marked #[record] that has no #[event_time] field, and Option and Vec of these"
 )]
 pub trait Field: Total + Sized {
@@ -73,7 +73,7 @@ pub trait Field: Total + Sized {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be in a list of a record",
     label = "no column can hold lists of this",
-    note = "lists are of integers, f32, f64, bool, String, Vec<u8>, EventTime, Duration, another struct marked \
+    note = "lists are of integers, f32, f64, bool, String, Text, Vec<u8>, EventTime, Duration, another struct marked \
             #[record] that has no #[event_time] field, and Option and Vec of these"
 )]
 pub trait Element: Field {}

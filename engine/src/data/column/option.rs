@@ -30,7 +30,7 @@ impl<T: Present> Element for Option<T> {}
 #[diagnostic::on_unimplemented(
     message = "`Option<{Self}>` cannot be a field of a record",
     label = "no column can hold this",
-    note = "fields are integers of 8 to 64 bits, f32, f64, bool, String, Vec<u8>, EventTime, Duration, another struct \
+    note = "fields are integers of 8 to 64 bits, f32, f64, bool, String, Text, Vec<u8>, EventTime, Duration, another struct \
             marked #[record] that has no #[event_time] field, Vec of these, and Option of all but Option"
 )]
 pub trait Present: Field {}

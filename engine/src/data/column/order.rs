@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
+use super::super::Text;
 use crate::{Duration, EventTime};
 
 /// A type with a total order, and with equality and a hash that agree with it.
@@ -43,7 +44,7 @@ macro_rules! total_as_ord {
     )*};
 }
 
-total_as_ord!(i8, i16, i32, i64, u8, u16, u32, u64, bool, String, EventTime, Duration);
+total_as_ord!(i8, i16, i32, i64, u8, u16, u32, u64, bool, String, Text, EventTime, Duration);
 
 macro_rules! floats {
     ($($type:ident),*) => {$(

@@ -1,5 +1,6 @@
 //! Text: read from columns of any string layout.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -7,31 +8,50 @@ use arrow_array::{ArrayRef, LargeStringArray, StringArray, StringViewArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, TimeUnit};
 
+use super::super::Text;
 use super::binary::BytesBuilder;
 use super::unpack::{unpack, wrong_type};
 use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present};
 
-impl Field for String {
-    type Column = Texts;
-    type Builder = TextsBuilder;
+/// [`Field`] for a type that holds text: it is made from a `&str` and seen as one.
+macro_rules! text_field {
+    ($($type:ty),*) => {$(
+        impl Field for $type {
+            type Column = TextColumn<$type>;
+            type Builder = TextBuilder<$type>;
 
-    fn data_type() -> DataType {
-        DataType::Utf8
-    }
-    fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<Texts, DecodeError> {
-        let array = unpack::<String>(array);
-        live.refuse_nulls(&array)?;
-        match array.data_type() {
-            DataType::Utf8 => Ok(Texts::Utf8(array.as_string().clone())),
-            DataType::LargeUtf8 => Ok(Texts::LargeUtf8(array.as_string().clone())),
-            DataType::Utf8View => Ok(Texts::Utf8View(array.as_string_view().clone())),
-            _ => Err(wrong_type(&array, "a column of type Utf8, LargeUtf8 or Utf8View")),
+            fn data_type() -> DataType {
+                DataType::Utf8
+            }
+            fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<TextColumn<$type>, DecodeError> {
+                open(array, live).map(|texts| TextColumn { texts, held: PhantomData })
+            }
         }
+
+        impl Element for $type {}
+        impl Present for $type {}
+    )*};
+}
+
+text_field!(String, Text);
+
+fn open(array: &ArrayRef, live: &Live) -> Result<Texts, DecodeError> {
+    let array = unpack::<String>(array);
+    live.refuse_nulls(&array)?;
+    match array.data_type() {
+        DataType::Utf8 => Ok(Texts::Utf8(array.as_string().clone())),
+        DataType::LargeUtf8 => Ok(Texts::LargeUtf8(array.as_string().clone())),
+        DataType::Utf8View => Ok(Texts::Utf8View(array.as_string_view().clone())),
+        _ => Err(wrong_type(&array, "a column of type Utf8, LargeUtf8 or Utf8View")),
     }
 }
 
-impl Element for String {}
-impl Present for String {}
+/// A column of texts, of which each becomes a `T`.
+#[derive(Debug)]
+pub struct TextColumn<T> {
+    texts: Texts,
+    held: PhantomData<T>,
+}
 
 /// Texts, as Arrow has them.
 #[derive(Debug)]
@@ -44,33 +64,32 @@ pub enum Texts {
     Utf8View(StringViewArray),
 }
 
-impl Column for Texts {
-    type Value = String;
+impl<T: for<'a> From<&'a str>> Column for TextColumn<T> {
+    type Value = T;
 
     #[inline]
-    fn get(&self, row: usize) -> String {
-        let text = match self {
+    fn get(&self, row: usize) -> T {
+        T::from(match &self.texts {
             Texts::Utf8(array) => array.value(row),
             Texts::LargeUtf8(array) => array.value(row),
             Texts::Utf8View(array) => array.value(row),
-        };
-        text.to_owned()
+        })
     }
 }
 
 /// Texts in the making.
 #[derive(Debug)]
-pub struct TextsBuilder(BytesBuilder);
+pub struct TextBuilder<T>(BytesBuilder, PhantomData<T>);
 
-impl ColumnBuilder for TextsBuilder {
-    type Value = String;
+impl<T: AsRef<str>> ColumnBuilder for TextBuilder<T> {
+    type Value = T;
 
-    fn with_capacity(rows: usize) -> TextsBuilder {
-        TextsBuilder(BytesBuilder::with_capacity(rows))
+    fn with_capacity(rows: usize) -> TextBuilder<T> {
+        TextBuilder(BytesBuilder::with_capacity(rows), PhantomData)
     }
     #[inline]
-    fn push(&mut self, value: &String) {
-        self.0.push_bytes(value.as_bytes());
+    fn push(&mut self, value: &T) {
+        self.0.push_bytes(value.as_ref().as_bytes());
     }
     fn push_placeholder(&mut self) {
         self.0.push_placeholder();
