@@ -26,9 +26,14 @@ pub struct HotItem {
 
 /// The README's program.
 pub fn hot_items(flow: &Flow) {
+    hot_items_every(flow, 10.seconds());
+}
+
+/// The same with windows of another size.
+pub fn hot_items_every(flow: &Flow, size: Duration) {
     flow.source::<Bid>("bids")
         .key_by(|bid| bid.auction)
-        .window(tumbling(10.seconds()))
+        .window(tumbling(size))
         .aggregate("bids_per_auction", count())
         .map(|pane| HotItem { auction: pane.key, time: pane.time(), window_end: pane.window.end, bids: pane.value })
         .sink("hot_items");

@@ -14,17 +14,20 @@ use dualgauge::connectors::log::{Layout, Log, LogSource, WriteOptions};
 use dualgauge::prelude::*;
 use dualgauge::{Epoch, Result, Sink, SinkWriter};
 
-use crate::graphs::{Bid, hot_items};
+use crate::graphs::{Bid, hot_items_every};
 
 /// How often the appender commits.
 const COMMIT_EVERY: Wall = Wall::from_millis(5);
 
 pub fn run() {
-    let (seconds, latencies, rate, _) = follow(1_000_000, 10, 10.seconds(), true);
+    let fast = follow(1_000_000, 10, 10.seconds());
     println!("live, one worker, the log followed while it is appended to");
-    println!("  1,000,000 events/s offered   {rate:>7.2} M events/s over {seconds:.1} s  (limit 1.00)");
-    let _ = latencies;
-    let (_, mut latencies, _, lag) = follow(100_000, 20, 100.millis(), false);
+    println!(
+        "  1,000,000 events/s offered   {:>7.2} M events/s over {:.1} s  (limit 1.00)",
+        fast.rate / 1e6,
+        fast.seconds
+    );
+    let Followed { mut latencies, lag, .. } = follow(100_000, 20, 100.millis());
     latencies.sort();
     let at = |q: f64| latencies[((latencies.len() - 1) as f64 * q) as usize].as_secs_f64() * 1e3;
     println!("  100,000 events/s, {} windows of 100 ms; result after the commit that closes it, ms", latencies.len());
@@ -50,8 +53,20 @@ fn histogram(latencies: &[Wall]) {
     }
 }
 
+/// What following an appender came to.
+struct Followed {
+    /// How long it took.
+    seconds: f64,
+    /// Events a second.
+    rate: f64,
+    /// Of each window, how long its results took from the commit that closed it.
+    latencies: Vec<Wall>,
+    /// How long after the last commit the job ended.
+    lag: Wall,
+}
+
 /// Follows an appender of `rate` events a second for some seconds, with windows of event time that runs as the clock does.
-fn follow(rate: u64, seconds: u64, size: Duration, _quiet: bool) -> (f64, Vec<Wall>, f64, Wall) {
+fn follow(rate: u64, seconds: u64, size: Duration) -> Followed {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("replay-live");
     let _ = std::fs::remove_dir_all(&dir);
     let schema = <Bid as Record>::schema();
@@ -85,13 +100,11 @@ fn follow(rate: u64, seconds: u64, size: Duration, _quiet: bool) -> (f64, Vec<Wa
         Instant::now()
     });
     let received = Received::default();
-    let graph = move |flow: &Flow| match size == 10.seconds() {
-        true => hot_items(flow),
-        false => small_windows(flow, size),
-    };
-    let job = Job::new(graph).source("bids", LogSource::of(log)).sink("hot_items", received.clone());
+    let job = Job::new(move |flow: &Flow| hot_items_every(flow, size))
+        .source("bids", LogSource::of(log))
+        .sink("hot_items", received.clone());
     let outcome = job.run().expect("the job runs");
-    let took = start.elapsed().as_secs_f64();
+    let seconds_taken = start.elapsed().as_secs_f64();
     let last_commit = appender.join().expect("the appender lives");
     let lag = last_commit.elapsed();
     assert_eq!(outcome.metrics.counter("bids", "rows").get(), rate * seconds);
@@ -100,18 +113,7 @@ fn follow(rate: u64, seconds: u64, size: Duration, _quiet: bool) -> (f64, Vec<Wa
     let received = received.0.lock().expect("no panic holds it");
     let latencies =
         received.iter().filter_map(|(time, at)| Some(at.saturating_duration_since(closing(*time)?))).collect();
-    (took, latencies, (rate * seconds) as f64 / took / 1e6, lag)
-}
-
-fn small_windows(flow: &Flow, size: Duration) {
-    let panes = flow.source::<Bid>("bids").key_by(|bid| bid.auction).window(tumbling(size));
-    let item = |pane: Pane<u64, u64>| crate::graphs::HotItem {
-        auction: pane.key,
-        time: pane.time(),
-        window_end: pane.window.end,
-        bids: pane.value,
-    };
-    panes.aggregate("bids_per_auction", count()).map(item).sink("hot_items");
+    Followed { seconds: seconds_taken, rate: (rate * seconds) as f64 / seconds_taken, latencies, lag }
 }
 
 /// When the results of each window were received, by their event time.

@@ -33,12 +33,16 @@ pub(super) struct Bindings {
 }
 
 impl Bindings {
-    /// Names in the graph that are not bound, and bound names that are not in the graph, all at once.
-    pub(super) fn check(&self, sources: &[SourceDeclaration], sinks: &[SinkDeclaration]) -> Result<()> {
-        let declared: Vec<_> = sources.iter().map(|source| source.options.name()).collect();
+    /// Names of sources that are not bound, and bound ones that are not in the graph, all at once.
+    pub(super) fn check_sources(&self, declared: &[SourceDeclaration]) -> Result<()> {
+        let declared: Vec<_> = declared.iter().map(|source| source.options.name()).collect();
         let bound: Vec<_> = self.sources.iter().map(|(name, ..)| name.as_str()).collect();
-        check_names("source", &declared, &bound)?;
-        let declared: Vec<_> = sinks.iter().map(|sink| sink.name.as_str()).collect();
+        check_names("source", &declared, &bound)
+    }
+
+    /// The same of sinks.
+    pub(super) fn check_sinks(&self, declared: &[SinkDeclaration]) -> Result<()> {
+        let declared: Vec<_> = declared.iter().map(|sink| sink.name.as_str()).collect();
         let bound: Vec<_> = self.sinks.iter().map(|(name, _)| name.as_str()).collect();
         check_names("sink", &declared, &bound)
     }

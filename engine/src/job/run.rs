@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::bind::Bindings;
-use super::worker::{GraphFn, WorkerPlan};
+use super::worker::{GraphFn, WorkerPlan, building_panicked};
 use super::{AnyOrder, Limits, Metrics, Plan, Shared, SourcePlan, Turns};
 use crate::data::KEY_GROUPS;
 use crate::flow::{Context, Control, Flow, Graph, Mode, SinkDeclaration, SourceDeclaration, SourceOptions};
@@ -130,12 +130,12 @@ impl Job {
     /// What a run would read. Looks at metadata, not at rows (but where a file has no statistics, which it says).
     pub fn plan(&self) -> Result<Plan> {
         let description = self.describe()?;
+        self.bindings.check_sources(&description.sources)?;
+        if !self.bindings.sinks.is_empty() {
+            self.bindings.check_sinks(&description.sinks)?; // a plan needs none, but a wrong name is wrong
+        }
         let mut sources = Vec::new();
         for declared in &description.sources {
-            self.bindings.check(&description.sources, &[]).or_else(|error| match self.bindings.sinks.is_empty() {
-                true => Err(error),
-                false => self.bindings.check(&description.sources, &description.sinks),
-            })?;
             let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
             sources.push(SourcePlan {
                 name: declared.options.name().to_string(),
@@ -165,7 +165,8 @@ impl Job {
             return Err(Error::usage(format!("{} workers: a job has 1 to {KEY_GROUPS}", self.workers)));
         }
         let Description { graph, sources, sinks } = self.describe()?;
-        self.bindings.check(&sources, &sinks)?;
+        self.bindings.check_sources(&sources)?;
+        self.bindings.check_sinks(&sinks)?;
         let mut bound_sources = BTreeMap::new();
         for declared in &sources {
             let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
@@ -203,14 +204,7 @@ impl Job {
             let mut worker = timely::worker::Worker::new(timely::WorkerConfig::default(), allocator, None);
             worker.dataflow(|scope| (self.graph_fn)(&Flow::new(scope, Rc::clone(&context))));
         };
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(build)) {
-            let message = panic.downcast_ref::<String>().cloned();
-            let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
-            return Err(Error::new(
-                ErrorKind::Panic,
-                format!("building the graph panicked: {}", message.unwrap_or_default()),
-            ));
-        }
+        catch_unwind(AssertUnwindSafe(build)).map_err(|panic| building_panicked(&*panic))?;
         let graph = context.finished_graph()?;
         let (sources, sinks) = (context.sources.take(), context.sinks.take());
         Ok(Description { graph, sources, sinks })

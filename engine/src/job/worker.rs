@@ -3,6 +3,7 @@
 //! A panic in a closure ends the job, never the process. We own the loop, so that a panic or a stop ends every worker within the time of a step: a panic is caught in its worker, the
 //! stop flag is raised, and each worker drops its dataflows and returns. An embedding host lives on.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -73,15 +74,22 @@ fn build(worker: &mut Worker, plan: &WorkerPlan) -> crate::flow::ControlDataflow
 }
 
 /// Names the step whose code panicked, where one was running.
-fn panicked(panic: &(dyn std::any::Any + Send), plan: &WorkerPlan) -> Error {
-    let message = (panic.downcast_ref::<String>().map(String::as_str))
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without a message");
+fn panicked(panic: &(dyn Any + Send), plan: &WorkerPlan) -> Error {
     match crate::flow::running().filter(|node| node.0 < plan.graph.nodes().len()) {
         Some(node) => {
-            let spec = &plan.graph.node(node).spec;
+            let (spec, message) = (&plan.graph.node(node).spec, message_of(panic));
             Error::new(ErrorKind::Panic, format!("{spec} at {} panicked: {message}", spec.location))
         }
-        None => Error::new(ErrorKind::Panic, format!("building the graph panicked: {message}")),
+        None => building_panicked(panic),
     }
+}
+
+/// The function that builds the graph panicked, before any step ran.
+pub(super) fn building_panicked(panic: &(dyn Any + Send)) -> Error {
+    Error::new(ErrorKind::Panic, format!("building the graph panicked: {}", message_of(panic)))
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }

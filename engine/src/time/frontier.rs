@@ -19,25 +19,28 @@ impl Frontier {
     /// Before anything has been said.
     pub const START: Frontier = Frontier { epoch: Epoch(0), watermark: EventTime::MIN, done: false };
 
+    /// The end of every input.
+    const END: Frontier = Frontier { epoch: Epoch::MAX, watermark: EventTime::MAX, done: true };
+
     /// The frontier of one input.
     pub fn of(antichain: &MutableAntichain<Stamp>) -> Frontier {
-        Frontier::of_stamps(antichain.frontier().iter())
+        antichain.frontier().iter().fold(Frontier::END, |frontier, stamp| {
+            frontier.and(Frontier { epoch: stamp.epoch, watermark: stamp.event_time, done: false })
+        })
     }
 
     /// The frontier of several inputs together: what may still come by any of them.
     pub fn of_all(antichains: &[MutableAntichain<Stamp>]) -> Frontier {
-        Frontier::of_stamps(
-            antichains.iter().flat_map(|antichain| antichain.frontier().to_owned()).collect::<Vec<_>>().iter(),
-        )
+        antichains.iter().map(Frontier::of).fold(Frontier::END, Frontier::and)
     }
 
-    fn of_stamps<'a>(stamps: impl Iterator<Item = &'a Stamp>) -> Frontier {
-        let end = Frontier { epoch: Epoch::MAX, watermark: EventTime::MAX, done: true };
-        stamps.fold(end, |frontier, stamp| Frontier {
-            epoch: frontier.epoch.min(stamp.epoch),
-            watermark: frontier.watermark.min(stamp.event_time),
-            done: false,
-        })
+    /// What may still come by this or by the other.
+    fn and(self, other: Frontier) -> Frontier {
+        Frontier {
+            epoch: self.epoch.min(other.epoch),
+            watermark: self.watermark.min(other.watermark),
+            done: self.done && other.done,
+        }
     }
 
     /// No on-time record with an event time below this one can still come.
