@@ -1,5 +1,6 @@
 //! The graph that is timed, and the sink that takes its rows without keeping them.
 
+use dualgauge::sink::{Prepared, Writing};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -53,13 +54,13 @@ impl Sink for Counted {
     fn describe(&self) -> String {
         "counted".to_string()
     }
-    fn check(&self, _: &SchemaRef) -> Result<()> {
+    fn check(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
         Ok(())
     }
     fn buckets(&self) -> usize {
         4
     }
-    fn open(&self, _: usize, _: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+    fn open(&self, _: usize, _: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(self.clone()))
     }
 }
@@ -75,7 +76,7 @@ impl SinkWriter for Counted {
     fn commit(&mut self, _: Epoch, _: &[u8]) -> Result<()> {
         Ok(())
     }
-    fn recover(&mut self, _: Epoch, _: &[u8]) -> Result<()> {
+    fn recover(&mut self, _: &[Prepared]) -> Result<()> {
         Ok(())
     }
 }

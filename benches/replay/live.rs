@@ -4,6 +4,7 @@
 //! watermark past its window's end, to the moment at which the sink received the result. Commits are scheduled by the
 //! clock and not by the job, so that a slow job cannot hide behind a slow appender.
 
+use dualgauge::sink::{Prepared, Writing};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -124,10 +125,10 @@ impl Sink for Received {
     fn describe(&self) -> String {
         "received".to_string()
     }
-    fn check(&self, _: &SchemaRef) -> Result<()> {
+    fn check(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
         Ok(())
     }
-    fn open(&self, _: usize, _: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+    fn open(&self, _: usize, _: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(self.clone()))
     }
 }
@@ -147,7 +148,7 @@ impl SinkWriter for Received {
     fn commit(&mut self, _: Epoch, _: &[u8]) -> Result<()> {
         Ok(())
     }
-    fn recover(&mut self, _: Epoch, _: &[u8]) -> Result<()> {
+    fn recover(&mut self, _: &[Prepared]) -> Result<()> {
         Ok(())
     }
 }

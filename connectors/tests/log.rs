@@ -3,6 +3,7 @@
 //!
 //! Faults come from `FaultFs`, a disk in memory, because no real one fails at every operation on request.
 
+use dualgauge_engine::sink::{Prepared, Writing};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -784,9 +785,9 @@ fn as_a_source_it_lists_its_partitions_and_reads_only_the_wanted_columns() {
 fn a_sink_publishes_an_epoch_once_however_often_and_by_whom_it_is_committed() {
     let fs = FaultFs::new();
     let sink = LogSink::new_on(Arc::new(fs.clone()), DIR, 1);
-    sink.check(&schema()).unwrap();
-    let mut writer = sink.open(0, &schema()).unwrap();
-    let mut zombie = sink.open(0, &schema()).unwrap();
+    sink.check(&schema(), &Writing::default()).unwrap();
+    let mut writer = sink.open(0, &schema(), &Writing::default()).unwrap();
+    let mut zombie = sink.open(0, &schema(), &Writing::default()).unwrap();
     let mut prepared = Vec::new();
     for epoch in 1..=3 {
         writer.write(&[], &rows(epoch * 10, 2)).unwrap();
@@ -799,7 +800,10 @@ fn a_sink_publishes_an_epoch_once_however_often_and_by_whom_it_is_committed() {
         for (epoch, bytes) in (1..).zip(&prepared) {
             writer.commit(Epoch(epoch), bytes).unwrap();
             zombie.commit(Epoch(epoch), bytes).unwrap();
-            sink.open(0, &schema()).unwrap().recover(Epoch(epoch), bytes).unwrap();
+            sink.open(0, &schema(), &Writing::default())
+                .unwrap()
+                .recover(&[Prepared { epoch: Epoch(epoch), bytes: bytes.to_vec() }])
+                .unwrap();
         }
         let right = [10, 11, 12, 13, 20, 21, 22, 23, 30, 31, 32, 33];
         assert_eq!(read_all(&log).unwrap(), (right.to_vec(), false), "round {round}");
@@ -817,9 +821,9 @@ fn a_sink_publishes_an_epoch_once_however_often_and_by_whom_it_is_committed() {
 fn a_sink_that_crashes_anywhere_publishes_what_the_manifest_names_once_and_nothing_else() {
     let script = |fs: &FaultFs, manifest: &mut Vec<(Epoch, Vec<u8>)>, from: i64| -> Result<()> {
         let sink = LogSink::new_on(Arc::new(fs.clone()), DIR, 1).seal(false);
-        let mut writer = sink.open(0, &schema())?;
+        let mut writer = sink.open(0, &schema(), &Writing::default())?;
         for (epoch, bytes) in manifest.iter() {
-            writer.recover(*epoch, bytes)?;
+            writer.recover(&[Prepared { epoch: *epoch, bytes: bytes.to_vec() }])?;
         }
         for n in from..from + 3 {
             let epoch = Epoch(n as u64);
@@ -852,8 +856,14 @@ fn a_sink_refuses_a_log_of_another_shape_before_the_run() {
     let fs = FaultFs::new();
     create(&fs);
     let sink = |partitions: u32| LogSink::new_on(Arc::new(fs.clone()), DIR, partitions);
-    sink(1).check(&schema()).unwrap();
-    assert!(sink(1).check(&bids()).unwrap_err().to_string().contains("column `n`"));
-    assert!(sink(2).check(&schema()).unwrap_err().to_string().contains("it has 1 partitions, and 2 were asked for"));
+    sink(1).check(&schema(), &Writing::default()).unwrap();
+    assert!(sink(1).check(&bids(), &Writing::default()).unwrap_err().to_string().contains("column `n`"));
+    assert!(
+        sink(2)
+            .check(&schema(), &Writing::default())
+            .unwrap_err()
+            .to_string()
+            .contains("it has 1 partitions, and 2 were asked for")
+    );
     assert!(Log::create_on(Arc::new(fs.clone()), DIR, &schema(), 1).unwrap_err().to_string().contains("a log already"));
 }

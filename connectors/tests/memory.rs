@@ -4,6 +4,7 @@
 //! its sender lives, and rows that are seen before their commit.
 
 use dualgauge_connectors::memory;
+use dualgauge_engine::sink::{Prepared, Writing};
 use dualgauge_engine::{Epoch, EventTime, Next, Offset, Partition, Record, Scan, Sink, Source, record};
 
 #[record]
@@ -89,15 +90,21 @@ fn a_channel_is_pending_until_its_sender_is_gone() {
 #[test]
 fn rows_are_collected_once_at_their_commit_in_the_order_of_their_times() {
     let out = memory::collect::<Bid>();
-    out.check(&Bid::schema()).unwrap();
-    let mut writer = out.open(0, &Bid::schema()).unwrap();
+    out.check(&Bid::schema(), &Writing::default()).unwrap();
+    let mut writer = out.open(0, &Bid::schema(), &Writing::default()).unwrap();
     let rows = [bid(2, 5), bid(1, 5), bid(3, 4)];
     writer.write(&rows.each_ref().map(|row| row.time), &Bid::encode(rows.iter())).unwrap();
     let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
     assert!(out.rows().is_empty());
     writer.commit(Epoch(1), &prepared).unwrap();
-    out.open(0, &Bid::schema()).unwrap().recover(Epoch(1), &prepared).unwrap();
+    out.open(0, &Bid::schema(), &Writing::default())
+        .unwrap()
+        .recover(&[Prepared { epoch: Epoch(1), bytes: prepared.to_vec() }])
+        .unwrap();
     assert_eq!(out.rows(), [bid(3, 4), bid(1, 5), bid(2, 5)]);
-    let elsewhere = memory::collect::<Bid>().open(0, &Bid::schema()).unwrap().recover(Epoch(1), &prepared);
+    let elsewhere = memory::collect::<Bid>()
+        .open(0, &Bid::schema(), &Writing::default())
+        .unwrap()
+        .recover(&[Prepared { epoch: Epoch(1), bytes: prepared.to_vec() }]);
     assert!(elsewhere.unwrap_err().to_string().contains("another process"));
 }

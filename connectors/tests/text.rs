@@ -4,6 +4,7 @@
 //! takes good ones with it or is met twice, an offset that repeats or skips, output that is seen before its commit or
 //! half, and bytes that differ between two writings of the same rows.
 
+use dualgauge_engine::sink::{Prepared, Writing};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -319,8 +320,8 @@ fn one_file_appears_whole_at_the_end_and_reads_back() {
         ),
     ];
     for (name, sink, source) in sinks {
-        sink.check(&schema()).unwrap();
-        let mut writer = sink.open(0, &schema()).unwrap();
+        sink.check(&schema(), &Writing::default()).unwrap();
+        let mut writer = sink.open(0, &schema(), &Writing::default()).unwrap();
         write(&mut *writer, &expected()[..2]);
         let prepared = writer.prepare(Epoch(1), EventTime::from_micros(2)).unwrap();
         writer.commit(Epoch(1), &prepared).unwrap();
@@ -333,7 +334,9 @@ fn one_file_appears_whole_at_the_end_and_reads_back() {
         let mut sorted = expected();
         sorted.sort();
         assert_eq!(good(drain(&mut *open(&*source, 0)).0), sorted);
-        assert!(sink.check(&schema()).unwrap_err().to_string().contains("there is output already"));
+        assert!(
+            sink.check(&schema(), &Writing::default()).unwrap_err().to_string().contains("there is output already")
+        );
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left aside");
 }
@@ -346,8 +349,8 @@ fn a_span_is_published_when_the_watermark_passes_it_and_stragglers_go_beside_it(
     let directory = tempdir().unwrap();
     let out = directory.path().join("out");
     let sink = csv::write(&out);
-    sink.check(&schema()).unwrap();
-    let mut writer = sink.open(0, &schema()).unwrap();
+    sink.check(&schema(), &Writing::default()).unwrap();
+    let mut writer = sink.open(0, &schema(), &Writing::default()).unwrap();
     write(&mut *writer, &[row(5, "b", 1), row(5, "a", None), row(HOUR, "c", 3)]);
     let first = writer.prepare(Epoch(1), EventTime::from_micros(HOUR)).unwrap();
     assert_eq!(seen_in(&out), [""; 0]);
@@ -366,8 +369,8 @@ fn a_span_is_published_when_the_watermark_passes_it_and_stragglers_go_beside_it(
 fn more_spans_may_be_open_than_files() {
     let directory = tempdir().unwrap();
     let sink = json::write(directory.path().join("out.d/")).span(1.seconds());
-    sink.check(&schema()).unwrap();
-    let mut writer = sink.open(0, &schema()).unwrap();
+    sink.check(&schema(), &Writing::default()).unwrap();
+    let mut writer = sink.open(0, &schema(), &Writing::default()).unwrap();
     let rows: Vec<_> = (0..70).map(|second| row(second * 1_000_000, "a", second)).collect();
     write(&mut *writer, &rows);
     write(&mut *writer, &rows);
@@ -384,7 +387,7 @@ fn another_generation_takes_open_spans_up_where_the_commit_left_them() {
     let run = |crash: bool| {
         let directory = tempdir().unwrap();
         let sink = json::write(directory.path().join("out"));
-        let mut writer = sink.open(0, &schema()).unwrap();
+        let mut writer = sink.open(0, &schema(), &Writing::default()).unwrap();
         write(&mut *writer, &[row(1, "a", 1), row(HOUR, "b", 2)]);
         let first = writer.prepare(Epoch(1), EventTime::from_micros(1)).unwrap();
         writer.commit(Epoch(1), &first).unwrap();
@@ -394,10 +397,10 @@ fn another_generation_takes_open_spans_up_where_the_commit_left_them() {
             // Rows after the last commit are lost with the generation, and come again.
             write(&mut *writer, &[row(HOUR + 1, "d", 4)]);
             writer.prepare(Epoch(3), EventTime::MAX).unwrap();
-            writer = sink.open(0, &schema()).unwrap();
-            writer.recover(Epoch(1), &first).unwrap();
-            writer.recover(Epoch(2), &second).unwrap();
-            writer.recover(Epoch(2), &second).unwrap();
+            writer = sink.open(0, &schema(), &Writing::default()).unwrap();
+            writer.recover(&[Prepared { epoch: Epoch(1), bytes: first.to_vec() }]).unwrap();
+            writer.recover(&[Prepared { epoch: Epoch(2), bytes: second.to_vec() }]).unwrap();
+            writer.recover(&[Prepared { epoch: Epoch(2), bytes: second.to_vec() }]).unwrap();
         } else {
             writer.commit(Epoch(2), &second).unwrap();
         }
@@ -420,11 +423,11 @@ fn an_output_directory_that_is_not_empty_is_refused_and_overwriting_spares_what_
     for name in ["notes.csv", "19700101T000000Z-b0.csv", "19700101T000000Z-b0-1.csv"] {
         fs::write(directory.path().join(name), "").unwrap();
     }
-    let error = csv::write(directory.path()).check(&schema()).unwrap_err();
+    let error = csv::write(directory.path()).check(&schema(), &Writing::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("19700101T000000Z-b0-1.csv"), "{error}");
     assert_eq!(seen_in(directory.path()).len(), 3);
-    csv::write(directory.path()).overwrite(true).check(&schema()).unwrap();
+    csv::write(directory.path()).overwrite(true).check(&schema(), &Writing::default()).unwrap();
     assert_eq!(seen_in(directory.path()), ["notes.csv"]);
 }
 
@@ -432,10 +435,10 @@ fn an_output_directory_that_is_not_empty_is_refused_and_overwriting_spares_what_
 fn what_cannot_be_written_is_refused_before_the_run() {
     let list = DataType::List(Arc::new(Field::new("item", DataType::Int64, true)));
     let nested = Arc::new(Schema::new(vec![Field::new("tags", list, false)]));
-    assert!(csv::write("out").check(&nested).unwrap_err().to_string().contains("column `tags`"));
-    let error = json::write("out.json").buckets(2).check(&schema()).unwrap_err();
+    assert!(csv::write("out").check(&nested, &Writing::default()).unwrap_err().to_string().contains("column `tags`"));
+    let error = json::write("out.json").buckets(2).check(&schema(), &Writing::default()).unwrap_err();
     assert!(error.to_string().contains("one output has one bucket"), "{error}");
-    assert!(json::write("out").span(0.seconds()).check(&schema()).is_err());
+    assert!(json::write("out").span(0.seconds()).check(&schema(), &Writing::default()).is_err());
 }
 
 #[test]
@@ -455,7 +458,7 @@ fn values_of_every_kind_come_back_as_they_were() {
     let pairs: [(Box<dyn Sink>, Box<dyn Source>); 2] =
         [(Box::new(csv::write(&a)), Box::new(csv::read(&a))), (Box::new(json::write(&b)), Box::new(json::read(&b)))];
     for (sink, source) in pairs {
-        let mut writer = sink.open(0, &schema).unwrap();
+        let mut writer = sink.open(0, &schema, &Writing::default()).unwrap();
         writer.write(&times, &rows).unwrap();
         let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
         writer.commit(Epoch(1), &prepared).unwrap();

@@ -21,7 +21,7 @@ pub use data::{Batch, Data, DecodeError, Digest, Event, Key, KeyGroup, Record, T
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream};
 pub use job::{Job, Limits, Outcome};
-pub use sink::{Sink, SinkWriter};
+pub use sink::{Delivery, Prepared, Sink, SinkWriter, Writing};
 pub use source::{Listing, Next, Offset, Partition, PartitionId, PartitionReader, Scan, Source, SourceBatch};
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};
 

@@ -6,8 +6,38 @@
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use serde::{Deserialize, Serialize};
 
 use crate::{Epoch, EventTime, Result};
+
+/// By whom and how a sink is written in one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Writing {
+    /// The job whose output it is, the same after every restart; `None` without a checkpoint.
+    pub job: Option<String>,
+    /// The how-manieth start of the job this is; names of staged files carry it.
+    pub generation: u64,
+    /// Whether the job goes on from a checkpoint: then what is there already is its own.
+    pub resumes: bool,
+}
+
+/// What a checkpoint has stored of one bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// The epoch at whose end it was prepared.
+    pub epoch: Epoch,
+    /// What [`SinkWriter::prepare`] returned.
+    pub bytes: Vec<u8>,
+}
+
+/// When rows are seen, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Once, when the epoch commits: the output of a crashed and resumed job is that of one that ran through.
+    Committed,
+    /// At least once: what was seen after the last checkpoint is seen again after a crash.
+    AtLeastOnce,
+}
 
 /// A place that results can be written to.
 pub trait Sink: Send + Sync {
@@ -15,7 +45,12 @@ pub trait Sink: Send + Sync {
     fn describe(&self) -> String;
 
     /// Looks before the run whether writing can succeed: an output directory that is someone else's is refused here.
-    fn check(&self, schema: &SchemaRef) -> Result<()>;
+    fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()>;
+
+    /// When rows are seen, and how often.
+    fn delivery(&self) -> Delivery {
+        Delivery::Committed
+    }
 
     /// Into how many buckets rows are dealt; a part of the output's shape, not of the run's.
     fn buckets(&self) -> usize {
@@ -23,7 +58,7 @@ pub trait Sink: Send + Sync {
     }
 
     /// Opens one bucket. Called once per bucket, on the worker that owns it.
-    fn open(&self, bucket: usize, schema: &SchemaRef) -> Result<Box<dyn SinkWriter>>;
+    fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>>;
 
     /// Called once when every bucket's last commit is done; not called when the run failed or was stopped.
     fn finish(&self) -> Result<()> {
@@ -42,13 +77,20 @@ pub trait SinkWriter {
     /// Later calls carry later times, except for rows that arrived behind the watermark (stragglers).
     fn write(&mut self, times: &[EventTime], rows: &RecordBatch) -> Result<()>;
 
-    /// Ends `epoch`: makes durable, and still invisible, whatever can no longer change now that no row with an event
-    /// time below `watermark` will come. The bytes go into the manifest; empty when there is nothing to publish.
+    /// Ends `epoch`: makes durable, and still invisible, what was written so far, of which nothing with an event time
+    /// below `watermark` can change any more.
+    ///
+    /// The bytes go into the manifest; empty when there is nothing to publish and nothing to keep. In a job with
+    /// checkpoints they are enough to publish what is finished and to go on with what is not, in another process; in one
+    /// without ([`Writing::job`] is `None`) nobody will go on, and what is not finished may be left as it is.
     fn prepare(&mut self, epoch: Epoch, watermark: EventTime) -> Result<Vec<u8>>;
 
     /// Makes visible what `prepare` of this epoch made durable.
     fn commit(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()>;
 
-    /// Publishes what another generation prepared and may or may not have committed; called oldest first.
-    fn recover(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()>;
+    /// Takes up what earlier generations prepared, the oldest first; called once, before anything is written.
+    ///
+    /// All of it is published, whether or not it was before; the last is where the job goes on. What is staged and in
+    /// none of it is an orphan and is removed. A job that starts anew has nothing prepared.
+    fn recover(&mut self, prepared: &[Prepared]) -> Result<()>;
 }

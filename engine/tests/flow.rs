@@ -10,6 +10,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use dualgauge_engine::flow::{NodeSpec, Outputs};
 use dualgauge_engine::job::Turns;
+use dualgauge_engine::state::Parts;
 use dualgauge_engine::{
     Batch, Duration, Durations, Epoch, ErrorKind, Event, EventTime, Flow, Job, KeyGroup, Limits, Listing, Next, Offset,
     Partition, PartitionReader, Record, Result, Scan, Sink, SinkWriter, Source, SourceBatch, Step, record,
@@ -86,11 +87,11 @@ impl Sink for Discard {
         "discard".to_string()
     }
 
-    fn check(&self, _: &SchemaRef) -> Result<()> {
+    fn check(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
         Ok(())
     }
 
-    fn open(&self, _: usize, _: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+    fn open(&self, _: usize, _: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(self.clone()))
     }
 }
@@ -109,7 +110,7 @@ impl SinkWriter for Discard {
         Ok(())
     }
 
-    fn recover(&mut self, _: Epoch, _: &[u8]) -> Result<()> {
+    fn recover(&mut self, _: &[Prepared]) -> Result<()> {
         Ok(())
     }
 }
@@ -132,6 +133,10 @@ impl Step for Liar {
         if watermark == EventTime::MAX {
             self.kept.drain(..).for_each(|event| out.emit.give(event.time, event.data));
         }
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
     }
 
     fn holds(&self) -> Option<EventTime> {

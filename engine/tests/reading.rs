@@ -10,6 +10,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use dualgauge_engine::flow::{BadRecords, NodeSpec, Outputs, SourceOptions, source};
 use dualgauge_engine::job::Turns;
+use dualgauge_engine::state::Parts;
 use dualgauge_engine::testing::{Baton, Item, Line, Lines, seconds};
 use dualgauge_engine::{
     Batch, Duration, Durations, Error, ErrorKind, EventTime, Flow, Job, KeyGroup, Limits, Listing, Next, Offset,
@@ -254,6 +255,10 @@ impl Step for Judge {
     }
 
     fn advance(&mut self, _: EventTime, _: &mut Outputs<Line, Line>) {}
+
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
+    }
 
     fn holds(&self) -> Option<EventTime> {
         None

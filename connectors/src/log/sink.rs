@@ -1,5 +1,6 @@
 //! The log as a sink: a partition per bucket, each epoch appended once.
 
+use dualgauge_engine::sink::Writing;
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -73,7 +74,7 @@ impl Sink for LogSink {
         format!("log:{}", self.dir.display())
     }
 
-    fn check(&self, schema: &SchemaRef) -> Result<()> {
+    fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {
         if !identity::exists(&*self.fs, &self.dir) {
             return identity::check_schema(schema);
         }
@@ -91,7 +92,7 @@ impl Sink for LogSink {
         self.layout.partition_count() as usize
     }
 
-    fn open(&self, bucket: usize, schema: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+    fn open(&self, bucket: usize, schema: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
         let log = self.log_or_new(schema)?;
         let partition = bucket as u32;
         let stage = log.partition_dir(partition)?.join("stage");
@@ -184,8 +185,8 @@ impl SinkWriter for LogSinkWriter {
         })
     }
 
-    fn recover(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
-        self.commit(epoch, prepared)
+    fn recover(&mut self, prepared: &[dualgauge_engine::Prepared]) -> Result<()> {
+        prepared.iter().try_for_each(|one| self.commit(one.epoch, &one.bytes))
     }
 }
 

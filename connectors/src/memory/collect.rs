@@ -1,5 +1,6 @@
 //! A sink that gives its rows back.
 
+use dualgauge_engine::sink::{Prepared, Writing};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +27,7 @@ use dualgauge_engine::{Epoch, Error, Event, EventTime, Record, Result, Sink, Sin
 ///
 /// let bid = Bid { price: 10, time: EventTime::from_millis(1) };
 /// let out = memory::collect::<Bid>();
-/// let mut writer = out.clone().open(0, &Bid::schema()).unwrap();
+/// let mut writer = out.clone().open(0, &Bid::schema(), &Writing::default()).unwrap();
 /// writer.write(&[bid.time], &Bid::encode([&bid].into_iter())).unwrap();
 /// let prepared = writer.prepare(Epoch(0), EventTime::MAX).unwrap();
 /// assert!(out.rows().is_empty());
@@ -79,7 +80,7 @@ impl<D: Record> Sink for Collect<D> {
         "memory:collect".to_string()
     }
 
-    fn check(&self, schema: &SchemaRef) -> Result<()> {
+    fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {
         let named = |schema: &SchemaRef| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
         match D::schema().fields().iter().all(|field| schema.field_with_name(field.name()).is_ok()) {
             true => Ok(()),
@@ -91,7 +92,7 @@ impl<D: Record> Sink for Collect<D> {
         }
     }
 
-    fn open(&self, _: usize, _: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+    fn open(&self, _: usize, _: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(Writer { shared: self.shared.clone(), rows: Vec::new() }))
     }
 }
@@ -137,8 +138,8 @@ impl SinkWriter for Writer {
         Ok(())
     }
 
-    fn recover(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
-        self.commit(epoch, prepared)
+    fn recover(&mut self, prepared: &[Prepared]) -> Result<()> {
+        prepared.iter().try_for_each(|one| self.commit(one.epoch, &one.bytes))
     }
 }
 

@@ -161,8 +161,8 @@ impl SinkWriter for BucketWriter {
         disk::sync_dir(&self.dir)
     }
 
-    fn recover(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
-        self.commit(epoch, prepared)
+    fn recover(&mut self, prepared: &[dualgauge_engine::Prepared]) -> Result<()> {
+        prepared.iter().try_for_each(|one| self.commit(one.epoch, &one.bytes))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Parquet files as a sink: a file for each span of event time and bucket, which appears whole or not at all.
 
+use dualgauge_engine::sink::Writing;
 use std::path::{Path, PathBuf};
 
 use ::parquet::arrow::ArrowSchemaConverter;
@@ -95,7 +96,7 @@ impl Sink for ParquetSink {
         format!("parquet:{}", self.dir.display())
     }
 
-    fn check(&self, schema: &SchemaRef) -> Result<()> {
+    fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {
         ArrowSchemaConverter::new().convert(schema).map_err(|e| {
             Error::usage(format!("{}: these rows cannot be written as Parquet", self.describe())).caused_by(e)
         })?;
@@ -125,7 +126,7 @@ impl Sink for ParquetSink {
         self.buckets
     }
 
-    fn open(&self, bucket: usize, schema: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+    fn open(&self, bucket: usize, schema: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
         disk::create_dirs(&self.staging())?;
         let schema = SchemaRef::clone(schema);
         Ok(Box::new(BucketWriter::new(&self.dir, self.staging(), bucket, schema, self.span, self.options.clone())))

@@ -1,5 +1,6 @@
 //! A sink of text: files that appear whole, or standard output.
 
+use dualgauge_engine::sink::Writing;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +88,7 @@ impl<F: Format> Sink for TextSink<F> {
         format!("{}:{}", self.format.scheme(), self.path.display())
     }
 
-    fn check(&self, schema: &SchemaRef) -> Result<()> {
+    fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {
         self.format.check(schema)?;
         let refuse = |why: &str| Err(Error::usage(format!("sink {}: {why}", self.describe())));
         if self.buckets == 0 || !self.span.is_positive() {
@@ -125,7 +126,7 @@ impl<F: Format> Sink for TextSink<F> {
         self.buckets
     }
 
-    fn open(&self, bucket: usize, schema: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+    fn open(&self, bucket: usize, schema: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
         Ok(match self.target() {
             Target::Stdout => Box::new(StdoutWriter::new(self.format.clone(), std::io::stdout(), schema.clone())),
             _ => Box::new(SpanWriter::new(self.format.clone(), self.layout(), bucket, schema.clone())?),

@@ -207,13 +207,15 @@ impl<F: Format> SinkWriter for SpanWriter<F> {
         parse(epoch, prepared)?.publish.iter().try_for_each(|publish| self.publish(publish))
     }
 
-    fn recover(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
-        let prepared = parse(epoch, prepared)?;
-        prepared.publish.iter().try_for_each(|publish| self.publish(publish))?;
-        // The newest commit comes last, and names all that is open.
-        let spans = prepared.open.into_iter();
-        let spans = spans.map(|(start, parts)| (EventTime::from_micros(start), OpenSpan { parts, own: None }));
-        self.open = spans.collect();
+    fn recover(&mut self, prepared: &[dualgauge_engine::Prepared]) -> Result<()> {
+        for dualgauge_engine::Prepared { epoch, bytes } in prepared {
+            let prepared = parse(*epoch, bytes)?;
+            prepared.publish.iter().try_for_each(|publish| self.publish(publish))?;
+            // The newest commit comes last, and names all that is open.
+            let spans = prepared.open.into_iter();
+            let spans = spans.map(|(start, parts)| (EventTime::from_micros(start), OpenSpan { parts, own: None }));
+            self.open = spans.collect();
+        }
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Standard output as a sink: rows appear when they are committed, at least once.
 
+use dualgauge_engine::sink::Prepared;
 use std::io::Write;
 
 use arrow_array::RecordBatch;
@@ -45,8 +46,8 @@ impl<F: Format, W: Write> SinkWriter for StdoutWriter<F, W> {
         printed.and_then(|()| self.out.flush()).map_err(|cause| Error::io("cannot write to standard output", cause))
     }
 
-    fn recover(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
-        self.commit(epoch, prepared)
+    fn recover(&mut self, prepared: &[Prepared]) -> Result<()> {
+        prepared.iter().try_for_each(|one| self.commit(one.epoch, &one.bytes))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What becomes visible, when, and in which bytes.
 
+use dualgauge_engine::sink::{Prepared, Writing};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -18,8 +19,8 @@ fn sink(dir: &Path) -> ParquetSink {
 }
 
 fn opened(sink: &ParquetSink) -> Box<dyn SinkWriter> {
-    sink.check(&schema()).unwrap();
-    sink.open(0, &schema()).unwrap()
+    sink.check(&schema(), &Writing::default()).unwrap();
+    sink.open(0, &schema(), &Writing::default()).unwrap()
 }
 
 fn put(writer: &mut dyn SinkWriter, rows: &RecordBatch) {
@@ -125,7 +126,7 @@ fn pages_of_long_texts_end_where_they_always_do() {
     let all = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(texts)]).unwrap();
     let write = |size: usize| {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = parquet::write(dir.path()).open(0, &schema).unwrap();
+        let mut writer = parquet::write(dir.path()).open(0, &schema, &Writing::default()).unwrap();
         for start in (0..6_000).step_by(size) {
             let rows = all.slice(start, size.min(6_000 - start));
             let times: Vec<_> = (start..start + rows.num_rows()).map(|row| at(row as i64 / 1_000)).collect();
@@ -183,21 +184,30 @@ fn what_was_prepared_is_published_by_another_generation_once() {
     let prepared = writer.prepare(Epoch(3), at(20)).unwrap();
     std::mem::forget(writer);
 
-    sink.open(0, &schema()).unwrap().recover(Epoch(3), &prepared).unwrap();
+    sink.open(0, &schema(), &Writing::default())
+        .unwrap()
+        .recover(&[Prepared { epoch: Epoch(3), bytes: prepared.to_vec() }])
+        .unwrap();
     let published = visible(dir.path());
     assert_eq!(published.len(), 2);
-    let mut again = sink.open(0, &schema()).unwrap();
-    again.recover(Epoch(3), &prepared).unwrap();
+    let mut again = sink.open(0, &schema(), &Writing::default()).unwrap();
+    again.recover(&[Prepared { epoch: Epoch(3), bytes: prepared.to_vec() }]).unwrap();
     again.commit(Epoch(3), &prepared).unwrap();
     assert_eq!(visible(dir.path()), published);
 
     fs::write(dir.path().join("19700101T000000Z-b0.parquet"), "another's").unwrap();
-    let error = again.recover(Epoch(3), &prepared).unwrap_err().to_string();
+    let error = again.recover(&[Prepared { epoch: Epoch(3), bytes: prepared.to_vec() }]).unwrap_err().to_string();
     assert!(error.contains("19700101T000000Z-b0.parquet is another file"), "{error}");
     fs::remove_file(dir.path().join("19700101T000000Z-b0.parquet")).unwrap();
-    let error = again.recover(Epoch(3), &prepared).unwrap_err().to_string();
+    let error = again.recover(&[Prepared { epoch: Epoch(3), bytes: prepared.to_vec() }]).unwrap_err().to_string();
     assert!(error.contains("was prepared and is gone"), "{error}");
-    assert!(again.recover(Epoch(3), &[9]).unwrap_err().to_string().contains("format 9"));
+    assert!(
+        again
+            .recover(&[Prepared { epoch: Epoch(3), bytes: [9].to_vec() }])
+            .unwrap_err()
+            .to_string()
+            .contains("format 9")
+    );
 }
 
 #[test]
@@ -208,7 +218,7 @@ fn a_directory_that_holds_something_is_refused_by_name() {
     publish(writer.as_mut(), 0, EventTime::MAX);
     drop(writer);
 
-    let refused = |sink: ParquetSink| sink.check(&schema()).unwrap_err().to_string();
+    let refused = |sink: ParquetSink| sink.check(&schema(), &Writing::default()).unwrap_err().to_string();
     let error = refused(sink(dir.path()));
     assert!(error.contains("is not empty") && error.contains("19700101T000000Z-b0.parquet"), "{error}");
     fs::write(dir.path().join("notes.txt"), "mine").unwrap();
@@ -217,7 +227,7 @@ fn a_directory_that_holds_something_is_refused_by_name() {
     assert_eq!(visible(dir.path()).len(), 2, "nothing was removed");
 
     fs::remove_file(dir.path().join("notes.txt")).unwrap();
-    sink(dir.path()).overwrite(true).check(&schema()).unwrap();
+    sink(dir.path()).overwrite(true).check(&schema(), &Writing::default()).unwrap();
     assert!(visible(dir.path()).is_empty());
 }
 

@@ -7,7 +7,7 @@ use timely::dataflow::channels::ContainerBytes;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Data, Event};
-use crate::EventTime;
+use crate::{EventTime, Stamp};
 
 /// A vector of events that travel under one stamp.
 ///
@@ -30,19 +30,19 @@ pub struct Batch<D> {
 /// rows (a filter dropped them) is among `retracted`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions {
-    /// Identity and firing number of each event, in step with the events.
+    /// Identity and firing of each event, in step with the events.
     pub rows: Vec<Version>,
     /// Firings that have no row (any more), with the event time their rows would have had.
     pub retracted: Vec<(EventTime, Version)>,
 }
 
-/// A firing of a result: which, and the how-manieth.
+/// A firing of a result: which, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Version {
     /// The result, by the 128-bit hash of its step, key and window.
     pub identity: u128,
-    /// The number of the firing; the highest wins.
-    pub firing: u32,
+    /// The stamp under which it fired; the lexicographically greatest wins, and no two of one result are equal.
+    pub firing: Stamp,
 }
 
 impl Version {
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_row_of_an_upsert_stream_that_becomes_nothing_leaves_a_retraction() {
-        let version = |identity| Version { identity, firing: 1 };
+        let version = |identity| Version { identity, firing: Stamp::default() };
         let mut batch = batch(&[5, 1]);
         batch.versions = Some(Box::new(Versions { rows: vec![version(50), version(10)], retracted: Vec::new() }));
         let kept = batch.transform(|event, out| {

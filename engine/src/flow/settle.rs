@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 
 use super::step::{Outputs, Step};
 use crate::data::Version;
-use crate::{Batch, Data, EventTime};
+use crate::state::Parts;
+use crate::{Batch, Data, EventTime, Stamp};
 
 /// in: rows with versions; out: the rows of the latest firing of each identity, once the watermark has passed them.
 ///
@@ -17,8 +18,8 @@ pub(super) struct Settle<D> {
     latest: BTreeMap<EventTime, Firings<D>>,
 }
 
-/// The number and the rows of each result's latest firing, by its identity.
-type Firings<D> = HashMap<u128, (u32, Vec<D>), FixedState>;
+/// The stamp and the rows of each result's latest firing, by its identity.
+type Firings<D> = HashMap<u128, (Stamp, Vec<D>), FixedState>;
 
 impl<D> Settle<D> {
     pub(super) fn new() -> Settle<D> {
@@ -61,6 +62,10 @@ impl<D: Data> Step for Settle<D> {
                 rows.into_iter().for_each(|row| out.emit.give(time, row));
             }
         }
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
     }
 
     fn holds(&self) -> Option<EventTime> {

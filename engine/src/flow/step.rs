@@ -18,6 +18,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::{NodeId, Stream};
 use crate::data::Version;
+use crate::state::Parts;
 use crate::time::Stamp;
 use crate::{Batch, Data, Duration, Event, EventTime, Frontier};
 
@@ -51,6 +52,14 @@ pub trait Step: 'static {
 
     /// An epoch is about to close. A step that must keep nothing beyond an epoch lets go here.
     fn close_epoch(&mut self, _out: &mut Outputs<Self::Out, Self::Late>) {}
+
+    /// All that it keeps from one epoch to the next, by the names under which a checkpoint stores it.
+    ///
+    /// The parts and their order are the same at every call.
+    fn kept(&mut self) -> Parts<'_>;
+
+    /// Every part has been loaded: what follows from them is to be made anew.
+    fn loaded(&mut self) {}
 }
 
 /// Where a step puts what it emits.
@@ -68,6 +77,8 @@ pub struct Emitter<D> {
     full: Vec<(EventTime, Batch<D>)>,
     open: Batch<D>,
     least: EventTime,
+    /// Numbers the firings of one result: a later one has a greater stamp, also after a restart.
+    firing: Stamp,
 }
 
 /// How many events a batch on its way out holds: some hundred kilobytes, which the next operator finds in the cache.
@@ -75,7 +86,7 @@ const BATCH: usize = 8192;
 
 impl<D> Emitter<D> {
     pub(super) fn new() -> Emitter<D> {
-        Emitter { full: Vec::new(), open: Batch::default(), least: EventTime::MAX }
+        Emitter { full: Vec::new(), open: Batch::default(), least: EventTime::MAX, firing: Stamp::default() }
     }
 
     /// Emits one event.
@@ -94,16 +105,11 @@ impl<D> Emitter<D> {
         self.give(time, data);
     }
 
-    /// Emits one firing of a result that a later firing may replace.
-    pub fn upsert(&mut self, time: EventTime, data: D, version: Version) {
+    /// Emits one firing of the result `identity`, which a later firing replaces.
+    pub fn upsert(&mut self, time: EventTime, data: D, identity: u128) {
+        let version = Version { identity, firing: self.firing };
         self.open.versions.get_or_insert_default().rows.push(version);
         self.give(time, data);
-    }
-
-    /// Emits the news that a result which had rows has none now.
-    pub fn retract(&mut self, time: EventTime, version: Version) {
-        self.least = self.least.min(time);
-        self.open.versions.get_or_insert_default().retracted.push((time, version));
     }
 
     fn cut(&mut self) {
@@ -168,6 +174,7 @@ pub(super) fn drive<'s, S: Step, L: 'static>(
                 return;
             }
             if frontier.watermark() > seen.watermark() {
+                out.emit.firing = Stamp::new(hold.stamp.epoch, frontier.watermark());
                 step.advance(frontier.watermark(), &mut out);
             }
             if frontier.open_epoch() > seen.open_epoch() {

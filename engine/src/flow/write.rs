@@ -4,6 +4,7 @@
 //! own order. A result never depends on arrival, batch borders, worker count or hash order; this is the last place where
 //! one of them could show.
 
+use crate::sink::Writing;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -136,7 +137,7 @@ impl<D: Record> SinkDriver<D> {
             }
             let writer = match &mut bucket.writer {
                 Some(writer) => writer,
-                none => none.insert(self.sink.sink.open(number, &self.schema)?),
+                none => none.insert(self.sink.sink.open(number, &self.schema, &Writing::default())?),
             };
             for rows in settled.chunks(ROWS) {
                 let times: Vec<_> = rows.iter().map(|event| event.time).collect();

@@ -1,5 +1,6 @@
 //! From a graph and its bindings to a result.
 
+use crate::sink::Writing;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -175,7 +176,10 @@ impl Job {
         let mut bound_sinks = BTreeMap::new();
         for declared in &sinks {
             let bound = self.bindings.bind_sink(declared);
-            bound.sink.check(&declared.schema).map_err(|error| error.at(format_args!("sink {}", declared.name)))?;
+            bound
+                .sink
+                .check(&declared.schema, &Writing::default())
+                .map_err(|error| error.at(format_args!("sink {}", declared.name)))?;
             bound_sinks.insert(declared.name.clone(), bound);
         }
         let shared = Arc::new(Shared::new(self.limits, Arc::clone(&self.clock), self.turns.may_park()));

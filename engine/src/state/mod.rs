@@ -1,6 +1,18 @@
-//! State: what a step remembers, and how it is recognised when it comes back.
+//! State: what a step remembers, how it is saved by its changes, and how it is recognised when it comes back.
 
+mod changes;
 mod fingerprint;
+mod kept;
+mod place;
+mod queue;
+mod table;
+mod tables;
 mod trace;
 
+pub use changes::{Change, Changes};
 pub use fingerprint::Fingerprint;
+pub use kept::{Kept, Parts, read};
+pub use place::Place;
+pub use queue::Queue;
+pub use table::Table;
+pub use tables::Tables;

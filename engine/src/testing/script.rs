@@ -1,5 +1,6 @@
 //! The text that a test reads its events from, as a source, and the lines it writes, as a sink.
 
+use crate::sink::{Prepared, Writing};
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
@@ -206,7 +207,7 @@ impl Sink for Lines {
         "lines".to_string()
     }
 
-    fn check(&self, _: &SchemaRef) -> Result<()> {
+    fn check(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
         Ok(())
     }
 
@@ -214,7 +215,7 @@ impl Sink for Lines {
         3
     }
 
-    fn open(&self, _: usize, _: &SchemaRef) -> Result<Box<dyn SinkWriter>> {
+    fn open(&self, _: usize, _: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(self.clone()))
     }
 }
@@ -236,7 +237,7 @@ impl SinkWriter for Lines {
         Ok(())
     }
 
-    fn recover(&mut self, _: Epoch, _: &[u8]) -> Result<()> {
+    fn recover(&mut self, _: &[Prepared]) -> Result<()> {
         Ok(())
     }
 }

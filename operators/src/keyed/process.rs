@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
 use dualgauge_engine::job::Counter;
+use dualgauge_engine::state::Parts;
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -242,6 +243,10 @@ impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + 'static, P: Process<K, D>> Step for
                 }
             }
         }
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
     }
 
     fn holds(&self) -> Option<EventTime> {

@@ -5,6 +5,7 @@
 
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
 use dualgauge_engine::job::Counter;
+use dualgauge_engine::state::Parts;
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
 
 use super::fire::Firing;
@@ -171,6 +172,10 @@ where
         self.kept.advance(watermark, &mut out.emit);
     }
 
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
+    }
+
     fn holds(&self) -> Option<EventTime> {
         self.kept.fire.holds(&self.kept.panes)
     }
@@ -208,6 +213,10 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, S: Assign, A: Aggregate<D>> Step
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
         self.hand_on(watermark, out);
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
     }
 
     fn holds(&self) -> Option<EventTime> {
@@ -248,6 +257,10 @@ where
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
         self.kept.advance(watermark, &mut out.emit);
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
     }
 
     fn holds(&self) -> Option<EventTime> {

@@ -41,11 +41,11 @@ impl Firing {
     }
 
     /// Emits the result of one key.
-    pub(super) fn emit<K: Key, V>(&self, out: &mut Emitter<Pane<K, V>>, key: K, window: Window, value: V, firing: u32) {
+    pub(super) fn emit<K: Key, V>(&self, out: &mut Emitter<Pane<K, V>>, key: K, window: Window, value: V) {
         let time = window.last_instant();
         if self.corrects() {
-            let version = Version { identity: self.identity(&key, window), firing };
-            out.upsert(time, Pane { key, window, value }, version);
+            let identity = self.identity(&key, window);
+            out.upsert(time, Pane { key, window, value }, identity);
         } else {
             out.give(time, Pane { key, window, value });
         }

@@ -23,8 +23,6 @@ pub(super) struct Pane<K, A> {
     keys: Keys<K, A>,
     /// Keys that have changed since the last firing; kept only where a pane may fire more than once.
     changed: Vec<K>,
-    /// How often it has fired.
-    pub(super) firings: u32,
 }
 
 /// All panes, by the place `P` that a kind of window gives them.
@@ -45,7 +43,7 @@ impl<P: Copy + Ord, K: Hash + Eq + Clone, A> Panes<P, K, A> {
     /// The pane at `place`, and whether its changes are tracked.
     #[inline]
     pub(super) fn pane(&mut self, place: P) -> (&mut Pane<K, A>, bool) {
-        let new = || Pane { keys: self.spare.pop().unwrap_or_default(), changed: Vec::new(), firings: 0 };
+        let new = || Pane { keys: self.spare.pop().unwrap_or_default(), changed: Vec::new() };
         (self.by_place.entry(place).or_insert_with(new), self.track_changes)
     }
 

@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 
 use dualgauge_engine::flow::{NodeSpec, Outputs, Step};
 use dualgauge_engine::job::Counter;
+use dualgauge_engine::state::Parts;
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -151,6 +152,10 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, A: Aggregate<D>> Step for Sessio
                 Pane { key, window: Window { start: session.first, end }, value: self.aggregate.finish(&session.acc) };
             out.emit.give(pane.time(), pane);
         }
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
     }
 
     fn holds(&self) -> Option<EventTime> {

@@ -159,13 +159,11 @@ struct FireSliding<K, D, A: Aggregate<D>> {
 struct Pending<K> {
     /// The keys that have changed since it last fired.
     changed: BTreeSet<K>,
-    /// How often it has fired.
-    firings: u32,
 }
 
 impl<K> Default for Pending<K> {
     fn default() -> Self {
-        Pending { changed: BTreeSet::new(), firings: 0 }
+        Pending { changed: BTreeSet::new() }
     }
 }
 
@@ -202,7 +200,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
             self.slices.drop_before(window.start, |acc, other| aggregate.merge(acc, other));
             self.slices.for_each(
                 |acc, other| aggregate.merge(acc, other),
-                |key, acc| self.grid.firing.emit(out, key.clone(), window, aggregate.finish(acc), 1),
+                |key, acc| self.grid.firing.emit(out, key.clone(), window, aggregate.finish(acc)),
             );
             self.last_end = window.end;
         }
@@ -234,7 +232,6 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
             if pending.changed.is_empty() || !grid.firing.is_due(window, before, now) {
                 continue;
             }
-            pending.firings += 1;
             let inside = |(first_end, start): Place| window.start <= start && start < window.end && first_end <= *end;
             while let Some(key) = pending.changed.pop_first() {
                 let mut total = aggregate.start();
@@ -243,7 +240,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
                         aggregate.merge(&mut total, acc);
                     }
                 }
-                grid.firing.emit(out, key, window, aggregate.finish(&total), pending.firings);
+                grid.firing.emit(out, key, window, aggregate.finish(&total));
             }
         }
         panes.retain(|(_, start)| !grid.firing.is_closed(grid.ending(start + grid.window.size), now));

@@ -161,9 +161,7 @@ where
             for (start, pane) in panes.iter_mut() {
                 let window = window.window_of(start);
                 if pane.has_changed() && firing.is_due(window, before, now) {
-                    pane.firings += 1;
-                    let number = pane.firings;
-                    pane.drain_changed(|key, acc| firing.emit(out, key.clone(), window, (self.finish)(acc), number));
+                    pane.drain_changed(|key, acc| firing.emit(out, key.clone(), window, (self.finish)(acc)));
                 }
             }
         }
@@ -173,7 +171,7 @@ where
             }
             panes.drain_first(|key, acc| {
                 if !firing.corrects() {
-                    firing.emit(out, key, window, (self.finish)(&acc), 1);
+                    firing.emit(out, key, window, (self.finish)(&acc));
                 }
             });
         }

@@ -1,5 +1,6 @@
 //! `dualgauge log tail`: the rows of a log on standard output.
 
+use dualgauge::Writing;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub(crate) fn tail(tail: &Tail) -> Result<()> {
         Format::Csv => Box::new(csv::write("-")),
         Format::Json => Box::new(json::write("-")),
     };
-    let mut printer = sink.open(0, log.schema())?;
+    let mut printer = sink.open(0, log.schema(), &Writing::default())?;
     let partitions = tail.partition.map_or(0..log.partitions(), |partition| partition..partition + 1);
     let mut readers = partitions.map(|partition| reader(&log, partition, tail)).collect::<Result<Vec<_>>>()?;
     while !readers.is_empty() {

@@ -1,0 +1,42 @@
+//! What a step keeps, as a checkpoint sees it: parts, each a set of entries of bytes.
+
+use super::{Changes, Fingerprint};
+use crate::{Error, KeyGroup, Result};
+
+/// A part of what a step keeps: a set of entries, each a key and a value in bytes.
+///
+/// - **Changes, not contents.** [`Kept::save`] tells what differs from the last save; the first save tells everything.
+///   The bytes of a checkpoint follow what has changed.
+/// - **By key group.** Each entry belongs to the group of its key, so that it finds its owner on any number of workers.
+///   An entry's key in bytes is unique in its part and group.
+/// - **Loaded once, before anything else.** [`Kept::load`] is called for each entry of the groups that the worker owns,
+///   in no order that may be relied on but that of the bytes within a group; then the step goes on as if it had never
+///   stopped. What was loaded counts as saved.
+pub trait Kept {
+    /// The shape of keys and values: bytes of another shape are refused before they are read.
+    fn fingerprint(&self) -> Fingerprint;
+
+    /// Tells what has changed since the last save.
+    fn save(&mut self, changes: &mut Changes);
+
+    /// Takes one saved entry back.
+    ///
+    /// # Errors
+    /// When the bytes are not what [`Kept::save`] writes, although their fingerprint is the same.
+    fn load(&mut self, group: KeyGroup, key: &[u8], value: &[u8]) -> Result<()>;
+}
+
+/// The parts of what a step keeps, by their names, which are part of the stored format.
+pub type Parts<'a> = Vec<(&'static str, &'a mut dyn Kept)>;
+
+/// Reads what [`Changes`] wrote by postcard, and no byte more.
+pub fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let unreadable = |cause| {
+        Error::data("an entry of the state is not of the type that its fingerprint promises: ").caused_by(cause)
+    };
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(unreadable(format!("{} bytes are left over", rest.len()).into())),
+        Err(error) => Err(unreadable(Box::<dyn std::error::Error + Send + Sync>::from(error))),
+    }
+}
