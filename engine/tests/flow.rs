@@ -3,6 +3,7 @@
 //! Would catch: a step that sends what nobody waits for any more, a job whose memory grows with its input, a panic that
 //! takes the process along, and a key that changes its owner with a new version.
 
+use dualgauge_engine::sink::{Prepared, Writing};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
