@@ -6,6 +6,7 @@
 // So that `#[record]` finds this crate under the same name within it as in those that use it.
 extern crate self as dualgauge_engine;
 
+pub mod checkpoint;
 pub mod data;
 mod error;
 pub mod flow;

@@ -1,0 +1,132 @@
+//! The layers of a chain as one: of each key the newest entry, unless a newer layer removed a range around it.
+
+use super::format::{self, RawEntry};
+use super::read::{Layer, Sections};
+use crate::checkpoint::{GroupRange, Store};
+use crate::{KeyGroup, Result};
+
+/// One part of a chain, group by group.
+pub(super) struct PartMerge<'a> {
+    /// The layers that hold the part, newest first.
+    layers: Vec<PartLayer<'a>>,
+}
+
+struct PartLayer<'a> {
+    sections: Sections<'a>,
+    /// What newer layers have removed, in order and without overlap.
+    removed: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl<'a> PartMerge<'a> {
+    pub fn new(store: &'a dyn Store, layers: &'a [Layer], step: &str, part: &str, groups: GroupRange) -> Self {
+        let mut merge = PartMerge { layers: Vec::new() };
+        let mut removed = Vec::new();
+        for layer in layers.iter().rev() {
+            if let Some(index) = layer.index(step, part) {
+                let sections = Sections::new(store, layer, index, groups);
+                merge.layers.push(PartLayer { sections, removed: removed.clone() });
+                if !index.ranges.is_empty() {
+                    removed.extend(index.ranges.iter().cloned());
+                    removed = format::joined(removed);
+                }
+            }
+        }
+        merge
+    }
+
+    /// Goes to the next group that has entries.
+    pub fn next_group(&mut self) -> Result<Option<KeyGroup>> {
+        let Some(group) = self.layers.iter().filter_map(|layer| layer.sections.next_group()).min() else {
+            return Ok(None);
+        };
+        for layer in &mut self.layers {
+            layer.sections.advance(group)?;
+        }
+        Ok(Some(KeyGroup(group)))
+    }
+
+    /// Hands out the present group in the order of its keys. With `removals`, also what is not there because the newest
+    /// layer that tells of it removed it: earlier layers that are not here may hold it.
+    pub fn entries(&self, removals: bool, each: &mut dyn FnMut(&[u8], Option<&[u8]>) -> Result<()>) -> Result<()> {
+        let mut cursors = Vec::new();
+        for layer in &self.layers {
+            let cursor = Cursor { rest: layer.sections.present(), removed: &layer.removed, layer, entry: None };
+            cursors.extend(cursor.next()?);
+        }
+        if let [Cursor { removed: [], entry: Some(entry), mut rest, layer }] = cursors[..] {
+            return plain(layer, entry, &mut rest, removals, each);
+        }
+        while let Some(at) = first(&cursors) {
+            let (key, value) = cursors[at].entry.expect("a cursor that is kept has an entry");
+            if value.is_some() || removals {
+                each(key, value)?;
+            }
+            // Newer layers stand before older ones, and those before `at` have larger keys.
+            let mut older = at;
+            while older < cursors.len() {
+                let mine = cursors[older].entry.is_some_and(|(other, _)| other == key);
+                match if mine { cursors[older].next()? } else { Some(cursors[older]) } {
+                    Some(next) => {
+                        cursors[older] = next;
+                        older += 1;
+                    }
+                    None => drop(cursors.remove(older)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A single layer, of which newer ones have removed nothing.
+fn plain<'a>(
+    layer: &PartLayer<'_>,
+    first: RawEntry<'a>,
+    rest: &mut &'a [u8],
+    removals: bool,
+    each: &mut dyn FnMut(&[u8], Option<&[u8]>) -> Result<()>,
+) -> Result<()> {
+    let mut entry = first;
+    loop {
+        if entry.1.is_some() || removals {
+            each(entry.0, entry.1)?;
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        entry = format::take_entry(rest).ok_or_else(|| layer.sections.damaged("an entry cannot be read"))?;
+    }
+}
+
+/// The cursor with the smallest key, of several the newest layer's.
+fn first(cursors: &[Cursor<'_>]) -> Option<usize> {
+    let key = |at: usize| cursors[at].entry.map(|(key, _)| key);
+    (0..cursors.len()).reduce(|best, at| if key(at) < key(best) { at } else { best })
+}
+
+#[derive(Clone, Copy)]
+struct Cursor<'a> {
+    layer: &'a PartLayer<'a>,
+    rest: &'a [u8],
+    /// The ranges that may hold keys from here on.
+    removed: &'a [(Vec<u8>, Vec<u8>)],
+    entry: Option<RawEntry<'a>>,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the next entry that no newer layer's range has removed.
+    fn next(mut self) -> Result<Option<Cursor<'a>>> {
+        while !self.rest.is_empty() {
+            let entry = format::take_entry(&mut self.rest);
+            let (key, value) = entry.ok_or_else(|| self.layer.sections.damaged("an entry cannot be read"))?;
+            while self.removed.first().is_some_and(|(_, to)| to.as_slice() <= key) {
+                self.removed = &self.removed[1..];
+            }
+            if self.removed.first().is_none_or(|(from, _)| key < from.as_slice()) {
+                self.entry = Some((key, value));
+                return Ok(Some(self));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,148 @@
+//! Writing a layer: sorted, then streamed to the store section by section.
+
+use std::io::{self, Write};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::format::{self, FooterPart, FooterSection, RawEntry};
+use crate::KeyGroup;
+use crate::checkpoint::{LayerRef, Store, StoreError};
+use crate::state::{Changes, Fingerprint};
+
+/// What has changed in one part of one step.
+#[derive(Clone, Debug)]
+pub struct LayerPart {
+    /// The step's name.
+    pub step: String,
+    /// The part's name within the step.
+    pub part: String,
+    /// The shape of its entries.
+    pub fingerprint: Fingerprint,
+    /// What has changed.
+    pub changes: Changes,
+}
+
+/// Writes what has changed as a layer; durable when it returns.
+///
+/// Where a key was told twice, the later one counts. Parts in which nothing has changed are noted too, by their shape.
+///
+/// # Panics
+/// When a part is given twice.
+///
+/// ```
+/// use std::sync::Arc;
+/// use dualgauge_engine::checkpoint::{ChainReader, GroupRange, LayerPart, LocalStore, write_layer};
+/// use dualgauge_engine::fs::FaultFs;
+/// use dualgauge_engine::state::{Changes, Fingerprint};
+/// use dualgauge_engine::{Epoch, KeyGroup};
+///
+/// let store = Arc::new(LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap());
+/// let mut changes = Changes::new(Epoch(1));
+/// changes.put(KeyGroup(3), b"", &"apple", &7_u8);
+/// let fingerprint = Fingerprint::of::<(String, u8)>();
+/// let part = LayerPart { step: "count".into(), part: "table".into(), fingerprint, changes };
+/// let layer = write_layer(&*store, "layers/1", vec![part]).unwrap();
+///
+/// let chain = ChainReader::open(store, &[layer]).unwrap();
+/// let mut found = Vec::new();
+/// chain
+///     .entries("count", "table", GroupRange::new(0, 256), &mut |group, key, value| {
+///         found.push((group, key.to_vec(), value.to_vec()));
+///         Ok(())
+///     })
+///     .unwrap();
+/// assert_eq!(found, [(KeyGroup(3), b"\x05apple".to_vec(), vec![7])]);
+/// ```
+pub fn write_layer(store: &dyn Store, name: &str, mut parts: Vec<LayerPart>) -> Result<LayerRef, StoreError> {
+    parts.sort_by(|a, b| (&a.step, &a.part).cmp(&(&b.step, &b.part)));
+    let twice = parts.windows(2).find(|two| (&two[0].step, &two[0].part) == (&two[1].step, &two[1].part));
+    assert!(twice.is_none(), "a part of a step is saved once: {twice:?}");
+    let mut written = None;
+    store.put(name, &mut |out| {
+        let mut layer = LayerWriter::new(out)?;
+        for part in &parts {
+            let ranges = format::joined(part.changes.ranges().to_vec());
+            layer.start_part(&part.step, &part.part, part.fingerprint.clone(), ranges);
+            let entries = sorted(&part.changes);
+            for of_group in entries.chunk_by(|a, b| a.0 == b.0) {
+                for (_, (key, value)) in of_group {
+                    layer.push(key, *value);
+                }
+                layer.end_group(of_group[0].0)?;
+            }
+        }
+        written = Some(layer.finish()?);
+        Ok(())
+    })?;
+    let (size, checksum) = written.expect("a store that has stored has called the writer");
+    Ok(LayerRef { name: name.to_string(), size, checksum })
+}
+
+/// The entries by group and key, of equal keys the last.
+fn sorted(changes: &Changes) -> Vec<(KeyGroup, RawEntry<'_>)> {
+    let mut entries: Vec<_> = changes.iter().map(|change| (change.group, (change.key, change.value))).collect();
+    entries.sort_by_key(|(group, (key, _))| (*group, *key)); // stable: the last of equals stays the last
+    entries.dedup_by(|later, kept| {
+        let same = (later.0, later.1.0) == (kept.0, kept.1.0);
+        if same {
+            kept.1 = later.1;
+        }
+        same
+    });
+    entries
+}
+
+/// A layer on its way to the store.
+pub(super) struct LayerWriter<'a> {
+    out: &'a mut dyn Write,
+    size: u64,
+    parts: Vec<FooterPart>,
+    section: Vec<u8>,
+    count: u64,
+}
+
+impl<'a> LayerWriter<'a> {
+    pub fn new(out: &'a mut dyn Write) -> io::Result<LayerWriter<'a>> {
+        out.write_all(&format::head())?;
+        Ok(LayerWriter { out, size: format::HEAD as u64, parts: Vec::new(), section: Vec::new(), count: 0 })
+    }
+
+    /// The groups that follow are of this part; parts come in order.
+    pub fn start_part(&mut self, step: &str, part: &str, fingerprint: Fingerprint, ranges: Vec<(Vec<u8>, Vec<u8>)>) {
+        let (step, part) = (step.to_string(), part.to_string());
+        self.parts.push(FooterPart { step, part, fingerprint, ranges, sections: Vec::new() });
+    }
+
+    /// Adds an entry to the present group; keys come in order.
+    #[inline]
+    pub fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
+        format::put_entry(&mut self.section, key, value);
+        self.count += 1;
+    }
+
+    /// The entries since the last group are this group's; groups come in order.
+    pub fn end_group(&mut self, group: KeyGroup) -> io::Result<()> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        self.out.write_all(&self.section)?;
+        let (length, checksum) = (self.section.len() as u64, xxh3_64(&self.section));
+        let part = self.parts.last_mut().expect("a group is in a part");
+        part.sections.push(FooterSection { group: group.0, length, count: self.count, checksum });
+        self.size += length;
+        self.section.clear();
+        self.count = 0;
+        Ok(())
+    }
+
+    /// Ends the layer: its size and the checksum of its footer.
+    pub fn finish(self) -> io::Result<(u64, u128)> {
+        let footer = postcard::to_stdvec(&self.parts).expect("a footer has no Serialize that fails");
+        let length = footer.len() as u64;
+        let checksum = format::checksum(&format::head(), &footer, length);
+        self.out.write_all(&footer)?;
+        self.out.write_all(&length.to_le_bytes())?;
+        self.out.write_all(&checksum.to_le_bytes())?;
+        Ok((self.size + length + format::TAIL as u64, checksum))
+    }
+}

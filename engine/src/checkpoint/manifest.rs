@@ -1,0 +1,238 @@
+//! The entries of the manifest log: fences, and commits.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{Envelope, Unsealed};
+use crate::state::Fingerprint;
+use crate::{Epoch, EventTime, KeyGroup, Offset, PartitionId, Prepared};
+
+const ENTRY: Envelope = Envelope { magic: *b"dg-entry", version: 1 };
+
+/// One entry of the manifest log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// A generation starts: none before it may append any more.
+    Fence(Fence),
+    /// Everything up to an epoch is durable.
+    Commit(Box<Commit>),
+}
+
+/// A generation starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fence {
+    /// The how-manieth start of the job this is, from 1.
+    pub generation: u64,
+    /// The job: 128 random bits in hexadecimal, made at its first start and the same for ever.
+    pub job: String,
+    /// How many workers the generation has.
+    pub workers: u32,
+    /// The version of dualgauge that writes.
+    pub version: String,
+    /// Random, so that a start whose write ended in doubt knows its own fence from that of another.
+    pub mark: u128,
+}
+
+/// Everything up to the end of an epoch, as it is stored: the unit from which a job goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// The generation that wrote it.
+    pub generation: u64,
+    /// The epoch at whose end it was taken.
+    pub epoch: Epoch,
+    /// Why it was taken.
+    pub kind: CommitKind,
+    /// How many key groups the job has.
+    pub key_groups: u16,
+    /// Every step of the graph that keeps something.
+    pub steps: Vec<StepShape>,
+    /// The state: together all key groups, none of them twice.
+    pub chains: Vec<Chain>,
+    /// How far the sources were read, by their names.
+    pub sources: BTreeMap<String, SourceCut>,
+    /// What the sinks prepared, by their names.
+    pub sinks: BTreeMap<String, Vec<BucketCut>>,
+    /// What the job has counted up to here: the name of the step or source, what is counted, how much.
+    pub counters: Vec<(String, String, u64)>,
+}
+
+/// Why a commit was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommitKind {
+    /// It was time for one.
+    Checkpoint,
+    /// Somebody asked for one to keep: its layers are never collected.
+    Savepoint,
+    /// The input has ended: only publishing may be left to do.
+    Ended,
+}
+
+/// What a step keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepShape {
+    /// The step's name.
+    pub name: String,
+    /// Its parts, by name, with the shapes of their entries.
+    pub parts: Vec<(String, Fingerprint)>,
+}
+
+/// The state of some key groups, as layers upon each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// The groups. Of others that its layers may hold too, nothing counts here.
+    pub groups: GroupRange,
+    /// The layers, oldest first.
+    pub layers: Vec<LayerRef>,
+}
+
+/// Key groups from `first` up to, and not with, `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GroupRange {
+    /// The first group.
+    pub first: u16,
+    /// The group after the last.
+    pub end: u16,
+}
+
+impl GroupRange {
+    /// The groups from `first` up to, and not with, `end`.
+    pub const fn new(first: u16, end: u16) -> GroupRange {
+        GroupRange { first, end }
+    }
+
+    /// The groups of one worker, as [`KeyGroup::owner`] deals them.
+    ///
+    /// ```
+    /// use dualgauge_engine::KeyGroup;
+    /// use dualgauge_engine::checkpoint::GroupRange;
+    ///
+    /// for group in GroupRange::of_worker(1, 3).iter() {
+    ///     assert_eq!(group.owner(3), 1);
+    /// }
+    /// assert_eq!(GroupRange::of_worker(2, 3), GroupRange::new(171, 256));
+    /// ```
+    pub fn of_worker(worker: usize, workers: usize) -> GroupRange {
+        let groups = crate::data::KEY_GROUPS as usize;
+        let first = |worker: usize| (worker * groups).div_ceil(workers) as u16;
+        GroupRange { first: first(worker), end: first(worker + 1) }
+    }
+
+    /// Whether the group is one of them.
+    pub fn contains(self, group: KeyGroup) -> bool {
+        self.first <= group.0 && group.0 < self.end
+    }
+
+    /// The groups that are in both; empty where there are none.
+    pub fn and(self, other: GroupRange) -> GroupRange {
+        let first = self.first.max(other.first);
+        GroupRange { first, end: self.end.min(other.end).max(first) }
+    }
+
+    /// Whether there is no group in it.
+    pub fn is_empty(self) -> bool {
+        self.end <= self.first
+    }
+
+    /// The groups in order.
+    pub fn iter(self) -> impl Iterator<Item = KeyGroup> {
+        (self.first..self.end).map(KeyGroup)
+    }
+}
+
+impl fmt::Display for GroupRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key groups {}..{}", self.first, self.end)
+    }
+}
+
+/// A layer, and how to know that it is the one that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerRef {
+    /// Its name in the store: `layers/…`.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// The checksum of its footer, which holds those of everything else.
+    pub checksum: u128,
+}
+
+/// How far a source was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceCut {
+    /// What stood behind the source's name: `parquet:data/bids/`.
+    pub binding: String,
+    /// How far each partition was read.
+    pub partitions: BTreeMap<PartitionId, PartitionCut>,
+}
+
+/// How far a partition was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionCut {
+    /// Where reading goes on; `None` at its start.
+    pub offset: Option<Offset>,
+    /// How many rows were read.
+    pub rows: u64,
+    /// The largest event time among them.
+    pub largest: EventTime,
+    /// The capability under which the partition could still send: nothing of it is stamped below.
+    pub floor: EventTime,
+    /// Whether it was read to its end.
+    pub ended: bool,
+    /// Whether it no longer holds the source's watermark.
+    pub passed: bool,
+}
+
+/// What one bucket of a sink prepared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketCut {
+    /// The bucket.
+    pub bucket: u32,
+    /// What was prepared and may not be published yet, oldest first; the newest is always among them.
+    pub prepared: Vec<Prepared>,
+}
+
+impl Entry {
+    /// The generation that wrote it.
+    pub fn generation(&self) -> u64 {
+        match self {
+            Entry::Fence(fence) => fence.generation,
+            Entry::Commit(commit) => commit.generation,
+        }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        ENTRY.seal(self)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Entry, Unsealed> {
+        ENTRY.open(bytes)
+    }
+}
+
+impl Commit {
+    /// The layers it names.
+    pub fn layers(&self) -> impl Iterator<Item = &LayerRef> {
+        self.chains.iter().flat_map(|chain| &chain.layers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ranges_of_all_workers_are_the_owners_of_their_groups_and_leave_none_out() {
+        for workers in 1..=256 {
+            let mut end = 0;
+            for worker in 0..workers {
+                let range = GroupRange::of_worker(worker, workers);
+                assert_eq!(range.first, end);
+                assert!(range.iter().all(|group| group.owner(workers) == worker));
+                end = range.end;
+            }
+            assert_eq!(end, 256);
+        }
+    }
+}

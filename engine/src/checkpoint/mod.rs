@@ -1,0 +1,24 @@
+//! Checkpoints at rest: a log of commits, and the layers of state that they name.
+//!
+//! ```text
+//! manifest/00000000000000000000    a fence or a commit; the numbers are dense, nothing is ever deleted
+//! layers/<name>                    what changed in the state, as one worker saved it, or several such merged
+//! ```
+//!
+//! - **One entry a number.** An entry is created if absent. That is the commit, and it is also what stops an older
+//!   generation that wakes up: it finds its next number taken.
+//! - **Nothing half.** Every byte of every file is under a checksum that is verified before the byte is used.
+//! - **Layers first.** A commit names only layers that were durable before it was appended.
+
+mod envelope;
+mod layer;
+mod log;
+mod manifest;
+mod store;
+
+pub use layer::{ChainReader, LayerPart, write_layer};
+pub use log::{Appended, ManifestLog, Started, Wish, start};
+pub use manifest::{
+    BucketCut, Chain, Commit, CommitKind, Entry, Fence, GroupRange, LayerRef, PartitionCut, SourceCut, StepShape,
+};
+pub use store::{Created, LocalStore, Store, StoreError, probe};

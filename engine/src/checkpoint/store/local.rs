@@ -1,0 +1,209 @@
+//! A directory as a store.
+
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Created, Store, StoreError, random};
+use crate::fs::{Fs, FsFile};
+
+/// How many bytes are collected before they are given to the file.
+const BUFFER: usize = 256 * 1024;
+
+/// A directory as a store: files are written aside under a name that begins with a dot, synced, and then linked or
+/// renamed to where they are seen; then the directory is synced.
+///
+/// ```
+/// use std::sync::Arc;
+/// use dualgauge_engine::checkpoint::{Created, LocalStore, Store};
+/// use dualgauge_engine::fs::FaultFs;
+///
+/// let store = LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap();
+/// assert_eq!(store.create("manifest/0", b"mine").unwrap(), Created::New);
+/// assert_eq!(store.create("manifest/0", b"yours").unwrap(), Created::Taken);
+/// assert_eq!(store.get("manifest/0").unwrap(), b"mine");
+/// ```
+#[derive(Debug)]
+pub struct LocalStore {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
+    /// Random, so that no two stores ever write to the same temporary file, not even one that cleaned up after another.
+    mark: u128,
+    written: AtomicU64,
+}
+
+/// The folders of a store.
+const FOLDERS: [&str; 3] = ["manifest", "layers", "probe"];
+
+impl LocalStore {
+    /// A store in a directory, which is created if missing.
+    pub fn open(fs: Arc<dyn Fs>, dir: impl Into<PathBuf>) -> Result<LocalStore, StoreError> {
+        let store = LocalStore { fs, dir: dir.into(), mark: random(), written: AtomicU64::new(0) };
+        for folder in FOLDERS {
+            store.fs.create_dirs(&store.dir.join(folder)).map_err(|cause| store.transient(folder, cause))?;
+        }
+        // The names of the directories must last as long as what is put into them.
+        for dir in store.dir.ancestors().filter(|dir| !dir.as_os_str().is_empty()) {
+            match store.fs.sync_dir(dir) {
+                // Above what we may write to, nothing can be ours.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && dir != store.dir => break,
+                synced => synced.map_err(|cause| store.fatal("", cause))?,
+            }
+        }
+        Ok(store)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn place(&self, name: &str) -> String {
+        format!("checkpoints {}", self.path(name).display())
+    }
+
+    fn transient(&self, name: &str, cause: io::Error) -> StoreError {
+        match cause.kind() {
+            io::ErrorKind::NotFound => StoreError::NotFound { place: self.place(name) },
+            _ => StoreError::Transient { place: self.place(name), cause },
+        }
+    }
+
+    fn fatal(&self, name: &str, cause: io::Error) -> StoreError {
+        StoreError::Fatal { place: self.place(name), cause }
+    }
+
+    /// Writes a file aside and makes its content durable.
+    fn aside(&self, name: &str, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<Aside, StoreError> {
+        let path = self.path(name);
+        let (dir, file_name) = (path.parent().expect("a name in a folder"), path.file_name().expect("a name"));
+        let number = self.written.fetch_add(1, Ordering::Relaxed);
+        let aside = dir.join(format!(".{}.{:032x}.{number}", file_name.to_string_lossy(), self.mark));
+        // A failed write is transient even where it says "not found": somebody swept the file away.
+        let transient = |cause| StoreError::Transient { place: self.place(name), cause };
+        let file = self.fs.create(&aside).map_err(transient)?;
+        let aside = Aside { fs: self.fs.clone(), path: aside, moved: false };
+        let mut out = Buffered { file, buffer: Vec::with_capacity(BUFFER.min(64 * 1024)) };
+        write(&mut out).and_then(|()| out.flush()).map_err(transient)?;
+        out.file.sync().map_err(|cause| self.fatal(name, cause))?;
+        Ok(aside)
+    }
+
+    /// Makes the names of the folder durable that holds `name`.
+    fn sync_folder(&self, name: &str) -> Result<(), StoreError> {
+        self.fs.sync_dir(self.path(name).parent().expect("a name in a folder")).map_err(|cause| self.fatal(name, cause))
+    }
+}
+
+impl Store for LocalStore {
+    fn describe(&self) -> String {
+        self.dir.display().to_string()
+    }
+
+    fn put(&self, name: &str, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StoreError> {
+        let mut aside = self.aside(name, write)?;
+        self.fs
+            .rename(&aside.path, &self.path(name))
+            .map_err(|cause| StoreError::Transient { place: self.place(name), cause })?;
+        aside.moved = true;
+        self.sync_folder(name)
+    }
+
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<Created, StoreError> {
+        let aside = self.aside(name, &mut |out| out.write_all(bytes))?;
+        let linked = self.fs.link(&aside.path, &self.path(name));
+        if let Err(cause) = linked {
+            // Taken, or a failure that may have come after the deed. What stands there now is the truth, unless that
+            // cannot be read either.
+            match self.get(name) {
+                Ok(found) if found == bytes => {}
+                Ok(_) => return Ok(Created::Taken),
+                Err(_) => return Err(StoreError::Transient { place: self.place(name), cause }),
+            }
+        }
+        self.sync_folder(name)?;
+        Ok(Created::New)
+    }
+
+    fn get(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        self.fs.read(&self.path(name)).map_err(|cause| self.transient(name, cause))
+    }
+
+    fn get_range(&self, name: &str, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
+        let read = || {
+            let file = self.fs.open(&self.path(name))?;
+            let end = range.end.min(file.length()?);
+            let mut bytes = vec![0; end.saturating_sub(range.start) as usize];
+            let read = file.read_at(range.start, &mut bytes)?;
+            bytes.truncate(read);
+            Ok(bytes)
+        };
+        read().map_err(|cause| self.transient(name, cause))
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let names = self.fs.list(&self.path(folder)).map_err(|cause| self.transient(folder, cause))?;
+        Ok(names.into_iter().filter(|name| !name.starts_with('.')).map(|name| format!("{folder}{name}")).collect())
+    }
+
+    fn delete(&self, name: &str) -> Result<(), StoreError> {
+        match self.fs.remove(&self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.transient(name, error)),
+            _ => Ok(()), // a deleted name that comes back after a power loss is deleted again
+        }
+    }
+
+    fn sweep(&self) -> Result<(), StoreError> {
+        for folder in FOLDERS {
+            let names = self.fs.list(&self.path(folder)).map_err(|cause| self.transient(folder, cause))?;
+            for name in names.iter().filter(|name| name.starts_with('.')) {
+                self.delete(&format!("{folder}/{name}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file that was written aside; removed unless it was moved to its place.
+struct Aside {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    moved: bool,
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if !self.moved {
+            // Whatever becomes of it: what is left over is swept away by the next generation.
+            let _ = self.fs.remove(Path::new(&self.path));
+        }
+    }
+}
+
+struct Buffered {
+    file: Box<dyn FsFile>,
+    buffer: Vec<u8>,
+}
+
+impl Write for Buffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > BUFFER {
+            self.flush()?;
+        }
+        if bytes.len() >= BUFFER {
+            self.file.append(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            self.file.append(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,6 @@
+//! Checkpoints at rest. Would catch: an entry of the state that is lost, comes back after it was removed, or is handed
+//! out of a damaged file; a commit that a power loss takes back; a zombie that commits.
+
+mod chains;
+mod common;
+mod starts;
