@@ -6,7 +6,7 @@ use timely::container::Accountable;
 use timely::dataflow::channels::ContainerBytes;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Data, Event};
+use super::{Data, Event, KeyGroup};
 use crate::{EventTime, Stamp};
 
 /// A vector of events that travel under one stamp.
@@ -183,7 +183,7 @@ impl<D> Batch<D> {
     /// Deals the rows and retractions of an upsert stream into `targets` by their identity.
     pub(crate) fn deal_by_identity(&mut self, targets: &mut [Batch<D>]) {
         let versions = self.versions.take().expect("an upsert stream has versions in every batch");
-        let owner = |version: &Version| (version.identity % targets.len() as u128) as usize;
+        let owner = |version: &Version| KeyGroup::of(&version.identity).owner(targets.len());
         let owners: Vec<_> = versions.rows.iter().map(owner).collect();
         let retracted_owners: Vec<_> = versions.retracted.iter().map(|(_, version)| owner(version)).collect();
         for ((event, version), owner) in self.events.drain(..).zip(versions.rows).zip(owners) {

@@ -9,10 +9,13 @@ use arrow_schema::SchemaRef;
 use timely::dataflow::operators::probe::Handle as Probe;
 
 use super::control::Control;
+use super::desk::Desk;
 use super::graph::{Graph, NodeId, NodeSpec};
 use super::options::SourceOptions;
 use super::stream::Stream;
-use crate::job::{BoundSink, BoundSource, Shared};
+use crate::checkpoint::StepShape;
+use crate::job::{BoundSink, BoundSource, Checkpointing, Shared};
+use crate::state::Parts;
 use crate::time::Stamp;
 use crate::{Error, Record};
 
@@ -35,6 +38,9 @@ pub(crate) struct Context {
     pub(crate) sinks: RefCell<Vec<SinkDeclaration>>,
     pub(crate) probe: Probe<Stamp>,
     pub(crate) control: Rc<RefCell<Control>>,
+    pub(crate) desk: Rc<RefCell<Desk>>,
+    /// What the graph's steps and sinks keep.
+    pub(crate) steps: RefCell<Vec<StepShape>>,
 }
 
 /// Whether the flow will run or is only looked at.
@@ -42,7 +48,12 @@ pub(crate) enum Mode {
     /// Only looked at: nothing is bound and nothing runs.
     Describe,
     /// Runs with these bindings.
-    Run { shared: Arc<Shared>, sources: BTreeMap<String, BoundSource>, sinks: BTreeMap<String, BoundSink> },
+    Run {
+        shared: Arc<Shared>,
+        sources: BTreeMap<String, BoundSource>,
+        sinks: BTreeMap<String, BoundSink>,
+        checkpointing: Option<Arc<Checkpointing>>,
+    },
 }
 
 /// An input that the graph names.
@@ -86,6 +97,43 @@ impl<'s> Flow<'s> {
         }
     }
 
+    /// Whether the job takes checkpoints, so that what is kept will be saved. Never when the flow is only looked at.
+    pub fn is_checkpointed(&self) -> bool {
+        self.context.checkpointing().is_some()
+    }
+
+    /// The name under which what a node keeps is stored.
+    pub(super) fn state_name(&self, node: NodeId) -> String {
+        let graph = self.context.graph.borrow();
+        let spec = &graph.node(node).spec;
+        match spec.kind {
+            // A step and a sink may have the same name.
+            "sink" => format!("sink {}", spec.label()),
+            _ => spec.label().to_string(),
+        }
+    }
+
+    /// Notes what `name` keeps, and loads it where the job goes on from a checkpoint; whether it does.
+    pub(super) fn enter_state(&self, name: &str, parts: Parts<'_>) -> bool {
+        self.context.desk.borrow_mut().join();
+        let Mode::Run { shared, checkpointing, .. } = &self.context.mode else {
+            let shape = |(part, kept): &(&str, &mut dyn crate::state::Kept)| (part.to_string(), kept.fingerprint());
+            let parts: Vec<_> = parts.iter().map(shape).collect();
+            if !parts.is_empty() {
+                self.context.steps.borrow_mut().push(StepShape { name: name.to_string(), parts });
+            }
+            return false;
+        };
+        let Some(checkpointing) = checkpointing else { return false };
+        match checkpointing.load(name, parts, self.scope.index(), self.scope.peers()) {
+            Ok(resumes) => resumes,
+            Err(error) => {
+                shared.fail(error.at(format_args!("step {name}")));
+                false
+            }
+        }
+    }
+
     pub(super) fn scope(&self) -> timely::dataflow::Scope<'s, Stamp> {
         self.scope
     }
@@ -106,15 +154,24 @@ impl<'s> Flow<'s> {
 }
 
 impl Context {
-    pub(crate) fn new(mode: Mode, control: Rc<RefCell<Control>>) -> Context {
+    pub(crate) fn new(mode: Mode, control: Rc<RefCell<Control>>, desk: Rc<RefCell<Desk>>) -> Context {
         Context {
             mode,
+            desk,
+            steps: RefCell::default(),
             graph: RefCell::default(),
             errors: RefCell::default(),
             sources: RefCell::default(),
             sinks: RefCell::default(),
             probe: Probe::new(),
             control,
+        }
+    }
+
+    pub(super) fn checkpointing(&self) -> Option<&Arc<Checkpointing>> {
+        match &self.mode {
+            Mode::Run { checkpointing, .. } => checkpointing.as_ref(),
+            Mode::Describe => None,
         }
     }
 

@@ -91,6 +91,11 @@ impl Control {
         self.reports.iter().any(|(place, report)| place.0 == source && report.state == State::Passed)
     }
 
+    /// Whether every source has ended, on every worker.
+    pub(crate) fn all_done(&self) -> bool {
+        self.reports.values().all(|report| matches!(report.state, State::Done | State::Passed))
+    }
+
     /// The least watermark that still holds, if any does: what an idle source follows.
     pub(crate) fn held_watermark(&self) -> Option<EventTime> {
         let holding = self.reports.values().filter(|report| matches!(report.state, State::Active | State::Waiting));
@@ -101,17 +106,17 @@ impl Control {
 /// The worker's end of the control dataflow.
 pub(crate) struct ControlDataflow {
     control: Rc<RefCell<Control>>,
-    input: Option<ReportInput>,
+    reports: Option<In<(SourceOnWorker, Report)>>,
 }
 
-/// Where reports go in, by epoch.
-type ReportInput = InputHandle<u64, CapacityContainerBuilder<Vec<(SourceOnWorker, Report)>>>;
+/// Where records of the control dataflow go in, by epoch.
+pub(super) type In<T> = InputHandle<u64, CapacityContainerBuilder<Vec<T>>>;
 
 impl ControlDataflow {
     /// Adds the control dataflow to the worker.
     pub(crate) fn build(worker: &mut Worker, control: Rc<RefCell<Control>>) -> ControlDataflow {
         let table = Rc::clone(&control);
-        let input = worker.dataflow_named::<u64, _, _>("control", |scope| {
+        let reports = worker.dataflow_named::<u64, _, _>("control", |scope| {
             let (input, reports) = scope.new_input::<Vec<(SourceOnWorker, Report)>>();
             reports.broadcast().sink(Pipeline, "control", move |(input, _)| {
                 input.for_each(|_, reports| {
@@ -122,13 +127,13 @@ impl ControlDataflow {
             });
             input
         });
-        ControlDataflow { control, input: Some(input) }
+        ControlDataflow { control, reports: Some(reports) }
     }
 
     /// Sends what has been reported since the last call.
     pub(crate) fn pump(&mut self) {
         let mut control = self.control.borrow_mut();
-        if let Some(input) = &mut self.input
+        if let Some(input) = &mut self.reports
             && !control.outbox.is_empty()
         {
             let epoch = control.highest_epoch().0;
@@ -140,7 +145,7 @@ impl ControlDataflow {
 
     /// Says nothing more: this worker's sources have ended.
     pub(crate) fn close(&mut self) {
-        self.input = None;
+        self.reports = None;
     }
 }
 

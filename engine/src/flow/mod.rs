@@ -4,8 +4,12 @@
 //! [`Stream::sink`]. Each stateful step is a plain [`Step`]; its driver holds the capability, follows the frontier and
 //! closes the epochs, so that no operator and no connector handles a clock or a barrier.
 
+mod checkpoints;
 mod context;
 mod control;
+mod coordinator;
+mod desk;
+mod drive;
 mod exchange;
 mod graph;
 mod layout;
@@ -13,16 +17,20 @@ mod options;
 mod read;
 mod settle;
 mod step;
+mod storing;
 mod stream;
 mod svg;
+mod unsettled;
 mod watermark;
 mod write;
 
+pub(crate) use checkpoints::CheckpointDataflow;
 pub use context::Flow;
 pub(crate) use context::{Context, Mode, SinkDeclaration, SourceDeclaration};
 pub(crate) use control::{Control, ControlDataflow};
+pub(crate) use desk::Desk;
 pub use graph::{Graph, Node, NodeId, NodeSpec, Windows};
 pub use options::{BadRecords, SourceOptions, source};
 pub(crate) use step::running;
-pub use step::{Emitter, Outputs, Step};
+pub use step::{Emitter, Outputs, Step, TwoInputStep};
 pub use stream::{NoLate, Stream};

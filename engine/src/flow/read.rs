@@ -24,13 +24,17 @@ use self::decode::Decoder;
 use self::partition::OpenPartition;
 use super::context::{Context, Flow, Mode, SourceDeclaration};
 use super::control::{Report, State};
+use super::desk::{Contribution, Passage};
 use super::graph::NodeSpec;
 use super::options::SourceOptions;
 use super::step::enter;
 use super::stream::Stream;
+use crate::checkpoint::PartitionCut;
 use crate::job::{BoundSource, Counter, Gauge, Shared};
 use crate::time::Stamp;
-use crate::{Batch, Duration, Epoch, Error, ErrorKind, EventTime, Next, Partition, Record, Result, SourceBatch};
+use crate::{
+    Batch, Duration, Epoch, Error, ErrorKind, EventTime, Next, Partition, PartitionId, Record, Result, SourceBatch,
+};
 
 /// How long a source with nothing to read waits before it asks again.
 const POLL: std::time::Duration = std::time::Duration::from_micros(500);
@@ -53,10 +57,12 @@ pub(super) fn source<'s, D: Record>(flow: &Flow<'s>, options: SourceOptions) -> 
     });
     let declaration = SourceDeclaration { options, schema: D::schema(), event_time };
     context.sources.borrow_mut().push(declaration.clone());
+    context.desk.borrow_mut().join();
     let node = flow.add(spec, Vec::new());
 
     let mut builder = OperatorBuilder::new(flow.label(node), flow.scope());
     let activator = flow.scope().activator_for(builder.operator_info().address);
+    context.desk.borrow_mut().wake(activator.clone());
     let (output, stream) = builder.new_output();
     let mut output = OutputBuilder::<_, NoopBuilder<Batch<D>>>::from(output);
     let context = Rc::clone(context);
@@ -102,6 +108,15 @@ struct SourceDriver {
     /// By ascending bound; each is opened when the open ones have passed it.
     unopened: VecDeque<Partition>,
     open: Vec<OpenPartition>,
+    /// Partitions that are read to their end, as a checkpoint tells them.
+    ended: Vec<(PartitionId, PartitionCut)>,
+    /// The epochs opened here that are not closed everywhere; the last is the open one.
+    epochs: VecDeque<Epoch>,
+    passage: Passage,
+    /// Whether the job is asked to stop: nothing more is read.
+    stopped: bool,
+    /// Whether all that is wanted has been read.
+    finished: bool,
     epoch_rows: usize,
     epoch_start: Duration,
     reported: Option<Report>,
@@ -132,16 +147,32 @@ impl SourceDriver {
         source: BoundSource,
         shared: Arc<Shared>,
         context: Rc<Context>,
-        capability: Capability<Stamp>,
+        mut capability: Capability<Stamp>,
         activator: Activator,
     ) -> SourceDriver {
+        let name = &source.options.name;
         let mine = source.listing.partitions.iter().skip(worker).step_by(workers);
-        let mut unopened: Vec<_> = mine.cloned().collect();
-        for followed in unopened.iter_mut().filter(|partition| partition.followed) {
-            followed.to = followed.to.into_iter().chain(source.until).min();
+        let (mut unopened, mut ended, mut passed) = (Vec::new(), Vec::new(), false);
+        for partition in mine {
+            let cut = context.checkpointing().and_then(|checkpointing| checkpointing.partition(name, &partition.id));
+            if let Some(cut) = cut.filter(|cut| cut.ended) {
+                passed |= cut.passed;
+                ended.push((partition.id.clone(), cut.clone()));
+                continue;
+            }
+            let mut partition = partition.clone();
+            if partition.followed {
+                partition.to = partition.to.into_iter().chain(source.until).min();
+            } else if let Some(cut) = cut {
+                // It goes on where it was left, so it is opened when the others are there.
+                partition.bound = partition.bound.map(|bound| bound.max(cut.floor));
+            }
+            unopened.push(partition);
         }
         unopened.sort_by_key(|partition| partition.bound);
-        let name = &source.options.name;
+        if let Some(checkpointing) = context.checkpointing() {
+            capability.downgrade(&Stamp::new(checkpointing.first_epoch(), EventTime::MIN));
+        }
         let rows = shared.metrics.counter(name, "rows");
         let watermark = shared.metrics.watermark(name, worker);
         activator.activate();
@@ -149,10 +180,15 @@ impl SourceDriver {
             index,
             unopened: unopened.into(),
             open: Vec::new(),
+            ended,
+            epochs: VecDeque::from([capability.time().epoch]),
+            passage: Passage::new(),
+            stopped: false,
+            finished: false,
             epoch_rows: 0,
             epoch_start: shared.clock.elapsed(),
             reported: None,
-            passed: false,
+            passed,
             decoder: Decoder::of(&source, &shared),
             rows,
             watermark,
@@ -180,6 +216,14 @@ impl SourceDriver {
     }
 
     fn turn<D: Record>(&mut self, output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>) -> Result<Turn> {
+        self.pass_checkpoints();
+        if self.capability.is_none() || self.stopped {
+            return Ok(Turn::Waiting);
+        }
+        if self.finished {
+            self.end(); // it goes along with the epochs of the others until the last checkpoint
+            return Ok(Turn::Waiting);
+        }
         self.open_due()?;
         // Nothing is read before the first word to the others: they measure themselves by it.
         let turn = match self.reported.is_some() && self.may_go_on() {
@@ -198,9 +242,45 @@ impl SourceDriver {
                 break;
             }
             let partition = self.unopened.pop_front().expect("it was just seen");
-            self.open.push(OpenPartition::open(&self.source, partition)?);
+            let checkpointing = self.context.checkpointing();
+            let cut = checkpointing.and_then(|all| all.partition(&self.source.options.name, &partition.id));
+            self.open.push(OpenPartition::open(&self.source, partition, cut)?);
         }
         Ok(())
+    }
+
+    /// Ends the present epoch where a checkpoint is to be taken, and notes how far everything has been read.
+    fn pass_checkpoints(&mut self) {
+        let desk = Rc::clone(&self.context.desk);
+        loop {
+            let Some(epoch) = self.passage.checkpoint(&desk.borrow()) else { return };
+            let held = self
+                .capability
+                .as_ref()
+                .expect("a source that has ended waits for the last checkpoint")
+                .time()
+                .event_time;
+            let name = &self.source.options.name;
+            let open = self.open.iter().map(|open| (open.partition.id.clone(), open.cut(held)));
+            let partitions = open.chain(self.ended.iter().cloned()).map(|(id, cut)| (name.clone(), id, cut)).collect();
+            let last = {
+                let mut desk = desk.borrow_mut();
+                desk.contribute(epoch, Contribution { partitions, ..Contribution::default() });
+                desk.last().filter(|last| last.epoch == epoch)
+            };
+            self.passage.pass(epoch);
+            match last {
+                Some(last) if last.ended => return self.capability = None,
+                Some(_) => self.stopped = true,
+                None => {}
+            }
+            self.open_epoch(epoch.next());
+        }
+    }
+
+    /// Whether it is known that no checkpoint lies between the open epoch and `epoch`.
+    fn may_open(&self, epoch: Epoch) -> bool {
+        self.passage.admits(epoch, &self.context.desk.borrow())
     }
 
     /// Whether flow control allows to read, opening the next epoch where this one is full.
@@ -212,8 +292,11 @@ impl SourceDriver {
             return true;
         }
         let next = self.epoch().next();
-        let closed = self.context.probe.with_frontier(|frontier| frontier.iter().map(|stamp| stamp.epoch).min());
-        let allowed = closed.is_none_or(|closed| next.0 < closed.0 + limits.epochs_ahead);
+        let open = self.context.probe.with_frontier(|frontier| frontier.iter().map(|stamp| stamp.epoch).min());
+        while self.epochs.front().is_some_and(|epoch| open.is_none_or(|open| *epoch < open)) {
+            self.epochs.pop_front();
+        }
+        let allowed = (self.epochs.len() as u64) < limits.epochs_ahead && self.may_open(next);
         if allowed {
             self.open_epoch(next);
         }
@@ -243,7 +326,7 @@ impl SourceDriver {
                     open.waiting_since.get_or_insert(self.shared.clock.elapsed());
                     at += 1;
                 }
-                Ok(Next::End) => drop(self.open.remove(at)),
+                Ok(Next::End) => self.close(at, false),
                 Err(error) if error.kind() == ErrorKind::Data && self.decoder.drops_bad_records() => {
                     self.decoder.drop_one();
                 }
@@ -277,6 +360,7 @@ impl SourceDriver {
             open.watermark.raise(bound);
         }
         open.rows += batch.rows.num_rows() as u64;
+        open.offset = Some(batch.offset_after);
         self.epoch_rows += batch.rows.num_rows();
         self.rows.add(batch.rows.num_rows() as u64);
         let scan = &self.source.scan;
@@ -287,14 +371,24 @@ impl SourceDriver {
                 }
             });
         }
-        if open.has_passed(scan) {
-            self.open.remove(at);
-            self.passed = true;
-        }
+        let has_passed = open.has_passed(scan);
         if !events.is_empty() {
             output.session_with_builder(&capability.delayed(&stamp)).give_container(&mut events);
         }
+        if has_passed {
+            self.close(at, true);
+            self.passed = true;
+        }
         Ok(())
+    }
+
+    /// Lets go of a partition that is read to its end, or that has `passed` all that is wanted of it.
+    fn close(&mut self, at: usize, passed: bool) {
+        let open = self.open.remove(at);
+        if self.context.checkpointing().is_some() {
+            let cut = PartitionCut { ended: true, passed, ..open.cut(EventTime::MIN) };
+            self.ended.push((open.partition.id, cut));
+        }
     }
 
     /// Moves the capability to what this source can still send, and tells the others.
@@ -320,7 +414,7 @@ impl SourceDriver {
             let control = self.context.control.borrow();
             (control.highest_epoch(), control.held_watermark())
         };
-        if turn != Turn::Read && highest > self.epoch() {
+        if turn != Turn::Read && highest > self.epoch() && self.may_open(highest) {
             self.open_epoch(highest);
         }
         let capability = self.capability.as_mut().expect("only its end takes it");
@@ -332,10 +426,20 @@ impl SourceDriver {
         self.tell(Report { epoch, progress: progress.unwrap_or(watermark), watermark, state });
     }
 
-    /// Nothing can be sent any more.
+    /// Nothing will be read any more. With checkpoints, the last of them has still to be passed.
     fn end(&mut self) {
+        let highest = self.context.control.borrow().highest_epoch();
+        if highest > self.epoch() && self.may_open(highest) {
+            self.open_epoch(highest);
+        }
         let epoch = self.epoch();
-        self.capability = None;
+        self.finished = true;
+        match self.context.checkpointing() {
+            None => self.capability = None,
+            Some(_) => {
+                self.capability.as_mut().expect("only its end takes it").downgrade(&Stamp::new(epoch, EventTime::MAX))
+            }
+        }
         self.watermark.set(EventTime::MAX);
         let state = if self.passed { State::Passed } else { State::Done };
         self.tell(Report { epoch, progress: EventTime::MAX, watermark: EventTime::MAX, state });
@@ -363,6 +467,7 @@ impl SourceDriver {
     fn open_epoch(&mut self, epoch: Epoch) {
         let capability = self.capability.as_mut().expect("only its end takes it");
         capability.downgrade(&Stamp::new(epoch, capability.time().event_time));
+        self.epochs.push_back(epoch);
         self.epoch_rows = 0;
         self.epoch_start = self.shared.clock.elapsed();
     }

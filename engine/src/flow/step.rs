@@ -1,26 +1,14 @@
-//! A stateful step and its driver.
+//! A stateful step: what it does with a batch, what it does when the watermark moves, and what it keeps.
 //!
-//! A [`Step`] says what it does with a batch and what it does when the watermark moves. The driver owns everything that
-//! has to do with stamps, so that each rule stands once:
-//!
-//! - **A waiting pane holds event time, never an epoch.** When an epoch closes, the driver moves the step's one
-//!   capability from `(e, t)` to `(e + 1, t)`.
-//! - **Nothing is sent below the hold.** What a step emits has an event time at or above the earliest it said it may
-//!   still emit.
+//! A step handles no stamps, epochs or checkpoints; its driver does (see `engine/src/flow/drive.rs`).
 
 use std::cell::Cell;
 
-use timely::container::NoopBuilder;
-use timely::dataflow::channels::pact::ParallelizationContract;
-use timely::dataflow::operators::Capability;
-use timely::dataflow::operators::generic::OutputBuilder;
-use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-
-use super::{NodeId, Stream};
+use super::NodeId;
 use crate::data::Version;
 use crate::state::Parts;
 use crate::time::Stamp;
-use crate::{Batch, Data, Duration, Event, EventTime, Frontier};
+use crate::{Batch, Data, Duration, Event, EventTime};
 
 /// A step that remembers something from one event to the next.
 ///
@@ -59,6 +47,51 @@ pub trait Step: 'static {
     fn kept(&mut self) -> Parts<'_>;
 
     /// Every part has been loaded: what follows from them is to be made anew.
+    fn loaded(&mut self) {}
+}
+
+/// A step that remembers something of two inputs: a join.
+///
+/// What is promised of [`Step`] holds here too. The watermark is that of both inputs together.
+pub trait TwoInputStep: 'static {
+    /// What flows in on the left.
+    type Left: Data;
+    /// What flows in on the right.
+    type Right: Data;
+    /// What flows out.
+    type Out: Data;
+    /// What flows out as late.
+    type Late: Data;
+
+    /// Takes the events of a message that was sent on the left under `watermark`.
+    fn apply_left(&mut self, batch: Batch<Self::Left>, watermark: EventTime, out: &mut Outputs<Self::Out, Self::Late>);
+
+    /// Takes the events of a message that was sent on the right under `watermark`.
+    fn apply_right(
+        &mut self,
+        batch: Batch<Self::Right>,
+        watermark: EventTime,
+        out: &mut Outputs<Self::Out, Self::Late>,
+    );
+
+    /// As [`Step::advance`].
+    fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, Self::Late>);
+
+    /// As [`Step::holds`].
+    fn holds(&self) -> Option<EventTime>;
+
+    /// As [`Step::lag`].
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// As [`Step::close_epoch`].
+    fn close_epoch(&mut self, _out: &mut Outputs<Self::Out, Self::Late>) {}
+
+    /// As [`Step::kept`].
+    fn kept(&mut self) -> Parts<'_>;
+
+    /// As [`Step::loaded`].
     fn loaded(&mut self) {}
 }
 
@@ -112,6 +145,17 @@ impl<D> Emitter<D> {
         self.give(time, data);
     }
 
+    /// Numbers the firings that follow by the stamp under which they fire.
+    pub(super) fn begin_firing(&mut self, stamp: Stamp) {
+        self.firing = stamp;
+    }
+
+    /// The batches on their way out, each with the smallest event time in it.
+    pub(super) fn take_full(&mut self) -> impl ExactSizeIterator<Item = (EventTime, Batch<D>)> + '_ {
+        self.cut();
+        self.full.drain(..)
+    }
+
     fn cut(&mut self) {
         if !self.open.is_empty() {
             self.full.push((self.least, std::mem::take(&mut self.open)));
@@ -141,108 +185,4 @@ pub(super) fn within<R>(node: NodeId, part: impl FnOnce() -> R) -> R {
     let result = part(); // a panic leaves the culprit noted
     RUNNING.set(around);
     result
-}
-
-/// Puts a step behind `stream`, dealt by `pact`, and returns its results and its late records.
-pub(super) fn drive<'s, S: Step, L: 'static>(
-    stream: Stream<'s, S::In, L>,
-    node: NodeId,
-    pact: impl ParallelizationContract<Stamp, Batch<S::In>> + 'static,
-    mut step: S,
-) -> (super::stream::Inner<'s, S::Out>, super::stream::Inner<'s, S::Late>) {
-    let mut builder = OperatorBuilder::new(stream.flow().label(node), stream.flow().scope());
-    let mut input = builder.new_input(stream.into_inner(), pact);
-    let (results, results_stream) = builder.new_output();
-    let (late, late_stream) = builder.new_output();
-    let mut results = OutputBuilder::<_, NoopBuilder<Batch<S::Out>>>::from(results);
-    let mut late = OutputBuilder::<_, NoopBuilder<Batch<S::Late>>>::from(late);
-
-    builder.build(move |capabilities| {
-        let mut hold = Hold::of(capabilities);
-        let mut out = Outputs { emit: Emitter::new(), late: Emitter::new() };
-        let mut seen = Frontier::START;
-        move |frontiers| {
-            enter(node);
-            input.for_each(|capability, batch| {
-                let stamp = *capability.stamp().expect_singleton();
-                step.apply(std::mem::take(batch), stamp.event_time, &mut out);
-                // A backlog of messages may fire much: what is full goes on before the next one is taken.
-                hold.send(&mut out, &mut results, &mut late);
-            });
-            let frontier = Frontier::of_all(frontiers);
-            if frontier == seen {
-                return;
-            }
-            if frontier.watermark() > seen.watermark() {
-                out.emit.firing = Stamp::new(hold.stamp.epoch, frontier.watermark());
-                step.advance(frontier.watermark(), &mut out);
-            }
-            if frontier.open_epoch() > seen.open_epoch() {
-                step.close_epoch(&mut out);
-            }
-            hold.send(&mut out, &mut results, &mut late);
-            seen = frontier;
-            let watermark = frontier.watermark() - step.lag();
-            hold.move_to(frontier, step.holds().map_or(watermark, |held| held.min(watermark)));
-        }
-    });
-    (results_stream, late_stream)
-}
-
-/// The port of the results, and the port of the late records.
-const RESULTS: usize = 0;
-const LATE: usize = 1;
-
-/// The step's capabilities, one an output, always at the same stamp; none after the end of input.
-struct Hold {
-    stamp: Stamp,
-    capabilities: Vec<Capability<Stamp>>,
-}
-
-impl Hold {
-    fn of(capabilities: Vec<Capability<Stamp>>) -> Hold {
-        Hold { stamp: *capabilities[0].time(), capabilities }
-    }
-
-    fn send<O: Data, L: Data>(
-        &self,
-        out: &mut Outputs<O, L>,
-        results: &mut OutputBuilder<Stamp, NoopBuilder<Batch<O>>>,
-        late: &mut OutputBuilder<Stamp, NoopBuilder<Batch<L>>>,
-    ) {
-        self.send_on(RESULTS, &mut out.emit, results);
-        self.send_on(LATE, &mut out.late, late);
-    }
-
-    fn send_on<D: Data>(
-        &self,
-        port: usize,
-        emitter: &mut Emitter<D>,
-        output: &mut OutputBuilder<Stamp, NoopBuilder<Batch<D>>>,
-    ) {
-        emitter.cut();
-        if emitter.full.is_empty() {
-            return;
-        }
-        let mut session = output.activate();
-        for (least, mut batch) in emitter.full.drain(..) {
-            // A late record is behind every promise by its nature: it travels under the hold itself.
-            let least = if port == LATE { self.stamp.event_time } else { least };
-            assert!(
-                least >= self.stamp.event_time,
-                "Nothing is sent below the hold: an event at {least} after a hold at {}",
-                self.stamp.event_time
-            );
-            let capability = self.capabilities[port].delayed(&Stamp::new(self.stamp.epoch, least));
-            session.session_with_builder(&capability).give_container(&mut batch);
-        }
-    }
-
-    fn move_to(&mut self, frontier: Frontier, event_time: EventTime) {
-        if frontier.is_done() {
-            return self.capabilities.clear();
-        }
-        self.stamp = Stamp::new(frontier.open_epoch(), event_time.max(self.stamp.event_time));
-        self.capabilities.iter_mut().for_each(|capability| capability.downgrade(&self.stamp));
-    }
 }

@@ -10,9 +10,10 @@ use timely::dataflow::operators::generic::{Operator, OutputBuilder};
 use timely::progress::operate::FrontierInterest;
 
 use super::context::Flow;
+use super::drive::{drive, drive_two};
 use super::exchange::by_owner;
 use super::graph::{NodeId, NodeSpec};
-use super::step::{Step, drive, enter};
+use super::step::{Step, TwoInputStep, enter};
 use crate::time::Stamp;
 use crate::{Batch, Data, Error, KeyGroup, Record};
 
@@ -163,6 +164,27 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         Stream::of_step(results, late, flow, node)
     }
 
+    /// Adds a stateful step that takes the events of `other` on its right; each event goes to the worker that owns its
+    /// group.
+    pub fn step_with<R: Data, M: 'static, S: TwoInputStep<Left = D, Right = R>>(
+        self,
+        other: Stream<'s, R, M>,
+        spec: NodeSpec,
+        left_group: impl Fn(&D) -> KeyGroup + 'static,
+        right_group: impl Fn(&R) -> KeyGroup + 'static,
+        step: S,
+    ) -> Stream<'s, S::Out, S::Late> {
+        let spec = NodeSpec { keyed: true, ..spec };
+        self.check_step(&spec);
+        other.check_step(&spec);
+        let flow = self.flow.clone();
+        let node = flow.add(spec, vec![self.node, other.node]);
+        let left = by_owner(node, move |data, workers| left_group(data).owner(workers));
+        let right = by_owner(node, move |data, workers| right_group(data).owner(workers));
+        let (results, late) = drive_two((self, left), (other, right), node, step);
+        Stream::of_step(results, late, flow, node)
+    }
+
     /// Adds a stateful step that each worker runs on the events it has.
     pub fn local_step<S: Step<In = D>>(self, spec: NodeSpec, step: S) -> Stream<'s, S::Out, S::Late> {
         let (flow, node) = self.enter_step(spec);
@@ -205,12 +227,16 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
     }
 
     fn enter_step(&self, spec: NodeSpec) -> (Flow<'s>, NodeId) {
+        self.check_step(&spec);
+        (self.flow.clone(), self.flow.add(spec, vec![self.node]))
+    }
+
+    fn check_step(&self, spec: &NodeSpec) {
         if self.upserts {
             let why = "its input may still correct its results (allowed lateness or early firing), which no stateful \
                        step but a sink accepts; drop the lateness, or put the step before the window";
-            self.flow.refuse(&spec, why);
+            self.flow.refuse(spec, why);
         }
-        (self.flow.clone(), self.flow.add(spec, vec![self.node]))
     }
 
     pub(super) fn node(&self) -> NodeId {

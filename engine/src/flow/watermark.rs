@@ -46,6 +46,23 @@ impl Watermark {
         }
     }
 
+    /// What a checkpoint needs to go on: the largest event time so far, and the least that will be sent when the source
+    /// can still send at `held`.
+    pub(crate) fn cut(&self, held: EventTime) -> (EventTime, EventTime) {
+        match *self {
+            Watermark::Promised(bound) => (EventTime::MIN, bound),
+            Watermark::Following { floor, largest, .. } => (largest, floor.max(held)),
+        }
+    }
+
+    /// Goes on from a cut of the same partition.
+    pub(crate) fn go_on(&mut self, seen: EventTime, held: EventTime) {
+        match self {
+            Watermark::Promised(bound) => *bound = held.max(*bound),
+            Watermark::Following { floor, largest, .. } => (*floor, *largest) = (held.max(*floor), seen.max(*largest)),
+        }
+    }
+
     /// Moves past the events of `batch` one by one, notes those that are behind, and returns the first that breaks a
     /// promise. The watermark noted is never below `capability`, under which the source could still send.
     ///

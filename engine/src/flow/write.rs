@@ -4,22 +4,28 @@
 //! own order. A result never depends on arrival, batch borders, worker count or hash order; this is the last place where
 //! one of them could show.
 
-use crate::sink::Writing;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use timely::dataflow::operators::Probe;
-use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use super::context::{Mode, SinkDeclaration};
+use super::context::{Flow, Mode, SinkDeclaration};
+use super::desk::{Contribution, Output};
+use super::drive::{Driven, drive, drive_one, freeze};
 use super::exchange::{by_identity, by_owner};
 use super::graph::NodeSpec;
 use super::settle::Settle;
-use super::step::{drive, enter};
+use super::step::Outputs;
 use super::stream::Stream;
-use crate::job::{BoundSink, Counter, Shared};
-use crate::{Epoch, Event, EventTime, Frontier, KeyGroup, Record, Result, SinkWriter};
+use super::unsettled::Unsettled;
+use crate::checkpoint::BucketCut;
+use crate::job::{Counter, Shared};
+use crate::state::Parts;
+use crate::{
+    Batch, Duration, Epoch, EventTime, KeyGroup, Prepared, Record, Result, Sink, SinkWriter, Writing, data::KEY_GROUPS,
+};
 
 /// How many rows are encoded at once.
 const ROWS: usize = 8192;
@@ -36,141 +42,216 @@ pub(super) fn sink<D: Record, L: 'static>(stream: Stream<'_, D, L>, name: &str) 
         true => drive(stream, node, by_identity(node), Settle::new()).0,
         false => stream.into_inner(),
     };
-    let buckets = match &context.mode {
-        Mode::Describe => 1,
-        Mode::Run { sinks, .. } => sinks[name].sink.buckets(),
-    };
-
-    let mut builder = OperatorBuilder::new(flow.label(node), flow.scope());
-    let owner = move |row: &D, workers: usize| bucket_of(row, buckets) % workers;
-    let mut input = builder.new_input(inner, by_owner(node, owner));
-    let (_, written) = builder.new_output::<Vec<()>>();
-    let mut driver = match &context.mode {
-        Mode::Describe => None,
-        Mode::Run { shared, sinks, .. } => {
-            Some(SinkDriver::<D>::new(name, buckets, sinks[name].clone(), Arc::clone(shared)))
-        }
-    };
-    builder.build(move |_| {
-        let mut seen = Frontier::START;
-        move |frontiers| {
-            enter(node);
-            let Some(driver) = &mut driver else { return };
-            if driver.shared.stopping() {
-                return input.for_each(|_, batch| batch.events.clear());
-            }
-            input.for_each(|_, batch| driver.take(&mut batch.events));
-            let frontier = Frontier::of_all(frontiers);
-            if frontier != seen {
-                driver.follow(seen, frontier);
-                seen = frontier;
-            }
-        }
-    });
+    let writing = SinkStep::new(&flow, name);
+    let buckets = writing.buckets;
+    let owner = move |row: &D, workers: usize| group_of(bucket_of(row, buckets), buckets).owner(workers);
+    let (written, _) = drive_one(&flow, inner, node, by_owner(node, owner), writing);
     written.probe_with(&Rc::clone(context).probe);
 }
 
 /// The bucket a row is dealt to, by its own bytes.
-fn bucket_of<D: Record>(row: &D, buckets: usize) -> usize {
+pub(super) fn bucket_of<D: Record>(row: &D, buckets: usize) -> usize {
     match buckets {
         1 => 0,
         many => KeyGroup::of(row).0 as usize % many,
     }
 }
 
-/// A sink on one worker.
-struct SinkDriver<D> {
+/// The key group with which a bucket moves between workers.
+pub(super) fn group_of(bucket: usize, buckets: usize) -> KeyGroup {
+    KeyGroup((bucket as u64 * KEY_GROUPS / buckets as u64) as u16)
+}
+
+/// A sink on one worker, as the last step of its stream.
+struct SinkStep<D> {
+    unsettled: Unsettled<D>,
+    buckets: usize,
+    /// Up to where rows have settled.
+    watermark: EventTime,
+    /// Gone when the flow is only looked at.
+    output: Option<SinkOutput>,
+}
+
+/// Where the rows of a sink go on one worker.
+struct SinkOutput {
     name: String,
-    sink: BoundSink,
     schema: SchemaRef,
+    sink: Arc<dyn Sink>,
+    writing: Writing,
     shared: Arc<Shared>,
-    buckets: Vec<Bucket<D>>,
+    writers: Rc<RefCell<Writers>>,
     rows: Counter,
 }
 
-/// The part of a sink that its rows' hash leads to.
-struct Bucket<D> {
-    unsettled: Vec<Event<D>>,
-    earliest: EventTime,
-    writer: Option<Box<dyn SinkWriter>>,
+/// The buckets that this worker writes, those that it has opened.
+struct Writers {
+    name: String,
+    buckets: Vec<Option<BucketWriter>>,
 }
 
-impl<D: Record> SinkDriver<D> {
-    fn new(name: &str, buckets: usize, sink: BoundSink, shared: Arc<Shared>) -> SinkDriver<D> {
-        let bucket = || Bucket { unsettled: Vec::new(), earliest: EventTime::MAX, writer: None };
-        SinkDriver {
+/// One bucket, and what was prepared of it.
+struct BucketWriter {
+    writer: Box<dyn SinkWriter>,
+    /// Prepared and not published, oldest first.
+    unpublished: Vec<Prepared>,
+}
+
+impl<D: Record> SinkStep<D> {
+    fn new(flow: &Flow<'_>, name: &str) -> SinkStep<D> {
+        let Mode::Run { shared, sinks, checkpointing, .. } = &flow.context().mode else {
+            return SinkStep { unsettled: Unsettled::new(1), buckets: 1, watermark: EventTime::MIN, output: None };
+        };
+        let sink = Arc::clone(&sinks[name].sink);
+        let buckets = sink.buckets();
+        let none = (0..buckets).map(|_| None).collect();
+        let mut output = SinkOutput {
             name: name.to_string(),
             schema: D::schema(),
-            buckets: (0..buckets).map(|_| bucket()).collect(),
-            rows: shared.metrics.counter(name, "written"),
             sink,
-            shared,
+            writing: checkpointing.as_ref().map(|checkpointing| checkpointing.writing()).unwrap_or_default(),
+            shared: Arc::clone(shared),
+            writers: Rc::new(RefCell::new(Writers { name: name.to_string(), buckets: none })),
+            rows: shared.metrics.counter(name, "written"),
+        };
+        if let Some(checkpointing) = checkpointing {
+            let (worker, workers) = (flow.scope().index(), flow.workers());
+            for bucket in (0..buckets).filter(|bucket| group_of(*bucket, buckets).owner(workers) == worker) {
+                if let Err(error) = output.open(bucket, checkpointing.prepared(name, bucket)) {
+                    shared.fail(error.at(format_args!("sink {name}: bucket {bucket}")));
+                }
+            }
+            flow.context().desk.borrow_mut().add_output(Box::new(Published(Rc::clone(&output.writers))));
         }
-    }
-
-    fn take(&mut self, events: &mut Vec<Event<D>>) {
-        let count = self.buckets.len();
-        for event in events.drain(..) {
-            let bucket = &mut self.buckets[bucket_of(&event.data, count)];
-            bucket.earliest = bucket.earliest.min(event.time);
-            bucket.unsettled.push(event);
-        }
-    }
-
-    fn follow(&mut self, seen: Frontier, frontier: Frontier) {
-        let outcome =
-            self.settle(frontier.watermark()).and_then(|()| match frontier.open_epoch() > seen.open_epoch() {
-                true => self.publish(seen.open_epoch(), frontier.watermark()),
-                false => Ok(()),
-            });
-        if let Err(error) = outcome {
-            self.shared.fail(error.at(format_args!("sink {}", self.name)));
-        }
+        SinkStep { unsettled: Unsettled::new(buckets), buckets, watermark: EventTime::MIN, output: Some(output) }
     }
 
     /// Writes the rows that the watermark has passed.
-    fn settle(&mut self, watermark: EventTime) -> Result<()> {
-        for (number, bucket) in self.buckets.iter_mut().enumerate() {
-            let settled = bucket.settled_before(watermark);
-            if settled.is_empty() {
-                continue;
-            }
-            let writer = match &mut bucket.writer {
-                Some(writer) => writer,
-                none => none.insert(self.sink.sink.open(number, &self.schema, &Writing::default())?),
-            };
-            for rows in settled.chunks(ROWS) {
-                let times: Vec<_> = rows.iter().map(|event| event.time).collect();
-                writer.write(&times, &D::encode(rows.iter().map(|event| &event.data)))?;
-            }
-            self.rows.add(settled.len() as u64);
-        }
-        Ok(())
+    fn settle(&mut self) {
+        let watermark = self.watermark;
+        self.with_output(|unsettled, output| {
+            unsettled.settle(watermark, |bucket, rows| {
+                for rows in rows.chunks(ROWS) {
+                    let times: Vec<_> = rows.iter().map(|event| event.time).collect();
+                    output.write(bucket, &times, &D::encode(rows.iter().map(|event| &event.data)))?;
+                }
+                Ok(())
+            })
+        });
     }
 
-    /// Ends `epoch`. Without a checkpoint, what is prepared is committed at once.
-    fn publish(&mut self, epoch: Epoch, watermark: EventTime) -> Result<()> {
-        for writer in self.buckets.iter_mut().filter_map(|bucket| bucket.writer.as_mut()) {
-            let prepared = writer.prepare(epoch, watermark)?;
-            if !prepared.is_empty() {
-                writer.commit(epoch, &prepared)?;
-            }
+    /// Does `work` unless the job is stopping, and stops it where that fails.
+    fn with_output(&mut self, work: impl FnOnce(&mut Unsettled<D>, &mut SinkOutput) -> Result<()>) {
+        let Some(output) = self.output.as_mut().filter(|output| !output.shared.stopping()) else { return };
+        if let Err(error) = work(&mut self.unsettled, output) {
+            output.shared.fail(error.at(format_args!("sink {}", output.name)));
         }
-        Ok(())
     }
 }
 
-impl<D: Record> Bucket<D> {
-    /// Takes the rows below `watermark` out, in the order in which they are written.
-    fn settled_before(&mut self, watermark: EventTime) -> Vec<Event<D>> {
-        // At the end of input even a row at the end of time has settled.
-        let settled = |time: EventTime| time < watermark || watermark == EventTime::MAX;
-        if self.unsettled.is_empty() || !settled(self.earliest) {
-            return Vec::new();
+impl<D: Record> Driven for SinkStep<D> {
+    type Message = Batch<D>;
+    type Out = ();
+    type Late = ();
+    const EMITS: bool = false;
+
+    fn apply(&mut self, batch: Batch<D>, _: EventTime, _: &mut Outputs<(), ()>) {
+        self.unsettled.take(batch.events);
+    }
+
+    fn advance(&mut self, watermark: EventTime, _: &mut Outputs<(), ()>) {
+        self.watermark = watermark;
+        self.settle();
+    }
+
+    fn holds(&self) -> Option<EventTime> {
+        None
+    }
+
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Without checkpoints, what is prepared at the end of an epoch is committed at once.
+    fn close_epoch(&mut self, epoch: Epoch, _: &mut Outputs<(), ()>) {
+        self.settle(); // stragglers do not wait for the watermark to move again
+        let watermark = self.watermark;
+        self.with_output(|_, output| match output.writing.job {
+            Some(_) => Ok(()),
+            None => output.publish(epoch, watermark),
+        });
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        vec![("unsettled", &mut self.unsettled)]
+    }
+
+    fn loaded(&mut self) {}
+
+    fn save(&mut self, name: &str, epoch: Epoch, contribution: &mut Contribution) {
+        contribution.layers.extend(freeze(name, self.kept(), epoch));
+        let watermark = self.watermark;
+        self.with_output(|_, output| {
+            contribution.buckets.extend(output.prepare(epoch, watermark)?);
+            Ok(())
+        });
+    }
+}
+
+impl SinkOutput {
+    fn open(&mut self, bucket: usize, prepared: Vec<Prepared>) -> Result<()> {
+        let mut writer = self.sink.open(bucket, &self.schema, &self.writing)?;
+        writer.recover(&prepared)?;
+        self.writers.borrow_mut().buckets[bucket] = Some(BucketWriter { writer, unpublished: Vec::new() });
+        Ok(())
+    }
+
+    fn write(&mut self, bucket: usize, times: &[EventTime], rows: &arrow_array::RecordBatch) -> Result<()> {
+        if self.writers.borrow().buckets[bucket].is_none() {
+            self.open(bucket, Vec::new())?;
         }
-        let mut rows: Vec<_> = self.unsettled.extract_if(.., |event| settled(event.time)).collect();
-        self.earliest = self.unsettled.iter().map(|event| event.time).min().unwrap_or(EventTime::MAX);
-        rows.sort_unstable_by(|a, b| (a.time, &a.data).cmp(&(b.time, &b.data)));
-        rows
+        let mut writers = self.writers.borrow_mut();
+        let bucket = writers.buckets[bucket].as_mut().expect("it is open");
+        bucket.writer.write(times, rows)?;
+        self.rows.add(times.len() as u64);
+        Ok(())
+    }
+
+    fn publish(&mut self, epoch: Epoch, watermark: EventTime) -> Result<()> {
+        for bucket in self.writers.borrow_mut().buckets.iter_mut().flatten() {
+            let prepared = bucket.writer.prepare(epoch, watermark)?;
+            if !prepared.is_empty() {
+                bucket.writer.commit(epoch, &prepared)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, epoch: Epoch, watermark: EventTime) -> Result<Vec<(String, BucketCut)>> {
+        let mut cuts = Vec::new();
+        for (number, bucket) in self.writers.borrow_mut().buckets.iter_mut().enumerate() {
+            let Some(bucket) = bucket else { continue };
+            let bytes = bucket.writer.prepare(epoch, watermark)?;
+            bucket.unpublished.push(Prepared { epoch, bytes });
+            cuts.push((self.name.clone(), BucketCut { bucket: number as u32, prepared: bucket.unpublished.clone() }));
+        }
+        Ok(cuts)
+    }
+}
+
+/// Publishes what was prepared on this worker.
+struct Published(Rc<RefCell<Writers>>);
+
+impl Output for Published {
+    fn publish(&mut self, epoch: Epoch) -> Result<()> {
+        let mut writers = self.0.borrow_mut();
+        let Writers { name, buckets } = &mut *writers;
+        for bucket in buckets.iter_mut().flatten() {
+            let due = bucket.unpublished.iter().take_while(|prepared| prepared.epoch <= epoch).count();
+            for prepared in bucket.unpublished.drain(..due).filter(|prepared| !prepared.bytes.is_empty()) {
+                let done = bucket.writer.commit(prepared.epoch, &prepared.bytes);
+                done.map_err(|error| error.at(format_args!("sink {name}: epoch {}", prepared.epoch)))?;
+            }
+        }
+        Ok(())
     }
 }

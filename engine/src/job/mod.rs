@@ -1,6 +1,7 @@
 //! A job: a graph, what its names are bound to, and the workers that run it.
 
 mod bind;
+mod checkpointing;
 mod limits;
 mod metrics;
 mod plan;
@@ -10,6 +11,8 @@ mod turns;
 mod worker;
 
 pub(crate) use bind::{BoundSink, BoundSource};
+pub(crate) use checkpointing::Checkpointing;
+pub use checkpointing::Checkpoints;
 pub use limits::Limits;
 pub use metrics::{Counter, Gauge, Metrics};
 pub use plan::{OpenWindows, Plan, SourcePlan};

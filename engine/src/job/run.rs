@@ -1,6 +1,5 @@
 //! From a graph and its bindings to a result.
 
-use crate::sink::Writing;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,9 +8,10 @@ use std::sync::Arc;
 
 use super::bind::Bindings;
 use super::worker::{GraphFn, WorkerPlan, building_panicked};
-use super::{AnyOrder, Limits, Metrics, Plan, Shared, SourcePlan, Turns};
+use super::{AnyOrder, Checkpointing, Checkpoints, Limits, Metrics, Plan, Shared, SourcePlan, Turns};
+use crate::checkpoint::StepShape;
 use crate::data::KEY_GROUPS;
-use crate::flow::{Context, Control, Flow, Graph, Mode, SinkDeclaration, SourceDeclaration, SourceOptions};
+use crate::flow::{Context, Control, Desk, Flow, Graph, Mode, SinkDeclaration, SourceDeclaration, SourceOptions};
 use crate::{Clock, Duration, Error, ErrorKind, EventTime, Listing, Result, Sink, Source, SystemClock};
 
 /// A graph and what its names are bound to: `Job::new(graph).source(…).sink(…).run()`.
@@ -23,6 +23,7 @@ pub struct Job {
     limits: Limits,
     clock: Arc<dyn Clock>,
     turns: Arc<dyn Turns>,
+    checkpoints: Option<Checkpoints>,
 }
 
 /// A graph that was looked at: its operators, and the names to bind.
@@ -30,6 +31,7 @@ struct Description {
     graph: Graph,
     sources: Vec<SourceDeclaration>,
     sinks: Vec<SinkDeclaration>,
+    steps: Vec<StepShape>,
 }
 
 impl Job {
@@ -44,6 +46,7 @@ impl Job {
             limits: Limits::default(),
             clock: Arc::new(SystemClock::new()),
             turns: Arc::new(AnyOrder),
+            checkpoints: None,
         }
     }
 
@@ -113,6 +116,13 @@ impl Job {
         self
     }
 
+    /// Takes checkpoints, and goes on from the newest one that is there: a job that is killed at any moment and started
+    /// again gives the output that it would have given without.
+    pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Job {
+        self.checkpoints = Some(checkpoints);
+        self
+    }
+
     /// The operators of the graph; nothing needs to be bound.
     ///
     /// # Errors
@@ -165,7 +175,7 @@ impl Job {
         if !(1..=KEY_GROUPS as usize).contains(&self.workers) {
             return Err(Error::usage(format!("{} workers: a job has 1 to {KEY_GROUPS}", self.workers)));
         }
-        let Description { graph, sources, sinks } = self.describe()?;
+        let Description { graph, sources, sinks, steps } = self.describe()?;
         self.bindings.check_sources(&sources)?;
         self.bindings.check_sinks(&sinks)?;
         let mut bound_sources = BTreeMap::new();
@@ -173,12 +183,19 @@ impl Job {
             let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
             bound_sources.insert(declared.options.name().to_string(), bound);
         }
+        let checkpointing = match &self.checkpoints {
+            None => None,
+            Some(checkpoints) => {
+                Some(Arc::new(Checkpointing::start(checkpoints, self.workers, steps, &bound_sources)?))
+            }
+        };
+        let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing()).unwrap_or_default();
         let mut bound_sinks = BTreeMap::new();
         for declared in &sinks {
             let bound = self.bindings.bind_sink(declared);
             bound
                 .sink
-                .check(&declared.schema, &Writing::default())
+                .check(&declared.schema, &writing)
                 .map_err(|error| error.at(format_args!("sink {}", declared.name)))?;
             bound_sinks.insert(declared.name.clone(), bound);
         }
@@ -192,17 +209,23 @@ impl Job {
             sources: bound_sources,
             sinks: bound_sinks,
             turns: self.turns,
+            checkpointing: checkpointing.clone(),
         };
+        if checkpointing.as_ref().is_some_and(|checkpointing| checkpointing.has_ended()) {
+            plan.publish_again(&sinks)?;
+            return Ok(Running { shared, workers: None, checkpointing, written, started });
+        }
         let workers =
             timely::execute(timely::Config::process(self.workers), move |worker| super::worker::run(worker, &plan))
                 .map_err(|error| Error::environment("the worker threads do not start").caused_by(error))?;
-        Ok(Running { shared, workers, written, started })
+        Ok(Running { shared, workers: Some(workers), checkpointing, written, started })
     }
 
     /// Builds the graph on a worker of its own that never steps.
     fn describe(&self) -> Result<Description> {
         let control = Rc::new(RefCell::new(Control::new(0, 1, 0)));
-        let context = Rc::new(Context::new(Mode::Describe, control));
+        let desk = Rc::new(RefCell::new(Desk::without_checkpoints()));
+        let context = Rc::new(Context::new(Mode::Describe, control, desk));
         let build = || {
             let allocator = timely::communication::Allocator::Thread(Default::default());
             let mut worker = timely::worker::Worker::new(timely::WorkerConfig::default(), allocator, None);
@@ -210,15 +233,17 @@ impl Job {
         };
         catch_unwind(AssertUnwindSafe(build)).map_err(|panic| building_panicked(&*panic))?;
         let graph = context.finished_graph()?;
-        let (sources, sinks) = (context.sources.take(), context.sinks.take());
-        Ok(Description { graph, sources, sinks })
+        let (sources, sinks, steps) = (context.sources.take(), context.sinks.take(), context.steps.take());
+        Ok(Description { graph, sources, sinks, steps })
     }
 }
 
 /// A job whose workers run.
 pub struct Running {
     shared: Arc<Shared>,
-    workers: timely::communication::WorkerGuards<()>,
+    /// None where the input had ended in an earlier run, and only publishing was left.
+    workers: Option<timely::communication::WorkerGuards<()>>,
+    checkpointing: Option<Arc<Checkpointing>>,
     written: Vec<(String, Arc<dyn Sink>)>,
     started: Duration,
 }
@@ -234,12 +259,24 @@ pub struct Outcome {
 
 /// Stops a running job from elsewhere.
 #[derive(Clone)]
-pub struct StopHandle(Arc<Shared>);
+pub struct StopHandle {
+    shared: Arc<Shared>,
+    checkpointed: bool,
+}
 
 impl StopHandle {
     /// Asks the job to end. Windows that are half full do not fire, and what is not published stays unpublished.
+    ///
+    /// A job with checkpoints takes one more and then ends, to go on another time; asked again, it ends at once.
     pub fn stop(&self) {
-        self.0.stop();
+        if !self.checkpointed || !self.shared.ask_stop() {
+            self.shared.stop();
+        }
+    }
+
+    /// Asks a job with checkpoints for one that is kept for ever; the job goes on.
+    pub fn savepoint(&self) {
+        self.shared.ask_savepoint();
     }
 }
 
@@ -251,24 +288,30 @@ impl Running {
 
     /// A handle that stops the job; it then ends within a second, with an error of kind [`ErrorKind::Stopped`].
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle(Arc::clone(&self.shared))
+        StopHandle { shared: Arc::clone(&self.shared), checkpointed: self.checkpointing.is_some() }
     }
 
     /// Whether every worker has ended, so that `join` would not wait.
     pub fn is_finished(&self) -> bool {
-        self.workers.guards().iter().all(|guard| guard.is_finished())
+        self.workers.as_ref().is_none_or(|workers| workers.guards().iter().all(|guard| guard.is_finished()))
     }
 
     /// Waits for the end.
     pub fn join(self) -> Result<Outcome> {
-        let Running { shared, workers, written, started } = self;
-        for outcome in workers.join() {
+        let Running { shared, workers, written, started, .. } = self;
+        for outcome in workers.into_iter().flat_map(|workers| workers.join()) {
             if let Err(message) = outcome {
                 shared.fail(Error::new(ErrorKind::Panic, format!("a worker died: {message}")));
             }
         }
         if let Some(error) = shared.failure() {
             return Err(error);
+        }
+        if shared.stop_asked() && shared.metrics.counter("checkpoint", "ended").get() == 0 {
+            return Err(Error::new(
+                ErrorKind::Stopped,
+                "the job was stopped after a checkpoint; started again, it goes on from there",
+            ));
         }
         for (name, sink) in written {
             sink.finish().map_err(|error| error.at(format_args!("sink {name}")))?;

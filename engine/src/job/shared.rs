@@ -14,6 +14,9 @@ pub(crate) struct Shared {
     /// Whether a worker with nothing to do may sleep.
     pub(crate) may_park: bool,
     stop: AtomicBool,
+    /// Asked for, and taken at the next occasion: a stop after a checkpoint, a savepoint.
+    stop_asked: AtomicBool,
+    savepoint_asked: AtomicBool,
     failure: Mutex<Option<Error>>,
 }
 
@@ -25,6 +28,8 @@ impl Shared {
             clock,
             may_park,
             stop: AtomicBool::new(false),
+            stop_asked: AtomicBool::new(false),
+            savepoint_asked: AtomicBool::new(false),
             failure: Mutex::new(None),
         }
     }
@@ -38,6 +43,29 @@ impl Shared {
     /// Asks every worker to end without firing what is half full.
     pub(super) fn stop(&self) {
         self.fail(Error::new(ErrorKind::Stopped, "the job was stopped before its input ended"));
+    }
+
+    /// Asks for a stop after one more checkpoint; whether nobody had asked before.
+    pub(super) fn ask_stop(&self) -> bool {
+        !self.stop_asked.swap(true, Ordering::SeqCst)
+    }
+
+    pub(crate) fn stop_asked(&self) -> bool {
+        self.stop_asked.load(Ordering::SeqCst)
+    }
+
+    /// Asks for a checkpoint that is kept.
+    pub(super) fn ask_savepoint(&self) {
+        self.savepoint_asked.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn savepoint_asked(&self) -> bool {
+        self.savepoint_asked.load(Ordering::SeqCst)
+    }
+
+    /// The savepoint that was asked for has been decided.
+    pub(crate) fn savepoint_taken(&self) {
+        self.savepoint_asked.store(false, Ordering::SeqCst);
     }
 
     /// Whether the workers are to end.

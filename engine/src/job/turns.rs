@@ -6,6 +6,10 @@ pub trait Turns: Send + Sync {
     fn take(&self, worker: usize);
     /// The step is over; `done` when the worker will take no other.
     fn pass(&self, worker: usize, done: bool);
+    /// Whether the job is killed now: every worker stops where it stands, as if the process were gone.
+    fn killed(&self) -> bool {
+        false
+    }
     /// Whether a worker with nothing to do may sleep. One that is scheduled may not: its turn would not end.
     fn may_park(&self) -> bool;
 }

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use timely::worker::Worker;
 
-use super::{BoundSink, BoundSource, Shared, Turns};
-use crate::flow::{Context, Control, Flow, Graph, Mode};
-use crate::{Error, ErrorKind};
+use super::{BoundSink, BoundSource, Checkpointing, Shared, Turns};
+use crate::flow::{CheckpointDataflow, Context, Control, ControlDataflow, Desk, Flow, Graph, Mode, SinkDeclaration};
+use crate::{Error, ErrorKind, Result};
 
 /// How long a worker with nothing to do sleeps before it looks at the stop flag again.
 const PARK: Duration = Duration::from_millis(20);
@@ -31,29 +31,57 @@ pub(super) struct WorkerPlan {
     pub(super) sources: BTreeMap<String, BoundSource>,
     pub(super) sinks: BTreeMap<String, BoundSink>,
     pub(super) turns: Arc<dyn Turns>,
+    pub(super) checkpointing: Option<Arc<Checkpointing>>,
+}
+
+impl WorkerPlan {
+    /// Publishes what a run whose input has ended had prepared, in case it did not come to that.
+    pub(super) fn publish_again(&self, declared: &[SinkDeclaration]) -> Result<()> {
+        let Some(checkpointing) = &self.checkpointing else { return Ok(()) };
+        for SinkDeclaration { name, schema } in declared {
+            let sink = &self.sinks[name].sink;
+            for bucket in 0..sink.buckets() {
+                let mut writer = sink.open(bucket, schema, &checkpointing.writing())?;
+                writer
+                    .recover(&checkpointing.prepared(name, bucket))
+                    .map_err(|error| error.at(format_args!("sink {name}")))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Builds the dataflows on this worker and steps them until they have ended or the job stops.
 pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
     let shared = &plan.shared;
-    let mut control = match catch_unwind(AssertUnwindSafe(|| build(worker, plan))) {
-        Ok(control) => Some(control),
+    let mut beside = match catch_unwind(AssertUnwindSafe(|| build(worker, plan))) {
+        Ok(beside) => Some(beside),
         Err(panic) => {
             shared.fail(panicked(&*panic, plan));
             None
         }
     };
     let data = 0; // `build` adds the data graph first
-    while worker.has_dataflows() && !shared.stopping() {
+    let mut go_on = true;
+    while go_on && worker.has_dataflows() {
         plan.turns.take(worker.index());
+        if plan.turns.killed() {
+            shared.fail(Error::new(ErrorKind::Stopped, "the job was killed"));
+        }
+        // Asked within the turn, so that a scheduler decides what each worker still does.
+        if shared.stopping() {
+            break;
+        }
         let park = if plan.turns.may_park() { PARK } else { Duration::ZERO };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| worker.step_or_park(Some(park)))) {
             shared.fail(panicked(&*panic, plan));
         }
-        if let Some(control) = &mut control {
-            control.pump();
-            if !worker.installed_dataflows().contains(&data) {
-                control.close();
+        let has_data = worker.installed_dataflows().contains(&data);
+        if let Some(beside) = &mut beside {
+            match catch_unwind(AssertUnwindSafe(|| beside.pump(has_data))) {
+                Ok(Ok(more)) => go_on = more,
+                Ok(Err(error)) => shared.fail(error),
+                Err(panic) => shared.fail(panicked(&*panic, plan)),
             }
         }
         plan.turns.pass(worker.index(), false);
@@ -65,12 +93,53 @@ pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
     plan.turns.pass(worker.index(), true);
 }
 
-fn build(worker: &mut Worker, plan: &WorkerPlan) -> crate::flow::ControlDataflow {
+/// What runs beside the data graph on a worker.
+struct Beside {
+    control: ControlDataflow,
+    checkpoints: Option<CheckpointDataflow>,
+}
+
+impl Beside {
+    /// Carries on what goes against the stream; whether the worker is to go on stepping.
+    fn pump(&mut self, has_data: bool) -> Result<bool> {
+        self.control.pump();
+        let Some(checkpoints) = &mut self.checkpoints else {
+            if !has_data {
+                self.control.close();
+            }
+            return Ok(true);
+        };
+        checkpoints.pump()?;
+        let over = checkpoints.is_over();
+        if over && !has_data {
+            self.control.close();
+            checkpoints.close();
+        }
+        // A job that was asked to stop has data left, which it reads another time.
+        Ok(!over || !has_data)
+    }
+}
+
+fn build(worker: &mut Worker, plan: &WorkerPlan) -> Beside {
     let control = Rc::new(RefCell::new(Control::new(worker.index(), worker.peers(), plan.sources.len())));
-    let mode = Mode::Run { shared: Arc::clone(&plan.shared), sources: plan.sources.clone(), sinks: plan.sinks.clone() };
-    let context = Rc::new(Context::new(mode, Rc::clone(&control)));
+    let desk = match &plan.checkpointing {
+        Some(checkpointing) => Desk::before(checkpointing.first_epoch()),
+        None => Desk::without_checkpoints(),
+    };
+    let desk = Rc::new(RefCell::new(desk));
+    let mode = Mode::Run {
+        shared: Arc::clone(&plan.shared),
+        sources: plan.sources.clone(),
+        sinks: plan.sinks.clone(),
+        checkpointing: plan.checkpointing.clone(),
+    };
+    let context = Rc::new(Context::new(mode, Rc::clone(&control), Rc::clone(&desk)));
     worker.dataflow_named("data", |scope| (plan.graph_fn)(&Flow::new(scope, context)));
-    crate::flow::ControlDataflow::build(worker, control)
+    let checkpoints = plan
+        .checkpointing
+        .as_ref()
+        .map(|checkpointing| CheckpointDataflow::build(worker, checkpointing, &plan.shared, Rc::clone(&control), desk));
+    Beside { control: ControlDataflow::build(worker, control), checkpoints }
 }
 
 /// Names the step whose code panicked, where one was running.

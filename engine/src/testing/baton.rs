@@ -15,14 +15,21 @@ struct State {
     random: u64,
     alive: Vec<bool>,
     turns: u64,
+    last_turn: u64,
 }
 
 impl Baton {
     /// A baton for this many workers.
     pub fn new(workers: usize, seed: u64) -> Baton {
         let random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let state = State { holder: 0, random, alive: vec![true; workers], turns: 0 };
+        let state = State { holder: 0, random, alive: vec![true; workers], turns: 0, last_turn: u64::MAX };
         Baton { state: Mutex::new(state), passed: Condvar::new() }
+    }
+
+    /// Kills the job at this turn.
+    pub fn kill_at(self, turn: u64) -> Baton {
+        self.state.lock().expect("no panic holds it").last_turn = turn;
+        self
     }
 
     /// How many steps have been taken: the same for the same seed.
@@ -43,7 +50,7 @@ impl Turns for Baton {
         let mut state = self.state.lock().expect("no panic holds it");
         state.alive[worker] &= !done;
         if state.holder == worker {
-            state.turns += 1;
+            state.turns += u64::from(!done);
             // Xorshift: all that is asked of it is that another seed gives another order.
             state.random ^= state.random << 13;
             state.random ^= state.random >> 7;
@@ -54,6 +61,11 @@ impl Turns for Baton {
             }
         }
         self.passed.notify_all();
+    }
+
+    fn killed(&self) -> bool {
+        let state = self.state.lock().expect("no panic holds it");
+        state.turns >= state.last_turn
     }
 
     fn may_park(&self) -> bool {

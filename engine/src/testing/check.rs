@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::baton::Baton;
-use super::script::{Item, Line, Lines, Script};
+use super::lines::Lines;
+use super::script::{Item, Line, Script};
 use crate::flow::{NodeSpec, source};
 use crate::{Duration, Event, EventTime, Job, Limits, Stream, VirtualClock};
 

@@ -25,8 +25,12 @@
 
 mod baton;
 mod check;
+mod crash;
+mod lines;
 mod script;
 
 pub use baton::Baton;
 pub use check::{check, run, run_all};
-pub use script::{Item, Line, Lines, Script, Step, seconds};
+pub use crash::{Survived, survive, survive_on};
+pub use lines::Lines;
+pub use script::{Item, Line, Script, Step, seconds};

@@ -1,14 +1,8 @@
-//! The text that a test reads its events from, as a source, and the lines it writes, as a sink.
-
-use crate::sink::{Prepared, Writing};
-use std::sync::{Arc, Mutex};
-
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+//! The text that a test reads its events from, as a source.
 
 use crate::{
-    Duration, Durations, Epoch, Error, Event, EventTime, Listing, Next, Offset, Partition, PartitionReader, Record,
-    Result, Scan, Sink, SinkWriter, Source, SourceBatch, record,
+    Duration, Durations, Error, EventTime, Listing, Next, Offset, Partition, PartitionReader, Record, Result, Scan,
+    Source, SourceBatch, record,
 };
 
 /// An event of a script: `key:value@seconds`.
@@ -160,10 +154,13 @@ impl Source for Script {
         Ok(Listing { partitions: self.partitions.iter().enumerate().map(partition).collect(), ..Listing::default() })
     }
 
-    fn open(&self, partition: &Partition, _: Option<&Offset>, _: &Scan) -> Result<Box<dyn PartitionReader>> {
+    fn open(&self, partition: &Partition, offset: Option<&Offset>, _: &Scan) -> Result<Box<dyn PartitionReader>> {
         let number: usize = partition.id.0.parse().map_err(|_| Error::usage("not a partition of this script"))?;
         let steps = self.partitions[number].clone();
-        Ok(Box::new(ScriptReader { steps, promised: self.promised, at: 0, rows: 0 }))
+        let mut reader = ScriptReader { steps, promised: self.promised, at: 0 };
+        // A batch that says only how far time has come has an offset of its own.
+        reader.at = offset.map_or(0, |offset| offset.position as usize);
+        Ok(Box::new(reader))
     }
 }
 
@@ -171,7 +168,6 @@ struct ScriptReader {
     steps: Vec<Step>,
     promised: bool,
     at: usize,
-    rows: u64,
 }
 
 impl PartitionReader for ScriptReader {
@@ -179,65 +175,11 @@ impl PartitionReader for ScriptReader {
         let Some(step) = self.steps.get(self.at) else { return Ok(Next::End) };
         self.at += usize::from(!matches!(step, Step::Open));
         let Step::Batch(items, watermark) = step else { return Ok(Next::Pending) };
-        self.rows += items.len() as u64;
         let bound_after = if self.promised { Some(bound(&self.steps[self.at..])) } else { *watermark };
         Ok(Next::Batch(SourceBatch {
             rows: Item::encode(items.iter()),
-            offset_after: Offset::at(self.rows),
+            offset_after: Offset::at(self.at as u64),
             bound_after,
         }))
-    }
-}
-
-/// Collects the lines that a flow writes; its clones share them.
-#[derive(Clone, Default)]
-pub struct Lines(Arc<Mutex<Vec<Line>>>);
-
-impl Lines {
-    /// The lines in the order of their event times, each as `seconds text`.
-    pub fn text(&self) -> Vec<String> {
-        let mut lines = self.0.lock().expect("no panic holds it").clone();
-        lines.sort();
-        lines.iter().map(|line| format!("{} {}", seconds(line.time), line.text).trim_end().to_string()).collect()
-    }
-}
-
-impl Sink for Lines {
-    fn describe(&self) -> String {
-        "lines".to_string()
-    }
-
-    fn check(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
-        Ok(())
-    }
-
-    fn buckets(&self) -> usize {
-        3
-    }
-
-    fn open(&self, _: usize, _: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
-        Ok(Box::new(self.clone()))
-    }
-}
-
-impl SinkWriter for Lines {
-    fn write(&mut self, times: &[EventTime], rows: &RecordBatch) -> Result<()> {
-        let mut lines: Vec<Event<Line>> = Vec::new();
-        Line::decode(rows, &mut lines).expect("lines that were just encoded");
-        let lines = lines.into_iter().zip(times).map(|(line, time)| Line { time: *time, ..line.data });
-        self.0.lock().expect("no panic holds it").extend(lines);
-        Ok(())
-    }
-
-    fn prepare(&mut self, _: Epoch, _: EventTime) -> Result<Vec<u8>> {
-        Ok(Vec::new())
-    }
-
-    fn commit(&mut self, _: Epoch, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn recover(&mut self, _: &[Prepared]) -> Result<()> {
-        Ok(())
     }
 }

@@ -58,6 +58,11 @@ impl Frontier {
         epoch < self.epoch
     }
 
+    /// The same, but for a watermark that something which waits still holds.
+    pub(crate) fn held_back_to(&self, watermark: EventTime) -> Frontier {
+        Frontier { watermark, ..*self }
+    }
+
     /// Whether the input has ended: nothing can come at all.
     pub fn is_done(&self) -> bool {
         self.done

@@ -37,7 +37,7 @@ pub fn part(name: &str, told: &[Told], ranges: &[(u8, u8)]) -> LayerPart {
 }
 
 pub fn layer(store: &Arc<dyn Store>, name: &str, told: &[Told], ranges: &[(u8, u8)]) -> LayerRef {
-    write_layer(&**store, name, vec![part("part", told, ranges)]).unwrap()
+    write_layer(&**store, name, &[part("part", told, ranges)]).unwrap()
 }
 
 pub fn held(store: &Arc<dyn Store>, layers: &[LayerRef], part: &str, groups: GroupRange) -> Result<Held> {

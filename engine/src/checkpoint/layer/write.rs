@@ -41,7 +41,7 @@ pub struct LayerPart {
 /// changes.put(KeyGroup(3), b"", &"apple", &7_u8);
 /// let fingerprint = Fingerprint::of::<(String, u8)>();
 /// let part = LayerPart { step: "count".into(), part: "table".into(), fingerprint, changes };
-/// let layer = write_layer(&*store, "layers/1", vec![part]).unwrap();
+/// let layer = write_layer(&*store, "layers/1", &[part]).unwrap();
 ///
 /// let chain = ChainReader::open(store, &[layer]).unwrap();
 /// let mut found = Vec::new();
@@ -53,7 +53,8 @@ pub struct LayerPart {
 ///     .unwrap();
 /// assert_eq!(found, [(KeyGroup(3), b"\x05apple".to_vec(), vec![7])]);
 /// ```
-pub fn write_layer(store: &dyn Store, name: &str, mut parts: Vec<LayerPart>) -> Result<LayerRef, StoreError> {
+pub fn write_layer(store: &dyn Store, name: &str, parts: &[LayerPart]) -> Result<LayerRef, StoreError> {
+    let mut parts: Vec<_> = parts.iter().collect();
     parts.sort_by(|a, b| (&a.step, &a.part).cmp(&(&b.step, &b.part)));
     let twice = parts.windows(2).find(|two| (&two[0].step, &two[0].part) == (&two[1].step, &two[1].part));
     assert!(twice.is_none(), "a part of a step is saved once: {twice:?}");

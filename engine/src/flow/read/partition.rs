@@ -1,14 +1,17 @@
 //! A partition that is being read.
 
 use super::super::watermark::Watermark;
+use crate::checkpoint::PartitionCut;
 use crate::job::BoundSource;
-use crate::{Duration, EventTime, Partition, PartitionReader, Result, Scan};
+use crate::{Duration, EventTime, Offset, Partition, PartitionReader, Result, Scan};
 
 /// A partition that is being read, and what is known of the event times it can still give.
 pub(super) struct OpenPartition {
     pub(super) partition: Partition,
     pub(super) reader: Box<dyn PartitionReader>,
     pub(super) watermark: Watermark,
+    /// Where reading goes on; `None` at its start.
+    pub(super) offset: Option<Offset>,
     /// Rows given so far, to name a bad one by.
     pub(super) rows: u64,
     /// Since when there was nothing to read.
@@ -16,12 +19,27 @@ pub(super) struct OpenPartition {
 }
 
 impl OpenPartition {
-    /// Opens a partition of `source` where it starts.
-    pub(super) fn open(source: &BoundSource, partition: Partition) -> Result<OpenPartition> {
-        let reader = source.source.open(&partition, partition.start.as_ref(), &source.scan);
+    /// Opens a partition of `source` where it starts, or where an earlier run has left it.
+    pub(super) fn open(
+        source: &BoundSource,
+        partition: Partition,
+        cut: Option<&PartitionCut>,
+    ) -> Result<OpenPartition> {
+        let offset = cut.and_then(|cut| cut.offset.clone());
+        let reader = source.source.open(&partition, offset.as_ref().or(partition.start.as_ref()), &source.scan);
         let reader = reader.map_err(|error| error.at(&partition.id))?;
-        let watermark = first_watermark(source, &partition);
-        Ok(OpenPartition { partition, reader, watermark, rows: 0, waiting_since: None })
+        let mut watermark = first_watermark(source, &partition);
+        if let Some(cut) = cut {
+            watermark.go_on(cut.largest, cut.floor);
+        }
+        let rows = cut.map_or(0, |cut| cut.rows);
+        Ok(OpenPartition { partition, reader, watermark, offset, rows, waiting_since: None })
+    }
+
+    /// How far it has been read, when its source can still send at `held`.
+    pub(super) fn cut(&self, held: EventTime) -> PartitionCut {
+        let (largest, floor) = self.watermark.cut(held);
+        PartitionCut { offset: self.offset.clone(), rows: self.rows, largest, floor, ended: false, passed: false }
     }
 
     /// The event time at which it is its turn to be read. One that has reached its last comes first: it is all but

@@ -1,0 +1,169 @@
+//! Worker 0's part in checkpoints: it decides which epochs are checkpoints, and appends the manifest of each.
+//!
+//! Every worker says in the control dataflow which of its checkpoints it has stored, by letting its input go. When the
+//! frontier of these passes an epoch, everything of that epoch is durable everywhere: timely has counted the
+//! acknowledgements. Then the manifest is appended, which is the commit.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::desk::{Announcement, Last};
+use super::storing::{Background, WorkerPart, again};
+use crate::checkpoint::{Appended, Commit, CommitKind, Entry, ManifestLog, SourceCut};
+use crate::job::{Checkpointing, Shared};
+use crate::{Duration, Epoch, Error, Result};
+
+/// How many epochs beyond the highest open one are decided ahead, so that no source waits for a decision.
+const AHEAD: u64 = 4;
+
+/// How many checkpoints may be on their way to the disk before the sources pause.
+const UNSTORED_MAX: usize = 2;
+
+/// What has come in from the workers.
+#[derive(Default)]
+pub(super) struct Inbox {
+    /// Of each checkpoint, what the workers have stored.
+    pub(super) parts: BTreeMap<Epoch, Vec<WorkerPart>>,
+    /// Every worker has stored all checkpoints below.
+    pub(super) stored: Epoch,
+}
+
+/// Worker 0's part in checkpoints.
+pub(super) struct Coordinator {
+    checkpointing: Arc<Checkpointing>,
+    shared: Arc<Shared>,
+    inbox: Rc<RefCell<Inbox>>,
+    appending: Background<Commit, Result<Epoch>>,
+    /// The next epoch that nothing is decided about.
+    undecided: Epoch,
+    last: Option<Last>,
+    /// Announced and not yet committed, oldest first; those in front may be with the log already.
+    uncommitted: VecDeque<(Epoch, CommitKind)>,
+    appended: usize,
+    due: Duration,
+    sources: BTreeMap<String, SourceCut>,
+}
+
+impl Coordinator {
+    pub(super) fn new(
+        checkpointing: Arc<Checkpointing>,
+        shared: Arc<Shared>,
+        inbox: Rc<RefCell<Inbox>>,
+        mut log: ManifestLog,
+    ) -> Coordinator {
+        let again_shared = Arc::clone(&shared);
+        let append = move |commit: Commit| {
+            let epoch = commit.epoch;
+            let entry = Entry::Commit(Box::new(commit));
+            match again(&again_shared, || log.append(&entry))? {
+                Appended::Done(_) => {}
+                Appended::Fenced { .. } => {
+                    return Err(Error::environment(format!(
+                        "a younger generation of this job has started; this one has ended. Did two supervisors start the same job?"
+                    )));
+                }
+            }
+            Ok(epoch)
+        };
+        let first = checkpointing.first_epoch();
+        Coordinator {
+            appending: Background::new("checkpoints".to_string(), !shared.may_park, append),
+            undecided: Epoch(first.0 + AHEAD),
+            last: None,
+            uncommitted: VecDeque::new(),
+            appended: 0,
+            due: shared.clock.elapsed() + checkpointing.every,
+            sources: checkpointing.first_cut(),
+            checkpointing,
+            shared,
+            inbox,
+        }
+    }
+
+    /// All below it is decided.
+    pub(super) fn decided(&self) -> Epoch {
+        self.undecided
+    }
+
+    /// Decides and commits what is due; what all workers are to be told.
+    pub(super) fn turn(&mut self, highest: Epoch, all_done: bool) -> Result<Vec<Announcement>> {
+        let mut told = Vec::new();
+        if self.last.is_none() {
+            told.extend(self.decide(highest, all_done));
+        }
+        while let Some(&(epoch, kind)) = self.uncommitted.get(self.appended)
+            && self.inbox.borrow().stored > epoch
+        {
+            let commit = self.manifest(epoch, kind);
+            self.appending.ask(commit);
+            self.appended += 1;
+        }
+        while let Some(epoch) = self.appending.poll() {
+            let epoch = epoch?;
+            self.uncommitted.pop_front();
+            self.appended -= 1;
+            self.shared.metrics.counter("checkpoint", "commits").add(1);
+            if self.last == Some(Last { epoch, ended: true }) {
+                self.shared.metrics.counter("checkpoint", "ended").add(1);
+            }
+            told.push(Announcement::Committed(epoch));
+        }
+        Ok(told)
+    }
+
+    fn decide(&mut self, highest: Epoch, all_done: bool) -> Option<Announcement> {
+        let stop = self.shared.stop_asked();
+        let savepoint = self.shared.savepoint_asked();
+        if all_done || stop {
+            let last = Last { epoch: self.undecided, ended: all_done };
+            self.last = Some(last);
+            let kind = if all_done {
+                CommitKind::Ended
+            } else if savepoint {
+                CommitKind::Savepoint
+            } else {
+                CommitKind::Checkpoint
+            };
+            self.uncommitted.push_back((last.epoch, kind));
+            self.undecided = Epoch::MAX;
+            return Some(Announcement::Last(last));
+        }
+        let now = self.shared.clock.elapsed();
+        let due = savepoint || now >= self.due;
+        if due && self.uncommitted.len() >= UNSTORED_MAX {
+            return None; // nothing is decided, so the sources will pause
+        }
+        if due {
+            let epoch = self.undecided;
+            let kind = if savepoint { CommitKind::Savepoint } else { CommitKind::Checkpoint };
+            self.shared.savepoint_taken();
+            self.due = now + self.checkpointing.every;
+            self.uncommitted.push_back((epoch, kind));
+            self.undecided = Epoch(epoch.0 + 1 + AHEAD);
+            return Some(Announcement::Checkpoint(epoch));
+        }
+        self.undecided = self.undecided.max(Epoch(highest.0 + 1 + AHEAD));
+        None
+    }
+
+    /// The manifest of `epoch`, of what all workers have stored.
+    fn manifest(&mut self, epoch: Epoch, kind: CommitKind) -> Commit {
+        let parts = self.inbox.borrow_mut().parts.remove(&epoch).unwrap_or_default();
+        let (mut chains, mut sinks) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+        for part in parts {
+            chains.extend(part.chains);
+            for (source, partition, cut) in part.partitions {
+                let source = self.sources.get_mut(&source).expect("every source of the graph has its cut");
+                source.partitions.insert(partition, cut);
+            }
+            for (sink, cut) in part.buckets {
+                sinks.entry(sink).or_default().push(cut);
+            }
+        }
+        chains.sort_by_key(|chain| chain.groups);
+        sinks.values_mut().for_each(|cuts| cuts.sort_by_key(|cut| cut.bucket));
+        self.checkpointing.commit(epoch, kind, chains, self.sources.clone(), sinks)
+    }
+}

@@ -1,0 +1,137 @@
+//! A worker's way to the checkpoint store: what its drivers saved becomes a layer, on a thread of its own.
+//!
+//! Data never waits for the disk. Bytes that could not be stored are kept and written anew; a failed sync ends the job.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::desk::Contribution;
+use crate::checkpoint::{self, BucketCut, Chain, PartitionCut, StoreError};
+use crate::job::{Checkpointing, Shared};
+use crate::{Epoch, Error, PartitionId, Result};
+
+/// What a worker has stored for one checkpoint: its share of the manifest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct WorkerPart {
+    pub(crate) epoch: Epoch,
+    pub(crate) chains: Vec<Chain>,
+    pub(crate) partitions: Vec<(String, PartitionId, PartitionCut)>,
+    pub(crate) buckets: Vec<(String, BucketCut)>,
+}
+
+/// Something that is done in the order in which it is asked for, on a thread of its own, or at once where a scheduler
+/// decides who may run.
+pub(super) struct Background<J, R> {
+    jobs: Option<Sender<J>>,
+    results: Receiver<R>,
+    inline: Option<Inline<J, R>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+type Inline<J, R> = (Box<dyn FnMut(J) -> R>, Sender<R>);
+
+impl<J: Send + 'static, R: Send + 'static> Background<J, R> {
+    pub(super) fn new(name: String, at_once: bool, mut work: impl FnMut(J) -> R + Send + 'static) -> Self {
+        let (done, results) = channel();
+        if at_once {
+            return Background { jobs: None, results, inline: Some((Box::new(work), done)), thread: None };
+        }
+        let (jobs, asked) = channel();
+        let worker = thread::current();
+        let run = move || {
+            for job in asked {
+                if done.send(work(job)).is_err() {
+                    return; // nobody waits for it any more
+                }
+                worker.unpark();
+            }
+        };
+        let thread = thread::Builder::new().name(name).spawn(run).expect("the system has room for a thread");
+        Background { jobs: Some(jobs), results, inline: None, thread: Some(thread) }
+    }
+
+    pub(super) fn ask(&mut self, job: J) {
+        match (&mut self.inline, &self.jobs) {
+            (Some((work, done)), _) => done.send(work(job)).expect("the receiver is here"),
+            (None, Some(jobs)) => drop(jobs.send(job)), // after a panic in the thread there is no answer
+            (None, None) => {}
+        }
+    }
+
+    pub(super) fn poll(&mut self) -> Option<R> {
+        self.results.try_recv().ok()
+    }
+}
+
+impl<J, R> Drop for Background<J, R> {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Stores the layers of one worker, in order.
+pub(super) struct Storing {
+    checkpointing: Arc<Checkpointing>,
+    shared: Arc<Shared>,
+    worker: usize,
+    chains: Vec<Chain>,
+}
+
+impl Storing {
+    pub(super) fn new(
+        checkpointing: Arc<Checkpointing>,
+        shared: Arc<Shared>,
+        worker: usize,
+        workers: usize,
+    ) -> Storing {
+        let chains = checkpointing.chains(worker, workers);
+        Storing { checkpointing, shared, worker, chains }
+    }
+
+    /// Stores what has changed, and keeps the chains short.
+    pub(super) fn store(&mut self, epoch: Epoch, contribution: Contribution) -> Result<WorkerPart> {
+        let Contribution { layers, partitions, buckets } = contribution;
+        let store = &self.checkpointing.store;
+        if !layers.is_empty() {
+            let name = self.layer_name(epoch, "");
+            let layer = again(&self.shared, || checkpoint::write_layer(&**store, &name, &layers))?;
+            self.chains.iter_mut().for_each(|chain| chain.layers.push(layer.clone()));
+        }
+        Ok(WorkerPart { epoch, chains: self.chains.clone(), partitions, buckets })
+    }
+
+    fn layer_name(&self, epoch: Epoch, what: &str) -> String {
+        format!("layers/{:010}-{:020}-w{:03}{what}", self.checkpointing.generation, epoch.0, self.worker)
+    }
+}
+
+/// How often something that the store could not do is tried before the job ends.
+const TRIES: u32 = 10;
+
+/// Tries until it works, further and further apart; a failure that is final is not tried again.
+pub(super) fn again<T>(shared: &Shared, mut work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
+    let mut tries = 1;
+    loop {
+        match work() {
+            Err(StoreError::Transient { .. }) if tries < TRIES && !shared.stopping() => {
+                shared.metrics.counter("checkpoint", "retries").add(1);
+                if shared.may_park {
+                    thread::sleep(Duration::from_millis(10 << tries.min(9)));
+                }
+                tries += 1;
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                return Err(if tries > 1 { error.at(format_args!("after {tries} tries")) } else { error });
+            }
+            Ok(done) => return Ok(done),
+        }
+    }
+}

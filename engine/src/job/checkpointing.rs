@@ -1,0 +1,253 @@
+//! One generation of a job with checkpoints: where it stores them, and where it goes on from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use super::BoundSource;
+use crate::checkpoint::{
+    self, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, ManifestLog, PartitionCut, SourceCut, Started,
+    StepShape, Store, Wish,
+};
+use crate::data::KEY_GROUPS;
+use crate::state::Parts;
+use crate::{Duration, Durations, Epoch, Error, PartitionId, Prepared, Result, Writing};
+
+/// How a job takes checkpoints, and what it does with those that are there.
+#[derive(Clone)]
+pub struct Checkpoints {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) every: Duration,
+    pub(super) fresh: bool,
+    pub(super) from: Option<Epoch>,
+    pub(super) dropped: Vec<String>,
+}
+
+impl Checkpoints {
+    /// Checkpoints in `store`, every ten seconds; a job goes on from the newest one there is.
+    pub fn in_store(store: Arc<dyn Store>) -> Checkpoints {
+        Checkpoints { store, every: 10.seconds(), fresh: false, from: None, dropped: Vec::new() }
+    }
+
+    /// How long after one checkpoint the next one is due.
+    pub fn every(mut self, every: Duration) -> Checkpoints {
+        self.every = every;
+        self
+    }
+
+    /// Starts anew, and refuses a store that holds a checkpoint.
+    pub fn fresh(mut self) -> Checkpoints {
+        self.fresh = true;
+        self
+    }
+
+    /// Goes on from the checkpoint at the end of `epoch`, and not from the newest.
+    pub fn from(mut self, epoch: Epoch) -> Checkpoints {
+        self.from = Some(epoch);
+        self
+    }
+
+    /// Forgets what a step kept which is no longer in the graph; otherwise that is an error.
+    pub fn drop_state(mut self, step: impl Into<String>) -> Checkpoints {
+        self.dropped.push(step.into());
+        self
+    }
+}
+
+impl fmt::Debug for Checkpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoints")
+            .field("store", &self.store.describe())
+            .field("every", &self.every)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One generation of a job with checkpoints.
+pub(crate) struct Checkpointing {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) generation: u64,
+    pub(crate) every: Duration,
+    pub(super) job: String,
+    pub(super) steps: Vec<StepShape>,
+    /// What stands behind each source of the graph.
+    pub(super) bindings: BTreeMap<String, String>,
+    pub(super) resume: Option<Commit>,
+    pub(super) log: Mutex<Option<ManifestLog>>,
+}
+
+impl Checkpointing {
+    /// Starts a generation: fences older ones off, and finds out where to go on.
+    pub(super) fn start(
+        checkpoints: &Checkpoints,
+        workers: usize,
+        steps: Vec<StepShape>,
+        sources: &BTreeMap<String, BoundSource>,
+    ) -> Result<Checkpointing> {
+        let wish = Wish {
+            fresh: checkpoints.fresh,
+            from: checkpoints.from,
+            workers: workers as u32,
+            version: env!("CARGO_PKG_VERSION").to_string(),
+        };
+        let Started { log, generation, job, resume } = checkpoint::start(Arc::clone(&checkpoints.store), wish)?;
+        let bindings = sources.iter().map(|(name, bound)| (name.clone(), bound.source.describe())).collect();
+        let checkpointing = Checkpointing {
+            store: Arc::clone(&checkpoints.store),
+            generation,
+            every: checkpoints.every,
+            job,
+            steps,
+            bindings,
+            resume,
+            log: Mutex::new(Some(log)),
+        };
+        checkpointing.check_graph(&checkpoints.dropped)?;
+        sources.iter().try_for_each(|(name, bound)| checkpointing.check_partitions(name, bound))?;
+        Ok(checkpointing)
+    }
+
+    /// Refuses a source of which a part is gone that had not been read to its end.
+    fn check_partitions(&self, name: &str, bound: &BoundSource) -> Result<()> {
+        let Some(cut) = self.resume.as_ref().and_then(|commit| commit.sources.get(name)) else { return Ok(()) };
+        let there = |id: &PartitionId| {
+            bound.listing.partitions.iter().chain(&bound.listing.pruned).any(|partition| partition.id == *id)
+        };
+        match cut.partitions.iter().find(|(id, cut)| !cut.ended && !there(id)) {
+            None => Ok(()),
+            Some((id, gone)) => Err(Error::data(format!(
+                "E-SOURCE-GAP: source {name}: {id} was read up to offset {} and is gone; the source is {} now, and was {}",
+                gone.offset.clone().unwrap_or_default(),
+                bound.source.describe(),
+                cut.binding,
+            ))),
+        }
+    }
+
+    /// Whether the input had ended before this generation.
+    pub(super) fn has_ended(&self) -> bool {
+        self.resume.as_ref().is_some_and(|commit| commit.kind == CommitKind::Ended)
+    }
+
+    /// The log of manifests, for the one who appends to it.
+    pub(crate) fn take_log(&self) -> Option<ManifestLog> {
+        self.log.lock().expect("no panic holds it").take()
+    }
+
+    /// The first epoch of this generation.
+    pub(crate) fn first_epoch(&self) -> Epoch {
+        self.resume.as_ref().map_or(Epoch(0), |commit| commit.epoch.next())
+    }
+
+    /// By whom sinks are written.
+    pub(crate) fn writing(&self) -> Writing {
+        Writing { job: Some(self.job.clone()), generation: self.generation, resumes: self.resume.is_some() }
+    }
+
+    /// How far the sources were read before this generation.
+    pub(crate) fn first_cut(&self) -> BTreeMap<String, SourceCut> {
+        let before = |name: &String| self.resume.as_ref()?.sources.get(name).map(|cut| cut.partitions.clone());
+        let cut = |(name, binding): (&String, &String)| {
+            (name.clone(), SourceCut { binding: binding.clone(), partitions: before(name).unwrap_or_default() })
+        };
+        self.bindings.iter().map(cut).collect()
+    }
+
+    /// How far a partition was read before this generation.
+    pub(crate) fn partition(&self, source: &str, partition: &PartitionId) -> Option<&PartitionCut> {
+        self.resume.as_ref()?.sources.get(source)?.partitions.get(partition)
+    }
+
+    /// What was prepared of a sink's bucket before this generation.
+    pub(crate) fn prepared(&self, sink: &str, bucket: usize) -> Vec<Prepared> {
+        let cuts = self.resume.as_ref().and_then(|commit| commit.sinks.get(sink));
+        let cut = cuts.and_then(|cuts| cuts.iter().find(|cut| cut.bucket as usize == bucket));
+        cut.map(|cut| cut.prepared.clone()).unwrap_or_default()
+    }
+
+    /// The state of a worker's key groups, as it was before this generation.
+    pub(crate) fn chains(&self, worker: usize, workers: usize) -> Vec<Chain> {
+        let mine = GroupRange::of_worker(worker, workers);
+        let before = self.resume.iter().flat_map(|commit| &commit.chains);
+        let shared = before.map(|chain| Chain { groups: chain.groups.and(mine), layers: chain.layers.clone() });
+        let chains: Vec<_> = shared.filter(|chain| !chain.groups.is_empty()).collect();
+        if chains.is_empty() { vec![Chain { groups: mine, layers: Vec::new() }] } else { chains }
+    }
+
+    /// Loads what the step `name` kept of a worker's key groups; whether the job goes on from a checkpoint.
+    pub(crate) fn load(&self, name: &str, parts: Parts<'_>, worker: usize, workers: usize) -> Result<bool> {
+        if self.resume.is_none() {
+            return Ok(false);
+        }
+        let chains = self.chains(worker, workers);
+        let readers: Result<Vec<_>> =
+            chains.iter().map(|chain| ChainReader::open(Arc::clone(&self.store), &chain.layers)).collect();
+        let readers = readers?;
+        for (part, kept) in parts {
+            for (chain, reader) in chains.iter().zip(&readers) {
+                reader.entries(name, part, chain.groups, &mut |group, key, value| kept.load(group, key, value))?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// The manifest of a checkpoint.
+    pub(crate) fn commit(
+        &self,
+        epoch: Epoch,
+        kind: CommitKind,
+        chains: Vec<Chain>,
+        sources: BTreeMap<String, SourceCut>,
+        sinks: BTreeMap<String, Vec<BucketCut>>,
+    ) -> Commit {
+        Commit {
+            generation: self.generation,
+            epoch,
+            kind,
+            key_groups: KEY_GROUPS as u16,
+            steps: self.steps.clone(),
+            chains,
+            sources,
+            sinks,
+            counters: Vec::new(),
+        }
+    }
+
+    /// Refuses a checkpoint whose state is not that of this graph.
+    pub(super) fn check_graph(&self, dropped: &[String]) -> Result<()> {
+        let Some(commit) = &self.resume else { return Ok(()) };
+        for stored in &commit.steps {
+            let Some(now) = self.steps.iter().find(|step| step.name == stored.name) else {
+                if dropped.contains(&stored.name) {
+                    continue;
+                }
+                let name = &stored.name;
+                return Err(Error::usage(format!(
+                    "the checkpoint of epoch {} holds the state of the step `{name}`, which is not in the graph; was it renamed? \
+                     To forget what it kept: --drop-state {name}",
+                    commit.epoch
+                )));
+            };
+            for (part, shape) in &stored.parts {
+                match now.parts.iter().find(|(name, _)| name == part) {
+                    Some((_, new)) if new == shape => {}
+                    Some((_, new)) => {
+                        return Err(Error::usage(format!(
+                            "the step `{}` keeps another type of state than its checkpoint of epoch {} holds ({part}): it was \
+                             {shape} and is {new}. Give the step another name to start it empty, or keep the type",
+                            stored.name, commit.epoch
+                        )));
+                    }
+                    None => {
+                        return Err(Error::usage(format!(
+                            "the step `{}` is of another kind than the one of its checkpoint of epoch {}, which kept `{part}`; \
+                             give it another name to start it empty",
+                            stored.name, commit.epoch
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! The lines that a test writes, as a sink that publishes once or, to see a test fail, too early.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+
+use super::script::{Line, seconds};
+use crate::{Epoch, Error, Event, EventTime, Prepared, Record, Result, Sink, SinkWriter, Writing};
+
+/// Collects the lines that a flow writes; its clones share them, and outlive a crash as files do.
+///
+/// With checkpoints, what is prepared is in the prepared bytes and nowhere else, so that nothing is seen which no manifest
+/// names. Without, a line is seen as soon as it is written.
+#[derive(Clone, Default)]
+pub struct Lines {
+    published: Arc<Mutex<Published>>,
+    careless: bool,
+}
+
+/// Lines by bucket and epoch, so that publishing twice is publishing once.
+type Published = BTreeMap<(usize, Epoch), Vec<Line>>;
+
+impl Lines {
+    /// A sink that publishes what it prepares at once: after a crash its lines are there twice.
+    pub fn careless() -> Lines {
+        Lines { careless: true, ..Lines::default() }
+    }
+
+    /// The lines in the order of their event times, each as `seconds text`.
+    pub fn text(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self.published().values().flatten().cloned().collect();
+        lines.sort();
+        lines.iter().map(|line| format!("{} {}", seconds(line.time), line.text).trim_end().to_string()).collect()
+    }
+
+    fn published(&self) -> MutexGuard<'_, Published> {
+        self.published.lock().expect("no panic holds it")
+    }
+}
+
+impl Sink for Lines {
+    fn describe(&self) -> String {
+        "lines".to_string()
+    }
+
+    fn check(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
+        Ok(())
+    }
+
+    fn buckets(&self) -> usize {
+        3
+    }
+
+    fn open(&self, bucket: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
+        let (lines, at_once) = (self.clone(), writing.job.is_none());
+        Ok(Box::new(Bucket { lines, bucket, at_once, written: Vec::new(), generation: writing.generation }))
+    }
+}
+
+struct Bucket {
+    lines: Lines,
+    bucket: usize,
+    at_once: bool,
+    written: Vec<Line>,
+    generation: u64,
+}
+
+impl SinkWriter for Bucket {
+    fn write(&mut self, times: &[EventTime], rows: &RecordBatch) -> Result<()> {
+        let mut lines: Vec<Event<Line>> = Vec::new();
+        Line::decode(rows, &mut lines).expect("lines that were just encoded");
+        let lines = lines.into_iter().zip(times).map(|(line, time)| Line { time: *time, ..line.data });
+        match self.at_once {
+            true => self.lines.published().entry((self.bucket, Epoch(0))).or_default().extend(lines),
+            false => self.written.extend(lines),
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, epoch: Epoch, _: EventTime) -> Result<Vec<u8>> {
+        let lines = std::mem::take(&mut self.written);
+        if self.lines.careless {
+            let once = Epoch((self.generation << 32) + epoch.0);
+            self.lines.published().insert((self.bucket, once), lines);
+            return Ok(Vec::new());
+        }
+        Ok(if lines.is_empty() { Vec::new() } else { postcard::to_stdvec(&lines).expect("lines have bytes") })
+    }
+
+    fn commit(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
+        let damaged = |error| Error::data("prepared lines are not what they were").caused_by(error);
+        let lines = postcard::from_bytes(prepared).map_err(damaged)?;
+        self.lines.published().insert((self.bucket, epoch), lines);
+        Ok(())
+    }
+
+    fn recover(&mut self, prepared: &[Prepared]) -> Result<()> {
+        let some = prepared.iter().filter(|prepared| !prepared.bytes.is_empty());
+        some.into_iter().try_for_each(|prepared| self.commit(prepared.epoch, &prepared.bytes))
+    }
+}
