@@ -3,4 +3,6 @@
 
 mod chains;
 mod common;
+mod damage;
+mod faults;
 mod starts;

@@ -79,11 +79,19 @@ impl ChainReader {
         }
         Ok(())
     }
+
+    pub(super) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
 }
 
 /// A layer whose footer is known.
 #[derive(Debug)]
-pub(in crate::checkpoint) struct Layer {
+pub(super) struct Layer {
     pub(super) name: String,
     pub(super) parts: Vec<LayerIndex>,
 }
@@ -104,6 +112,11 @@ pub(super) struct Section {
     pub group: u16,
     pub bytes: Range<u64>,
     pub checksum: u64,
+}
+
+/// Verifies the footer of a layer.
+pub(in crate::checkpoint) fn verify(store: &dyn Store, layer: &LayerRef) -> Result<(), LayerError> {
+    Layer::open(store, layer).map(|_| ())
 }
 
 /// Why a layer cannot be used.
