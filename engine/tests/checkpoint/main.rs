@@ -5,4 +5,5 @@ mod chains;
 mod common;
 mod damage;
 mod faults;
+mod model;
 mod starts;
