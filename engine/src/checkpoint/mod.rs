@@ -20,10 +20,12 @@ mod start;
 mod store;
 
 pub use collect::collect;
-pub use layer::{ChainReader, LayerPart, compact, compaction_due, write_layer};
+pub use layer::{ChainReader, EachEntry, LayerPart, compact, compaction_due, write_layer};
 pub use log::{Appended, ManifestLog, layer_name};
 pub use manifest::{
     BucketCut, Chain, Commit, CommitKind, Entry, Fence, GroupRange, LayerRef, PartitionCut, SourceCut, StepShape,
 };
 pub use start::{Retained, Started, Wish, start};
+#[cfg(feature = "object-store")]
+pub use store::RemoteStore;
 pub use store::{Created, LocalStore, Store, StoreError, probe};

@@ -6,4 +6,6 @@ mod common;
 mod damage;
 mod faults;
 mod model;
+#[cfg(feature = "object-store")]
+mod remote;
 mod starts;

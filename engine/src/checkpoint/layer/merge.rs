@@ -5,6 +5,9 @@ use super::read::{Layer, Sections};
 use crate::checkpoint::{GroupRange, Store};
 use crate::{KeyGroup, Result};
 
+/// What takes entries: a key, and its value unless it was removed.
+pub(super) type Each<'a> = dyn FnMut(&[u8], Option<&[u8]>) -> Result<()> + 'a;
+
 /// One part of a chain, group by group.
 pub(super) struct PartMerge<'a> {
     /// The layers that hold the part, newest first.
@@ -47,7 +50,7 @@ impl<'a> PartMerge<'a> {
 
     /// Hands out the present group in the order of its keys. With `removals`, also what is not there because the newest
     /// layer that tells of it removed it: earlier layers that are not here may hold it.
-    pub fn entries(&self, removals: bool, each: &mut dyn FnMut(&[u8], Option<&[u8]>) -> Result<()>) -> Result<()> {
+    pub fn entries(&self, removals: bool, each: &mut Each<'_>) -> Result<()> {
         let mut cursors = Vec::new();
         for (age, layer) in self.layers.iter().enumerate() {
             let (rest, removed) = (layer.sections.present(), layer.removed.as_slice());
@@ -86,7 +89,7 @@ fn plain<'a>(
     first: RawEntry<'a>,
     rest: &mut &'a [u8],
     removals: bool,
-    each: &mut dyn FnMut(&[u8], Option<&[u8]>) -> Result<()>,
+    each: &mut Each<'_>,
 ) -> Result<()> {
     let mut entry = first;
     loop {

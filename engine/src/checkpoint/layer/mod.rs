@@ -9,7 +9,7 @@ mod write;
 
 pub use compact::compact;
 pub use policy::compaction_due;
-pub use read::ChainReader;
+pub use read::{ChainReader, EachEntry};
 pub use write::{LayerPart, write_layer};
 
 pub(super) use read::{LayerError, verify};

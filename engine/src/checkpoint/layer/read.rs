@@ -19,6 +19,9 @@ const TAIL_READ: u64 = 64 * 1024;
 /// How many bytes of sections are read at once, unless a single section has more.
 const SECTIONS_READ: u64 = 4 << 20;
 
+/// What takes the entries of a chain: the group, the key and the value of each.
+pub type EachEntry<'a> = dyn FnMut(KeyGroup, &[u8], &[u8]) -> Result<()> + 'a;
+
 /// The layers of a chain, as one set of entries.
 ///
 /// - **Verified first.** A layer's footer is verified when the chain is opened, a section before its first entry is
@@ -63,13 +66,7 @@ impl ChainReader {
     ///
     /// # Errors
     /// Those of `each`; and when a section cannot be read or is damaged.
-    pub fn entries(
-        &self,
-        step: &str,
-        part: &str,
-        groups: GroupRange,
-        each: &mut dyn FnMut(KeyGroup, &[u8], &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    pub fn entries(&self, step: &str, part: &str, groups: GroupRange, each: &mut EachEntry<'_>) -> Result<()> {
         let mut merge = PartMerge::new(&*self.store, &self.layers, step, part, groups);
         while let Some(group) = merge.next_group()? {
             merge.entries(false, &mut |key, value| match value {
