@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use super::envelope::Unsealed;
-use super::manifest::{Commit, Entry, Fence};
-use super::store::{Created, Store, StoreError, probe, random};
+use super::manifest::{Commit, CommitKind, Entry, Fence};
+use super::store::{Created, Store, StoreError};
 use crate::{Epoch, Error, Result};
 
 const FOLDER: &str = "manifest/";
+
+/// How many commits the log remembers the layers of, besides savepoints.
+const REMEMBERED: usize = 64;
 
 /// The manifest log, as the generation that has appended the newest fence holds it.
 ///
@@ -19,6 +22,10 @@ pub struct ManifestLog {
     generation: u64,
     next: u64,
     fenced: Option<Appended>,
+    /// The layers of the last commits, oldest first.
+    recent: Vec<Vec<String>>,
+    /// Those of savepoints, and of the commit from which this generation went on.
+    lasting: Vec<Vec<String>>,
 }
 
 /// What became of an append.
@@ -33,8 +40,8 @@ pub enum Appended {
     },
 }
 
-/// An entry of the log, or why it cannot be read.
-pub(super) type Scanned = (u64, Result<Entry, Unsealed>);
+/// Every entry by its number, from 0, or why it cannot be read.
+pub(super) type Scan = Vec<Result<Entry, Unsealed>>;
 
 impl ManifestLog {
     /// All entries with their numbers, from 0.
@@ -42,11 +49,12 @@ impl ManifestLog {
     /// # Errors
     /// When one is missing, damaged or newer than this program.
     pub fn read(store: &dyn Store) -> Result<Vec<(u64, Entry)>> {
-        let read = |(number, entry): Scanned| match entry {
+        let entries = (0..).zip(scan(store)?);
+        let read = |(number, entry): (u64, Result<Entry, Unsealed>)| match entry {
             Ok(entry) => Ok((number, entry)),
             Err(why) => Err(unreadable(store, number, &why)),
         };
-        scan(store)?.into_iter().map(read).collect()
+        entries.map(read).collect()
     }
 
     /// Appends an entry at the next number: the commit.
@@ -63,6 +71,9 @@ impl ManifestLog {
         let name = name_of(self.next);
         if self.store.create(&name, &entry.encode())? == Created::New {
             self.next += 1;
+            if let Entry::Commit(commit) = entry {
+                self.remember(commit);
+            }
             return Ok(Appended::Done(self.next - 1));
         }
         let by = Entry::decode(&self.store.get(&name)?).ok().map(|entry| entry.generation());
@@ -75,93 +86,99 @@ impl ManifestLog {
         self.next
     }
 
+    /// The generation that holds it.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// The store that holds the log.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
-}
 
-/// What is wanted of a start.
-#[derive(Clone, Debug, Default)]
-pub struct Wish {
-    /// Start anew; refused where the store holds a commit.
-    pub fresh: bool,
-    /// Go on from the commit of this epoch, and not from the newest.
-    pub from: Option<Epoch>,
-    /// How many workers the generation has.
-    pub workers: u32,
-    /// The version of dualgauge.
-    pub version: String,
-}
-
-/// A generation that has started: no older one can append any more.
-#[derive(Debug)]
-pub struct Started {
-    /// The log, to be appended to.
-    pub log: ManifestLog,
-    /// The how-manieth start of the job this is, from 1.
-    pub generation: u64,
-    /// The job, the same at every start.
-    pub job: String,
-    /// Where to go on; `None` at the beginning. When its kind is [`CommitKind::Ended`](super::CommitKind::Ended), only publishing is left.
-    pub resume: Option<Commit>,
-}
-
-/// Starts a generation: appends its fence, and only then decides where to go on.
-pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
-    probe(&*store)?;
-    let mark = random();
-    loop {
-        let entries = ManifestLog::read(&*store)?;
-        if wish.fresh && entries.iter().any(|(_, entry)| matches!(entry, Entry::Commit(_))) {
-            return Err(Error::usage(format!(
-                "{}: there is a checkpoint already: leave out --fresh to go on from it, or use an empty place",
-                store.describe()
-            )));
+    /// Appends the fence of a generation that starts, after the entries that it has read; `None` when another start has
+    /// taken the number, so that there is more to read.
+    pub(super) fn fence(store: &Arc<dyn Store>, read: &Scan, fence: Fence) -> Result<Option<ManifestLog>, StoreError> {
+        let (generation, number) = (fence.generation, read.len() as u64);
+        if store.create(&name_of(number), &Entry::Fence(fence).encode())? == Created::Taken {
+            return Ok(None);
         }
-        let generation = 1 + entries.iter().map(|(_, entry)| entry.generation()).max().unwrap_or(0);
-        let jobs = entries.iter().filter_map(|(_, entry)| match entry {
-            Entry::Fence(fence) => Some(fence.job.clone()),
-            Entry::Commit(_) => None,
-        });
-        let job = jobs.last().unwrap_or_else(|| format!("{:032x}", random()));
-        let next = entries.len() as u64;
-        let mut log = ManifestLog { store: store.clone(), generation, next, fenced: None };
-        let (workers, version) = (wish.workers, wish.version.clone());
-        let fence = Entry::Fence(Fence { generation, job: job.clone(), workers, version, mark });
-        // The fence takes the next number, so every commit before it is known, and none of an older generation follows.
-        if !matches!(create_fence(&mut log, &fence)?, Created::New) {
-            continue;
+        let (store, next) = (store.clone(), number + 1);
+        let mut log = ManifestLog { store, generation, next, fenced: None, recent: Vec::new(), lasting: Vec::new() };
+        for entry in read {
+            if let Ok(Entry::Commit(commit)) = entry {
+                log.remember(commit);
+            }
         }
-        store.sweep()?;
-        let resume = resume(&*store, &wish, entries)?;
-        return Ok(Started { log, generation, job, resume });
+        Ok(Some(log))
+    }
+
+    /// Keeps the layers of the commit from which the generation went on.
+    pub(super) fn went_on_from(&mut self, commit: &Commit) {
+        self.lasting.push(names(commit));
+    }
+
+    fn remember(&mut self, commit: &Commit) {
+        match commit.kind {
+            CommitKind::Savepoint => self.lasting.push(names(commit)),
+            CommitKind::Checkpoint | CommitKind::Ended => {}
+        }
+        self.recent.push(names(commit));
+        if self.recent.len() > REMEMBERED {
+            self.recent.remove(0);
+        }
+    }
+
+    /// The layers that the last `keep` commits name, or a lasting one.
+    pub(super) fn kept(&self, keep: usize) -> impl Iterator<Item = &String> {
+        let from = self.recent.len().saturating_sub(keep.max(1));
+        self.recent[from..].iter().chain(&self.lasting).flatten()
+    }
+
+    /// The layers that commits name.
+    pub(super) fn named(&self) -> impl Iterator<Item = &String> {
+        self.recent.iter().flatten()
+    }
+
+    /// Whether a newer generation has started.
+    pub(super) fn is_taken(&self) -> Result<bool, StoreError> {
+        match self.store.get(&name_of(self.next)) {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
-fn create_fence(log: &mut ManifestLog, fence: &Entry) -> Result<Created, StoreError> {
-    let created = log.store.create(&name_of(log.next), &fence.encode())?;
-    if created == Created::New {
-        log.next += 1;
-    }
-    Ok(created)
+fn names(commit: &Commit) -> Vec<String> {
+    commit.layers().map(|layer| layer.name.clone()).collect()
 }
 
-fn resume(store: &dyn Store, wish: &Wish, entries: Vec<(u64, Entry)>) -> Result<Option<Commit>> {
-    let commits = entries.into_iter().filter_map(|(_, entry)| match entry {
-        Entry::Commit(commit) => Some(*commit),
-        Entry::Fence(_) => None,
-    });
-    let found = commits.filter(|commit| wish.from.is_none_or(|epoch| commit.epoch == epoch)).last();
-    if let (None, Some(epoch)) = (&found, wish.from) {
-        return Err(Error::usage(format!("{}: there is no checkpoint of epoch {epoch}", store.describe())));
-    }
-    Ok(found)
+/// The name of a layer: whose it is, of which epoch, and `what` tells it from others of the same epoch.
+///
+/// By the generation in it what a dead one left without a commit is known.
+///
+/// ```
+/// use dualgauge_engine::Epoch;
+/// use dualgauge_engine::checkpoint::layer_name;
+///
+/// assert_eq!(layer_name(2, Epoch(31), "worker-0"), "layers/0000000002-00000000000000000031-worker-0");
+/// ```
+pub fn layer_name(generation: u64, epoch: Epoch, what: &str) -> String {
+    format!("layers/{generation:010}-{epoch:020}-{what}", epoch = epoch.0)
+}
+
+/// The generation that wrote the layer of this name.
+pub(super) fn generation_of(name: &str) -> Option<u64> {
+    name.strip_prefix("layers/")?.split_once('-')?.0.parse().ok()
 }
 
 /// Every entry that the log holds, or why it cannot be read, by its number.
-pub(super) fn scan(store: &dyn Store) -> Result<Vec<Scanned>> {
-    let mut entries = Vec::new();
+///
+/// # Errors
+/// When a number is missing, or an entry is newer than this program.
+pub(super) fn scan(store: &dyn Store) -> Result<Scan> {
+    let mut entries = Scan::new();
     for name in store.list(FOLDER)? {
         let number = entries.len() as u64;
         if name != name_of(number) {
@@ -172,7 +189,10 @@ pub(super) fn scan(store: &dyn Store) -> Result<Vec<Scanned>> {
                 format!("{place}/{name}: this is no entry of a manifest log: move it out of the way")
             }));
         }
-        entries.push((number, Entry::decode(&store.get(&name)?)));
+        match Entry::decode(&store.get(&name)?) {
+            Err(why @ Unsealed::Newer { .. }) => return Err(unreadable(store, number, &why)),
+            entry => entries.push(entry),
+        }
     }
     Ok(entries)
 }

@@ -156,6 +156,8 @@ pub struct LayerRef {
     pub size: u64,
     /// The checksum of its footer, which holds those of everything else.
     pub checksum: u128,
+    /// How many saves were merged into it; 1 for one that was saved so.
+    pub saves: u32,
 }
 
 /// How far a source was read.

@@ -10,15 +10,22 @@
 //! - **Nothing half.** Every byte of every file is under a checksum that is verified before the byte is used.
 //! - **Layers first.** A commit names only layers that were durable before it was appended.
 
+mod collect;
 mod envelope;
 mod layer;
 mod log;
 mod manifest;
+pub mod protocol;
+mod start;
 mod store;
 
-pub use layer::{ChainReader, LayerPart, write_layer};
-pub use log::{Appended, ManifestLog, Started, Wish, start};
+pub use collect::collect;
+pub use layer::{ChainReader, EachEntry, LayerPart, compact, compaction_due, write_layer};
+pub use log::{Appended, ManifestLog, layer_name};
 pub use manifest::{
     BucketCut, Chain, Commit, CommitKind, Entry, Fence, GroupRange, LayerRef, PartitionCut, SourceCut, StepShape,
 };
+pub use start::{Retained, Started, Wish, start};
+#[cfg(feature = "object-store")]
+pub use store::RemoteStore;
 pub use store::{Created, LocalStore, Store, StoreError, probe};

@@ -67,7 +67,7 @@ pub fn commit(generation: u64, epoch: u64, layers: Vec<LayerRef>) -> Commit {
 }
 
 pub fn wish() -> Wish {
-    Wish { fresh: false, from: None, workers: 2, version: "0".into() }
+    Wish { workers: 2, version: "0".into(), ..Wish::default() }
 }
 
 /// A small generator (SplitMix64).

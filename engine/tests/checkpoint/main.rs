@@ -3,4 +3,9 @@
 
 mod chains;
 mod common;
+mod damage;
+mod faults;
+mod model;
+#[cfg(feature = "object-store")]
+mod remote;
 mod starts;

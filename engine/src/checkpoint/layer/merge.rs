@@ -5,6 +5,9 @@ use super::read::{Layer, Sections};
 use crate::checkpoint::{GroupRange, Store};
 use crate::{KeyGroup, Result};
 
+/// What takes entries: a key, and its value unless it was removed.
+pub(super) type Each<'a> = dyn FnMut(&[u8], Option<&[u8]>) -> Result<()> + 'a;
+
 /// One part of a chain, group by group.
 pub(super) struct PartMerge<'a> {
     /// The layers that hold the part, newest first.
@@ -47,30 +50,32 @@ impl<'a> PartMerge<'a> {
 
     /// Hands out the present group in the order of its keys. With `removals`, also what is not there because the newest
     /// layer that tells of it removed it: earlier layers that are not here may hold it.
-    pub fn entries(&self, removals: bool, each: &mut dyn FnMut(&[u8], Option<&[u8]>) -> Result<()>) -> Result<()> {
+    pub fn entries(&self, removals: bool, each: &mut Each<'_>) -> Result<()> {
         let mut cursors = Vec::new();
-        for layer in &self.layers {
-            let cursor = Cursor { rest: layer.sections.present(), removed: &layer.removed, layer, entry: None };
+        for (age, layer) in self.layers.iter().enumerate() {
+            let (rest, removed) = (layer.sections.present(), layer.removed.as_slice());
+            let cursor = Cursor { layer, age, rest, removed, entry: (&[], None) };
             cursors.extend(cursor.next()?);
         }
-        if let [Cursor { removed: [], entry: Some(entry), mut rest, layer }] = cursors[..] {
+        if let [Cursor { removed: [], entry, mut rest, layer, .. }] = cursors[..] {
             return plain(layer, entry, &mut rest, removals, each);
         }
-        while let Some(at) = first(&cursors) {
-            let (key, value) = cursors[at].entry.expect("a cursor that is kept has an entry");
-            if value.is_some() || removals {
+        // The smallest key is the last, of equal keys that of the newest layer.
+        cursors.sort_by(|a, b| b.order().cmp(&a.order()));
+        let mut previous = None;
+        while let Some(cursor) = cursors.pop() {
+            let (key, value) = cursor.entry;
+            if previous != Some(key) && (value.is_some() || removals) {
                 each(key, value)?;
             }
-            // Newer layers stand before older ones, and those before `at` have larger keys.
-            let mut older = at;
-            while older < cursors.len() {
-                let mine = cursors[older].entry.is_some_and(|(other, _)| other == key);
-                match if mine { cursors[older].next()? } else { Some(cursors[older]) } {
-                    Some(next) => {
-                        cursors[older] = next;
-                        older += 1;
+            previous = Some(key);
+            if let Some(next) = cursor.next()? {
+                match cursors.last() {
+                    Some(last) if last.order() < next.order() => {
+                        let at = cursors.partition_point(|other| other.order() > next.order());
+                        cursors.insert(at, next);
                     }
-                    None => drop(cursors.remove(older)),
+                    _ => cursors.push(next),
                 }
             }
         }
@@ -84,7 +89,7 @@ fn plain<'a>(
     first: RawEntry<'a>,
     rest: &mut &'a [u8],
     removals: bool,
-    each: &mut dyn FnMut(&[u8], Option<&[u8]>) -> Result<()>,
+    each: &mut Each<'_>,
 ) -> Result<()> {
     let mut entry = first;
     loop {
@@ -98,22 +103,22 @@ fn plain<'a>(
     }
 }
 
-/// The cursor with the smallest key, of several the newest layer's.
-fn first(cursors: &[Cursor<'_>]) -> Option<usize> {
-    let key = |at: usize| cursors[at].entry.map(|(key, _)| key);
-    (0..cursors.len()).reduce(|best, at| if key(at) < key(best) { at } else { best })
-}
-
 #[derive(Clone, Copy)]
 struct Cursor<'a> {
     layer: &'a PartLayer<'a>,
+    /// How many layers are newer.
+    age: usize,
     rest: &'a [u8],
     /// The ranges that may hold keys from here on.
     removed: &'a [(Vec<u8>, Vec<u8>)],
-    entry: Option<RawEntry<'a>>,
+    entry: RawEntry<'a>,
 }
 
 impl<'a> Cursor<'a> {
+    fn order(&self) -> (&'a [u8], usize) {
+        (self.entry.0, self.age)
+    }
+
     /// At the next entry that no newer layer's range has removed.
     fn next(mut self) -> Result<Option<Cursor<'a>>> {
         while !self.rest.is_empty() {
@@ -123,7 +128,7 @@ impl<'a> Cursor<'a> {
                 self.removed = &self.removed[1..];
             }
             if self.removed.first().is_none_or(|(from, _)| key < from.as_slice()) {
-                self.entry = Some((key, value));
+                self.entry = (key, value);
                 return Ok(Some(self));
             }
         }

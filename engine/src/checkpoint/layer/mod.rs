@@ -1,9 +1,15 @@
 //! Layers: the entries that changed, sorted, each section under a checksum; and chains of them.
 
+mod compact;
 mod format;
 mod merge;
+mod policy;
 mod read;
 mod write;
 
-pub use read::ChainReader;
+pub use compact::compact;
+pub use policy::compaction_due;
+pub use read::{ChainReader, EachEntry};
 pub use write::{LayerPart, write_layer};
+
+pub(super) use read::{LayerError, verify};

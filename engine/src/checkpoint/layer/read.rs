@@ -19,6 +19,9 @@ const TAIL_READ: u64 = 64 * 1024;
 /// How many bytes of sections are read at once, unless a single section has more.
 const SECTIONS_READ: u64 = 4 << 20;
 
+/// What takes the entries of a chain: the group, the key and the value of each.
+pub type EachEntry<'a> = dyn FnMut(KeyGroup, &[u8], &[u8]) -> Result<()> + 'a;
+
 /// The layers of a chain, as one set of entries.
 ///
 /// - **Verified first.** A layer's footer is verified when the chain is opened, a section before its first entry is
@@ -63,13 +66,7 @@ impl ChainReader {
     ///
     /// # Errors
     /// Those of `each`; and when a section cannot be read or is damaged.
-    pub fn entries(
-        &self,
-        step: &str,
-        part: &str,
-        groups: GroupRange,
-        each: &mut dyn FnMut(KeyGroup, &[u8], &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    pub fn entries(&self, step: &str, part: &str, groups: GroupRange, each: &mut EachEntry<'_>) -> Result<()> {
         let mut merge = PartMerge::new(&*self.store, &self.layers, step, part, groups);
         while let Some(group) = merge.next_group()? {
             merge.entries(false, &mut |key, value| match value {
@@ -79,11 +76,19 @@ impl ChainReader {
         }
         Ok(())
     }
+
+    pub(super) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
 }
 
 /// A layer whose footer is known.
 #[derive(Debug)]
-pub(in crate::checkpoint) struct Layer {
+pub(super) struct Layer {
     pub(super) name: String,
     pub(super) parts: Vec<LayerIndex>,
 }
@@ -104,6 +109,11 @@ pub(super) struct Section {
     pub group: u16,
     pub bytes: Range<u64>,
     pub checksum: u64,
+}
+
+/// Verifies the footer of a layer.
+pub(in crate::checkpoint) fn verify(store: &dyn Store, layer: &LayerRef) -> Result<(), LayerError> {
+    Layer::open(store, layer).map(|_| ())
 }
 
 /// Why a layer cannot be used.

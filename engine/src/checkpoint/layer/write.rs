@@ -76,7 +76,7 @@ pub fn write_layer(store: &dyn Store, name: &str, parts: &[LayerPart]) -> Result
         Ok(())
     })?;
     let (size, checksum) = written.expect("a store that has stored has called the writer");
-    Ok(LayerRef { name: name.to_string(), size, checksum })
+    Ok(LayerRef { name: name.to_string(), size, checksum, saves: 1 })
 }
 
 /// The entries by group and key, of equal keys the last.

@@ -45,10 +45,11 @@ impl LocalStore {
             store.fs.create_dirs(&store.dir.join(folder)).map_err(|cause| store.transient(folder, cause))?;
         }
         // The names of the directories must last as long as what is put into them.
-        for dir in store.dir.ancestors().filter(|dir| !dir.as_os_str().is_empty()) {
+        for dir in store.dir.ancestors() {
+            let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
             match store.fs.sync_dir(dir) {
-                // Above what we may write to, nothing can be ours.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && dir != store.dir => break,
+                // Above what can be synced, nothing can have been created.
+                Err(error) if dir != store.dir && cannot_be_synced(&error) => break,
                 synced => synced.map_err(|cause| store.fatal("", cause))?,
             }
         }
@@ -163,6 +164,11 @@ impl Store for LocalStore {
         }
         Ok(())
     }
+}
+
+fn cannot_be_synced(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(error.kind(), InvalidInput | NotFound | PermissionDenied | ReadOnlyFilesystem | Unsupported)
 }
 
 /// A file that was written aside; removed unless it was moved to its place.

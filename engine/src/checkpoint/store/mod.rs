@@ -1,12 +1,16 @@
 //! Where checkpoints are stored: named bytes, durable when a call returns.
 
 mod local;
+#[cfg(feature = "object-store")]
+mod remote;
 
 use std::fmt;
 use std::io;
 use std::ops::Range;
 
 pub use local::LocalStore;
+#[cfg(feature = "object-store")]
+pub use remote::RemoteStore;
 
 /// A place for named bytes.
 ///

@@ -1,0 +1,30 @@
+//! Removing layers that nobody will ask for.
+
+use std::collections::BTreeSet;
+
+use super::log::{ManifestLog, generation_of};
+use super::store::Store;
+use crate::Result;
+
+/// Deletes layers, and says how many: those that commits have named and none of the last `keep` names any more, and
+/// those that older generations have left without a commit.
+///
+/// What a savepoint names stays, and so does what the commit names from which this generation went on. A layer of this
+/// generation that no commit has named yet may still be named. Entries of the log are never deleted, or an older
+/// generation would find a free number.
+pub fn collect(store: &dyn Store, log: &ManifestLog, keep: usize) -> Result<usize> {
+    if log.is_taken()? {
+        return Ok(0); // a newer generation decides what is kept
+    }
+    let kept: BTreeSet<&String> = log.kept(keep).collect();
+    let named: BTreeSet<&String> = log.named().collect();
+    let mut deleted = 0;
+    for name in store.list("layers/")? {
+        let outdated = named.contains(&name) || generation_of(&name).is_some_and(|of| of < log.generation());
+        if outdated && !kept.contains(&name) {
+            store.delete(&name)?;
+            deleted += 1;
+        }
+    }
+    Ok(deleted)
+}

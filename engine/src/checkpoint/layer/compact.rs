@@ -1,0 +1,99 @@
+//! Merging layers of a chain into one.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::format;
+use super::merge::PartMerge;
+use super::read::ChainReader;
+use super::write::LayerWriter;
+use crate::checkpoint::{GroupRange, LayerRef, Store};
+use crate::{Error, Result};
+
+/// Merges the layers `merged` of a chain into a new one, which takes their place for the groups of the chain.
+///
+/// Where the chain's oldest layer is among them, nothing that was removed is told any more; else it is, because older
+/// layers may hold it. Parts for which `keep` (of step and part) says no are left out. It takes the memory of about a
+/// key group, or of 4 MiB a layer.
+///
+/// # Errors
+/// When a layer cannot be read or is damaged, and when the new one cannot be written.
+pub fn compact(
+    store: &Arc<dyn Store>,
+    chain: &[LayerRef],
+    merged: Range<usize>,
+    groups: GroupRange,
+    name: &str,
+    keep: &dyn Fn(&str, &str) -> bool,
+) -> Result<LayerRef> {
+    let removals = merged.start > 0;
+    let merged = &chain[merged];
+    let saves = merged.iter().map(|layer| layer.saves).sum();
+    let reader = ChainReader::open(store.clone(), merged)?;
+    let (mut written, mut failure) = (None, None);
+    let stored = store.put(name, &mut |out| {
+        let mut layer = LayerWriter::new(out)?;
+        match merge(&reader, &mut layer, groups, removals, keep) {
+            Ok(()) => {}
+            Err(Failure::Write(error)) => return Err(error),
+            Err(Failure::Read(error)) => {
+                failure = Some(error);
+                return Err(io::Error::other("a layer that is merged cannot be read"));
+            }
+        }
+        written = Some(layer.finish()?);
+        Ok(())
+    });
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    stored?;
+    let (size, checksum) = written.expect("a store that has stored has called the writer");
+    Ok(LayerRef { name: name.to_string(), size, checksum, saves })
+}
+
+enum Failure {
+    Read(Error),
+    Write(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Read(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Write(error)
+    }
+}
+
+fn merge(
+    reader: &ChainReader,
+    layer: &mut LayerWriter<'_>,
+    groups: GroupRange,
+    removals: bool,
+    keep: &dyn Fn(&str, &str) -> bool,
+) -> Result<(), Failure> {
+    for ((step, part), fingerprint) in reader.shapes() {
+        if !keep(step, part) {
+            continue;
+        }
+        let indexes = || reader.layers().iter().filter_map(|layer| layer.index(step, part));
+        let ranges: BTreeSet<_> =
+            indexes().filter(|_| removals).flat_map(|index| index.ranges.iter().cloned()).collect();
+        layer.start_part(step, part, fingerprint.clone(), format::joined(ranges.into_iter().collect()));
+        let mut merge = PartMerge::new(reader.store(), reader.layers(), step, part, groups);
+        while let Some(group) = merge.next_group()? {
+            merge.entries(removals, &mut |key, value| {
+                layer.push(key, value);
+                Ok(())
+            })?;
+            layer.end_group(group)?;
+        }
+    }
+    Ok(())
+}

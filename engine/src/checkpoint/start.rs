@@ -1,0 +1,186 @@
+//! Starting a generation: first its fence, and only then the question where to go on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::layer::LayerError;
+use super::log::{self, ManifestLog, Scan, name_of};
+use super::manifest::{Commit, Entry, Fence};
+use super::protocol::{Asked, CommitFact, Layers, Resume, resume};
+use super::store::{Store, probe, random};
+use crate::{Epoch, Error, Result};
+
+/// What is wanted of a start.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// Start anew; refused where the store holds a commit.
+    pub fresh: bool,
+    /// Go on from the commit of this epoch, and not from the newest.
+    pub from: Option<Epoch>,
+    /// How many workers the generation has.
+    pub workers: u32,
+    /// The version of dualgauge.
+    pub version: String,
+    /// Whether the sources still have what follows a commit. It is asked of the commit before a damaged one; without it
+    /// a damaged one is never left for another.
+    pub retained: Option<Retained>,
+}
+
+/// Whether the sources still have what follows a commit.
+#[derive(Clone)]
+pub struct Retained(pub Arc<dyn Fn(&Commit) -> bool + Send + Sync>);
+
+impl fmt::Debug for Retained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Retained")
+    }
+}
+
+/// A generation that has started: no older one can append any more.
+#[derive(Debug)]
+pub struct Started {
+    /// The log, to be appended to.
+    pub log: ManifestLog,
+    /// The how-manieth start of the job this is, from 1.
+    pub generation: u64,
+    /// The job, the same at every start.
+    pub job: String,
+    /// Where to go on; `None` at the beginning. When its kind is [`CommitKind::Ended`](super::CommitKind::Ended), only
+    /// publishing is left, and its layers were not looked at.
+    pub resume: Option<Commit>,
+}
+
+/// Starts a generation: appends its fence, and only then decides where to go on.
+///
+/// # Errors
+/// When the store cannot hold checkpoints or does not answer, when an entry is missing, when the wish cannot be met, and
+/// with `E-CHECKPOINT-CORRUPT` when the commit to go on from is damaged and none may take its place.
+pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
+    probe(&*store)?;
+    let mark = random();
+    loop {
+        let read = log::scan(&*store)?;
+        let asked = match (wish.fresh, wish.from) {
+            (true, _) => Asked::Fresh,
+            (false, Some(epoch)) => Asked::Epoch(epoch),
+            (false, None) => Asked::Newest,
+        };
+        let known = || read.iter().filter_map(|entry| entry.as_ref().ok());
+        // An entry that cannot be read may have been a fence: its generation is not given away twice.
+        let unread = read.len() as u64 - known().count() as u64;
+        let generation = 1 + known().map(Entry::generation).max().unwrap_or(0) + unread;
+        let job = known().find_map(|entry| match entry {
+            Entry::Fence(fence) => Some(fence.job.clone()),
+            Entry::Commit(_) => None,
+        });
+        if let (None, Some(Err(why))) = (&job, read.first()) {
+            return Err(log::unreadable(&*store, 0, why)); // whose checkpoints these are nobody can say
+        }
+        let job = job.unwrap_or_else(|| format!("{:032x}", random()));
+        if asked == Asked::Fresh {
+            // Asked for by mistake, it must not end a generation that runs.
+            decide(&*store, &wish, asked, &read)?;
+        }
+        let fence = Fence { generation, job: job.clone(), workers: wish.workers, version: wish.version.clone(), mark };
+        // The fence takes the next number: every commit before it has been read, and none of an older generation follows.
+        if let Some(mut log) = ManifestLog::fence(&store, &read, fence)? {
+            store.sweep()?;
+            let resume = decide(&*store, &wish, asked, &read)?;
+            if let Some(commit) = &resume {
+                log.went_on_from(commit);
+            }
+            return Ok(Started { log, generation, job, resume });
+        }
+    }
+}
+
+/// Asks the protocol, and looks at what it wants to know.
+fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<Option<Commit>> {
+    // The first entry of a log is a fence; any other that cannot be read may have been a commit.
+    let commits: Vec<(u64, Option<&Commit>)> = (0..)
+        .zip(read)
+        .filter_map(|(number, entry)| match entry {
+            Ok(Entry::Commit(commit)) => Some((number, Some(&**commit))),
+            Ok(Entry::Fence(_)) => None,
+            Err(_) => (number > 0).then_some((number, None)),
+        })
+        .collect();
+    let mut facts: Vec<CommitFact> = Vec::new();
+    for (at, (_, commit)) in commits.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|before| commits[before].1);
+        facts.push(CommitFact {
+            read: commit.map(|commit| (commit.epoch, commit.kind)),
+            layers: Layers::Unknown,
+            published: commit.is_none_or(|commit| may_have_published(commit, before)),
+            retained: false,
+        });
+    }
+    let mut damage = None;
+    loop {
+        match resume(asked, &facts) {
+            Resume::Start => return Ok(None),
+            Resume::After(at) | Resume::Finish(at) => return Ok(commits[at].1.cloned()),
+            Resume::Look(at) => {
+                let commit = commits[at].1.expect("only a commit that was read has layers to look at");
+                facts[at].layers = match verify(store, commit) {
+                    Ok(()) => Layers::Whole,
+                    Err(LayerError::Damaged(how)) => {
+                        damage.get_or_insert(how);
+                        Layers::Damaged
+                    }
+                    Err(LayerError::Other(error)) => return Err(error),
+                };
+            }
+            Resume::Corrupt(at) => {
+                // Whether the sources still have what follows the one before is asked only when it matters.
+                let before = at.checked_sub(1).filter(|before| asked == Asked::Newest && !facts[*before].retained);
+                let retained = |commit: &Commit| wish.retained.as_ref().is_some_and(|retained| (retained.0)(commit));
+                match before.filter(|before| !facts[at].published && commits[*before].1.is_some_and(retained)) {
+                    Some(before) => facts[before].retained = true,
+                    None => return Err(corrupt(store, commits[at].0, &read[commits[at].0 as usize], damage)),
+                }
+            }
+            Resume::NotFresh => {
+                return Err(Error::usage(format!(
+                    "{}: there is a checkpoint already: leave out --fresh to go on from it, or use an empty place",
+                    store.describe()
+                )));
+            }
+            Resume::NoSuchEpoch => {
+                let epoch = wish.from.expect("an epoch that is not found was asked for");
+                return Err(Error::usage(format!("{}: there is no checkpoint of epoch {epoch}", store.describe())));
+            }
+        }
+    }
+}
+
+/// Whether a sink may have published what only this commit, and not the one before, allowed.
+fn may_have_published(commit: &Commit, before: Option<&Commit>) -> bool {
+    let prepared = commit.sinks.values().flatten().flat_map(|bucket| &bucket.prepared);
+    let mut newer = prepared.filter(|prepared| before.is_none_or(|before| before.epoch < prepared.epoch));
+    newer.any(|prepared| !prepared.bytes.is_empty())
+}
+
+/// Verifies the footers of a commit's layers.
+fn verify(store: &dyn Store, commit: &Commit) -> Result<(), LayerError> {
+    for layer in commit.layers() {
+        super::layer::verify(store, layer)?;
+    }
+    Ok(())
+}
+
+fn corrupt(
+    store: &dyn Store,
+    number: u64,
+    entry: &Result<Entry, super::envelope::Unsealed>,
+    damage: Option<String>,
+) -> Error {
+    let how = match (entry, damage) {
+        (Err(why), _) => format!("{}/{}: {why}", store.describe(), name_of(number)),
+        (Ok(_), damage) => damage.expect("a commit that was read is corrupt by a layer"),
+    };
+    Error::data(format!(
+        "E-CHECKPOINT-CORRUPT: {how}; going on from an older checkpoint could lose or repeat output: bring the file back \
+         from a copy, or go on from an older one with --from and take care of the output yourself"
+    ))
+}
