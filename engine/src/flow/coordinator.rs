@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::desk::{Announcement, Last};
 use super::storing::{Background, WorkerPart, again};
-use crate::checkpoint::{Appended, Commit, CommitKind, Entry, ManifestLog, SourceCut};
+use crate::checkpoint::{self, Appended, Commit, CommitKind, Entry, ManifestLog, SourceCut};
 use crate::job::{Checkpointing, Shared};
 use crate::{Duration, Epoch, Error, Result};
 
@@ -65,6 +65,7 @@ impl Coordinator {
                     )));
                 }
             }
+            checkpoint::collect(&**log.store(), &log, KEPT)?;
             Ok(epoch)
         };
         let first = checkpointing.first_epoch();
@@ -167,3 +168,6 @@ impl Coordinator {
         self.checkpointing.commit(epoch, kind, chains, self.sources.clone(), sinks)
     }
 }
+
+/// Of how many commits the layers are kept.
+const KEPT: usize = 3;

@@ -104,7 +104,22 @@ impl Storing {
             let layer = again(&self.shared, || checkpoint::write_layer(&**store, &name, &layers))?;
             self.chains.iter_mut().for_each(|chain| chain.layers.push(layer.clone()));
         }
+        for at in 0..self.chains.len() {
+            self.compact(at, epoch)?;
+        }
         Ok(WorkerPart { epoch, chains: self.chains.clone(), partitions, buckets })
+    }
+
+    /// Merges layers where there are too many of them, leaving out what the graph's steps keep no more.
+    fn compact(&mut self, at: usize, epoch: Epoch) -> Result<()> {
+        let chain = &self.chains[at];
+        let Some(range) = checkpoint::compaction_due(&chain.layers) else { return Ok(()) };
+        let name = self.layer_name(epoch, &format!("-c{at}"));
+        let kept = |step: &str, _: &str| self.checkpointing.keeps(step);
+        let merged =
+            checkpoint::compact(&self.checkpointing.store, &chain.layers, range.clone(), chain.groups, &name, &kept)?;
+        self.chains[at].layers.splice(range, [merged]);
+        Ok(())
     }
 
     fn layer_name(&self, epoch: Epoch, what: &str) -> String {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use super::BoundSource;
 use crate::checkpoint::{
-    self, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, ManifestLog, PartitionCut, SourceCut, Started,
-    StepShape, Store, Wish,
+    self, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, ManifestLog, PartitionCut, Retained,
+    SourceCut, Started, StepShape, Store, Wish,
 };
 use crate::data::KEY_GROUPS;
 use crate::state::Parts;
@@ -76,6 +76,20 @@ pub(crate) struct Checkpointing {
     pub(super) log: Mutex<Option<ManifestLog>>,
 }
 
+/// Whether the sources can go on from a commit: asked before a damaged one is left for the one before it.
+fn retained_by(sources: BTreeMap<String, BoundSource>) -> Retained {
+    Retained(Arc::new(move |commit: &Commit| {
+        commit.sources.iter().all(|(name, cut)| {
+            let Some(bound) = sources.get(name) else { return false };
+            cut.partitions.iter().filter(|(_, cut)| !cut.ended).all(|(id, cut)| {
+                let partition = bound.listing.partitions.iter().find(|partition| partition.id == *id);
+                partition
+                    .is_some_and(|partition| bound.source.open(partition, cut.offset.as_ref(), &bound.scan).is_ok())
+            })
+        })
+    }))
+}
+
 impl Checkpointing {
     /// Starts a generation: fences older ones off, and finds out where to go on.
     pub(super) fn start(
@@ -89,6 +103,7 @@ impl Checkpointing {
             from: checkpoints.from,
             workers: workers as u32,
             version: env!("CARGO_PKG_VERSION").to_string(),
+            retained: Some(retained_by(sources.clone())),
         };
         let Started { log, generation, job, resume } = checkpoint::start(Arc::clone(&checkpoints.store), wish)?;
         let bindings = sources.iter().map(|(name, bound)| (name.clone(), bound.source.describe())).collect();
@@ -122,6 +137,11 @@ impl Checkpointing {
                 cut.binding,
             ))),
         }
+    }
+
+    /// Whether a step of this name is in the graph.
+    pub(crate) fn keeps(&self, step: &str) -> bool {
+        self.steps.iter().any(|known| known.name == step)
     }
 
     /// Whether the input had ended before this generation.
