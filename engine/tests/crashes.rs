@@ -61,19 +61,17 @@ impl Step for Sums {
     }
 }
 
+/// The values of a key on the left, and on the right.
+type Sides = (Vec<i64>, Vec<i64>);
+
 /// The pairs of each key's values, left and right, in each ten seconds.
 #[derive(Default)]
 struct Pairs {
-    windows: Tables<EventTime, String, (Vec<i64>, Vec<i64>)>,
+    windows: Tables<EventTime, String, Sides>,
 }
 
 impl Pairs {
-    fn add(
-        &mut self,
-        mut batch: Batch<Item>,
-        watermark: EventTime,
-        side: fn(&mut (Vec<i64>, Vec<i64>)) -> &mut Vec<i64>,
-    ) {
+    fn add(&mut self, mut batch: Batch<Item>, watermark: EventTime, side: fn(&mut Sides) -> &mut Vec<i64>) {
         batch.drain_judged(watermark, |event, watermark| {
             let start = window_of(event.time);
             if start + WINDOW > watermark {

@@ -60,9 +60,9 @@ impl Coordinator {
             match again(&again_shared, || log.append(&entry))? {
                 Appended::Done(_) => {}
                 Appended::Fenced { .. } => {
-                    return Err(Error::environment(format!(
-                        "a younger generation of this job has started; this one has ended. Did two supervisors start the same job?"
-                    )));
+                    return Err(Error::environment(
+                        "a younger generation of this job has started, and this one is over. Did two supervisors start the same job?",
+                    ));
                 }
             }
             checkpoint::collect(&**log.store(), &log, KEPT)?;

@@ -68,9 +68,9 @@ impl<P: Copy + Ord, K: Hash + Eq + Clone, V> Tables<P, K, V> {
     }
 
     /// Removes the first table and hands its entries out.
-    pub fn drain_first(&mut self, mut each: impl FnMut(K, V)) {
+    pub fn drain_first(&mut self, each: impl FnMut(K, V)) {
         if let Some((place, table)) = self.by_place.pop_first() {
-            self.retire(place, table, |key, value| each(key, value));
+            self.retire(place, table, each);
         }
     }
 
