@@ -89,6 +89,7 @@ impl Checkpointing {
             from: checkpoints.from,
             workers: workers as u32,
             version: env!("CARGO_PKG_VERSION").to_string(),
+            retained: None,
         };
         let Started { log, generation, job, resume } = checkpoint::start(Arc::clone(&checkpoints.store), wish)?;
         let bindings = sources.iter().map(|(name, bound)| (name.clone(), bound.source.describe())).collect();

@@ -84,7 +84,7 @@ fn layers_that_hold_a_part_in_different_shapes_are_refused_by_both_names() {
     let one = layer(&store, "layers/1", &[(0, 1, Some(2))], &[]);
     let mut other = part("part", &[], &[]);
     other.fingerprint = Fingerprint::of::<(u8, String)>();
-    let other = write_layer(&*store, "layers/2", vec![other]).unwrap();
+    let other = write_layer(&*store, "layers/2", &[other]).unwrap();
     let error = ChainReader::open(store, &[one, other]).unwrap_err().to_string();
     for named in ["step step", "part part", "layers/1", "layers/2", "(u8, u32)", "(u8, String)"] {
         assert!(error.contains(named), "{named} is not in {error}");

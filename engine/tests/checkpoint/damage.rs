@@ -17,8 +17,8 @@ fn checkpoint(fs: &FaultFs) -> Commit {
     let told: Vec<Told> = (0..30).map(|key| (u16::from(key) % 4 * 60, key, Some(u32::from(key) * 1_000))).collect();
     let removed: Vec<Told> = (0..10).map(|key| (u16::from(key) % 4 * 60, key * 3, None)).collect();
     let layers = vec![
-        write_layer(&*store, "layers/1", vec![part("a", &told, &[]), part("b", &told[..9], &[])]).unwrap(),
-        write_layer(&*store, "layers/2", vec![part("a", &removed, &[(20, 25)])]).unwrap(),
+        write_layer(&*store, "layers/1", &[part("a", &told, &[]), part("b", &told[..9], &[])]).unwrap(),
+        write_layer(&*store, "layers/2", &[part("a", &removed, &[(20, 25)])]).unwrap(),
     ];
     let mut started = start(store, wish()).unwrap();
     let commit = commit(1, 5, layers);

@@ -46,7 +46,7 @@ fn run(fs: Arc<dyn Fs>) -> Ran {
     for number in 1..=EPOCHS {
         let (told, ranges) = epoch(number, &mut Held::new());
         let name = layer_name(1, Epoch(number), "a");
-        let write = || write_layer(&*store, &name, vec![part("part", &told, &ranges)]).map_err(|error| ends(&error));
+        let write = || write_layer(&*store, &name, &[part("part", &told, &ranges)]).map_err(|error| ends(&error));
         let Some(layer) = again(write) else { return ran };
         layers.push(layer);
         if number == 3 {
