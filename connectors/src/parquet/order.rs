@@ -143,7 +143,7 @@ fn least(heads: &[Head], except: Option<usize>) -> Result<Option<usize>> {
     let mut least: Option<usize> = None;
     for (at, head) in heads.iter().enumerate().filter(|(at, _)| Some(*at) != except) {
         let first = head.rows().slice(0, 1);
-        let is_below = |best: usize| Ok(first.count_below(heads[best].rows(), 0, false)? == 1);
+        let is_below = |best: usize| -> Result<bool> { Ok(first.count_below(heads[best].rows(), 0, false)? == 1) };
         if least.map_or(Ok(true), is_below)? {
             least = Some(at);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::baton::Baton;
+use super::crash::survive;
 use super::lines::Lines;
 use super::script::{Item, Line, Script};
 use crate::flow::{NodeSpec, source};
@@ -32,6 +33,30 @@ pub fn check<L: 'static>(
             }
         }
     }
+    for seed in 0..CRASHES {
+        let flow = Arc::clone(&flow);
+        let lines = run_through_crashes(script, move |items| flow(items), seed);
+        assert_eq!(lines, expected, "left: what was written through crashes of seed {seed}, right: what was expected");
+    }
+}
+
+/// How many runs with crashes a check has.
+const CRASHES: u64 = 4;
+
+/// Runs `flow` over `script` through crashes that `seed` draws, and returns the lines it writes, by event time.
+///
+/// # Panics
+/// When it fails other than by a crash.
+pub fn run_through_crashes<L: 'static>(
+    script: impl Into<Script>,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
+    seed: u64,
+) -> Vec<String> {
+    let as_it_is = || NodeSpec::stateless("text");
+    let lines = [Lines::default()];
+    let job = job(script.into(), move |items| [flow(items).transform(as_it_is(), |batch| batch)], &lines);
+    survive(seed, || job.clone());
+    lines[0].text()
 }
 
 /// Runs `flow` over `script` in one way, and returns the lines it writes, by event time.
@@ -62,9 +87,24 @@ pub fn run_all<const N: usize>(
     epoch_rows: usize,
     seed: Option<u64>,
 ) -> [Vec<String>; N] {
-    let script = script.into();
-    let name = |number: usize| format!("lines {number}");
     let outputs: [Lines; N] = std::array::from_fn(|_| Lines::default());
+    let limits = Limits { epoch_rows, epoch_interval: Duration::MAX, ..Limits::default() };
+    let mut job = job(script.into(), flow, &outputs).workers(workers).limits(limits);
+    job = job.clock(Arc::new(VirtualClock::at(EventTime::default())));
+    if let Some(seed) = seed {
+        job = job.turns(Arc::new(Baton::new(workers, seed)));
+    }
+    job.run().unwrap_or_else(|error| panic!("the run failed: {error}"));
+    outputs.map(|lines| lines.text())
+}
+
+/// The job that runs `flow` over `script` and writes its lines to `outputs`.
+fn job<const N: usize>(
+    script: Script,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> [Stream<'s, String>; N] + Send + Sync + 'static,
+    outputs: &[Lines; N],
+) -> Job {
+    let name = |number: usize| format!("lines {number}");
     let disorder = script.disorder;
     let graph = move |graph: &crate::Flow<'_>| {
         let items = graph.source::<Item>(source("items").disorder(disorder));
@@ -76,15 +116,9 @@ pub fn run_all<const N: usize>(
             lines.sink(&name(number));
         }
     };
-    let limits = Limits { epoch_rows, epoch_interval: Duration::MAX, ..Limits::default() };
-    let mut job = Job::new(graph).source("items", script).workers(workers).limits(limits);
+    let mut job = Job::new(graph).source("items", script);
     for (number, lines) in outputs.iter().enumerate() {
         job = job.sink(&name(number), lines.clone());
     }
-    job = job.clock(Arc::new(VirtualClock::at(EventTime::default())));
-    if let Some(seed) = seed {
-        job = job.turns(Arc::new(Baton::new(workers, seed)));
-    }
-    job.run().unwrap_or_else(|error| panic!("the run failed: {error}"));
-    outputs.map(|lines| lines.text())
+    job
 }
