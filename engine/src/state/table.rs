@@ -42,6 +42,14 @@ struct Slot<V> {
     value: V,
     /// Whether the key is among the changed ones.
     changed: bool,
+    /// Whether the step has marked it.
+    marked: bool,
+}
+
+impl<V> Slot<V> {
+    fn new(value: V, changed: bool) -> Slot<V> {
+        Slot { value, changed, marked: false }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -71,8 +79,44 @@ impl<K: Hash + Eq + Clone, V> Table<K, V> {
     /// The value of `key`, to be changed; `start` where it has none.
     #[inline]
     pub fn change(&mut self, key: K, start: impl FnOnce() -> V) -> &mut V {
+        &mut self.slot(key, start).value
+    }
+
+    /// The value of `key`, to be changed, which is marked from here on; `fresh` is told where it was not before.
+    ///
+    /// Marks are the step's own, to find in one look-up what it has seen already. No save tells them.
+    #[inline]
+    pub fn change_and_mark(&mut self, key: K, start: impl FnOnce() -> V, fresh: impl FnOnce(&K)) -> &mut V
+    where
+        K: Clone,
+    {
+        // The key is needed again only where it is fresh, which is found out after it was given away.
+        let again = key.clone();
+        let slot = self.slot(key, start);
+        if !std::mem::replace(&mut slot.marked, true) {
+            fresh(&again);
+        }
+        &mut slot.value
+    }
+
+    /// Marks `key`, if it is there.
+    pub fn mark(&mut self, key: &K) {
+        if let Some(slot) = self.map.get_mut(key) {
+            slot.marked = true;
+        }
+    }
+
+    /// Takes the mark off `key` and gives its value, if it is there.
+    pub fn unmark(&mut self, key: &K) -> Option<&V> {
+        let slot = self.map.get_mut(key)?;
+        slot.marked = false;
+        Some(&slot.value)
+    }
+
+    #[inline]
+    fn slot(&mut self, key: K, start: impl FnOnce() -> V) -> &mut Slot<V> {
         let Some(since) = &mut self.since_save else {
-            return &mut self.map.entry(key).or_insert_with(|| Slot { value: start(), changed: false }).value;
+            return self.map.entry(key).or_insert_with(|| Slot::new(start(), false));
         };
         let slot = match self.map.entry(key) {
             Entry::Occupied(found) => {
@@ -83,11 +127,11 @@ impl<K: Hash + Eq + Clone, V> Table<K, V> {
             }
             Entry::Vacant(free) => {
                 since.changed.push(free.key().clone());
-                free.insert(Slot { value: start(), changed: true })
+                free.insert(Slot::new(start(), true))
             }
         };
         slot.changed = true;
-        &mut slot.value
+        slot
     }
 
     /// The value of `key`, to be changed, if it has one.
@@ -176,7 +220,7 @@ impl<K: Key, V: Data> Table<K, V> {
 
     pub(super) fn load_one(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.since_save.get_or_insert_default();
-        self.map.insert(kept::read(key)?, Slot { value: kept::read(value)?, changed: false });
+        self.map.insert(kept::read(key)?, Slot::new(kept::read(value)?, false));
         Ok(())
     }
 }

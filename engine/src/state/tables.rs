@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::ops::Bound;
 
 use super::{Changes, Fingerprint, Kept, Place, Table};
 use crate::{Data, Error, Key, KeyGroup, Result};
@@ -50,6 +51,11 @@ impl<P: Copy + Ord, K: Hash + Eq + Clone, V> Tables<P, K, V> {
     /// The table at `place`, if there is one.
     pub fn get(&self, place: P) -> Option<&Table<K, V>> {
         self.by_place.get(&place)
+    }
+
+    /// The places after `place` that have tables, in their order.
+    pub fn places_after(&self, place: P) -> impl Iterator<Item = P> {
+        self.by_place.range((Bound::Excluded(place), Bound::Unbounded)).map(|(place, _)| *place)
     }
 
     /// The first place that has a table.

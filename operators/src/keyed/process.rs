@@ -5,15 +5,10 @@
 //! them: each key sees its events in event-time order, equal times in the order of the records, whatever the order of
 //! arrival. A record is late when its time, plus the allowed lateness, is below the watermark it came under.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
 use dualgauge_engine::job::Counter;
-use dualgauge_engine::state::Parts;
+use dualgauge_engine::state::{Parts, Queue, Table};
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 
 use super::timers::Timers;
 use crate::key_by::KeyedStream;
@@ -148,40 +143,44 @@ where
     let KeyedStream { stream, key, lateness, as_arrives } = keyed;
     let late = stream.flow().counter(spec.label(), "late");
     let spec = if as_arrives { spec.timing_dependent() } else { spec };
-    let group = key.clone();
-    let step = KeyedProcess {
-        process,
-        key,
-        lateness,
-        as_arrives,
-        late,
-        waiting: BinaryHeap::new(),
-        states: HashMap::default(),
-        timers: Timers::new(),
-    };
-    stream.step(spec, move |data| KeyGroup::of(&group(data)), step)
+    let step = KeyedProcess::new(process, key.clone(), lateness, as_arrives, late);
+    stream.step(spec, move |data| KeyGroup::of(&key(data)), step)
 }
 
 /// How many timers may fire after the end of input, before it is clear that they never end.
 const TIMERS_AFTER_END: u64 = 10_000_000;
 
-struct KeyedProcess<K, D, F, P: Process<K, D>> {
+pub(super) struct KeyedProcess<K, D, F, P: Process<K, D>> {
     process: P,
     key: F,
     lateness: Duration,
     as_arrives: bool,
     late: Counter,
     /// Events that the watermark has not passed.
-    waiting: BinaryHeap<Reverse<Event<D>>>,
-    states: HashMap<K, P::State, FixedState>,
+    waiting: Queue<D>,
+    states: Table<K, P::State>,
     timers: Timers<K>,
 }
 
-impl<K: Key, D: Data + Ord, F: Fn(&D) -> K, P: Process<K, D>> KeyedProcess<K, D, F, P> {
+impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + Clone + 'static, P: Process<K, D>> KeyedProcess<K, D, F, P> {
+    pub(super) fn new(process: P, key: F, lateness: Duration, as_arrives: bool, late: Counter) -> Self {
+        let group = key.clone();
+        KeyedProcess {
+            process,
+            key,
+            lateness,
+            as_arrives,
+            late,
+            waiting: Queue::new(move |data| KeyGroup::of(&group(data))),
+            states: Table::new(),
+            timers: Timers::new(),
+        }
+    }
+
     fn on_event(&mut self, event: Event<D>, out: &mut Emitter<P::Out>) {
         let key = (self.key)(&event.data);
         let process = &mut self.process;
-        let state = self.states.entry(key.clone()).or_default();
+        let state = self.states.change(key.clone(), P::State::default);
         let mut context = Context { time: event.time, key: &key, out, timers: &mut self.timers, forget: false };
         process.on_event(&key, event.data, state, &mut context);
         if context.forget {
@@ -191,7 +190,7 @@ impl<K: Key, D: Data + Ord, F: Fn(&D) -> K, P: Process<K, D>> KeyedProcess<K, D,
 
     fn on_timer(&mut self, time: EventTime, key: K, out: &mut Emitter<P::Out>) {
         let process = &mut self.process;
-        let state = self.states.entry(key.clone()).or_default();
+        let state = self.states.change(key.clone(), P::State::default);
         let mut context = Context { time, key: &key, out, timers: &mut self.timers, forget: false };
         process.on_timer(&key, state, &mut context);
         if context.forget {
@@ -200,7 +199,7 @@ impl<K: Key, D: Data + Ord, F: Fn(&D) -> K, P: Process<K, D>> KeyedProcess<K, D,
     }
 }
 
-impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + 'static, P: Process<K, D>> Step for KeyedProcess<K, D, F, P> {
+impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + Clone + 'static, P: Process<K, D>> Step for KeyedProcess<K, D, F, P> {
     type In = D;
     type Out = P::Out;
     type Late = D;
@@ -213,7 +212,7 @@ impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + 'static, P: Process<K, D>> Step for
             } else if self.as_arrives {
                 self.on_event(event, &mut out.emit);
             } else {
-                self.waiting.push(Reverse(event));
+                self.waiting.push(event);
             }
         });
     }
@@ -224,12 +223,12 @@ impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + 'static, P: Process<K, D>> Step for
         let passed = |time: EventTime| at_end || time < limit;
         let mut fired = 0;
         loop {
-            let event = self.waiting.peek().map(|event| event.0.time).filter(|time| passed(*time));
+            let event = self.waiting.next_time().filter(|time| passed(*time));
             let timer = self.timers.next().filter(|time| passed(*time));
             match (event, timer) {
                 (None, None) => break,
                 (Some(event), timer) if timer.is_none_or(|timer| event <= timer) => {
-                    let Reverse(event) = self.waiting.pop().expect("it was just seen");
+                    let event = self.waiting.pop().expect("it was just seen");
                     self.on_event(event, &mut out.emit);
                 }
                 _ => {
@@ -246,11 +245,11 @@ impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + 'static, P: Process<K, D>> Step for
     }
 
     fn kept(&mut self) -> Parts<'_> {
-        Vec::new()
+        vec![("states", &mut self.states), ("waiting", &mut self.waiting), ("timers", &mut self.timers)]
     }
 
     fn holds(&self) -> Option<EventTime> {
-        let event = self.waiting.peek().map(|event| event.0.time);
+        let event = self.waiting.next_time();
         event.into_iter().chain(self.timers.next()).min()
     }
 

@@ -5,7 +5,7 @@
 
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
 use dualgauge_engine::job::Counter;
-use dualgauge_engine::state::Parts;
+use dualgauge_engine::state::{Parts, Place};
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
 
 use super::fire::Firing;
@@ -17,7 +17,7 @@ use crate::aggregate::Aggregate;
 /// Where a kind of window puts a record: in which pane, if it is not late.
 pub(super) trait Assign: Clone + 'static {
     /// A pane's place. Places are ordered by [`Assign::first_end`].
-    type Place: Copy + Ord + Data;
+    type Place: Place + Data;
 
     /// The pane of a record at `time` that is judged against `watermark`; `None` when it is late for all its windows.
     fn place(&self, time: EventTime, watermark: EventTime) -> Option<Self::Place>;
@@ -30,12 +30,20 @@ pub(super) trait Assign: Clone + 'static {
 }
 
 /// When and how the windows over some panes fire.
-pub(super) trait Fire<P, K: Key, Acc, O>: 'static {
+pub(super) trait Fire<P: Place, K: Key, Acc, O>: 'static {
     /// Emits what is due now that the watermark has moved from `before` to `now`, and drops what can change no more.
     fn fire(&mut self, panes: &mut Panes<P, K, Acc>, before: EventTime, now: EventTime, out: &mut Emitter<Pane<K, O>>);
 
     /// The least event time of a result that is still to come from these panes.
     fn holds(&self, panes: &Panes<P, K, Acc>) -> Option<EventTime>;
+
+    /// What a checkpoint stores beside the panes.
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
+    }
+
+    /// The panes and all else were loaded: what follows from them is to be made anew.
+    fn loaded(&mut self, _panes: &mut Panes<P, K, Acc>) {}
 }
 
 /// Adds the step: `assign` says where records go, `fire` what becomes of the panes.
@@ -58,9 +66,9 @@ where
     let late = stream.flow().counter(spec.label(), "late");
     let (corrects, lag) = (firing.corrects(), firing.lateness);
     let gather = Gather { assign, key: windowed.keyed.key, aggregate, late };
-    let kept = || Kept { panes: Panes::new(corrects), fire: fire.clone(), watermark: EventTime::MIN, lag };
-    let alone = Alone { gather: gather.clone(), kept: kept() };
-    let merge = Merge { aggregate: gather.aggregate.clone(), kept: kept(), types: std::marker::PhantomData::<D> };
+    let owned = || Owned { panes: Panes::new(corrects), fire: fire.clone(), watermark: EventTime::MIN, lag };
+    let alone = Alone { gather: gather.clone(), owned: owned() };
+    let merge = Merge { aggregate: gather.aggregate.clone(), owned: owned(), types: std::marker::PhantomData::<D> };
     let combine = Combine { panes: Panes::new(false), gather, lag };
     let group = |part: &Part<S::Place, K, A::Acc>| KeyGroup::of(&part.1);
     let results = stream.combined_step(spec, alone, combine, group, merge);
@@ -123,23 +131,24 @@ impl<F, S: Assign, A> Gather<F, S, A> {
         F: Fn(&D) -> K,
         A: Aggregate<D>,
     {
-        let (pane, track) = panes.pane(place);
+        let mut pane = panes.pane(place);
         for event in run {
-            let acc = pane.change((self.key)(&event.data), track, || self.aggregate.start());
+            let acc = pane.change((self.key)(&event.data), || self.aggregate.start());
             self.aggregate.add(acc, event.time, &event.data);
         }
     }
 }
 
 /// The panes of the keys that a worker owns, and how they fire.
-struct Kept<P, K, Acc, G> {
+struct Owned<P, K, Acc, G> {
     panes: Panes<P, K, Acc>,
     fire: G,
+    /// The last watermark that was acted on. It decides at most about early firings, so no checkpoint stores it.
     watermark: EventTime,
     lag: Duration,
 }
 
-impl<P, K: Key, Acc, G> Kept<P, K, Acc, G> {
+impl<P: Place, K: Key, Acc: Data, G> Owned<P, K, Acc, G> {
     fn advance<O>(&mut self, watermark: EventTime, out: &mut Emitter<Pane<K, O>>)
     where
         G: Fire<P, K, Acc, O>,
@@ -147,12 +156,29 @@ impl<P, K: Key, Acc, G> Kept<P, K, Acc, G> {
         self.fire.fire(&mut self.panes, self.watermark, watermark, out);
         self.watermark = watermark;
     }
+
+    fn kept<O>(&mut self) -> Parts<'_>
+    where
+        G: Fire<P, K, Acc, O>,
+    {
+        let mut parts = self.panes.kept();
+        parts.extend(self.fire.kept());
+        parts
+    }
+
+    fn loaded<O>(&mut self)
+    where
+        G: Fire<P, K, Acc, O>,
+    {
+        self.panes.loaded();
+        self.fire.loaded(&mut self.panes);
+    }
 }
 
 /// The whole step on one worker: records in, results out.
 struct Alone<K, D, F, S: Assign, A: Aggregate<D>, G> {
     gather: Gather<F, S, A>,
-    kept: Kept<S::Place, K, A::Acc, G>,
+    owned: Owned<S::Place, K, A::Acc, G>,
 }
 
 impl<K: Key, D: Data, F, S: Assign, A: Aggregate<D>, G> Step for Alone<K, D, F, S, A, G>
@@ -165,23 +191,27 @@ where
     type Late = D;
 
     fn apply(&mut self, batch: Batch<D>, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
-        self.gather.take(&mut self.kept.panes, batch, watermark, out);
+        self.gather.take(&mut self.owned.panes, batch, watermark, out);
     }
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
-        self.kept.advance(watermark, &mut out.emit);
+        self.owned.advance(watermark, &mut out.emit);
     }
 
     fn kept(&mut self) -> Parts<'_> {
-        Vec::new()
+        self.owned.kept()
+    }
+
+    fn loaded(&mut self) {
+        self.owned.loaded();
     }
 
     fn holds(&self) -> Option<EventTime> {
-        self.kept.fire.holds(&self.kept.panes)
+        self.owned.fire.holds(&self.owned.panes)
     }
 
     fn lag(&self) -> Duration {
-        self.kept.lag
+        self.owned.lag
     }
 }
 
@@ -215,6 +245,7 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, S: Assign, A: Aggregate<D>> Step
         self.hand_on(watermark, out);
     }
 
+    /// Nothing: what waits here is handed on before its epoch closes.
     fn kept(&mut self) -> Parts<'_> {
         Vec::new()
     }
@@ -235,11 +266,11 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, S: Assign, A: Aggregate<D>> Step
 /// The half after the deal: parts in, results out. Nothing is late here; that was decided before the deal.
 struct Merge<P, K, D, A: Aggregate<D>, G> {
     aggregate: A,
-    kept: Kept<P, K, A::Acc, G>,
+    owned: Owned<P, K, A::Acc, G>,
     types: std::marker::PhantomData<D>,
 }
 
-impl<P: Copy + Ord + Data, K: Key, D: Data, A: Aggregate<D>, G> Step for Merge<P, K, D, A, G>
+impl<P: Place + Data, K: Key, D: Data, A: Aggregate<D>, G> Step for Merge<P, K, D, A, G>
 where
     G: Fire<P, K, A::Acc, A::Out>,
 {
@@ -250,24 +281,28 @@ where
     fn apply(&mut self, batch: Batch<Self::In>, _: EventTime, _: &mut Outputs<Self::Out, D>) {
         for event in batch.events {
             let (place, key, part) = event.data;
-            let (pane, track) = self.kept.panes.pane(place);
-            self.aggregate.merge(pane.change(key, track, || self.aggregate.start()), &part);
+            let mut pane = self.owned.panes.pane(place);
+            self.aggregate.merge(pane.change(key, || self.aggregate.start()), &part);
         }
     }
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
-        self.kept.advance(watermark, &mut out.emit);
+        self.owned.advance(watermark, &mut out.emit);
     }
 
     fn kept(&mut self) -> Parts<'_> {
-        Vec::new()
+        self.owned.kept()
+    }
+
+    fn loaded(&mut self) {
+        self.owned.loaded();
     }
 
     fn holds(&self) -> Option<EventTime> {
-        self.kept.fire.holds(&self.kept.panes)
+        self.owned.fire.holds(&self.owned.panes)
     }
 
     fn lag(&self) -> Duration {
-        self.kept.lag
+        self.owned.lag
     }
 }

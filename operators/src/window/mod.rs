@@ -5,6 +5,7 @@
 
 mod aligned;
 mod fire;
+mod fired;
 mod kind;
 mod panes;
 mod session;

@@ -1,116 +1,149 @@
 //! What aligned windows remember: panes in the order in which they first matter, accumulators by key.
 
-use std::collections::BTreeMap;
-use std::hash::Hash;
+use dualgauge_engine::state::{Parts, Place, Table, Tables};
+use dualgauge_engine::{Data, Key};
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-
-/// The accumulators of one pane. The order of the map never reaches an output: sinks sort.
-pub(super) type Keys<K, A> = HashMap<K, Slot<A>, FixedState>;
-
-/// The accumulator of one key.
-#[derive(Clone, Debug)]
-pub(super) struct Slot<A> {
-    pub(super) acc: A,
-    /// Whether it is in [`Pane::changed`].
-    changed: bool,
+/// All panes, by the place `P` that a kind of window gives them.
+///
+/// The order of the keys of a pane never reaches an output: sinks sort.
+#[derive(Debug)]
+pub(super) struct Panes<P, K, A> {
+    accs: Tables<P, K, A>,
+    /// The keys of each pane that have changed since it last fired; kept only where a pane may fire more than once. In
+    /// the accumulators' own tables they are marked.
+    changed: Option<Tables<P, K, ()>>,
 }
 
 /// What is kept of one span of event time.
-#[derive(Debug)]
-pub(super) struct Pane<K, A> {
-    keys: Keys<K, A>,
-    /// Keys that have changed since the last firing; kept only where a pane may fire more than once.
-    changed: Vec<K>,
+pub(super) struct OnePane<'a, K, A> {
+    accs: &'a mut Table<K, A>,
+    changed: Option<&'a mut Table<K, ()>>,
 }
 
-/// All panes, by the place `P` that a kind of window gives them.
-#[derive(Debug)]
-pub(super) struct Panes<P, K, A> {
-    by_place: BTreeMap<P, Pane<K, A>>,
-    /// Maps of closed panes, empty but of the right size: growing a new one costs more than filling it.
-    spare: Vec<Keys<K, A>>,
-    track_changes: bool,
-}
-
-impl<P: Copy + Ord, K: Hash + Eq + Clone, A> Panes<P, K, A> {
+impl<P: Place, K: Key, A> Panes<P, K, A> {
     /// No panes. `track_changes` where they may fire more than once.
     pub(super) fn new(track_changes: bool) -> Panes<P, K, A> {
-        Panes { by_place: BTreeMap::new(), spare: Vec::new(), track_changes }
+        Panes { accs: Tables::new(), changed: track_changes.then(Tables::new) }
     }
 
-    /// The pane at `place`, and whether its changes are tracked.
+    /// The pane at `place`.
     #[inline]
-    pub(super) fn pane(&mut self, place: P) -> (&mut Pane<K, A>, bool) {
-        let new = || Pane { keys: self.spare.pop().unwrap_or_default(), changed: Vec::new() };
-        (self.by_place.entry(place).or_insert_with(new), self.track_changes)
+    pub(super) fn pane(&mut self, place: P) -> OnePane<'_, K, A> {
+        OnePane { accs: self.accs.table(place), changed: self.changed.as_mut().map(|changed| changed.table(place)) }
     }
 
-    /// The earliest pane.
+    /// The accumulators at `place`, if there are any.
+    pub(super) fn get(&self, place: P) -> Option<&Table<K, A>> {
+        self.accs.get(place)
+    }
+
+    /// The earliest place.
     pub(super) fn first(&self) -> Option<P> {
-        self.by_place.first_key_value().map(|(place, _)| *place)
+        self.accs.first()
+    }
+
+    /// The places after `place`, in their order.
+    pub(super) fn places_after(&self, place: P) -> impl Iterator<Item = P> {
+        self.accs.places_after(place)
     }
 
     /// The panes in their order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (P, &Pane<K, A>)> {
-        self.by_place.iter().map(|(place, pane)| (*place, pane))
-    }
-
-    /// The panes in their order.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (P, &mut Pane<K, A>)> {
-        self.by_place.iter_mut().map(|(place, pane)| (*place, pane))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (P, &Table<K, A>)> {
+        self.accs.iter()
     }
 
     /// Drops the panes for which `keep` is false.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(P) -> bool) {
-        let closed = self.by_place.extract_if(.., |place, _| !keep(*place));
-        self.spare.extend(closed.map(|(_, mut pane)| {
-            pane.keys.clear();
-            pane.keys
-        }));
+        self.accs.retain(&mut keep);
+        if let Some(changed) = &mut self.changed {
+            changed.retain(keep);
+        }
     }
 
     /// Takes the earliest pane away and gives each of its keys to `each`.
-    pub(super) fn drain_first(&mut self, mut each: impl FnMut(K, A)) {
-        if let Some((_, mut pane)) = self.by_place.pop_first() {
-            pane.keys.drain().for_each(|(key, slot)| each(key, slot.acc));
-            self.spare.push(pane.keys);
+    pub(super) fn drain_first(&mut self, each: impl FnMut(K, A)) {
+        if let (Some(first), Some(changed)) = (self.first(), &mut self.changed) {
+            changed.drain(first, |_, ()| {});
+        }
+        self.accs.drain_first(each);
+    }
+
+    /// The places of the panes in which something has changed since they last fired.
+    pub(super) fn changed(&self) -> Vec<P> {
+        let changed = self.changed.iter().flat_map(|changed| changed.iter());
+        changed.filter(|(_, keys)| !keys.is_empty()).map(|(place, _)| place).collect()
+    }
+
+    /// Gives each key at `place` that has changed since the last call to `each`.
+    pub(super) fn drain_changed(&mut self, place: P, mut each: impl FnMut(K, &A)) {
+        let accs = self.accs.table(place);
+        if let Some(changed) = &mut self.changed {
+            changed.drain(place, |key, ()| {
+                let acc = accs.unmark(&key).expect("a key that changed is kept until its pane closes");
+                each(key, acc);
+            });
+        }
+    }
+
+    /// Moves the keys for which `to` names another place there; where it has the key already, `merge` makes one of both.
+    /// What `to` has no place for goes.
+    pub(super) fn move_keys(&mut self, to: impl Fn(&K, P) -> Option<P>, merge: impl Fn(&mut A, &A))
+    where
+        A: Clone,
+    {
+        let mut moves = Vec::new();
+        for (place, table) in self.accs.iter() {
+            let elsewhere = table.iter().map(|(key, _)| (key, to(key, place))).filter(|(_, to)| *to != Some(place));
+            moves.extend(elsewhere.map(|(key, to)| (place, key.clone(), to)));
+        }
+        for (from, key, to) in moves {
+            let acc = self.accs.table(from).remove(&key).expect("it was just seen");
+            if let Some(to) = to {
+                let mut is_new = false;
+                let start = || {
+                    is_new = true;
+                    acc.clone()
+                };
+                let there = self.accs.table(to).change(key, start);
+                if !is_new {
+                    merge(there, &acc);
+                }
+            }
+        }
+        let empty: Vec<_> = self.accs.iter().filter(|(_, table)| table.is_empty()).map(|(place, _)| place).collect();
+        empty.into_iter().for_each(|place| self.accs.drain(place, |_, _| {}));
+    }
+
+    /// What a checkpoint stores.
+    pub(super) fn kept(&mut self) -> Parts<'_>
+    where
+        A: Data,
+    {
+        let mut parts: Parts<'_> = vec![("panes", &mut self.accs)];
+        if let Some(changed) = &mut self.changed {
+            parts.push(("changed", changed));
+        }
+        parts
+    }
+
+    /// Marks again what has changed, after all was loaded.
+    pub(super) fn loaded(&mut self) {
+        for (place, keys) in self.changed.iter().flat_map(|changed| changed.iter()) {
+            let accs = self.accs.table(place);
+            keys.iter().for_each(|(key, ())| accs.mark(key));
         }
     }
 }
 
-impl<K: Hash + Eq + Clone, A> Pane<K, A> {
+impl<K: Key, A> OnePane<'_, K, A> {
     /// The accumulator of `key`, which is about to change.
     #[inline]
-    pub(super) fn change(&mut self, key: K, track: bool, start: impl FnOnce() -> A) -> &mut A {
-        if track {
-            let slot = self.keys.entry(key.clone()).or_insert_with(|| Slot { acc: start(), changed: false });
-            if !slot.changed {
-                slot.changed = true;
-                self.changed.push(key);
-            }
-            return &mut slot.acc;
+    pub(super) fn change(&mut self, key: K, start: impl FnOnce() -> A) -> &mut A {
+        match &mut self.changed {
+            None => self.accs.change(key, start),
+            Some(changed) => self.accs.change_and_mark(key, start, |key| {
+                changed.change(key.clone(), || ());
+            }),
         }
-        &mut self.keys.entry(key).or_insert_with(|| Slot { acc: start(), changed: false }).acc
-    }
-
-    /// The accumulator of `key`, if there is one.
-    pub(super) fn get(&self, key: &K) -> Option<&A> {
-        self.keys.get(key).map(|slot| &slot.acc)
-    }
-
-    /// Gives each key that has changed since the last call to `each`.
-    pub(super) fn drain_changed(&mut self, mut each: impl FnMut(&K, &A)) {
-        for key in self.changed.drain(..) {
-            let slot = self.keys.get_mut(&key).expect("a key that changed is kept until its pane closes");
-            slot.changed = false;
-            each(&key, &slot.acc);
-        }
-    }
-
-    /// Whether anything has changed since the last firing.
-    pub(super) fn has_changed(&self) -> bool {
-        !self.changed.is_empty()
     }
 }

@@ -5,15 +5,13 @@
 //! allowed lateness, is below the watermark it came under: what such a record might have met may have been released
 //! already. Sessions fire once, never early.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 
-use dualgauge_engine::flow::{NodeSpec, Outputs, Step};
+use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
 use dualgauge_engine::job::Counter;
-use dualgauge_engine::state::Parts;
+use dualgauge_engine::state::{Parts, Table};
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::kind::{Session, Window};
 use super::windowed::{Pane, Windowed};
@@ -49,25 +47,21 @@ impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
         assert!(self.early.is_none(), "session windows do not fire early");
         let spec = NodeSpec::stateful("aggregate", name).detail(self.detail());
-        let stream = self.keyed.stream;
-        let key = self.keyed.key;
-        let sessions = Sessions {
-            gap: self.window.gap,
-            lateness: self.lateness,
-            key: key.clone(),
-            aggregate,
-            late: stream.flow().counter(name, "late"),
-            open: HashMap::default(),
-            ends: BinaryHeap::new(),
-            opened: 0,
+        let (stream, key) = (self.keyed.stream, self.keyed.key);
+        let late = stream.flow().counter(name, "late");
+        let (gap, lateness) = (self.window.gap, self.lateness);
+        let group = {
+            let key = key.clone();
+            move |data: &D| KeyGroup::of(&key(data))
         };
-        stream.step(spec, move |data| KeyGroup::of(&key(data)), sessions)
+        let sessions = Sessions { gap, lateness, key, aggregate, late, open: Table::new(), ends: BTreeSet::new() };
+        stream.step(spec, group, sessions)
     }
 }
 
 /// An open session of a key.
+#[derive(Clone, Serialize, Deserialize)]
 struct Open<A> {
-    id: u64,
     first: EventTime,
     last: EventTime,
     acc: A,
@@ -80,26 +74,31 @@ struct Sessions<K, D, F, A: Aggregate<D>> {
     aggregate: A,
     late: Counter,
     /// The open sessions of each key, by their first event.
-    open: HashMap<K, Vec<Open<A::Acc>>, FixedState>,
-    /// Where each session ended when it was last looked at; it may have grown since, or have been merged into another.
-    ends: BinaryHeap<Reverse<(EventTime, K, u64)>>,
-    opened: u64,
+    open: Table<K, Vec<Open<A::Acc>>>,
+    /// When to look at a key: by the earliest end of its sessions, or sooner, as one may have grown since.
+    ends: BTreeSet<(EventTime, K)>,
+}
+
+/// The earliest end of some sessions.
+fn first_end<A>(sessions: &[Open<A>], gap: Duration) -> Option<EventTime> {
+    sessions.first().map(|session| session.last + gap) // they do not overlap
 }
 
 impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, A: Aggregate<D>> Sessions<K, D, F, A> {
     fn add(&mut self, event: Event<D>) {
         let (gap, time) = (self.gap, event.time);
         let key = (self.key)(&event.data);
-        let sessions = self.open.entry(key).or_default();
+        let sessions = self.open.change(key, Vec::new);
         // By distances, not by `last + gap`: at the ends of time a sum saturates, and a distance of zero stays zero.
         let touches = |session: &Open<A::Acc>| session.first - time < gap && time - session.last < gap;
         let Some(at) = sessions.iter().position(touches) else {
             let mut acc = self.aggregate.start();
             self.aggregate.add(&mut acc, time, &event.data);
             let at = sessions.partition_point(|session| session.first < time);
-            sessions.insert(at, Open { id: self.opened, first: time, last: time, acc });
-            self.ends.push(Reverse((time + gap, (self.key)(&event.data), self.opened)));
-            self.opened += 1;
+            sessions.insert(at, Open { first: time, last: time, acc });
+            if at == 0 {
+                self.ends.insert((time + gap, (self.key)(&event.data)));
+            }
             return;
         };
         // What the event touches follows each other, and it bridges at most two gaps.
@@ -112,6 +111,12 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, A: Aggregate<D>> Sessions<K, D, 
         session.first = session.first.min(time);
         session.last = session.last.max(time);
         self.aggregate.add(&mut session.acc, time, &event.data);
+    }
+
+    fn emit(&self, key: &K, session: Open<A::Acc>, out: &mut Emitter<Pane<K, A::Out>>) {
+        let window = Window { start: session.first, end: session.last + self.gap };
+        let pane = Pane { key: key.clone(), window, value: self.aggregate.finish(&session.acc) };
+        out.give(pane.time(), pane);
     }
 }
 
@@ -133,33 +138,36 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, A: Aggregate<D>> Step for Sessio
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
         let passed = |end: EventTime| end + self.lateness <= watermark;
-        while let Some(Reverse((end, ..))) = self.ends.peek()
-            && passed(*end)
-        {
-            let Reverse((_, key, id)) = self.ends.pop().expect("it was just seen");
-            let Some(sessions) = self.open.get_mut(&key) else { continue };
-            let Some(at) = sessions.iter().position(|session| session.id == id) else { continue };
-            let end = sessions[at].last + self.gap;
-            if !passed(end) {
-                self.ends.push(Reverse((end, key, id)));
-                continue;
+        while self.ends.first().is_some_and(|(end, _)| passed(*end)) {
+            let (_, key) = self.ends.pop_first().expect("it was just seen");
+            let Some(sessions) = self.open.get(&key) else { continue };
+            let ended = sessions.partition_point(|session| passed(session.last + self.gap));
+            let left = first_end(&sessions[ended..], self.gap);
+            if ended == 0 {
+                // It has grown.
+            } else if left.is_none() {
+                let sessions = self.open.remove(&key).expect("it was just seen");
+                sessions.into_iter().for_each(|session| self.emit(&key, session, &mut out.emit));
+            } else {
+                let sessions = self.open.change_if_there(&key).expect("it was just seen");
+                let ended: Vec<_> = sessions.drain(..ended).collect();
+                ended.into_iter().for_each(|session| self.emit(&key, session, &mut out.emit));
             }
-            let session = sessions.remove(at);
-            if sessions.is_empty() {
-                self.open.remove(&key);
-            }
-            let pane =
-                Pane { key, window: Window { start: session.first, end }, value: self.aggregate.finish(&session.acc) };
-            out.emit.give(pane.time(), pane);
+            self.ends.extend(left.map(|end| (end, key)));
         }
     }
 
     fn kept(&mut self) -> Parts<'_> {
-        Vec::new()
+        vec![("sessions", &mut self.open)]
+    }
+
+    fn loaded(&mut self) {
+        let ends = self.open.iter().filter_map(|(key, sessions)| Some((first_end(sessions, self.gap)?, key.clone())));
+        self.ends = ends.collect();
     }
 
     fn holds(&self) -> Option<EventTime> {
-        self.ends.peek().map(|Reverse((end, ..))| *end - Duration::from_micros(1))
+        self.ends.first().map(|(end, _)| *end - Duration::from_micros(1))
     }
 
     fn lag(&self) -> Duration {

@@ -9,14 +9,17 @@
 //! Successive windows are merged with two stacks, so that the cost of a firing does not grow with `size / slide`: see
 //! [`super::slices`]. Windows that may fire again (allowed lateness, early firing) are merged anew for the keys that
 //! changed, which does grow with it.
-
-use std::collections::{BTreeMap, BTreeSet};
+//!
+//! What is merged can be made anew from the slices, so it is the slices that a checkpoint stores; only a job that takes
+//! checkpoints keeps them once they are merged.
 
 use dualgauge_engine::flow::{Emitter, NodeSpec};
-use dualgauge_engine::{Data, Duration, EventTime, Key, Stream};
+use dualgauge_engine::state::{Parts, Tables};
+use dualgauge_engine::{Data, Duration, EventTime, Key, KeyGroup, Stream};
 
 use super::aligned::{Assign, Fire, aligned};
 use super::fire::Firing;
+use super::fired::Fired;
 use super::kind::{Sliding, Window};
 use super::panes::Panes;
 use super::slices::Slices;
@@ -57,9 +60,10 @@ impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed
         let fire = FireSliding {
             grid: grid.clone(),
             aggregate: Typed { aggregate: aggregate.clone(), data: std::marker::PhantomData::<D> },
+            keeps_slices: self.keyed.stream.flow().is_checkpointed(),
             slices: Slices::new(),
-            pending: BTreeMap::new(),
-            last_end: EventTime::MIN,
+            fired: Fired::new(),
+            pending: Tables::new(),
         };
         aligned(self, spec, &firing, aggregate, grid, fire)
     }
@@ -147,24 +151,13 @@ struct Typed<A, D> {
 struct FireSliding<K, D, A: Aggregate<D>> {
     grid: Grid,
     aggregate: Typed<A, D>,
-    /// Merged slices of the windows that fire once.
+    /// Whether slices stay where they are when they are merged, so that they can be stored.
+    keeps_slices: bool,
+    /// Merged slices of the windows that fire once: those of the panes that count for a window which has fired.
     slices: Slices<K, A::Acc>,
-    /// What each open window has to fire, by its end, where windows may fire more than once.
-    pending: BTreeMap<EventTime, Pending<K>>,
-    /// The end of the last window that has fired for good.
-    last_end: EventTime,
-}
-
-/// What a window that may fire again has to fire.
-struct Pending<K> {
-    /// The keys that have changed since it last fired.
-    changed: BTreeSet<K>,
-}
-
-impl<K> Default for Pending<K> {
-    fn default() -> Self {
-        Pending { changed: BTreeSet::new() }
-    }
+    fired: Fired,
+    /// Where windows may fire more than once, by their end: the keys that have changed since they last fired.
+    pending: Tables<EventTime, K, ()>,
 }
 
 impl<K: Key, D: Data, A: Aggregate<D>> Clone for FireSliding<K, D, A> {
@@ -173,9 +166,10 @@ impl<K: Key, D: Data, A: Aggregate<D>> Clone for FireSliding<K, D, A> {
         FireSliding {
             grid: self.grid.clone(),
             aggregate: self.aggregate.clone(),
+            keeps_slices: self.keeps_slices,
             slices: Slices::new(),
-            pending: BTreeMap::new(),
-            last_end: EventTime::MIN,
+            fired: Fired::new(),
+            pending: Tables::new(),
         }
     }
 }
@@ -183,29 +177,71 @@ impl<K: Key, D: Data, A: Aggregate<D>> Clone for FireSliding<K, D, A> {
 impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
     /// The end of the window after the last one that fired, if a merged slice is in it.
     fn next_end(&self) -> Option<EventTime> {
-        let next = self.grid.end_after(self.last_end)?;
+        let next = self.grid.end_after(self.fired.last_end)?;
         self.slices.last_slice().filter(|last| next <= *last + self.grid.window.size).map(|_| next)
+    }
+
+    /// The first pane that is not merged.
+    fn waiting(&self, panes: &Panes<Place, K, A::Acc>) -> Option<Place> {
+        panes.places_after((self.fired.last_end, EventTime::MAX)).next()
     }
 
     /// Fires the windows that end by `now`, each once.
     fn fire_once(&mut self, panes: &mut Panes<Place, K, A::Acc>, now: EventTime, out: &mut Emitter<Pane<K, A::Out>>) {
-        let aggregate = &self.aggregate.aggregate;
+        let aggregate = self.aggregate.aggregate.clone();
+        let merge = |acc: &mut A::Acc, other: &A::Acc| aggregate.merge(acc, other);
         loop {
             // The next window is the one after the last, or the first that has anything in it.
-            let next = self.next_end().or(panes.first().map(|(first_end, _)| first_end));
+            let next = self.next_end().or(self.waiting(panes).map(|(first_end, _)| first_end));
             let Some(window) = next.filter(|next| *next <= now).map(|next| self.grid.ending(next)) else { break };
-            while let Some((_, start)) = panes.first().filter(|(first_end, _)| *first_end <= window.end) {
-                self.slices.add(start, |add| panes.drain_first(add), |acc, other| aggregate.merge(acc, other));
-            }
-            self.slices.drop_before(window.start, |acc, other| aggregate.merge(acc, other));
-            self.slices.for_each(
-                |acc, other| aggregate.merge(acc, other),
-                |key, acc| self.grid.firing.emit(out, key.clone(), window, aggregate.finish(acc)),
-            );
-            self.last_end = window.end;
+            self.merge_until(window.end, panes, merge);
+            self.slices.drop_before(window.start, merge);
+            self.slices
+                .for_each(merge, |key, acc| self.grid.firing.emit(out, key.clone(), window, aggregate.finish(acc)));
+            self.fired.last_end = window.end;
         }
         if self.next_end().is_none() {
             self.slices.clear();
+        }
+        if self.keeps_slices {
+            self.drop_unneeded(panes);
+        }
+    }
+
+    /// Merges the panes that count from the window that ends at `end` on.
+    fn merge_until(
+        &mut self,
+        end: EventTime,
+        panes: &mut Panes<Place, K, A::Acc>,
+        merge: impl Fn(&mut A::Acc, &A::Acc) + Copy,
+    ) {
+        if !self.keeps_slices {
+            while let Some((_, start)) = panes.first().filter(|(first_end, _)| *first_end <= end) {
+                self.slices.add(start, |add| panes.drain_first(add), merge);
+            }
+            return;
+        }
+        let waiting = panes.places_after((self.fired.last_end, EventTime::MAX));
+        for place in waiting.take_while(|(first_end, _)| *first_end <= end) {
+            let pane = panes.get(place).into_iter().flat_map(|pane| pane.iter());
+            let fired = &mut self.fired;
+            let each = |add: &mut dyn FnMut(K, A::Acc)| {
+                pane.for_each(|(key, acc)| {
+                    fired.merge(KeyGroup::of(key));
+                    add(key.clone(), acc.clone());
+                });
+            };
+            self.slices.add(place.1, each, merge);
+        }
+    }
+
+    /// Drops the merged panes whose slice is in no window that is still to fire.
+    fn drop_unneeded(&mut self, panes: &mut Panes<Place, K, A::Acc>) {
+        let last_end = self.fired.last_end;
+        let next = self.grid.end_after(last_end).map(|end| self.grid.ending(end));
+        panes.retain(|(first_end, start)| first_end > last_end || next.is_some_and(|next| next.start <= start));
+        if panes.first().is_none_or(|(first_end, _)| first_end > last_end) {
+            self.fired.clear();
         }
     }
 
@@ -218,22 +254,21 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
         out: &mut Emitter<Pane<K, A::Out>>,
     ) {
         let (grid, aggregate) = (&self.grid, &self.aggregate.aggregate);
-        for ((first_end, start), pane) in panes.iter_mut() {
+        for (first_end, start) in panes.changed() {
             let ends = || std::iter::successors(Some(first_end), |end| grid.end_after(*end));
             let covering = || ends().take_while(|end| *end <= start + grid.window.size);
-            pane.drain_changed(|key, _| {
+            panes.drain_changed((first_end, start), |key, _| {
                 for end in covering() {
-                    self.pending.entry(end).or_default().changed.insert(key.clone());
+                    self.pending.table(end).change(key.clone(), || ());
                 }
             });
         }
-        for (end, pending) in &mut self.pending {
-            let window = grid.ending(*end);
-            if pending.changed.is_empty() || !grid.firing.is_due(window, before, now) {
-                continue;
-            }
-            let inside = |(first_end, start): Place| window.start <= start && start < window.end && first_end <= *end;
-            while let Some(key) = pending.changed.pop_first() {
+        let is_due = |end: &EventTime| grid.firing.is_due(grid.ending(*end), before, now);
+        let due: Vec<_> = self.pending.iter().map(|(end, _)| end).filter(is_due).collect();
+        for end in due {
+            let window = grid.ending(end);
+            let inside = |(first_end, start): Place| window.start <= start && start < window.end && first_end <= end;
+            self.pending.drain(end, |key, ()| {
                 let mut total = aggregate.start();
                 for (_, pane) in panes.iter().filter(|(place, _)| inside(*place)) {
                     if let Some(acc) = pane.get(&key) {
@@ -241,10 +276,10 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
                     }
                 }
                 grid.firing.emit(out, key, window, aggregate.finish(&total));
-            }
+            });
         }
         panes.retain(|(_, start)| !grid.firing.is_closed(grid.ending(start + grid.window.size), now));
-        self.pending.retain(|end, _| !grid.firing.is_closed(grid.ending(*end), now));
+        self.pending.retain(|end| !grid.firing.is_closed(grid.ending(end), now));
     }
 }
 
@@ -263,7 +298,29 @@ impl<K: Key, D: Data, A: Aggregate<D>> Fire<Place, K, A::Acc, A::Out> for FireSl
     }
 
     fn holds(&self, panes: &Panes<Place, K, A::Acc>) -> Option<EventTime> {
-        let waiting = panes.first().map(|(first_end, _)| first_end);
+        let waiting = self.waiting(panes).map(|(first_end, _)| first_end);
         waiting.into_iter().chain(self.next_end()).min().map(|end| self.grid.ending(end).last_instant())
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        match self.grid.firing.corrects() {
+            false => vec![("fired", &mut self.fired)],
+            true => vec![("pending", &mut self.pending)],
+        }
+    }
+
+    /// What had been merged waits again, for the window after the last that fired for its key group.
+    fn loaded(&mut self, panes: &mut Panes<Place, K, A::Acc>) {
+        let (grid, fired, aggregate) = (&self.grid, &self.fired, &self.aggregate.aggregate);
+        let next = |key: &K, (first_end, start): Place| match fired.loaded(KeyGroup::of(key)) {
+            Some(last_end) if first_end <= last_end => {
+                let next = grid.end_after(last_end).filter(|next| *next <= start + grid.window.size);
+                next.map(|next| (next, start))
+            }
+            _ => Some((first_end, start)),
+        };
+        if !grid.firing.corrects() {
+            panes.move_keys(next, |acc, other| aggregate.merge(acc, other));
+        }
     }
 }

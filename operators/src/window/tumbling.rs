@@ -158,10 +158,10 @@ where
     ) {
         let Single { window, firing } = &self.single;
         if firing.corrects() {
-            for (start, pane) in panes.iter_mut() {
+            for start in panes.changed() {
                 let window = window.window_of(start);
-                if pane.has_changed() && firing.is_due(window, before, now) {
-                    pane.drain_changed(|key, acc| firing.emit(out, key.clone(), window, (self.finish)(acc)));
+                if firing.is_due(window, before, now) {
+                    panes.drain_changed(start, |key, acc| firing.emit(out, key, window, (self.finish)(acc)));
                 }
             }
         }

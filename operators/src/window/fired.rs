@@ -1,0 +1,63 @@
+//! Which windows have fired, as far as merged slices must know it after a restart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dualgauge_engine::state::{Changes, Fingerprint, Kept, read};
+use dualgauge_engine::{EventTime, KeyGroup, Result};
+
+/// The end of the last window that has fired, by key group.
+///
+/// Workers stop at different watermarks, and one may take over groups of several: each group goes on from its own. It is
+/// kept for the groups of which slices are merged; what waits to be merged says itself in which window it counts first.
+#[derive(Debug)]
+pub(super) struct Fired {
+    /// The end of the last window that has fired for good on this worker.
+    pub(super) last_end: EventTime,
+    merged: BTreeSet<KeyGroup>,
+    /// What a save has told, or a load has brought.
+    told: BTreeMap<KeyGroup, EventTime>,
+}
+
+impl Fired {
+    /// Nothing has fired.
+    pub(super) fn new() -> Fired {
+        Fired { last_end: EventTime::MIN, merged: BTreeSet::new(), told: BTreeMap::new() }
+    }
+
+    /// A slice of a key of `group` was merged.
+    pub(super) fn merge(&mut self, group: KeyGroup) {
+        self.merged.insert(group);
+    }
+
+    /// No merged slices are left.
+    pub(super) fn clear(&mut self) {
+        self.merged.clear();
+    }
+
+    /// The end of the last window that had fired for `group` when its state was stored.
+    pub(super) fn loaded(&self, group: KeyGroup) -> Option<EventTime> {
+        self.told.get(&group).copied()
+    }
+}
+
+impl Kept for Fired {
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of::<EventTime>()
+    }
+
+    fn save(&mut self, changes: &mut Changes) {
+        let now: BTreeMap<_, _> = self.merged.iter().map(|group| (*group, self.last_end)).collect();
+        for group in self.told.keys().filter(|group| !now.contains_key(group)) {
+            changes.remove(*group, &[], &());
+        }
+        for (group, end) in now.iter().filter(|(group, end)| self.told.get(group) != Some(end)) {
+            changes.put(*group, &[], &(), end);
+        }
+        self.told = now;
+    }
+
+    fn load(&mut self, group: KeyGroup, _: &[u8], value: &[u8]) -> Result<()> {
+        self.told.insert(group, read(value)?);
+        Ok(())
+    }
+}
