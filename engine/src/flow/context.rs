@@ -119,8 +119,12 @@ impl<'s> Flow<'s> {
         let Mode::Run { shared, checkpointing, .. } = &self.context.mode else {
             let shape = |(part, kept): &(&str, &mut dyn crate::state::Kept)| (part.to_string(), kept.fingerprint());
             let parts: Vec<_> = parts.iter().map(shape).collect();
-            if !parts.is_empty() {
-                self.context.steps.borrow_mut().push(StepShape { name: name.to_string(), parts });
+            let mut steps = self.context.steps.borrow_mut();
+            match steps.iter_mut().find(|step| step.name == name) {
+                // A sink that settles upserts keeps something at two places.
+                Some(step) => step.parts.extend(parts),
+                None if parts.is_empty() => {}
+                None => steps.push(StepShape { name: name.to_string(), parts }),
             }
             return false;
         };

@@ -177,9 +177,12 @@ fn run<'s, S: Driven>(
     let mut results = OutputBuilder::<_, NoopBuilder<Batch<S::Out>>>::from(results);
     let mut late = OutputBuilder::<_, NoopBuilder<Batch<S::Late>>>::from(late);
     let mut driver = Driver::new(flow, node, step);
+    let first = flow.context().checkpointing().map(|checkpointing| checkpointing.first_epoch());
     flow.context().desk.borrow_mut().wake(flow.scope().activator_for(builder.operator_info().address));
     builder.build(move |capabilities| {
         let mut hold = Hold::of(capabilities);
+        // Results of this generation are younger than all that was stored, from the first on.
+        hold.move_to(Progress::To(Stamp::new(first.unwrap_or_default(), EventTime::MIN)));
         if !S::EMITS {
             hold.capabilities.clear();
         }

@@ -53,10 +53,24 @@ pub fn run_through_crashes<L: 'static>(
     seed: u64,
 ) -> Vec<String> {
     let as_it_is = || NodeSpec::stateless("text");
-    let lines = [Lines::default()];
-    let job = job(script.into(), move |items| [flow(items).transform(as_it_is(), |batch| batch)], &lines);
+    let [lines] =
+        run_all_through_crashes(script, move |items| [flow(items).transform(as_it_is(), |batch| batch)], seed);
+    lines
+}
+
+/// The same for a flow of several outputs.
+///
+/// # Panics
+/// When it fails other than by a crash.
+pub fn run_all_through_crashes<const N: usize>(
+    script: impl Into<Script>,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> [Stream<'s, String>; N] + Send + Sync + 'static,
+    seed: u64,
+) -> [Vec<String>; N] {
+    let outputs: [Lines; N] = std::array::from_fn(|_| Lines::default());
+    let job = job(script.into(), flow, &outputs);
     survive(seed, || job.clone());
-    lines[0].text()
+    outputs.map(|lines| lines.text())
 }
 
 /// Runs `flow` over `script` in one way, and returns the lines it writes, by event time.

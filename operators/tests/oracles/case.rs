@@ -1,6 +1,8 @@
 //! Random inputs, and how the oracles see them.
 
-use dualgauge_engine::testing::{Item, Script, Step, run_all};
+use std::sync::Arc;
+
+use dualgauge_engine::testing::{Item, Script, Step, run_all, run_all_through_crashes};
 use dualgauge_engine::{Duration, EventTime, Stream};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -149,13 +151,19 @@ impl Case {
         self.judged().into_iter().map(|judged| Judged { stamp: EventTime::MIN, ..judged }).collect()
     }
 
-    /// What `flow` writes when it reads `script` in the way of this case.
+    /// What `flow` writes when it reads `script` in the way of this case; and it writes the same through crashes.
     pub fn run<const N: usize>(
         &self,
         script: Script,
         flow: impl for<'s> Fn(Stream<'s, Item>) -> [Stream<'s, String>; N] + Send + Sync + 'static,
     ) -> [Vec<String>; N] {
-        run_all(script, flow, self.workers, self.epoch_rows, self.seed)
+        let flow = Arc::new(flow);
+        let same = Arc::clone(&flow);
+        let lines = run_all(script.clone(), move |items| flow(items), self.workers, self.epoch_rows, self.seed);
+        let crashes = self.epoch_rows as u64 * 1_000 + self.seed.unwrap_or(0);
+        let through = run_all_through_crashes(script, move |items| same(items), crashes);
+        assert_eq!(through, lines, "left: through crashes of seed {crashes}, right: without");
+        lines
     }
 }
 
