@@ -11,5 +11,6 @@ pub mod json;
 pub mod log;
 pub mod memory;
 pub mod parquet;
+mod staging;
 mod suggest;
 pub mod text;

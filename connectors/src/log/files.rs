@@ -4,29 +4,10 @@ use std::io;
 use std::path::Path;
 
 use arrow_buffer::{Buffer, MutableBuffer};
+use dualgauge_engine::Result;
 use dualgauge_engine::fs::{Fs, FsFile};
-use dualgauge_engine::{Error, Result};
 
-/// Names the path in an I/O error.
-pub(super) fn on<T>(path: &Path, result: io::Result<T>) -> Result<T> {
-    result.map_err(|error| Error::io(path.display(), error))
-}
-
-/// The directory that holds a path; the working directory for a bare name.
-pub(super) fn parent(path: &Path) -> Option<&Path> {
-    path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir })
-}
-
-/// Creates a directory and those above it such that they survive a power loss.
-pub(super) fn create_dirs_durably(fs: &dyn Fs, dir: &Path) -> Result<()> {
-    let missing: Vec<_> = dir
-        .ancestors()
-        .take_while(|dir| !dir.as_os_str().is_empty() && fs.list(dir).is_err())
-        .filter_map(parent)
-        .collect();
-    on(dir, fs.create_dirs(dir))?;
-    missing.iter().rev().try_for_each(|dir| on(dir, fs.sync_dir(dir)))
-}
+pub(super) use crate::staging::files::{create_dirs_durably, on};
 
 /// The first offsets of the segments in a partition's directory, ascending.
 pub(super) fn segments(fs: &dyn Fs, dir: &Path) -> Result<Vec<u64>> {

@@ -3,10 +3,9 @@
 //! A source's partitions are the row groups of its files, read in the order of their event times. A
 //! sink's files each hold one span of event time and one bucket, and appear whole or not at all.
 
-mod bucket;
 mod chunks;
 mod covers;
-mod disk;
+mod direct;
 mod file;
 mod files;
 mod guard;
@@ -15,7 +14,8 @@ mod pages;
 mod reader;
 mod sink;
 mod source;
-mod span;
+mod spans;
+mod staged;
 mod statistics;
 mod thrift;
 mod time_column;

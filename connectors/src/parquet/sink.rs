@@ -1,25 +1,26 @@
 //! Parquet files as a sink: a file for each span of event time and bucket, which appears whole or not at all.
 
-use dualgauge_engine::sink::Writing;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use ::parquet::arrow::ArrowSchemaConverter;
 use arrow_schema::SchemaRef;
+use dualgauge_engine::fs::{Fs, RealFs};
+use dualgauge_engine::sink::Writing;
 use dualgauge_engine::{Duration, Durations, Error, Result, Sink, SinkWriter};
 
-use super::bucket::BucketWriter;
-use super::disk;
+use super::spans::ParquetSpans;
 use super::writer::FileOptions;
+use crate::staging::{BucketWriter, Place, files};
 
-/// Where files are written before they are published, below the sink's directory.
-const STAGING: &str = ".staging";
-
-/// Writes results as Parquet files into `dir`, which must be empty or missing.
+/// Writes results as Parquet files into `dir`, which must be empty, or missing, or hold what this job wrote before it
+/// went on from a checkpoint (the hidden file `.job` says so).
 ///
 /// A file holds the rows of one span of event time and one bucket, sorted by event time and then by their columns, and
 /// is named by both: `20260101T120000Z-b0.parquet`. It is written under `.staging/` and appears, whole, once no row of
 /// its span can come any more. The same rows give the same bytes. Rows that come for a span which was already
-/// published go to a supplementary file, `20260101T120000Z-b0.s1.parquet`.
+/// published go to a supplementary file, `20260101T120000Z-b0.s1.parquet`. With checkpoints, the rows of unfinished spans
+/// are staged at each of them, so a job that crashed and went on leaves the same files as one that did not.
 ///
 /// ```
 /// use dualgauge_connectors::parquet;
@@ -31,7 +32,7 @@ const STAGING: &str = ".staging";
 /// ```
 pub fn write(dir: impl Into<PathBuf>) -> ParquetSink {
     let options = FileOptions::default();
-    ParquetSink { dir: dir.into(), span: 1.hours(), buckets: 4, options, overwrite: false }
+    ParquetSink { dir: dir.into(), span: 1.hours(), buckets: 4, options, overwrite: false, fs: Arc::new(RealFs) }
 }
 
 /// Parquet files as a sink; made by [`write`](write()).
@@ -42,6 +43,7 @@ pub struct ParquetSink {
     buckets: usize,
     options: FileOptions,
     overwrite: bool,
+    fs: Arc<dyn Fs>,
 }
 
 impl ParquetSink {
@@ -86,8 +88,14 @@ impl ParquetSink {
         self
     }
 
-    fn staging(&self) -> PathBuf {
-        self.dir.join(STAGING)
+    /// The file system that files are written to; the machine's unless said otherwise.
+    pub fn on(mut self, fs: Arc<dyn Fs>) -> ParquetSink {
+        self.fs = fs;
+        self
+    }
+
+    fn place(&self) -> Place {
+        Place::directory(self.fs.clone(), &self.dir)
     }
 }
 
@@ -96,58 +104,39 @@ impl Sink for ParquetSink {
         format!("parquet:{}", self.dir.display())
     }
 
-    fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {
+    fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()> {
         ArrowSchemaConverter::new().convert(schema).map_err(|e| {
             Error::usage(format!("{}: these rows cannot be written as Parquet", self.describe())).caused_by(e)
         })?;
-        let found: Vec<_> = disk::list(&self.dir)?.into_iter().filter(|name| name != STAGING).collect();
-        if let Some(name) = found.iter().find(|name| !(self.overwrite && named_by_a_sink(name))) {
-            let (dir, count) = (self.dir.display(), found.len());
-            let advice = match self.overwrite {
-                true => "that is not a file of this sink and is not overwritten. Is it the right directory?",
-                false => "choose another directory, or overwrite the output of an earlier run",
-            };
-            return Err(Error::usage(format!("{dir} is not empty: it has {count} entries, such as {name}; {advice}")));
-        }
-        for name in &found {
-            disk::remove(&self.dir.join(name))?;
-        }
-        disk::create_dirs(&self.staging())?;
-        // What a run that was killed left behind: half-written, and named in no manifest.
-        for name in disk::list(&self.staging())? {
-            if name.ends_with(".part") || name.ends_with(".times") {
-                disk::remove(&self.staging().join(name))?;
+        let place = self.place();
+        let found = place.output()?;
+        if !place.goes_on(writing, &found).map_err(|error| error.at(self.describe()))? {
+            if let Some(name) = found.iter().find(|name| !(self.overwrite && named_by_a_sink(name))) {
+                let (dir, count) = (self.dir.display(), found.len());
+                let advice = match self.overwrite {
+                    true => "that is not a file of this sink and is not overwritten. Is it the right directory?",
+                    false => "choose another directory, or overwrite the output of an earlier run",
+                };
+                return Err(Error::usage(format!(
+                    "{dir} is not empty: it has {count} entries, such as {name}; {advice}"
+                )));
             }
+            found.iter().try_for_each(|name| files::remove(&*self.fs, &self.dir.join(name)))?;
         }
-        disk::sync_dir(&self.dir)
+        place.claim(writing)
     }
 
     fn buckets(&self) -> usize {
         self.buckets
     }
 
-    fn open(&self, bucket: usize, schema: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
-        disk::create_dirs(&self.staging())?;
-        let schema = SchemaRef::clone(schema);
-        Ok(Box::new(BucketWriter::new(&self.dir, self.staging(), bucket, schema, self.span, self.options.clone())))
+    fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
+        let shape = ParquetSpans { span: self.span, schema: schema.clone(), options: self.options.clone() };
+        Ok(Box::new(BucketWriter::open(shape, self.place(), bucket, writing)?))
     }
 
     fn finish(&self) -> Result<()> {
-        let staging = self.staging();
-        for name in disk::list(&staging)? {
-            disk::remove(&staging.join(name))?;
-        }
-        remove_dir(&staging)?;
-        disk::sync_dir(&self.dir)
-    }
-}
-
-fn remove_dir(dir: &Path) -> Result<()> {
-    match std::fs::remove_dir(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io(format!("cannot remove {}", dir.display()), e))
-        }
-        _ => Ok(()),
+        self.place().clear()
     }
 }
 

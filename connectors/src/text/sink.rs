@@ -1,16 +1,18 @@
 //! A sink of text: files that appear whole, or standard output.
 
-use dualgauge_engine::sink::Writing;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use dualgauge_engine::fs::{Fs, RealFs};
+use dualgauge_engine::sink::{Delivery, Writing};
 use dualgauge_engine::{Duration, Durations, Error, Result, Sink, SinkWriter};
 
 use super::Format;
-use super::layout::Layout;
-use super::spans::SpanWriter;
+use super::layout::Naming;
+use super::spans::TextSpans;
 use super::stdout::StdoutWriter;
+use crate::staging::{BucketWriter, Place, files};
 
 /// Text output: what [`csv::write`](crate::csv::write) and [`json::write`](crate::json::write) make.
 ///
@@ -22,7 +24,8 @@ use super::stdout::StdoutWriter;
 ///
 /// Files are written aside, in a directory `.staging` beside them, and linked to their names when they are whole: a
 /// reader never sees half a file. Their rows are sorted by event time and then by their text, so the same rows are the
-/// same bytes. To finish a file, its text is held in memory once.
+/// same bytes, also when the job crashed and went on from a checkpoint. A job with checkpoints keeps its name beside the
+/// output, in the hidden file `.job`. To finish a file, its text is held in memory once.
 ///
 /// Times are written as RFC 3339 in UTC.
 #[derive(Clone, Debug)]
@@ -32,6 +35,7 @@ pub struct TextSink<F> {
     buckets: usize,
     span: Duration,
     overwrite: bool,
+    fs: Arc<dyn Fs>,
 }
 
 /// Where output goes, as the path says.
@@ -43,7 +47,7 @@ enum Target {
 
 impl<F: Format> TextSink<F> {
     pub(crate) fn new(format: F, path: impl Into<PathBuf>) -> TextSink<F> {
-        TextSink { format, path: path.into(), buckets: 1, span: 1.hours(), overwrite: false }
+        TextSink { format, path: path.into(), buckets: 1, span: 1.hours(), overwrite: false, fs: Arc::new(RealFs) }
     }
 
     /// Into how many files each span is dealt, by the hash of the rows; 1 by default. For directories only.
@@ -66,19 +70,43 @@ impl<F: Format> TextSink<F> {
         self
     }
 
+    /// The file system that files are written to; the machine's unless said otherwise.
+    pub fn on(mut self, fs: Arc<dyn Fs>) -> TextSink<F> {
+        self.fs = fs;
+        self
+    }
+
     fn target(&self) -> Target {
+        let is_dir = || self.fs.list(&self.path).is_ok();
         match self.path.extension() {
             _ if self.path == Path::new("-") => Target::Stdout,
-            Some(_) if !self.path.is_dir() && !self.path.to_string_lossy().ends_with('/') => Target::File,
+            Some(_) if !is_dir() && !self.path.to_string_lossy().ends_with('/') => Target::File,
             _ => Target::Directory,
         }
     }
 
-    fn layout(&self) -> Layout {
+    fn naming(&self) -> Naming {
         match self.target() {
             Target::Stdout => unreachable!("standard output has no files"),
-            Target::File => Layout::one_file(&self.path),
-            Target::Directory => Layout::per_span(&self.path, self.span, self.format.extensions()[0]),
+            Target::File => Naming::One(self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+            Target::Directory => Naming::Spans(self.span, self.format.extensions()[0]),
+        }
+    }
+
+    fn place(&self) -> Place {
+        match self.naming() {
+            Naming::One(name) => {
+                Place::one_file(self.fs.clone(), files::parent(&self.path).unwrap_or(Path::new(".")), &name)
+            }
+            Naming::Spans(..) => Place::directory(self.fs.clone(), &self.path),
+        }
+    }
+
+    /// The names of visible files that are there already.
+    fn found(&self, place: &Place) -> Result<Vec<String>> {
+        match self.naming() {
+            Naming::One(name) => Ok(if files::exists(&*self.fs, &self.path)? { vec![name] } else { Vec::new() }),
+            Naming::Spans(..) => place.output(),
         }
     }
 }
@@ -88,7 +116,7 @@ impl<F: Format> Sink for TextSink<F> {
         format!("{}:{}", self.format.scheme(), self.path.display())
     }
 
-    fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {
+    fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()> {
         self.format.check(schema)?;
         let refuse = |why: &str| Err(Error::usage(format!("sink {}: {why}", self.describe())));
         if self.buckets == 0 || !self.span.is_positive() {
@@ -101,42 +129,56 @@ impl<F: Format> Sink for TextSink<F> {
                 );
             }
             Target::Stdout => return Ok(()),
-            Target::Directory if self.path.is_file() => {
+            Target::Directory if self.fs.list(&self.path).is_err() && files::exists(&*self.fs, &self.path)? => {
                 return refuse("a directory is wanted here, and there is a file");
             }
             Target::File | Target::Directory => {}
         }
-        let layout = self.layout();
-        if !self.overwrite {
-            return match layout.found()?.first() {
-                Some(found) => refuse(&format!(
+        let place = self.place();
+        let found = self.found(&place)?;
+        let goes_on = place.goes_on(writing, &found).map_err(|error| error.at(self.describe()))?;
+        match found.first() {
+            Some(found) if !goes_on && !self.overwrite => {
+                return refuse(&format!(
                     "there is output already ({}); likely mistake: an earlier run wrote here (remove it, or set overwrite)",
-                    found.display()
-                )),
-                None => Ok(()),
-            };
+                    place.dir.join(found).display()
+                ));
+            }
+            _ => {}
         }
-        for found in layout.found()?.iter().filter(|found| layout.wrote(found)) {
-            fs::remove_file(found).map_err(|cause| Error::io(format!("cannot remove {}", found.display()), cause))?;
+        if !goes_on {
+            let ours = self.naming();
+            found
+                .iter()
+                .filter(|name| ours.is_ours(name))
+                .try_for_each(|name| files::remove(&*self.fs, &place.dir.join(name)))?;
         }
-        Ok(())
+        place.claim(writing)
+    }
+
+    fn delivery(&self) -> Delivery {
+        match self.target() {
+            Target::Stdout => Delivery::AtLeastOnce,
+            Target::File | Target::Directory => Delivery::Committed,
+        }
     }
 
     fn buckets(&self) -> usize {
         self.buckets
     }
 
-    fn open(&self, bucket: usize, schema: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
-        Ok(match self.target() {
-            Target::Stdout => Box::new(StdoutWriter::new(self.format.clone(), std::io::stdout(), schema.clone())),
-            _ => Box::new(SpanWriter::new(self.format.clone(), self.layout(), bucket, schema.clone())?),
-        })
+    fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
+        if let Target::Stdout = self.target() {
+            return Ok(Box::new(StdoutWriter::new(self.format.clone(), std::io::stdout(), schema.clone())));
+        }
+        let shape = TextSpans { format: self.format.clone(), naming: self.naming(), schema: schema.clone() };
+        Ok(Box::new(BucketWriter::open(shape, self.place(), bucket, writing)?))
     }
 
     fn finish(&self) -> Result<()> {
         match self.target() {
             Target::Stdout => Ok(()),
-            _ => self.layout().clean(),
+            _ => self.place().clear(),
         }
     }
 }

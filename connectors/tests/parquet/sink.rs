@@ -20,7 +20,9 @@ fn sink(dir: &Path) -> ParquetSink {
 
 fn opened(sink: &ParquetSink) -> Box<dyn SinkWriter> {
     sink.check(&schema(), &Writing::default()).unwrap();
-    sink.open(0, &schema(), &Writing::default()).unwrap()
+    let mut writer = sink.open(0, &schema(), &Writing::default()).unwrap();
+    writer.recover(&[]).unwrap();
+    writer
 }
 
 fn put(writer: &mut dyn SinkWriter, rows: &RecordBatch) {

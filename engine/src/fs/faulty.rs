@@ -196,6 +196,16 @@ impl Fs for FaultFs {
         Ok(())
     }
 
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.change_names(parent(dir), |disk| {
+            disk.is_dir(dir)?;
+            match disk.names.keys().any(|path| path.parent() == Some(dir)) {
+                true => Err(io::ErrorKind::DirectoryNotEmpty.into()),
+                false => Ok(vec![NameChange::Remove(dir.to_path_buf())]),
+            }
+        })
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut disk = self.disk();
         let fault = disk.step()?;
@@ -410,5 +420,16 @@ mod tests {
         assert_eq!(fs.link(Path::new("/a"), Path::new("/b")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert!(fs.rename(Path::new("/a"), Path::new("/b")).is_ok());
         assert_eq!(fs.list(Path::new("/")).unwrap(), ["b"]);
+    }
+
+    #[test]
+    fn only_an_empty_directory_is_removed() {
+        let fs = FaultFs::new();
+        fs.create_dirs(Path::new("/d")).unwrap();
+        fs.create(Path::new("/d/a")).unwrap();
+        assert_eq!(fs.remove_dir(Path::new("/d")).unwrap_err().kind(), io::ErrorKind::DirectoryNotEmpty);
+        fs.remove(Path::new("/d/a")).unwrap();
+        fs.remove_dir(Path::new("/d")).unwrap();
+        assert_eq!(fs.remove_dir(Path::new("/d")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

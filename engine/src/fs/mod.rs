@@ -45,6 +45,9 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// Creates a directory and those above it, where they are missing.
     fn create_dirs(&self, dir: &Path) -> io::Result<()>;
 
+    /// Removes a directory that is empty.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+
     /// Makes durable which names a directory holds.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 

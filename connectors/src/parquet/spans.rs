@@ -1,0 +1,135 @@
+//! Parquet as a shape of files: the rows of a span that is not finished, and how they become its file.
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use dualgauge_engine::{Duration, EventTime, Result};
+
+use super::direct::Direct;
+use super::order::{Rows, merge};
+use super::staged;
+use super::writer::{FileOptions, FileWriter};
+use crate::staging::{Making, Part, Shape, StagedFile, Whole};
+
+/// How many rows of a span memory holds before they are staged.
+const HELD_ROWS_MAX: usize = 1 << 16;
+
+/// The files of one Parquet output.
+pub(super) struct ParquetSpans {
+    pub(super) span: Duration,
+    pub(super) schema: SchemaRef,
+    pub(super) options: FileOptions,
+}
+
+/// The rows of a span that no part has.
+///
+/// Without checkpoints, rows that come in order stream into the file as it will be. With them they wait in memory for the
+/// next one, which moves them to a part. Stragglers are kept aside, and merged in at the end through the same settings; so
+/// every way gives the same bytes.
+#[derive(Default)]
+pub(super) struct Held {
+    direct: Option<Direct>,
+    /// In order.
+    rows: Vec<Rows>,
+    /// The last row that came in order.
+    last: Option<Rows>,
+    stragglers: Vec<Rows>,
+    /// How many runs of stragglers were staged.
+    runs: u64,
+}
+
+impl ParquetSpans {
+    fn span_of(&self, time: EventTime) -> EventTime {
+        time.floor_to(self.span, Duration::ZERO)
+    }
+}
+
+impl Shape for ParquetSpans {
+    type Rows = Rows;
+    type Held = Held;
+
+    fn is_over(&self, start: EventTime, watermark: EventTime) -> bool {
+        start + self.span <= watermark
+    }
+
+    fn name(&self, start: EventTime, bucket: usize, supplement: usize) -> String {
+        let stem = format!("{}-b{bucket}", file_time(start));
+        if supplement == 0 { format!("{stem}.parquet") } else { format!("{stem}.s{supplement}.parquet") }
+    }
+
+    fn deal(&self, times: &[EventTime], rows: &RecordBatch) -> Result<Vec<(EventTime, Rows)>> {
+        let rows = Rows { times: times.to_vec(), batch: rows.clone() }.sorted()?;
+        let (mut dealt, mut from) = (Vec::new(), 0);
+        while from < rows.len() {
+            let start = self.span_of(rows.times[from]);
+            let count = rows.times[from..].partition_point(|time| self.span_of(*time) == start);
+            dealt.push((start, rows.slice(from, from + count)));
+            from += count;
+        }
+        Ok(dealt)
+    }
+
+    fn hold(&self, held: &mut Held, rows: Rows, making: &mut Making<'_>) -> Result<bool> {
+        let behind = match &held.last {
+            Some(last) => rows.count_below(last, 0, false)?,
+            None => 0,
+        };
+        if behind > 0 {
+            held.stragglers.push(rows.slice(0, behind));
+        }
+        if behind < rows.len() {
+            let rows = rows.slice(behind, rows.len());
+            held.last = Some(rows.slice(rows.len() - 1, rows.len()));
+            match making.durable {
+                true => held.rows.push(rows),
+                false => {
+                    let direct = match &mut held.direct {
+                        Some(direct) => direct,
+                        none => none.insert(Direct::create(making, &self.schema, &self.options)?),
+                    };
+                    direct.write(&rows)?;
+                }
+            }
+        }
+        Ok(held.rows.iter().chain(&held.stragglers).map(Rows::len).sum::<usize>() >= HELD_ROWS_MAX)
+    }
+
+    fn stage(&self, held: &mut Held) -> Result<Vec<Vec<u8>>> {
+        let mut contents = Vec::new();
+        if !held.rows.is_empty() {
+            contents.push(staged::encode(0, &Rows::sorted_together(&std::mem::take(&mut held.rows))?)?);
+        }
+        if !held.stragglers.is_empty() {
+            held.runs += 1;
+            contents.push(staged::encode(held.runs, &Rows::sorted_together(&std::mem::take(&mut held.stragglers))?)?);
+        }
+        Ok(contents)
+    }
+
+    fn finish(&self, held: Held, parts: &[Part], making: &mut Making<'_>) -> Result<Whole> {
+        let (mut runs, mut spent) = (Vec::new(), Vec::new());
+        if let Some(direct) = held.direct {
+            if held.stragglers.is_empty() && parts.is_empty() {
+                return direct.finish();
+            }
+            runs.push(direct.read(making.aside, &mut spent)?);
+        }
+        for part in parts {
+            runs.extend(staged::runs(part.frames(making.aside)?)?);
+        }
+        for rows in [held.rows, held.stragglers].iter().filter(|rows| !rows.is_empty()) {
+            let rows = Rows::sorted_together(rows)?;
+            runs.push(Box::new(std::iter::once(Ok(rows))));
+        }
+        let staged = making.aside.name(&format!("{}.ready", making.what));
+        let mut writer = FileWriter::new(StagedFile::create(making.aside, &staged)?, &self.schema, &self.options)?;
+        merge(runs, |batch| writer.write(batch)).map_err(|error| error.at(making.aside.path(&staged).display()))?;
+        Ok(Whole { blake3: writer.finish()?.finish()?, staged, spent })
+    }
+}
+
+/// A time as part of a file name: `20260101T120000Z`.
+fn file_time(time: EventTime) -> String {
+    let text = time.to_string();
+    let sign = if text.starts_with('-') { "n" } else { "" };
+    format!("{sign}{}", text.replace(['-', ':'], ""))
+}

@@ -1,0 +1,141 @@
+//! The directory in which one bucket stages: names that are given once, and what becomes of orphans.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dualgauge_engine::fs::{Fs, FsFile};
+use dualgauge_engine::sink::Writing;
+use dualgauge_engine::{Error, Result};
+
+use super::files::{self, create_dirs_durably, on};
+
+/// The staging directory of one bucket in one generation.
+///
+/// A staged name is given once: `b0.g3.17.WHAT` is the 17th that bucket 0 gave in generation 3 of the job.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    pub(crate) fs: Arc<dyn Fs>,
+    dir: PathBuf,
+    bucket: usize,
+    generation: u64,
+    given: u64,
+    /// Whether a name was created that may not be durable.
+    unsynced: bool,
+}
+
+impl Aside {
+    /// Opens the directory of the job below `root`, which lies in the output directory; both are created if missing.
+    pub(crate) fn open(fs: Arc<dyn Fs>, root: &Path, bucket: usize, writing: &Writing) -> Result<Aside> {
+        let dir = dir_of(root, writing.job.as_deref());
+        create_dirs_durably(&*fs, &dir)?;
+        // They may be there and not durable, when the process that made them was killed.
+        for above in root.ancestors().take(3) {
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            match fs.sync_dir(above) {
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+                synced => on(above, synced)?,
+            }
+        }
+        Ok(Aside { fs, dir, bucket, generation: writing.generation, given: 0, unsynced: false })
+    }
+
+    /// A name that nobody has.
+    pub(crate) fn name(&mut self, what: &str) -> String {
+        self.given += 1;
+        format!("b{}.g{}.{}.{what}", self.bucket, self.generation, self.given)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    pub(crate) fn create(&mut self, name: &str) -> Result<Box<dyn FsFile>> {
+        let path = self.path(name);
+        self.unsynced = true;
+        self.fs.create(&path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Error::environment(format!(
+                "{} is there already. Does another job write to this directory?",
+                path.display()
+            )),
+            _ => Error::io(format!("cannot create {}", path.display()), error),
+        })
+    }
+
+    /// Makes the staged names durable.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        if self.unsynced {
+            on(&self.dir, self.fs.sync_dir(&self.dir))?;
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        files::remove(&*self.fs, &self.path(name))
+    }
+
+    /// Removes what this bucket has staged in earlier generations, and what bears the number of this one and is not its
+    /// own, but for the names that are `kept`. What a younger generation has staged stays.
+    pub(crate) fn remove_orphans(&self, kept: &BTreeSet<String>) -> Result<()> {
+        let orphan = |name: &String| {
+            let theirs = bucket_and_generation(name);
+            theirs.is_some_and(|(bucket, generation)| bucket == self.bucket && generation <= self.generation)
+                && !kept.contains(name)
+        };
+        files::list(&*self.fs, &self.dir)?.iter().filter(|name| orphan(name)).try_for_each(|name| self.remove(name))
+    }
+}
+
+/// The directory of a job below the root of all staging; the root itself for one without checkpoints.
+pub(super) fn dir_of(root: &Path, job: Option<&str>) -> PathBuf {
+    // A name may hold what a file name must not; `=` and digits stand for that.
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let text = |c: char| if plain(c) { c.to_string() } else { format!("={:x}=", c as u32) };
+    job.map_or_else(
+        || root.to_path_buf(),
+        |job| root.join(format!("job-{}", job.chars().map(text).collect::<String>())),
+    )
+}
+
+fn bucket_and_generation(name: &str) -> Option<(usize, u64)> {
+    let mut parts = name.split('.');
+    let bucket = parts.next()?.strip_prefix('b')?.parse().ok()?;
+    Some((bucket, parts.next()?.strip_prefix('g')?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use dualgauge_engine::fs::FaultFs;
+
+    use super::*;
+
+    #[test]
+    fn orphans_of_the_bucket_go_and_what_is_kept_or_younger_or_of_another_bucket_stays() {
+        let fs: Arc<dyn Fs> = Arc::new(FaultFs::new());
+        let writing = |generation| Writing { job: Some("a/b".to_string()), generation, resumes: true };
+        let aside = |bucket, generation| {
+            Aside::open(fs.clone(), Path::new("/out/.staging"), bucket, &writing(generation)).unwrap()
+        };
+        let mut names = Vec::new();
+        for (bucket, generation) in [(0, 1), (0, 2), (0, 3), (1, 1)] {
+            let mut aside = aside(bucket, generation);
+            for _ in 0..2 {
+                names.push(aside.name("x.part"));
+                aside.create(&names[names.len() - 1]).unwrap();
+            }
+        }
+        aside(0, 2).remove_orphans(&BTreeSet::from([names[0].clone()])).unwrap();
+        let left = fs.list(Path::new("/out/.staging/job-a=2f=b")).unwrap();
+        assert_eq!(left, ["b0.g1.1.x.part", "b0.g3.1.x.part", "b0.g3.2.x.part", "b1.g1.1.x.part", "b1.g1.2.x.part"]);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_refused() {
+        let fs: Arc<dyn Fs> = Arc::new(FaultFs::new());
+        let open = || Aside::open(fs.clone(), Path::new("/out/.staging"), 0, &Writing::default()).unwrap();
+        open().create("b0.g0.1.x").unwrap();
+        assert!(open().create("b0.g0.1.x").unwrap_err().to_string().contains("another job"));
+    }
+}

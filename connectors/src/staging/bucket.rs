@@ -1,0 +1,233 @@
+//! One bucket of a file sink: its open spans, and the two steps by which a finished one becomes visible.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+
+use arrow_array::RecordBatch;
+use dualgauge_engine::sink::{Prepared, Writing};
+use dualgauge_engine::{Epoch, Error, EventTime, Result, SinkWriter};
+
+use super::files::{self, on};
+use super::manifest::{Manifest, Publish};
+use super::{Aside, Part, Place, Whole};
+
+/// What tells the files of one format from those of another: how rows are dealt to spans, held, staged and written.
+pub(crate) trait Shape {
+    /// Rows of one span.
+    type Rows;
+    /// What an open span holds besides its parts.
+    type Held: Default;
+
+    /// Whether no row of the span can come any more.
+    fn is_over(&self, start: EventTime, watermark: EventTime) -> bool;
+
+    /// The visible name of a span's file; `supplement` counts those for rows that came after it was published.
+    fn name(&self, start: EventTime, bucket: usize, supplement: usize) -> String;
+
+    /// The rows by the start of their span.
+    fn deal(&self, times: &[EventTime], rows: &RecordBatch) -> Result<Vec<(EventTime, Self::Rows)>>;
+
+    /// Takes rows of a span; whether memory now holds so many that they are better staged.
+    fn hold(&self, held: &mut Self::Held, rows: Self::Rows, making: &mut Making<'_>) -> Result<bool>;
+
+    /// Takes out what memory holds, as contents of frames.
+    fn stage(&self, held: &mut Self::Held) -> Result<Vec<Vec<u8>>>;
+
+    /// Makes a file of the parts and of what is held. The same rows give the same bytes, however they are divided.
+    fn finish(&self, held: Self::Held, parts: &[Part], making: &mut Making<'_>) -> Result<Whole>;
+}
+
+/// Where a [`Shape`] makes its files, and for what.
+pub(crate) struct Making<'a> {
+    pub(crate) aside: &'a mut Aside,
+    /// What staged names say of the span.
+    pub(crate) what: &'a str,
+    /// Whether the job has checkpoints: then what is held stands in memory and in parts, and nowhere else.
+    pub(crate) durable: bool,
+}
+
+/// Writes the files of one bucket.
+pub(crate) struct BucketWriter<S: Shape> {
+    shape: S,
+    place: Place,
+    aside: Aside,
+    bucket: usize,
+    durable: bool,
+    /// By the start of the span.
+    open: BTreeMap<EventTime, OpenSpan<S::Held>>,
+    /// The visible names that this writer gave and that may not be in the directory yet.
+    given: BTreeSet<String>,
+}
+
+/// A span that may still get rows.
+struct OpenSpan<H> {
+    held: H,
+    /// What earlier generations staged.
+    taken_up: Vec<Part>,
+    own: Option<Part>,
+}
+
+impl<S: Shape> BucketWriter<S> {
+    /// Opens the bucket in its place.
+    pub(crate) fn open(shape: S, place: Place, bucket: usize, writing: &Writing) -> Result<BucketWriter<S>> {
+        let aside = Aside::open(place.fs.clone(), &place.staging, bucket, writing)?;
+        let (open, given) = (BTreeMap::new(), BTreeSet::new());
+        Ok(BucketWriter { shape, place, aside, bucket, durable: writing.job.is_some(), open, given })
+    }
+
+    fn hold(&mut self, start: EventTime, rows: S::Rows) -> Result<()> {
+        let what = self.shape.name(start, self.bucket, 0);
+        let span = self.open.entry(start).or_insert_with(|| OpenSpan::of(Vec::new()));
+        let mut making = Making { aside: &mut self.aside, what: &what, durable: self.durable };
+        match self.shape.hold(&mut span.held, rows, &mut making)? {
+            true => span.stage(&self.shape, &mut self.aside, &what),
+            false => Ok(()),
+        }
+    }
+
+    /// Makes the file of a span that is over.
+    fn close(&mut self, start: EventTime, span: OpenSpan<S::Held>) -> Result<Publish> {
+        let name = self.free_name(start)?;
+        let parts: Vec<Part> = span.taken_up.into_iter().chain(span.own).collect();
+        let mut making = Making { aside: &mut self.aside, what: &name, durable: self.durable };
+        let mut whole = self.shape.finish(span.held, &parts, &mut making)?;
+        whole.spent.extend(parts.into_iter().map(|part| part.name));
+        Ok(Publish { name, whole })
+    }
+
+    /// A visible name for the span that nobody has: the plain one, or that of the next supplement.
+    fn free_name(&mut self, start: EventTime) -> Result<String> {
+        for supplement in 0.. {
+            let name = self.shape.name(start, self.bucket, supplement);
+            if !self.given.contains(&name) && !files::exists(&*self.place.fs, &self.place.dir.join(&name))? {
+                self.given.insert(name.clone());
+                return Ok(name);
+            }
+        }
+        unreachable!("numbers do not end")
+    }
+
+    /// Makes files visible, unless they are already; removes what they were made from only when that is durable.
+    fn publish(&mut self, files: &[Publish]) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        files.iter().try_for_each(|file| self.link(file))?;
+        on(&self.place.dir, self.place.fs.sync_dir(&self.place.dir))?;
+        for Publish { name, whole } in files {
+            whole.spent.iter().chain([&whole.staged]).try_for_each(|spent| self.aside.remove(spent))?;
+            self.given.remove(name);
+        }
+        Ok(())
+    }
+
+    fn link(&self, file: &Publish) -> Result<()> {
+        let (staged, visible) = (self.aside.path(&file.whole.staged), self.place.dir.join(&file.name));
+        match self.place.fs.link(&staged, &visible) {
+            Ok(()) => return Ok(()),
+            // Published before, by this generation or another.
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
+            Err(error) => {
+                return Err(Error::io(format!("cannot publish {} as {}", staged.display(), visible.display()), error));
+            }
+        }
+        match files::hash(&*self.place.fs, &visible)? {
+            Some(hash) if hash == file.whole.blake3 => Ok(()),
+            Some(_) => Err(Error::environment(format!(
+                "{} is another file than the one to be published. Does another job write to this directory?",
+                visible.display()
+            ))),
+            None => Err(Error::environment(format!(
+                "{} was prepared and is gone. Was the directory cleaned while the job was down?",
+                staged.display()
+            ))),
+        }
+    }
+
+    /// Refuses a staged file that is no longer what was prepared; one that is gone may have been published.
+    fn check_staged(&self, whole: &Whole) -> Result<()> {
+        let path = self.aside.path(&whole.staged);
+        match files::hash(&*self.place.fs, &path)? {
+            Some(hash) if hash != whole.blake3 => {
+                Err(Error::data(format!("{} is not what was prepared: it is damaged", path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<S: Shape> Drop for BucketWriter<S> {
+    /// A job without checkpoints goes on nowhere, so it leaves nothing behind that it can help.
+    fn drop(&mut self) {
+        if !self.durable {
+            let _ = self.aside.remove_orphans(&BTreeSet::new());
+        }
+    }
+}
+
+impl<H: Default> OpenSpan<H> {
+    fn of(taken_up: Vec<Part>) -> OpenSpan<H> {
+        OpenSpan { held: H::default(), taken_up, own: None }
+    }
+
+    /// Moves what memory holds into the span's part.
+    fn stage<S: Shape<Held = H>>(&mut self, shape: &S, aside: &mut Aside, what: &str) -> Result<()> {
+        for content in shape.stage(&mut self.held)? {
+            let part = match &mut self.own {
+                Some(part) => part,
+                none => none.insert(Part::create(aside, what)?),
+            };
+            part.append(aside, &content)?;
+        }
+        Ok(())
+    }
+}
+
+impl<S: Shape> SinkWriter for BucketWriter<S> {
+    fn write(&mut self, times: &[EventTime], rows: &RecordBatch) -> Result<()> {
+        assert_eq!(times.len(), rows.num_rows(), "every row has an event time");
+        self.shape.deal(times, rows)?.into_iter().try_for_each(|(start, rows)| self.hold(start, rows))
+    }
+
+    fn prepare(&mut self, _: Epoch, watermark: EventTime) -> Result<Vec<u8>> {
+        let mut manifest = Manifest::default();
+        let over: Vec<_> = self.open.keys().copied().filter(|start| self.shape.is_over(*start, watermark)).collect();
+        for start in over {
+            let span = self.open.remove(&start).expect("a span that is open");
+            manifest.publish.push(self.close(start, span)?);
+        }
+        if self.durable {
+            for (start, span) in &mut self.open {
+                let what = self.shape.name(*start, self.bucket, 0);
+                span.stage(&self.shape, &mut self.aside, &what)?;
+                if let Some(part) = &mut span.own {
+                    part.sync(&self.aside)?;
+                }
+                let parts = span.taken_up.iter().chain(&span.own).cloned().collect();
+                manifest.open.push((start.as_micros(), parts));
+            }
+        }
+        self.aside.sync()?;
+        Ok(manifest.encode())
+    }
+
+    fn commit(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
+        self.publish(&Manifest::decode(epoch, prepared)?.publish)
+    }
+
+    fn recover(&mut self, prepared: &[Prepared]) -> Result<()> {
+        let mut kept = BTreeSet::new();
+        for one in prepared {
+            let manifest = Manifest::decode(one.epoch, &one.bytes)?;
+            manifest.publish.iter().try_for_each(|file| self.check_staged(&file.whole))?;
+            self.publish(&manifest.publish)?;
+            kept = manifest.open.iter().flat_map(|(_, parts)| parts).map(|part| part.name.clone()).collect();
+            let spans = manifest.open.into_iter();
+            self.open = spans.map(|(start, parts)| (EventTime::from_micros(start), OpenSpan::of(parts))).collect();
+        }
+        for part in self.open.values().flat_map(|span| &span.taken_up) {
+            part.frames(&self.aside)?;
+        }
+        self.aside.remove_orphans(&kept)
+    }
+}

@@ -1,0 +1,61 @@
+//! One staged file that is being written, and its hash.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use dualgauge_engine::Result;
+use dualgauge_engine::fs::FsFile;
+
+use super::Aside;
+use super::files::on;
+
+/// How many bytes are appended at once.
+const PIECE_BYTES: usize = 1 << 18;
+
+/// A staged file, written once from its front to its end.
+#[derive(Debug)]
+pub(crate) struct StagedFile {
+    file: Box<dyn FsFile>,
+    path: PathBuf,
+    buffer: Vec<u8>,
+    hasher: blake3::Hasher,
+}
+
+impl StagedFile {
+    /// Creates the file of this name.
+    pub(crate) fn create(aside: &mut Aside, name: &str) -> Result<StagedFile> {
+        let (file, path) = (aside.create(name)?, aside.path(name));
+        Ok(StagedFile { file, path, buffer: Vec::new(), hasher: blake3::Hasher::new() })
+    }
+
+    /// Hands to the file system what it does not have yet.
+    fn pass_on(&mut self) -> io::Result<()> {
+        self.hasher.update(&self.buffer);
+        self.file.append(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Makes the file durable, and gives its hash back.
+    pub(crate) fn finish(mut self) -> Result<String> {
+        let passed_on = self.pass_on();
+        on(&self.path, passed_on)?;
+        on(&self.path, self.file.sync())?;
+        Ok(self.hasher.finalize().to_hex().to_string())
+    }
+}
+
+impl Write for StagedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PIECE_BYTES {
+            self.pass_on()?;
+        }
+        Ok(bytes.len())
+    }
+
+    /// Does nothing: many small appends are what the buffer is there to avoid.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! What a manifest keeps of one bucket: the parts of open spans, and the files that wait for their commit.
+
+use dualgauge_engine::{Epoch, Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::Part;
+
+/// The first byte of what `prepare` returns; JSON follows.
+const FORMAT: u8 = 1;
+
+/// What one `prepare` made durable.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    /// The parts of the spans that were open, by their start in microseconds.
+    pub(super) open: Vec<(i64, Vec<Part>)>,
+    /// The files to be linked.
+    pub(super) publish: Vec<Publish>,
+}
+
+/// A finished file and the name that it is to have.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Publish {
+    pub(super) name: String,
+    pub(super) whole: Whole,
+}
+
+/// A staged file that is whole and durable.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Whole {
+    /// Its staged name.
+    pub(crate) staged: String,
+    /// The hash of its content, by which a second commit recognises what the first one published.
+    pub(crate) blake3: String,
+    /// The staged names of what it was made from, and is no longer needed once it is published.
+    pub(crate) spent: Vec<String>,
+}
+
+impl Manifest {
+    /// The bytes for the engine's manifest; none where there is nothing to keep.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        if *self == Manifest::default() {
+            return Vec::new();
+        }
+        let mut bytes = vec![FORMAT];
+        serde_json::to_writer(&mut bytes, self).expect("names and numbers become JSON");
+        bytes
+    }
+
+    /// What was prepared, from its bytes.
+    pub(super) fn decode(epoch: Epoch, bytes: &[u8]) -> Result<Manifest> {
+        match bytes.split_first() {
+            None => Ok(Manifest::default()),
+            Some((&FORMAT, json)) => serde_json::from_slice(json)
+                .map_err(|error| Error::data(format!("what epoch {epoch} prepared cannot be read")).caused_by(error)),
+            Some((format, _)) => Err(Error::data(format!(
+                "what epoch {epoch} prepared has format {format}, and this build knows {FORMAT}. Was it written by a \
+                 newer version?"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Staged, durable, linked: how output becomes visible whole, once, and at its commit.
+//!
+//! ```text
+//! out/20260101T120000Z-b0.parquet                               visible: linked at its commit, never touched again
+//! out/.job                                                      whose output this is, where the job has checkpoints
+//! out/.staging/JOB/b0.g3.17.20260101T130000Z-b0.parquet.part    rows of an unfinished span: frames, added at the end
+//! out/.staging/JOB/b0.g3.18.20260101T120000Z-b0.parquet.ready   a finished file before its commit
+//! ```
+//!
+//! - **A file in an output directory is whole.** It is written and made durable under a staged name, and gets its visible
+//!   one by a link, which never replaces another file.
+//! - **A staged name is given once.** It carries the bucket, the generation (`g3`) and a number; so a generation never
+//!   writes to a file of another one, and an older one that wakes up harms nobody.
+//! - **Only a durable length counts.** What `prepare` returns names every part with a length and a checksum. The next
+//!   generation takes it up at that length, whatever was added after it.
+//! - **Removed is what nobody needs.** Parts go after the commit of the file that was made of them; orphans go when the
+//!   next generation recovers, which never touches what a younger one has staged.
+
+mod aside;
+mod bucket;
+mod file;
+pub(crate) mod files;
+mod manifest;
+mod owner;
+mod part;
+
+pub(crate) use aside::Aside;
+pub(crate) use bucket::{BucketWriter, Making, Shape};
+pub(crate) use file::StagedFile;
+pub(crate) use manifest::Whole;
+pub(crate) use owner::Place;
+pub(crate) use part::{Frame, Part};

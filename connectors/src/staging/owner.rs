@@ -1,0 +1,123 @@
+//! Whose an output directory is: a job with checkpoints writes its name there, and finds it again.
+//!
+//! The name stands in a hidden file beside the output, `.job`: a line that says what it is, and the job.
+//!
+//! - **Output has one owner.** A job that goes on finds its own name, or is refused; one that starts finds no output.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dualgauge_engine::fs::Fs;
+use dualgauge_engine::sink::Writing;
+use dualgauge_engine::{Error, Result};
+
+use super::aside::dir_of;
+use super::files::{self, create_dirs_durably, on};
+
+/// The first line of the file that names the job.
+const HEAD: &str = "# The output here belongs to this job of dualgauge, which goes on from its checkpoint:\n";
+
+/// Where a sink writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) fs: Arc<dyn Fs>,
+    /// Where finished files appear.
+    pub(crate) dir: PathBuf,
+    /// Where they are made.
+    pub(crate) staging: PathBuf,
+    /// The file that names the job.
+    pub(crate) owner: PathBuf,
+}
+
+impl Place {
+    /// A whole directory.
+    pub(crate) fn directory(fs: Arc<dyn Fs>, dir: &Path) -> Place {
+        Place { fs, dir: dir.to_path_buf(), staging: dir.join(".staging"), owner: dir.join(".job") }
+    }
+
+    /// One file in a directory that holds others too.
+    pub(crate) fn one_file(fs: Arc<dyn Fs>, dir: &Path, name: &str) -> Place {
+        let hidden = |what: &str| dir.join(format!(".{name}.{what}"));
+        Place { fs, dir: dir.to_path_buf(), staging: hidden("staging"), owner: hidden("job") }
+    }
+
+    /// The names in the directory, but for those of this module.
+    pub(crate) fn output(&self) -> Result<Vec<String>> {
+        let mut names = files::list(&*self.fs, &self.dir)?;
+        names.retain(|name| ![&self.staging, &self.owner].iter().any(|ours| ours.ends_with(name)));
+        Ok(names)
+    }
+
+    /// Whether a job goes on here, so that the `output` is its own; a job that starts must see to it that there is none.
+    ///
+    /// # Errors
+    /// A job that goes on where another one has written, or nobody knows who.
+    pub(crate) fn goes_on(&self, writing: &Writing, output: &[String]) -> Result<bool> {
+        let Some(job) = writing.job.as_deref().filter(|_| writing.resumes) else { return Ok(false) };
+        let place = self.owner.display();
+        match (self.owner()?, output.first()) {
+            (Some(owner), _) if owner == job => Ok(true),
+            (Some(owner), _) => Err(Error::usage(format!(
+                "the output here is that of job {owner} ({place} says so), and this is job {job}; likely mistake: two \
+                 jobs write to one directory, or the checkpoint is not the one that belongs to it"
+            ))),
+            // A sink that the job did not have before.
+            (None, None) => Ok(true),
+            (None, Some(found)) => Err(Error::usage(format!(
+                "there is output ({found}) that job {job} cannot know to be its own: {place} is missing; likely \
+                 mistake: the directory is not the one that the job wrote to before"
+            ))),
+        }
+    }
+
+    /// Notes whose the directory is from now on. It holds no output, or that of this job.
+    pub(crate) fn claim(&self, writing: &Writing) -> Result<()> {
+        let fs = &*self.fs;
+        let owner = self.owner()?;
+        let Some(job) = &writing.job else {
+            return match owner {
+                Some(_) => files::remove(fs, &self.owner),
+                None => Ok(()),
+            };
+        };
+        if !writing.resumes {
+            self.remove_strangers(job)?;
+        }
+        create_dirs_durably(fs, &self.staging)?;
+        if owner.as_ref() != Some(job) {
+            let aside = self.staging.join("job.new");
+            files::remove(fs, &aside)?;
+            let mut file = on(&aside, fs.create(&aside))?;
+            on(&aside, file.append(format!("{HEAD}{job}\n").as_bytes()))?;
+            on(&aside, file.sync())?;
+            on(&self.owner, fs.rename(&aside, &self.owner))?;
+        }
+        on(&self.dir, fs.sync_dir(&self.dir))
+    }
+
+    /// Removes all that was staged; the output is whole.
+    pub(crate) fn clear(&self) -> Result<()> {
+        files::remove_all(&*self.fs, &self.staging)?;
+        on(&self.dir, self.fs.sync_dir(&self.dir))
+    }
+
+    fn owner(&self) -> Result<Option<String>> {
+        let Some(bytes) = files::if_there(&self.owner, self.fs.read(&self.owner))? else { return Ok(None) };
+        let owner = String::from_utf8(bytes).ok();
+        let owner = owner.and_then(|text| Some(text.strip_prefix(HEAD)?.strip_suffix('\n')?.to_string()));
+        let unreadable = || Error::data(format!("{}: it does not name a job; is it damaged?", self.owner.display()));
+        owner.ok_or_else(unreadable).map(Some)
+    }
+
+    /// Removes what other jobs have staged here: their output is gone.
+    fn remove_strangers(&self, job: &str) -> Result<()> {
+        let own = dir_of(&self.staging, Some(job));
+        for name in files::list(&*self.fs, &self.staging)? {
+            let path = self.staging.join(name);
+            if path != own && self.fs.list(&path).is_ok() {
+                files::remove_all(&*self.fs, &path)?;
+            }
+        }
+        Ok(())
+    }
+}
