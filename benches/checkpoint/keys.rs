@@ -1,23 +1,26 @@
 //! Five million keys of live state, of which one in a hundred changes between two checkpoints.
 //!
 //! The source makes its events, so that nothing but the state is worked on: first each key once, then fifty thousand keys
-//! again and again, others each half second.
+//! again and again, others each second or so.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use dualgauge::__private::RecordBatch;
-use dualgauge::checkpoint::LayerRef;
+use dualgauge::checkpoint::{ChainReader, Commit, GroupRange, LayerRef};
 use dualgauge::prelude::*;
 use dualgauge::{Listing, Next, Offset, Partition, PartitionReader, Result, Scan, Source, SourceBatch};
 
 use crate::graphs::Counted;
-use crate::{checkpoints, commits, fresh_dir, median};
+use crate::{checkpoints, commits, fresh_dir, median, store};
 
 const KEYS: u64 = 5_000_000;
 const CHANGING: u64 = KEYS / 100;
 /// How many events go to the same fifty thousand keys before others have their turn.
-const TURN: u64 = 4_000_000;
-const EVENTS: u64 = KEYS + 12 * TURN;
+const TURN: u64 = 20_000_000;
+/// By then every key is there, and was saved.
+const SETTLED: u64 = KEYS + 2 * TURN;
+const EVENTS: u64 = SETTLED + 8 * TURN;
 const ROUNDS: usize = 3;
 
 #[record]
@@ -89,37 +92,69 @@ fn counts(flow: &Flow) {
         .sink("touched");
 }
 
+/// Runs the job; how long the events of the middle took, when all keys are there and were saved once, and the whole.
+fn time(checkpointed: Option<&PathBuf>) -> (f64, f64) {
+    let mut job = Job::new(counts).source("touches", Touches { at: 0 }).sink("touched", Counted::default());
+    if let Some(dir) = checkpointed {
+        fresh_dir("checkpoint-keys");
+        job = job.checkpoints(checkpoints(dir).every(1.seconds()));
+    }
+    let start = Instant::now();
+    let running = job.start().expect("the job starts");
+    let rows = running.metrics().counter("touches", "rows");
+    let until = |count: u64| {
+        while rows.get() < count && !running.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        start.elapsed().as_secs_f64()
+    };
+    let middle = until(SETTLED);
+    let middle = until(EVENTS) - middle;
+    running.join().expect("the job runs");
+    (middle, start.elapsed().as_secs_f64())
+}
+
 pub fn run() {
     let dir = fresh_dir("checkpoint-keys");
-    let time = |with: bool| {
-        let touches = Touches { at: 0 };
-        let mut job = Job::new(counts).source("touches", touches).sink("touched", Counted::default());
-        if with {
-            fresh_dir("checkpoint-keys");
-            job = job.checkpoints(checkpoints(&dir).every(1.seconds()));
-        }
-        let start = Instant::now();
-        let outcome = job.run().expect("the job runs");
-        (start.elapsed().as_secs_f64(), outcome.metrics)
-    };
     let (mut without, mut with) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        without.push(time(false).0);
-        with.push(time(true).0);
-    }
-    let (without, with) = (median(without), median(with));
-    // The first layer holds every key; of the others each young one is what one checkpoint has stored.
-    let commits = commits(&dir);
-    let young = |layer: &&LayerRef| layer.saves == 1;
-    let mut sizes: Vec<(String, u64)> = Vec::new();
-    for layer in commits.iter().flat_map(|commit| &commit.chains).flat_map(|chain| &chain.layers).filter(young) {
-        if !sizes.iter().any(|(name, _)| *name == layer.name) {
-            sizes.push((layer.name.clone(), layer.size));
+    for round in 0..=ROUNDS {
+        let (a, b) = (time(None), time(Some(&dir)));
+        if round > 0 {
+            without.push(a);
+            with.push(b);
         }
     }
-    println!("{KEYS} keys of live state, {EVENTS} events, one worker, seconds");
-    println!("  without checkpoints          {without:>7.3}");
-    println!("  a checkpoint every second    {with:>7.3}  {} commits", commits.len());
-    println!("  cost                         {:>6.1} %  (limit 10 %)", (with / without - 1.0) * 100.0);
-    println!("  bytes of each save           {:?}", sizes.iter().map(|(_, size)| *size).collect::<Vec<_>>());
+    let medians = |times: &[(f64, f64)]| {
+        (median(times.iter().map(|time| time.0).collect()), median(times.iter().map(|time| time.1).collect()))
+    };
+    let (without, with) = (medians(&without), medians(&with));
+    // Of the commits that are kept, each layer that is a single save is what one checkpoint has stored; the last of them
+    // tells that all is gone.
+    let commits = commits(&dir);
+    let kept = commits.iter().rev().skip(1).take(2).flat_map(Commit::layers).filter(|layer| layer.saves == 1);
+    let sizes = kept.filter(|layer| layer.size < KEYS).map(|layer| (layer.size as f64, changed(&dir, layer) as f64));
+    let (stored, changed) = sizes.fold((0.0, 0.0), |sum, (stored, changed)| (sum.0 + stored, sum.1 + changed));
+    println!("{KEYS} keys of live state, of which {CHANGING} change at a time; {EVENTS} events, one worker, seconds");
+    println!("                               the middle    the whole");
+    println!("  without checkpoints          {:>7.3}       {:>7.3}", without.0, without.1);
+    println!("  a checkpoint every second    {:>7.3}       {:>7.3}   {} commits", with.0, with.1, commits.len());
+    let cost = |with: f64, without: f64| (with / without - 1.0) * 100.0;
+    println!(
+        "  cost                         {:>5.1} %       {:>5.1} %   (limit 10 % of the middle)",
+        cost(with.0, without.0),
+        cost(with.1, without.1)
+    );
+    println!("  a save in the middle stores {:.2} times the bytes that have changed (limit 3)", stored / changed);
+}
+
+/// The bytes of keys and values that a layer tells of.
+fn changed(dir: &PathBuf, layer: &LayerRef) -> usize {
+    let chain = ChainReader::open(store(dir), std::slice::from_ref(layer)).expect("a layer that is kept");
+    let mut bytes = 0;
+    let mut count = |_, key: &[u8], value: &[u8]| {
+        bytes += key.len() + value.len();
+        Ok(())
+    };
+    chain.entries("touches_per_key", "panes", GroupRange::new(0, 256), &mut count).expect("a layer that is whole");
+    bytes
 }

@@ -800,11 +800,10 @@ fn a_sink_publishes_an_epoch_once_however_often_and_by_whom_it_is_committed() {
         for (epoch, bytes) in (1..).zip(&prepared) {
             writer.commit(Epoch(epoch), bytes).unwrap();
             zombie.commit(Epoch(epoch), bytes).unwrap();
-            sink.open(0, &schema(), &Writing::default())
-                .unwrap()
-                .recover(&[Prepared { epoch: Epoch(epoch), bytes: bytes.to_vec() }])
-                .unwrap();
         }
+        let all = (1..).zip(&prepared).map(|(epoch, bytes)| Prepared { epoch: Epoch(epoch), bytes: bytes.to_vec() });
+        let writing = Writing { generation: 1, ..Writing::default() };
+        sink.open(0, &schema(), &writing).unwrap().recover(&all.collect::<Vec<_>>()).unwrap();
         let right = [10, 11, 12, 13, 20, 21, 22, 23, 30, 31, 32, 33];
         assert_eq!(read_all(&log).unwrap(), (right.to_vec(), false), "round {round}");
     }
@@ -822,9 +821,8 @@ fn a_sink_that_crashes_anywhere_publishes_what_the_manifest_names_once_and_nothi
     let script = |fs: &FaultFs, manifest: &mut Vec<(Epoch, Vec<u8>)>, from: i64| -> Result<()> {
         let sink = LogSink::new_on(Arc::new(fs.clone()), DIR, 1).seal(false);
         let mut writer = sink.open(0, &schema(), &Writing::default())?;
-        for (epoch, bytes) in manifest.iter() {
-            writer.recover(&[Prepared { epoch: *epoch, bytes: bytes.to_vec() }])?;
-        }
+        let prepared = manifest.iter().map(|(epoch, bytes)| Prepared { epoch: *epoch, bytes: bytes.clone() });
+        writer.recover(&prepared.collect::<Vec<_>>())?;
         for n in from..from + 3 {
             let epoch = Epoch(n as u64);
             writer.write(&[], &rows(n, 1))?;

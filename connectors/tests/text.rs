@@ -387,7 +387,9 @@ fn another_generation_takes_open_spans_up_where_the_commit_left_them() {
     let run = |crash: bool| {
         let directory = tempdir().unwrap();
         let sink = json::write(directory.path().join("out"));
-        let mut writer = sink.open(0, &schema(), &Writing::default()).unwrap();
+        let writing = |generation| Writing { job: Some("j".to_string()), generation, resumes: generation > 1 };
+        sink.check(&schema(), &writing(1)).unwrap();
+        let mut writer = sink.open(0, &schema(), &writing(1)).unwrap();
         write(&mut *writer, &[row(1, "a", 1), row(HOUR, "b", 2)]);
         let first = writer.prepare(Epoch(1), EventTime::from_micros(1)).unwrap();
         writer.commit(Epoch(1), &first).unwrap();
@@ -397,10 +399,10 @@ fn another_generation_takes_open_spans_up_where_the_commit_left_them() {
             // Rows after the last commit are lost with the generation, and come again.
             write(&mut *writer, &[row(HOUR + 1, "d", 4)]);
             writer.prepare(Epoch(3), EventTime::MAX).unwrap();
-            writer = sink.open(0, &schema(), &Writing::default()).unwrap();
-            writer.recover(&[Prepared { epoch: Epoch(1), bytes: first.to_vec() }]).unwrap();
-            writer.recover(&[Prepared { epoch: Epoch(2), bytes: second.to_vec() }]).unwrap();
-            writer.recover(&[Prepared { epoch: Epoch(2), bytes: second.to_vec() }]).unwrap();
+            sink.check(&schema(), &writing(2)).unwrap();
+            writer = sink.open(0, &schema(), &writing(2)).unwrap();
+            let prepared = |epoch, bytes: &[u8]| Prepared { epoch: Epoch(epoch), bytes: bytes.to_vec() };
+            writer.recover(&[prepared(1, &first), prepared(2, &second)]).unwrap();
         } else {
             writer.commit(Epoch(2), &second).unwrap();
         }

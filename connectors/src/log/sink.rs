@@ -92,12 +92,13 @@ impl Sink for LogSink {
         self.layout.partition_count() as usize
     }
 
-    fn open(&self, bucket: usize, schema: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
+    fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
         let log = self.log_or_new(schema)?;
         let partition = bucket as u32;
         let stage = log.partition_dir(partition)?.join("stage");
         create_dirs_durably(&*self.fs, &stage)?;
-        Ok(Box::new(LogSinkWriter { log, partition, stage, rows: Vec::new(), started: false, tags: Tags::default() }))
+        let generation = writing.generation;
+        Ok(Box::new(LogSinkWriter { log, partition, stage, generation, rows: Vec::new(), tags: Tags::default() }))
     }
 
     fn finish(&self) -> Result<()> {
@@ -117,9 +118,9 @@ struct LogSinkWriter {
     log: Log,
     partition: u32,
     stage: PathBuf,
+    /// The start of the job that writes; the names of what it stages begin with it.
+    generation: u64,
     rows: Vec<RecordBatch>,
-    /// Whether this writer has prepared anything; what was staged before and not recovered is nobody's.
-    started: bool,
     tags: Tags,
 }
 
@@ -153,10 +154,6 @@ impl SinkWriter for LogSinkWriter {
     }
 
     fn prepare(&mut self, epoch: Epoch, _: EventTime) -> Result<Vec<u8>> {
-        if !self.started {
-            self.remove_orphans()?;
-            self.started = true;
-        }
         let Some(first) = self.rows.first() else { return Ok(Vec::new()) };
         let bytes = concat_batches(&first.schema(), &self.rows).and_then(|rows| {
             let mut stream = StreamWriter::try_new(Vec::new(), &rows.schema())?;
@@ -165,7 +162,7 @@ impl SinkWriter for LogSinkWriter {
         });
         let bytes = bytes.map_err(|error| Error::data("the rows cannot be staged").caused_by(error))?;
         let tag = random_u64().max(1);
-        let file = format!("{:020}-{tag:016x}.arrows", epoch.0);
+        let file = format!("g{:010}-{:020}-{tag:016x}.arrows", self.generation, epoch.0);
         let path = self.stage.join(&file);
         if let Err(error) = self.stage_file(&path, &bytes) {
             let _ = self.log.fs.remove(&path);
@@ -186,7 +183,8 @@ impl SinkWriter for LogSinkWriter {
     }
 
     fn recover(&mut self, prepared: &[dualgauge_engine::Prepared]) -> Result<()> {
-        prepared.iter().try_for_each(|one| self.commit(one.epoch, &one.bytes))
+        prepared.iter().try_for_each(|one| self.commit(one.epoch, &one.bytes))?;
+        self.remove_orphans()
     }
 }
 
@@ -258,8 +256,13 @@ impl LogSinkWriter {
         Ok(())
     }
 
+    /// Removes what earlier generations have staged and no manifest names; what a younger one has staged stays.
     fn remove_orphans(&self) -> Result<()> {
+        let younger = format!("g{:010}-", self.generation + 1);
         for name in on(&self.stage, self.log.fs.list(&self.stage))? {
+            if name >= younger {
+                continue;
+            }
             let path = self.stage.join(name);
             on(&path, self.log.fs.remove(&path))?;
         }

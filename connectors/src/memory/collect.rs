@@ -16,7 +16,7 @@ use dualgauge_engine::{Epoch, Error, Event, EventTime, Record, Result, Sink, Sin
 ///
 /// ```
 /// use dualgauge_connectors::memory;
-/// use dualgauge_engine::{Epoch, EventTime, Record, Sink, record};
+/// use dualgauge_engine::{Epoch, EventTime, Record, Sink, Writing, record};
 ///
 /// #[record]
 /// struct Bid {

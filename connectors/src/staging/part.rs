@@ -144,7 +144,7 @@ fn damaged(path: &Path, position: u64) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use dualgauge_engine::fs::FaultFs;
+    use dualgauge_engine::fs::{FaultFs, Fs};
     use dualgauge_engine::sink::Writing;
 
     use super::*;
