@@ -4,15 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use dualgauge::connectors::hybrid::Hybrid;
 use dualgauge::connectors::log::LogSource;
+use dualgauge::flow::SourceOptions;
+use dualgauge::fs::{FaultFs, Fs};
 use dualgauge::nexmark::{self, FeedOptions, LiveFeed, Options, Table};
 use dualgauge::prelude::*;
+use dualgauge::testing::survive_on;
 use dualgauge::{Limits, Source};
 
 const EVENTS: u64 = 20_000;
 const RATE: u64 = 500;
+
+/// Runs with crashes, of each graph over each kind of source.
+const CRASHES: u64 = 3;
 
 #[record]
 struct Bid {
@@ -90,6 +97,17 @@ fn run(graph: fn(&Flow), source: impl Source + 'static, workers: usize, limits: 
     entries.map(|path| read(&path)).collect()
 }
 
+/// The same through crashes that `seed` draws, with output and checkpoints on one disk that loses power too.
+fn run_through_crashes(graph: fn(&Flow), source: &dyn Fn() -> Arc<dyn Source>, seed: u64) -> BTreeMap<String, Vec<u8>> {
+    let fs = FaultFs::new();
+    survive_on(&fs, seed, || {
+        let sink = parquet::write("/out").span(20.seconds()).buckets(2).on(Arc::new(fs.clone()));
+        Job::new(graph).source_with("bids", source(), SourceOptions::default()).sink("out", sink)
+    });
+    let names = fs.list(Path::new("/out")).unwrap().into_iter().filter(|name| !name.starts_with('.'));
+    names.map(|name| (name.clone(), fs.read(&Path::new("/out").join(name)).unwrap())).collect()
+}
+
 fn history(dir: &Path, file_rows: usize, row_group_rows: usize, disorder: Duration) {
     let options = Options { events: EVENTS, rate: RATE, tables: vec![Table::Bids], ..Options::new(dir) };
     nexmark::generate(&Options { file_rows, row_group_rows, disorder, ..options }).unwrap();
@@ -138,6 +156,15 @@ fn every_way_of_lying_and_reading_gives_the_same_bytes() {
         same("history, then live, three workers", run(graph, archived(), 3, small_epochs()));
         let cut = Hybrid::cut_at(seam, parquet::read(at("parts/bids")), log("three"));
         same("history before a time and live from it on", run(graph, cut, 2, small_epochs()));
+        let parts: &dyn Fn() -> Arc<dyn Source> = &|| Arc::new(parquet::read(at("parts/bids")));
+        let three: &dyn Fn() -> Arc<dyn Source> = &|| Arc::new(log("three"));
+        let hybrid: &dyn Fn() -> Arc<dyn Source> = &|| Arc::new(archived());
+        for (what, source) in [("history", parts), ("live", three), ("history, then live", hybrid)] {
+            for seed in 0..CRASHES {
+                let found = run_through_crashes(graph, source, seed);
+                same(&format!("{what}, through crashes of seed {seed}"), found);
+            }
+        }
     }
 }
 

@@ -221,6 +221,9 @@ impl Fs for Forgetful {
     fn create_dirs(&self, dir: &Path) -> io::Result<()> {
         self.fs.create_dirs(dir)
     }
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.fs.remove_dir(dir)
+    }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         if self.names { Ok(()) } else { self.fs.sync_dir(dir) }
     }
