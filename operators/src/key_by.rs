@@ -2,6 +2,8 @@
 
 use dualgauge_engine::{Data, Duration, Key, Stream};
 
+use crate::key_fn::ByRef;
+
 /// A stream and the function that finds the key of an event.
 ///
 /// Nothing moves yet: the step that follows deals events to the workers that own their keys.
@@ -17,7 +19,8 @@ pub trait KeyBy<'s, D: Data, L> {
     /// in: `D`; out: the same, keyed by `key(&D)`.
     ///
     /// Windows and keyed state follow. It remembers nothing, and nothing is late for it. The key is found anew wherever
-    /// it is needed, so it should be cheap: an integer rather than a string.
+    /// it is needed, so it should be cheap to make: an integer. A string or the like is better lent: see
+    /// [`KeyBy::key_by_ref`].
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -38,11 +41,38 @@ pub trait KeyBy<'s, D: Data, L> {
     /// );
     /// ```
     fn key_by<K: Key, F: Fn(&D) -> K + Clone + 'static>(self, key: F) -> KeyedStream<'s, D, L, F>;
+
+    /// in: `D`; out: the same, keyed by `key(&D)`, which lies in the event.
+    ///
+    /// The same as [`KeyBy::key_by`], but the key is copied only where it is new to a window or to a state, and not for
+    /// each event: for keys that are strings or hold some.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_operators::aggregate::count;
+    /// use dualgauge_operators::window::{InWindow, tumbling};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// check(
+    ///     "a:1@5 b:2@6 a:3@7",
+    ///     |items| {
+    ///         let windows = items.key_by_ref(|item| &item.key).window(tumbling(10.seconds()));
+    ///         windows.aggregate("count", count()).map(|pane| format!("{} {}", pane.key, pane.value))
+    ///     },
+    ///     "9.999999 a 2
+    ///      9.999999 b 1",
+    /// );
+    /// ```
+    fn key_by_ref<K: Key, F: Fn(&D) -> &K + Clone + 'static>(self, key: F) -> KeyedStream<'s, D, L, ByRef<F>>;
 }
 
 impl<'s, D: Data, L: 'static> KeyBy<'s, D, L> for Stream<'s, D, L> {
     fn key_by<K: Key, F: Fn(&D) -> K + Clone + 'static>(self, key: F) -> KeyedStream<'s, D, L, F> {
         KeyedStream { stream: self, key, lateness: Duration::ZERO, as_arrives: false }
+    }
+    fn key_by_ref<K: Key, F: Fn(&D) -> &K + Clone + 'static>(self, key: F) -> KeyedStream<'s, D, L, ByRef<F>> {
+        KeyedStream { stream: self, key: ByRef(key), lateness: Duration::ZERO, as_arrives: false }
     }
 }
 

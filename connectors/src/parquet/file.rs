@@ -5,10 +5,11 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Fields, Schema};
 use dualgauge_engine::{Error, Offset, Result};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::ChunkReader;
 
@@ -65,7 +66,7 @@ impl ParquetFile {
         check_struct(&footer).map_err(|e| e.at(format_args!("file {name}: footer")))?;
         let metadata = guarded(format_args!("file {name}: footer"), || {
             let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
-            ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
+            with_views(Arc::new(metadata))
         })?;
         let data_end = identity.len - TAIL_BYTES - footer.len() as u64;
         guarded(format_args!("file {name}: footer"), || Ok(check_layout(metadata.metadata(), data_end)))?
@@ -157,7 +158,7 @@ impl ParquetFile {
                     .with_page_index_policy(PageIndexPolicy::Optional);
                 reader.read_page_indexes(&file)?;
                 let metadata = reader.finish()?;
-                ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
+                with_views(Arc::new(metadata))
             })
             .ok()
         };
@@ -165,6 +166,17 @@ impl ParquetFile {
         *indexed = Arc::downgrade(&loaded);
         Some(loaded)
     }
+}
+
+/// How the columns are read: texts as views, which point into the pages instead of copying each value out of them.
+fn with_views(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
+    let plain = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new())?;
+    let fields = plain.schema().fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+        _ => field.clone(),
+    });
+    let schema = Schema::new_with_metadata(fields.collect::<Fields>(), plain.schema().metadata().clone());
+    ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(Arc::new(schema)))
 }
 
 /// The footer's bytes, once it is clear that they can be there.

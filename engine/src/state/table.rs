@@ -4,7 +4,6 @@ use std::hash::Hash;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 
 use super::{Changes, Fingerprint, Kept, kept};
 use crate::{Data, Key, KeyGroup, Result};
@@ -79,6 +78,12 @@ impl<K: Hash + Eq + Clone, V> Table<K, V> {
     /// The value of `key`, to be changed; `start` where it has none.
     #[inline]
     pub fn change(&mut self, key: K, start: impl FnOnce() -> V) -> &mut V {
+        self.change_ref(&key, start)
+    }
+
+    /// The same for a key that is only lent: it is copied where it is new.
+    #[inline]
+    pub fn change_ref(&mut self, key: &K, start: impl FnOnce() -> V) -> &mut V {
         &mut self.slot(key, start).value
     }
 
@@ -86,15 +91,10 @@ impl<K: Hash + Eq + Clone, V> Table<K, V> {
     ///
     /// Marks are the step's own, to find in one look-up what it has seen already. No save tells them.
     #[inline]
-    pub fn change_and_mark(&mut self, key: K, start: impl FnOnce() -> V, fresh: impl FnOnce(&K)) -> &mut V
-    where
-        K: Clone,
-    {
-        // The key is needed again only where it is fresh, which is found out after it was given away.
-        let again = key.clone();
+    pub fn change_and_mark(&mut self, key: &K, start: impl FnOnce() -> V, fresh: impl FnOnce()) -> &mut V {
         let slot = self.slot(key, start);
         if !std::mem::replace(&mut slot.marked, true) {
-            fresh(&again);
+            fresh();
         }
         &mut slot.value
     }
@@ -114,23 +114,13 @@ impl<K: Hash + Eq + Clone, V> Table<K, V> {
     }
 
     #[inline]
-    fn slot(&mut self, key: K, start: impl FnOnce() -> V) -> &mut Slot<V> {
-        let Some(since) = &mut self.since_save else {
-            return self.map.entry(key).or_insert_with(|| Slot::new(start(), false));
-        };
-        let slot = match self.map.entry(key) {
-            Entry::Occupied(found) => {
-                if !found.get().changed {
-                    since.changed.push(found.key().clone());
-                }
-                found.into_mut()
-            }
-            Entry::Vacant(free) => {
-                since.changed.push(free.key().clone());
-                free.insert(Slot::new(start(), true))
-            }
-        };
-        slot.changed = true;
+    fn slot(&mut self, key: &K, start: impl FnOnce() -> V) -> &mut Slot<V> {
+        let slot = self.map.entry_ref(key).or_insert_with(|| Slot::new(start(), false));
+        if let Some(since) = &mut self.since_save
+            && !std::mem::replace(&mut slot.changed, true)
+        {
+            since.changed.push(key.clone());
+        }
         slot
     }
 

@@ -7,6 +7,7 @@ use dualgauge_engine::{Data, Key, Stream};
 
 use super::process::{Context, Process, ordered};
 use crate::key_by::KeyedStream;
+use crate::key_fn::KeyFn;
 
 /// Adds [`Fold::fold`] to keyed streams.
 pub trait Fold<'s, K, D: Data> {
@@ -46,7 +47,7 @@ pub trait Fold<'s, K, D: Data> {
         D: Ord;
 }
 
-impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Fold<'s, K, D> for KeyedStream<'s, D, L, F> {
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Fold<'s, K, D> for KeyedStream<'s, D, L, F> {
     #[track_caller]
     fn fold<S: Data + Default, R: Data>(self, name: &str, each: impl Fn(&mut S, D) -> R + 'static) -> Stream<'s, R, D>
     where

@@ -8,10 +8,11 @@
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
 use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::{Parts, Queue, Table};
-use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
+use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, Stream};
 
 use super::timers::Timers;
 use crate::key_by::KeyedStream;
+use crate::key_fn::KeyFn;
 
 /// What is done with the events of a key.
 ///
@@ -119,9 +120,7 @@ pub trait ProcessWith<'s, K, D: Data> {
         D: Ord;
 }
 
-impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> ProcessWith<'s, K, D>
-    for KeyedStream<'s, D, L, F>
-{
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> ProcessWith<'s, K, D> for KeyedStream<'s, D, L, F> {
     #[track_caller]
     fn process<P: Process<K, D>>(self, name: &str, process: P) -> Stream<'s, P::Out, D>
     where
@@ -138,13 +137,13 @@ pub(super) fn ordered<'s, K: Key, D: Data + Ord, L: 'static, F, P: Process<K, D>
     process: P,
 ) -> Stream<'s, P::Out, D>
 where
-    F: Fn(&D) -> K + Clone + 'static,
+    F: KeyFn<D, Key = K>,
 {
     let KeyedStream { stream, key, lateness, as_arrives } = keyed;
     let late = stream.flow().counter(spec.label(), "late");
     let spec = if as_arrives { spec.timing_dependent() } else { spec };
     let step = KeyedProcess::new(process, key.clone(), lateness, as_arrives, late);
-    stream.step(spec, move |data| KeyGroup::of(&key(data)), step)
+    stream.step(spec, move |data| key.group(data), step)
 }
 
 /// How many timers may fire after the end of input, before it is clear that they never end.
@@ -162,7 +161,7 @@ pub(super) struct KeyedProcess<K, D, F, P: Process<K, D>> {
     timers: Timers<K>,
 }
 
-impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + Clone + 'static, P: Process<K, D>> KeyedProcess<K, D, F, P> {
+impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> KeyedProcess<K, D, F, P> {
     pub(super) fn new(process: P, key: F, lateness: Duration, as_arrives: bool, late: Counter) -> Self {
         let group = key.clone();
         KeyedProcess {
@@ -171,16 +170,16 @@ impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + Clone + 'static, P: Process<K, D>> 
             lateness,
             as_arrives,
             late,
-            waiting: Queue::new(move |data| KeyGroup::of(&group(data))),
+            waiting: Queue::new(move |data| group.group(data)),
             states: Table::new(),
             timers: Timers::new(),
         }
     }
 
     fn on_event(&mut self, event: Event<D>, out: &mut Emitter<P::Out>) {
-        let key = (self.key)(&event.data);
+        let key = self.key.key(&event.data);
         let process = &mut self.process;
-        let state = self.states.change(key.clone(), P::State::default);
+        let state = self.states.change_ref(&key, P::State::default);
         let mut context = Context { time: event.time, key: &key, out, timers: &mut self.timers, forget: false };
         process.on_event(&key, event.data, state, &mut context);
         if context.forget {
@@ -190,7 +189,7 @@ impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + Clone + 'static, P: Process<K, D>> 
 
     fn on_timer(&mut self, time: EventTime, key: K, out: &mut Emitter<P::Out>) {
         let process = &mut self.process;
-        let state = self.states.change(key.clone(), P::State::default);
+        let state = self.states.change_ref(&key, P::State::default);
         let mut context = Context { time, key: &key, out, timers: &mut self.timers, forget: false };
         process.on_timer(&key, state, &mut context);
         if context.forget {
@@ -199,7 +198,7 @@ impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + Clone + 'static, P: Process<K, D>> 
     }
 }
 
-impl<K: Key, D: Data + Ord, F: Fn(&D) -> K + Clone + 'static, P: Process<K, D>> Step for KeyedProcess<K, D, F, P> {
+impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> Step for KeyedProcess<K, D, F, P> {
     type In = D;
     type Out = P::Out;
     type Late = D;

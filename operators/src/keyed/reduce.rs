@@ -5,6 +5,7 @@ use dualgauge_engine::{Data, Key, Stream};
 
 use super::process::{Context, Process, ordered};
 use crate::key_by::KeyedStream;
+use crate::key_fn::KeyFn;
 
 /// Adds [`Reduce::reduce`] to keyed streams.
 pub trait Reduce<'s, K, D: Data> {
@@ -39,7 +40,7 @@ pub trait Reduce<'s, K, D: Data> {
         D: Ord;
 }
 
-impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Reduce<'s, K, D> for KeyedStream<'s, D, L, F> {
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Reduce<'s, K, D> for KeyedStream<'s, D, L, F> {
     #[track_caller]
     fn reduce(self, name: &str, combine: impl Fn(D, D) -> D + 'static) -> Stream<'s, D, D>
     where

@@ -13,6 +13,7 @@ use super::kind::Window;
 use super::panes::Panes;
 use super::windowed::{Pane, Windowed};
 use crate::aggregate::Aggregate;
+use crate::key_fn::KeyFn;
 
 /// Where a kind of window puts a record: in which pane, if it is not late.
 pub(super) trait Assign: Clone + 'static {
@@ -57,7 +58,7 @@ pub(super) fn aligned<'s, K: Key, D: Data, L: 'static, F, W, A, S, G>(
     fire: G,   // what becomes of the panes
 ) -> Stream<'s, Pane<K, A::Out>, D>
 where
-    F: Fn(&D) -> K + Clone + 'static,
+    F: KeyFn<D, Key = K>,
     A: Aggregate<D>,
     S: Assign,
     G: Fire<S::Place, K, A::Acc, A::Out> + Clone,
@@ -95,7 +96,7 @@ impl<F, S: Assign, A> Gather<F, S, A> {
         watermark: EventTime,
         out: &mut Outputs<O, D>,
     ) where
-        F: Fn(&D) -> K,
+        F: KeyFn<D, Key = K>,
         A: Aggregate<D>,
     {
         if !batch.all_on_time() {
@@ -128,12 +129,12 @@ impl<F, S: Assign, A> Gather<F, S, A> {
     #[inline]
     fn add<K: Key, D: Data>(&self, panes: &mut Panes<S::Place, K, A::Acc>, place: S::Place, run: &[Event<D>])
     where
-        F: Fn(&D) -> K,
+        F: KeyFn<D, Key = K>,
         A: Aggregate<D>,
     {
         let mut pane = panes.pane(place);
         for event in run {
-            let acc = pane.change((self.key)(&event.data), || self.aggregate.start());
+            let acc = self.key.with(&event.data, |key| pane.change(key, || self.aggregate.start()));
             self.aggregate.add(acc, event.time, &event.data);
         }
     }
@@ -183,7 +184,7 @@ struct Alone<K, D, F, S: Assign, A: Aggregate<D>, G> {
 
 impl<K: Key, D: Data, F, S: Assign, A: Aggregate<D>, G> Step for Alone<K, D, F, S, A, G>
 where
-    F: Fn(&D) -> K + 'static,
+    F: KeyFn<D, Key = K>,
     G: Fire<S::Place, K, A::Acc, A::Out>,
 {
     type In = D;
@@ -222,7 +223,7 @@ struct Combine<K, D, F, S: Assign, A: Aggregate<D>> {
     lag: Duration,
 }
 
-impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, S: Assign, A: Aggregate<D>> Combine<K, D, F, S, A> {
+impl<K: Key, D: Data, F: KeyFn<D, Key = K>, S: Assign, A: Aggregate<D>> Combine<K, D, F, S, A> {
     /// Hands on the panes that count for a window which ends by `end`.
     fn hand_on(&mut self, end: EventTime, out: &mut Outputs<Part<S::Place, K, A::Acc>, D>) {
         while let Some(place) = self.panes.first().filter(|place| self.gather.assign.first_end(*place) <= end) {
@@ -232,7 +233,7 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, S: Assign, A: Aggregate<D>> Comb
     }
 }
 
-impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, S: Assign, A: Aggregate<D>> Step for Combine<K, D, F, S, A> {
+impl<K: Key, D: Data, F: KeyFn<D, Key = K>, S: Assign, A: Aggregate<D>> Step for Combine<K, D, F, S, A> {
     type In = D;
     type Out = Part<S::Place, K, A::Acc>;
     type Late = D;
@@ -282,7 +283,7 @@ where
         for event in batch.events {
             let (place, key, part) = event.data;
             let mut pane = self.owned.panes.pane(place);
-            self.aggregate.merge(pane.change(key, || self.aggregate.start()), &part);
+            self.aggregate.merge(pane.change(&key, || self.aggregate.start()), &part);
         }
     }
 

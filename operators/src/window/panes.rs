@@ -138,11 +138,11 @@ impl<P: Place, K: Key, A> Panes<P, K, A> {
 impl<K: Key, A> OnePane<'_, K, A> {
     /// The accumulator of `key`, which is about to change.
     #[inline]
-    pub(super) fn change(&mut self, key: K, start: impl FnOnce() -> A) -> &mut A {
+    pub(super) fn change(&mut self, key: &K, start: impl FnOnce() -> A) -> &mut A {
         match &mut self.changed {
-            None => self.accs.change(key, start),
-            Some(changed) => self.accs.change_and_mark(key, start, |key| {
-                changed.change(key.clone(), || ());
+            None => self.accs.change_ref(key, start),
+            Some(changed) => self.accs.change_and_mark(key, start, || {
+                changed.change_ref(key, || ());
             }),
         }
     }

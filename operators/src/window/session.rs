@@ -10,14 +10,15 @@ use std::collections::BTreeSet;
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
 use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::{Parts, Table};
-use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
+use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, Stream};
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Session, Window};
 use super::windowed::{Pane, Windowed};
 use crate::aggregate::Aggregate;
+use crate::key_fn::KeyFn;
 
-impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed<'s, K, D, L, F, Session> {
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L, F, Session> {
     /// Aggregates each session of each key, under the step's durable name.
     ///
     /// ```
@@ -52,7 +53,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed
         let (gap, lateness) = (self.window.gap, self.lateness);
         let group = {
             let key = key.clone();
-            move |data: &D| KeyGroup::of(&key(data))
+            move |data: &D| key.group(data)
         };
         let sessions = Sessions { gap, lateness, key, aggregate, late, open: Table::new(), ends: BTreeSet::new() };
         stream.step(spec, group, sessions)
@@ -84,11 +85,10 @@ fn first_end<A>(sessions: &[Open<A>], gap: Duration) -> Option<EventTime> {
     sessions.first().map(|session| session.last + gap) // they do not overlap
 }
 
-impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, A: Aggregate<D>> Sessions<K, D, F, A> {
+impl<K: Key, D: Data, F: KeyFn<D, Key = K>, A: Aggregate<D>> Sessions<K, D, F, A> {
     fn add(&mut self, event: Event<D>) {
         let (gap, time) = (self.gap, event.time);
-        let key = (self.key)(&event.data);
-        let sessions = self.open.change(key, Vec::new);
+        let sessions = self.key.with(&event.data, |key| self.open.change_ref(key, Vec::new));
         // By distances, not by `last + gap`: at the ends of time a sum saturates, and a distance of zero stays zero.
         let touches = |session: &Open<A::Acc>| session.first - time < gap && time - session.last < gap;
         let Some(at) = sessions.iter().position(touches) else {
@@ -97,7 +97,7 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, A: Aggregate<D>> Sessions<K, D, 
             let at = sessions.partition_point(|session| session.first < time);
             sessions.insert(at, Open { first: time, last: time, acc });
             if at == 0 {
-                self.ends.insert((time + gap, (self.key)(&event.data)));
+                self.ends.insert((time + gap, self.key.key(&event.data)));
             }
             return;
         };
@@ -120,7 +120,7 @@ impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, A: Aggregate<D>> Sessions<K, D, 
     }
 }
 
-impl<K: Key, D: Data, F: Fn(&D) -> K + 'static, A: Aggregate<D>> Step for Sessions<K, D, F, A> {
+impl<K: Key, D: Data, F: KeyFn<D, Key = K>, A: Aggregate<D>> Step for Sessions<K, D, F, A> {
     type In = D;
     type Out = Pane<K, A::Out>;
     type Late = D;

@@ -25,8 +25,9 @@ use super::panes::Panes;
 use super::slices::Slices;
 use super::windowed::{Pane, Windowed};
 use crate::aggregate::Aggregate;
+use crate::key_fn::KeyFn;
 
-impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed<'s, K, D, L, F, Sliding> {
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L, F, Sliding> {
     /// Aggregates each key in each window, under the step's durable name.
     ///
     /// A result's event time is its window's last instant. Windows without events have no result.

@@ -13,8 +13,9 @@ use super::kind::{Tumbling, Whole, Window};
 use super::panes::Panes;
 use super::windowed::{Pane, Windowed};
 use crate::aggregate::Aggregate;
+use crate::key_fn::KeyFn;
 
-impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed<'s, K, D, L, F, Tumbling> {
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L, F, Tumbling> {
     /// Aggregates each key in each window, under the step's durable name.
     ///
     /// A result's event time is its window's last instant. Windows without events have no result.
@@ -44,7 +45,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed
     }
 }
 
-impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K + Clone + 'static> Windowed<'s, K, D, L, F, Whole> {
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L, F, Whole> {
     /// Aggregates each key over all of time, under the step's durable name; fires when the input ends.
     ///
     /// ```
@@ -77,7 +78,7 @@ fn single<'s, K: Key, D: Data, L: 'static, F, W, A>(
     aggregate: A,
 ) -> Stream<'s, Pane<K, A::Out>, D>
 where
-    F: Fn(&D) -> K + Clone + 'static,
+    F: KeyFn<D, Key = K>,
     W: SingleWindow,
     A: Aggregate<D>,
 {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::Window;
 use crate::key_by::KeyedStream;
+use crate::key_fn::KeyFn;
 
 /// The result of one key in one window.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,7 +68,7 @@ pub trait InWindow<'s, K, D: Data, L, F> {
     fn window<W>(self, window: W) -> Windowed<'s, K, D, L, F, W>;
 }
 
-impl<'s, K: Key, D: Data, L: 'static, F: Fn(&D) -> K> InWindow<'s, K, D, L, F> for KeyedStream<'s, D, L, F> {
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> InWindow<'s, K, D, L, F> for KeyedStream<'s, D, L, F> {
     fn window<W>(self, window: W) -> Windowed<'s, K, D, L, F, W> {
         Windowed { lateness: self.lateness, keyed: self, window, early: None, _key: PhantomData }
     }
