@@ -115,6 +115,12 @@ impl<W: Write + Send> FileWriter<W> {
     }
 }
 
+/// How large the dictionary of a column grows in a row group before values are written as they are.
+///
+/// A dictionary is for values that come back. Keys and counts do not much, and the larger one that would still hold them
+/// costs more bytes than it saves, and most of the writer's memory.
+const DICTIONARY_BYTES: usize = 1 << 17;
+
 fn properties(schema: &SchemaRef, options: &FileOptions) -> Result<WriterProperties> {
     let key_values = options.key_values.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
     let sorting = match &options.sorted_by {
@@ -134,6 +140,7 @@ fn properties(schema: &SchemaRef, options: &FileOptions) -> Result<WriterPropert
         .set_data_page_row_count_limit(options.page_rows.max(1))
         // The limit of a page is looked at after each so many rows.
         .set_write_batch_size(options.page_rows.clamp(1, 1024))
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_key_value_metadata(Some(key_values))
         .set_sorting_columns(sorting)

@@ -9,7 +9,7 @@ use dualgauge_engine::fs::FsFile;
 use super::Aside;
 use super::files::on;
 
-/// How many bytes are appended at once.
+/// How many bytes are gathered before they are appended; what is larger is appended as it comes.
 const PIECE_BYTES: usize = 1 << 18;
 
 /// A staged file, written once from its front to its end.
@@ -47,9 +47,14 @@ impl StagedFile {
 
 impl Write for StagedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PIECE_BYTES {
+        if self.buffer.len() + bytes.len() > PIECE_BYTES {
             self.pass_on()?;
+        }
+        if bytes.len() < PIECE_BYTES {
+            self.buffer.extend_from_slice(bytes);
+        } else {
+            self.hasher.update(bytes);
+            self.file.append(bytes)?;
         }
         Ok(bytes.len())
     }

@@ -2,9 +2,8 @@
 
 /// A string that holds up to 24 bytes in place, and only longer ones in an allocation of their own.
 ///
-/// For the fields of a record that are short and many: codes, channels, countries. Reading, copying and comparing one then
-/// follows no pointer, so that it makes a key almost as cheap as a number. It is [`compact_str::CompactString`], and reads
-/// as a `&str`; the columns are those of `String`.
+/// For the fields of a record that are short and many: codes, channels, countries. Copying one then needs no allocation.
+/// It is [`compact_str::CompactString`], and reads as a `&str`; the columns are those of `String`.
 ///
 /// ```
 /// use dualgauge_engine::{EventTime, Record, Text, record};
