@@ -4,6 +4,8 @@
 //! again and again, others each second or so.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use dualgauge::__private::RecordBatch;
@@ -18,8 +20,8 @@ const KEYS: u64 = 5_000_000;
 const CHANGING: u64 = KEYS / 100;
 /// How many events go to the same fifty thousand keys before others have their turn.
 const TURN: u64 = 20_000_000;
-/// By then every key is there, and was saved.
-const SETTLED: u64 = KEYS + 2 * TURN;
+/// By then every key is there; what follows waits until all of them are stored.
+const SETTLED: u64 = KEYS + TURN;
 const EVENTS: u64 = SETTLED + 8 * TURN;
 const ROUNDS: usize = 3;
 
@@ -39,9 +41,11 @@ struct Touched {
 }
 
 /// The events, in order of event time, a microsecond apart.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Touches {
     at: u64,
+    /// Whether what follows [`SETTLED`] may come.
+    settled: Arc<AtomicBool>,
 }
 
 fn key(event: u64) -> u64 {
@@ -64,7 +68,7 @@ impl Source for Touches {
         Ok(Listing { partitions: vec![partition], ..Listing::default() })
     }
     fn open(&self, _: &Partition, offset: Option<&Offset>, _: &Scan) -> Result<Box<dyn PartitionReader>> {
-        Ok(Box::new(Touches { at: offset.map_or(0, |offset| offset.position) }))
+        Ok(Box::new(Touches { at: offset.map_or(0, |offset| offset.position), settled: self.settled.clone() }))
     }
 }
 
@@ -73,7 +77,10 @@ impl PartitionReader for Touches {
         if self.at >= EVENTS {
             return Ok(Next::End);
         }
-        let end = (self.at + 8192).min(EVENTS);
+        if self.at == SETTLED && !self.settled.load(Ordering::Acquire) {
+            return Ok(Next::Pending);
+        }
+        let end = (self.at + 8192).min(if self.at < SETTLED { SETTLED } else { EVENTS });
         let time = |event: u64| EventTime::from_micros(event as i64);
         let rows: Vec<_> = (self.at..end).map(|event| Touch { key: key(event), time: time(event) }).collect();
         self.at = end;
@@ -92,24 +99,30 @@ fn counts(flow: &Flow) {
         .sink("touched");
 }
 
-/// Runs the job; how long the events of the middle took, when all keys are there and were saved once, and the whole.
+/// Runs the job; how long the events of the middle took, when all keys are there and are stored, and the whole.
 fn time(checkpointed: Option<&PathBuf>) -> (f64, f64) {
-    let mut job = Job::new(counts).source("touches", Touches { at: 0 }).sink("touched", Counted::default());
+    let touches = Touches::default();
+    let mut job = Job::new(counts).source("touches", touches.clone()).sink("touched", Counted::default());
     if let Some(dir) = checkpointed {
         fresh_dir("checkpoint-keys");
         job = job.checkpoints(checkpoints(dir).every(1.seconds()));
     }
     let start = Instant::now();
     let running = job.start().expect("the job starts");
-    let rows = running.metrics().counter("touches", "rows");
-    let until = |count: u64| {
-        while rows.get() < count && !running.is_finished() {
+    let until = |counter: &str, of: &'static str, count: u64| {
+        let counter = running.metrics().counter(counter, of);
+        while counter.get() < count && !running.is_finished() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         start.elapsed().as_secs_f64()
     };
-    let middle = until(SETTLED);
-    let middle = until(EVENTS) - middle;
+    let mut middle = until("touches", "rows", SETTLED);
+    if checkpointed.is_some() {
+        let so_far = running.metrics().counter("checkpoint", "commits").get();
+        middle = until("checkpoint", "commits", so_far + 3); // as many as may have been under way
+    }
+    touches.settled.store(true, Ordering::Release);
+    let middle = until("touches", "rows", EVENTS) - middle;
     running.join().expect("the job runs");
     (middle, start.elapsed().as_secs_f64())
 }
