@@ -5,6 +5,7 @@ mod filter;
 mod filter_map;
 mod flat_map;
 mod inspect;
+pub mod join;
 mod key_by;
 mod key_fn;
 pub mod keyed;

@@ -2,13 +2,14 @@
 
 use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::{Data, Event, Stream};
+use serde::{Deserialize, Serialize};
 
-/// Which of two streams an event goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which of two streams an event goes to, or came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Either<A, B> {
-    /// To the first.
+    /// The first.
     Left(A),
-    /// To the second.
+    /// The second.
     Right(B),
 }
 

@@ -1,5 +1,6 @@
 //! State: what a step remembers, how it is saved by its changes, and how it is recognised when it comes back.
 
+mod buffers;
 mod changes;
 mod fingerprint;
 mod kept;
@@ -9,6 +10,7 @@ mod table;
 mod tables;
 mod trace;
 
+pub use buffers::Buffers;
 pub use changes::{Change, Changes};
 pub use fingerprint::Fingerprint;
 pub use kept::{Kept, Parts, read};

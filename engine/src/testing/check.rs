@@ -19,13 +19,57 @@ pub fn check<L: 'static>(
     flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
     expected: &str,
 ) {
+    check_all([script.into()], move |[items]| [flow(items).transform(as_it_is(), |batch| batch)], expected);
+}
+
+/// Runs a `flow` of two sources over their scripts, as [`check`] does.
+///
+/// ```
+/// use dualgauge_engine::flow::NodeSpec;
+/// use dualgauge_engine::testing::check_two;
+///
+/// check_two(
+///     "a:1@5 a:2@7",
+///     "b:1@6",
+///     |left, right| {
+///         left.concat(NodeSpec::stateless("both"), right).transform(NodeSpec::stateless("key"), |batch| {
+///             batch.transform(|event, out| {
+///                 out.push(dualgauge_engine::Event::new(event.time, event.data.key))
+///             })
+///         })
+///     },
+///     "5 a
+///      6 b
+///      7 a",
+/// );
+/// ```
+///
+/// # Panics
+/// When a run fails or writes something else; the message names the run.
+#[track_caller]
+pub fn check_two<L: 'static>(
+    left: &str,
+    right: &str,
+    flow: impl for<'s> Fn(Stream<'s, Item>, Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
+    expected: &str,
+) {
+    let scripts = [left.into(), right.into()];
+    check_all(scripts, move |[left, right]| [flow(left, right).transform(as_it_is(), |batch| batch)], expected);
+}
+
+#[track_caller]
+fn check_all<const M: usize>(
+    scripts: [Script; M],
+    flow: impl for<'s> Fn([Stream<'s, Item>; M]) -> [Stream<'s, String>; 1] + Send + Sync + 'static,
+    expected: &str,
+) {
     let expected: Vec<_> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let flow = Arc::new(flow);
     for workers in [1, 2, 3] {
         for epoch_rows in [1, 1_000_000] {
             for seed in [None, Some(1), Some(2), Some(3)] {
                 let flow = Arc::clone(&flow);
-                let lines = run(script, move |items| flow(items), workers, epoch_rows, seed);
+                let [lines] = run_inputs(scripts.clone(), move |items| flow(items), workers, epoch_rows, seed);
                 assert_eq!(
                     lines, expected,
                     "left: what was written, right: what was expected; {workers} workers, epochs of {epoch_rows} rows, schedule {seed:?}"
@@ -35,9 +79,14 @@ pub fn check<L: 'static>(
     }
     for seed in 0..CRASHES {
         let flow = Arc::clone(&flow);
-        let lines = run_through_crashes(script, move |items| flow(items), seed);
+        let [lines] = run_inputs_through_crashes(scripts.clone(), move |items| flow(items), seed);
         assert_eq!(lines, expected, "left: what was written through crashes of seed {seed}, right: what was expected");
     }
+}
+
+/// Makes a stream with late records one without.
+fn as_it_is() -> NodeSpec {
+    NodeSpec::stateless("text")
 }
 
 /// How many runs with crashes a check has.
@@ -52,7 +101,6 @@ pub fn run_through_crashes<L: 'static>(
     flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
     seed: u64,
 ) -> Vec<String> {
-    let as_it_is = || NodeSpec::stateless("text");
     let [lines] =
         run_all_through_crashes(script, move |items| [flow(items).transform(as_it_is(), |batch| batch)], seed);
     lines
@@ -67,8 +115,20 @@ pub fn run_all_through_crashes<const N: usize>(
     flow: impl for<'s> Fn(Stream<'s, Item>) -> [Stream<'s, String>; N] + Send + Sync + 'static,
     seed: u64,
 ) -> [Vec<String>; N] {
+    run_inputs_through_crashes([script.into()], move |[items]| flow(items), seed)
+}
+
+/// The same for a flow of several sources, one for each script.
+///
+/// # Panics
+/// When it fails other than by a crash.
+pub fn run_inputs_through_crashes<const M: usize, const N: usize>(
+    scripts: [Script; M],
+    flow: impl for<'s> Fn([Stream<'s, Item>; M]) -> [Stream<'s, String>; N] + Send + Sync + 'static,
+    seed: u64,
+) -> [Vec<String>; N] {
     let outputs: [Lines; N] = std::array::from_fn(|_| Lines::default());
-    let job = job(script.into(), flow, &outputs);
+    let job = job(scripts, flow, &outputs);
     survive(seed, || job.clone());
     outputs.map(|lines| lines.text())
 }
@@ -84,7 +144,6 @@ pub fn run<L: 'static>(
     epoch_rows: usize,
     seed: Option<u64>,
 ) -> Vec<String> {
-    let as_it_is = || NodeSpec::stateless("text");
     let [lines] =
         run_all(script, move |items| [flow(items).transform(as_it_is(), |batch| batch)], workers, epoch_rows, seed);
     lines
@@ -101,9 +160,23 @@ pub fn run_all<const N: usize>(
     epoch_rows: usize,
     seed: Option<u64>,
 ) -> [Vec<String>; N] {
+    run_inputs([script.into()], move |[items]| flow(items), workers, epoch_rows, seed)
+}
+
+/// The same for a flow of several sources, one for each script.
+///
+/// # Panics
+/// When the run fails.
+pub fn run_inputs<const M: usize, const N: usize>(
+    scripts: [Script; M],
+    flow: impl for<'s> Fn([Stream<'s, Item>; M]) -> [Stream<'s, String>; N] + Send + Sync + 'static,
+    workers: usize,
+    epoch_rows: usize,
+    seed: Option<u64>,
+) -> [Vec<String>; N] {
     let outputs: [Lines; N] = std::array::from_fn(|_| Lines::default());
     let limits = Limits { epoch_rows, epoch_interval: Duration::MAX, ..Limits::default() };
-    let mut job = job(script.into(), flow, &outputs).workers(workers).limits(limits);
+    let mut job = job(scripts, flow, &outputs).workers(workers).limits(limits);
     job = job.clock(Arc::new(VirtualClock::at(EventTime::default())));
     if let Some(seed) = seed {
         job = job.turns(Arc::new(Baton::new(workers, seed)));
@@ -112,25 +185,29 @@ pub fn run_all<const N: usize>(
     outputs.map(|lines| lines.text())
 }
 
-/// The job that runs `flow` over `script` and writes its lines to `outputs`.
-fn job<const N: usize>(
-    script: Script,
-    flow: impl for<'s> Fn(Stream<'s, Item>) -> [Stream<'s, String>; N] + Send + Sync + 'static,
+/// The job that runs `flow` over the scripts and writes its lines to `outputs`.
+fn job<const M: usize, const N: usize>(
+    scripts: [Script; M],
+    flow: impl for<'s> Fn([Stream<'s, Item>; M]) -> [Stream<'s, String>; N] + Send + Sync + 'static,
     outputs: &[Lines; N],
 ) -> Job {
+    let input = |number: usize| if M == 1 { "items".to_string() } else { format!("items {number}") };
     let name = |number: usize| format!("lines {number}");
-    let disorder = script.disorder;
+    let disorder = scripts.each_ref().map(|script| script.disorder);
     let graph = move |graph: &crate::Flow<'_>| {
-        let items = graph.source::<Item>(source("items").disorder(disorder));
+        let items = |number| graph.source::<Item>(source(input(number)).disorder(disorder[number]));
         let as_line = |event: Event<String>, out: &mut Vec<Event<Line>>| {
             out.push(Event::new(event.time, Line { time: event.time, text: event.data }));
         };
-        for (number, output) in flow(items).into_iter().enumerate() {
+        for (number, output) in flow(std::array::from_fn(items)).into_iter().enumerate() {
             let lines = output.transform(NodeSpec::stateless("lines"), move |batch| batch.transform(as_line));
             lines.sink(&name(number));
         }
     };
-    let mut job = Job::new(graph).source("items", script);
+    let mut job = Job::new(graph);
+    for (number, script) in scripts.into_iter().enumerate() {
+        job = job.source(&input(number), script);
+    }
     for (number, lines) in outputs.iter().enumerate() {
         job = job.sink(&name(number), lines.clone());
     }

@@ -30,7 +30,10 @@ mod lines;
 mod script;
 
 pub use baton::Baton;
-pub use check::{check, run, run_all, run_all_through_crashes, run_through_crashes};
+pub use check::{
+    check, check_two, run, run_all, run_all_through_crashes, run_inputs, run_inputs_through_crashes,
+    run_through_crashes,
+};
 pub use crash::{Survived, survive, survive_on};
 pub use lines::Lines;
 pub use script::{Item, Line, Script, Step, seconds};
