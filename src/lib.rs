@@ -18,7 +18,8 @@ pub mod prelude {
     pub use dualgauge_engine::{Duration, Durations, EventTime, Flow, Job, Record, Stream, Text, record};
     pub use dualgauge_operators::aggregate::*;
     pub use dualgauge_operators::keyed::*;
-    pub use dualgauge_operators::window::{InWindow, Pane, Window, session, sliding, tumbling, whole};
+    pub use dualgauge_operators::window::{InWindow, Pane, Ranked, Window, session, sliding, tumbling, whole};
+    pub use dualgauge_operators::{Deduplicate, first_within, last_within};
     pub use dualgauge_operators::{Either, Filter, FilterMap, FlatMap, Inspect, KeyBy, Map, Split, Union};
 }
 

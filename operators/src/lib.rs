@@ -1,6 +1,7 @@
 //! The operators of dualgauge: one operator, one file, each a method that a trait hangs on a stream.
 
 pub mod aggregate;
+mod deduplicate;
 mod filter;
 mod filter_map;
 mod flat_map;
@@ -14,6 +15,7 @@ mod split;
 mod union;
 pub mod window;
 
+pub use deduplicate::{Deduplicate, FirstWithin, LastWithin, first_within, last_within};
 pub use filter::Filter;
 pub use filter_map::FilterMap;
 pub use flat_map::FlatMap;

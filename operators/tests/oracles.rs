@@ -7,7 +7,11 @@
 
 #[path = "oracles/case.rs"]
 mod case;
+#[path = "oracles/deduplicate.rs"]
+mod deduplicate;
 #[path = "oracles/ordered.rs"]
 mod ordered;
+#[path = "oracles/top_n.rs"]
+mod top_n;
 #[path = "oracles/windows.rs"]
 mod windows;

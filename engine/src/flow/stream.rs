@@ -80,6 +80,18 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         Stream::of(inner, flow, node, upserts)
     }
 
+    /// The same for an operator that puts a step's results into another form: what was late for the step still leaves by
+    /// [`Stream::late`].
+    pub fn transform_results<R: Data>(
+        self,
+        spec: NodeSpec,
+        each: impl FnMut(Batch<D>) -> Batch<R> + 'static,
+    ) -> Stream<'s, R, L> {
+        let late = self.late.clone();
+        let Stream { inner, flow, node, upserts, .. } = self.transform(spec, each);
+        Stream { inner, flow, node, upserts, late }
+    }
+
     /// Adds an operator without memory that has two outputs.
     pub fn transform_two<A: Data, B: Data>(
         self,

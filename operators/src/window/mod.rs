@@ -11,8 +11,10 @@ mod panes;
 mod session;
 mod slices;
 mod sliding;
+mod top_n;
 mod tumbling;
 mod windowed;
 
 pub use kind::{Session, Sliding, Tumbling, Whole, Window, session, sliding, tumbling, whole};
+pub use top_n::Ranked;
 pub use windowed::{InWindow, Pane, Windowed};

@@ -14,7 +14,7 @@ use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, Stream};
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Session, Window};
-use super::windowed::{Pane, Windowed};
+use super::windowed::{AggregateAs, Pane, Windowed};
 use crate::aggregate::Aggregate;
 use crate::key_fn::KeyFn;
 
@@ -46,8 +46,22 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L
     /// When early firing was asked for: a session that fired early might merge with another afterwards.
     #[track_caller]
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
+        self.aggregate_as("aggregate", name, aggregate)
+    }
+}
+
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D>
+    for Windowed<'s, K, D, L, F, Session>
+{
+    #[track_caller]
+    fn aggregate_as<A: Aggregate<D>>(
+        self,
+        operator: &'static str,
+        name: &str,
+        aggregate: A,
+    ) -> Stream<'s, Pane<K, A::Out>, D> {
         assert!(self.early.is_none(), "session windows do not fire early");
-        let spec = NodeSpec::stateful("aggregate", name).detail(self.detail());
+        let spec = NodeSpec::stateful(operator, name).detail(self.detail());
         let (stream, key) = (self.keyed.stream, self.keyed.key);
         let late = stream.flow().counter(name, "late");
         let (gap, lateness) = (self.window.gap, self.lateness);

@@ -23,7 +23,7 @@ use super::fired::Fired;
 use super::kind::{Sliding, Window};
 use super::panes::Panes;
 use super::slices::Slices;
-use super::windowed::{Pane, Windowed};
+use super::windowed::{AggregateAs, Pane, Windowed};
 use crate::aggregate::Aggregate;
 use crate::key_fn::KeyFn;
 
@@ -54,7 +54,21 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L
     /// ```
     #[track_caller]
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
-        let spec = NodeSpec::stateful("aggregate", name).detail(self.detail());
+        self.aggregate_as("aggregate", name, aggregate)
+    }
+}
+
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D>
+    for Windowed<'s, K, D, L, F, Sliding>
+{
+    #[track_caller]
+    fn aggregate_as<A: Aggregate<D>>(
+        self,
+        operator: &'static str,
+        name: &str,
+        aggregate: A,
+    ) -> Stream<'s, Pane<K, A::Out>, D> {
+        let spec = NodeSpec::stateful(operator, name).detail(self.detail());
         let spec = spec.windows(self.window.size + self.lateness, self.window.slide);
         let firing = Firing::new(name, self.lateness, self.early);
         let grid = Grid { window: self.window, slice: slice_of(self.window), firing: firing.clone() };

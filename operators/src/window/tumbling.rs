@@ -11,7 +11,7 @@ use super::aligned::{Assign, Fire, aligned};
 use super::fire::Firing;
 use super::kind::{Tumbling, Whole, Window};
 use super::panes::Panes;
-use super::windowed::{Pane, Windowed};
+use super::windowed::{AggregateAs, Pane, Windowed};
 use crate::aggregate::Aggregate;
 use crate::key_fn::KeyFn;
 
@@ -41,7 +41,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L
     /// ```
     #[track_caller]
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
-        single(self, name, aggregate)
+        self.aggregate_as("aggregate", name, aggregate)
     }
 }
 
@@ -67,31 +67,33 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L
     /// ```
     #[track_caller]
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
-        single(self, name, aggregate)
+        self.aggregate_as("aggregate", name, aggregate)
     }
 }
 
-#[track_caller]
-fn single<'s, K: Key, D: Data, L: 'static, F, W, A>(
-    windowed: Windowed<'s, K, D, L, F, W>,
-    name: &str,
-    aggregate: A,
-) -> Stream<'s, Pane<K, A::Out>, D>
+impl<'s, K: Key, D: Data, L: 'static, F, W> AggregateAs<'s, K, D> for Windowed<'s, K, D, L, F, W>
 where
     F: KeyFn<D, Key = K>,
     W: SingleWindow,
-    A: Aggregate<D>,
 {
-    let any = windowed.window.window_of(EventTime::default());
-    let (size, spec) = (any.end - any.start, NodeSpec::stateful("aggregate", name).detail(windowed.detail()));
-    let spec = spec.windows(size + windowed.lateness, size);
-    let firing = Firing::new(name, windowed.lateness, windowed.early);
-    let single = Single { window: windowed.window.clone(), firing: firing.clone() };
-    let finish = {
-        let aggregate = aggregate.clone();
-        move |acc: &A::Acc| aggregate.finish(acc)
-    };
-    aligned(windowed, spec, &firing, aggregate, single.clone(), FireSingle { single, finish })
+    #[track_caller]
+    fn aggregate_as<A: Aggregate<D>>(
+        self,
+        operator: &'static str,
+        name: &str,
+        aggregate: A,
+    ) -> Stream<'s, Pane<K, A::Out>, D> {
+        let any = self.window.window_of(EventTime::default());
+        let (size, spec) = (any.end - any.start, NodeSpec::stateful(operator, name).detail(self.detail()));
+        let spec = spec.windows(size + self.lateness, size);
+        let firing = Firing::new(name, self.lateness, self.early);
+        let single = Single { window: self.window.clone(), firing: firing.clone() };
+        let finish = {
+            let aggregate = aggregate.clone();
+            move |acc: &A::Acc| aggregate.finish(acc)
+        };
+        aligned(self, spec, &firing, aggregate, single.clone(), FireSingle { single, finish })
+    }
 }
 
 /// A kind of window of which each event belongs to exactly one.

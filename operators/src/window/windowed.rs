@@ -2,10 +2,11 @@
 
 use std::marker::PhantomData;
 
-use dualgauge_engine::{Data, Duration, EventTime, Key};
+use dualgauge_engine::{Data, Duration, EventTime, Key, Stream};
 use serde::{Deserialize, Serialize};
 
 use super::kind::Window;
+use crate::aggregate::Aggregate;
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
 
@@ -27,13 +28,25 @@ impl<K, V> Pane<K, V> {
     }
 }
 
-/// A keyed stream cut into windows: `aggregate` follows.
+/// A keyed stream cut into windows: `aggregate` or `top_n` follows.
 pub struct Windowed<'s, K, D: Data, L, F, W> {
     pub(super) keyed: KeyedStream<'s, D, L, F>,
     pub(super) window: W,
     pub(super) lateness: Duration,
     pub(super) early: Option<Duration>,
     pub(super) _key: PhantomData<K>,
+}
+
+/// What windows of every kind do: aggregate, in a step that the listing shows as `operator`.
+pub trait AggregateAs<'s, K: Key, D: Data> {
+    /// See `aggregate` of each kind.
+    #[track_caller]
+    fn aggregate_as<A: Aggregate<D>>(
+        self,
+        operator: &'static str,
+        name: &str,
+        aggregate: A,
+    ) -> Stream<'s, Pane<K, A::Out>, D>;
 }
 
 /// Adds [`InWindow::window`] to keyed streams.
