@@ -7,6 +7,7 @@
 extern crate self as dualgauge_engine;
 
 pub mod checkpoint;
+pub mod cluster;
 pub mod data;
 mod error;
 pub mod flow;

@@ -63,9 +63,9 @@ impl Bindings {
         Ok(BoundSource { source: Arc::clone(source), options, scan, until: self.until, listing: Arc::new(listing) })
     }
 
-    /// The sink that is bound to what the graph declares.
-    pub(super) fn bind_sink(&self, declared: &SinkDeclaration) -> BoundSink {
-        let (_, sink) = self.sinks.iter().find(|bound| bound.0 == declared.name).expect("names were checked");
+    /// The sink that is bound to a name of the graph.
+    pub(super) fn bind_sink(&self, name: &str) -> BoundSink {
+        let (_, sink) = self.sinks.iter().find(|bound| bound.0 == name).expect("names were checked");
         BoundSink { sink: Arc::clone(sink) }
     }
 }

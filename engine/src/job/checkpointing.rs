@@ -9,6 +9,7 @@ use crate::checkpoint::{
     self, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, ManifestLog, PartitionCut, Retained,
     SourceCut, Started, StepShape, Store, Wish,
 };
+use crate::cluster::Generation;
 use crate::data::KEY_GROUPS;
 use crate::state::Parts;
 use crate::{Duration, Durations, Epoch, Error, PartitionId, Prepared, Result, Writing};
@@ -106,6 +107,18 @@ impl Checkpointing {
             retained: Some(retained_by(sources.clone())),
         };
         let Started { log, generation, job, resume } = checkpoint::start(Arc::clone(&checkpoints.store), wish)?;
+        Checkpointing::of(checkpoints, Generation { job, generation, resume }, Some(log), steps, sources)
+    }
+
+    /// Takes part in a generation that was started: the log is with who has started it.
+    pub(super) fn of(
+        checkpoints: &Checkpoints,
+        started: Generation,
+        log: Option<ManifestLog>,
+        steps: Vec<StepShape>,
+        sources: &BTreeMap<String, BoundSource>,
+    ) -> Result<Checkpointing> {
+        let Generation { job, generation, resume } = started;
         let bindings = sources.iter().map(|(name, bound)| (name.clone(), bound.source.describe())).collect();
         let checkpointing = Checkpointing {
             store: Arc::clone(&checkpoints.store),
@@ -115,7 +128,7 @@ impl Checkpointing {
             steps,
             bindings,
             resume,
-            log: Mutex::new(Some(log)),
+            log: Mutex::new(log),
         };
         checkpointing.check_graph(&checkpoints.dropped)?;
         sources.iter().try_for_each(|(name, bound)| checkpointing.check_partitions(name, bound))?;
@@ -137,6 +150,11 @@ impl Checkpointing {
                 cut.binding,
             ))),
         }
+    }
+
+    /// What the other processes of a cluster must know to take part.
+    pub(super) fn started(&self) -> Generation {
+        Generation { job: self.job.clone(), generation: self.generation, resume: self.resume.clone() }
     }
 
     /// Whether a step of this name is in the graph.

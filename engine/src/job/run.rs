@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::bind::Bindings;
 use super::worker::{GraphFn, WorkerPlan, building_panicked};
-use super::{AnyOrder, Checkpointing, Checkpoints, Limits, Metrics, Plan, Shared, SourcePlan, Turns};
+use super::{AnyOrder, BoundSource, Checkpointing, Checkpoints, Limits, Metrics, Plan, Shared, SourcePlan, Turns};
 use crate::checkpoint::StepShape;
+use crate::cluster::{Cluster, Member, Start, Terms};
 use crate::data::KEY_GROUPS;
 use crate::flow::{Context, Control, Desk, Flow, Graph, Mode, SinkDeclaration, SourceDeclaration, SourceOptions};
 use crate::{Clock, Duration, Error, ErrorKind, EventTime, Listing, Result, Sink, Source, SystemClock};
@@ -24,6 +25,7 @@ pub struct Job {
     clock: Arc<dyn Clock>,
     turns: Arc<dyn Turns>,
     checkpoints: Option<Checkpoints>,
+    cluster: Option<Cluster>,
 }
 
 /// A graph that was looked at: its operators, and the names to bind.
@@ -47,6 +49,7 @@ impl Job {
             clock: Arc::new(SystemClock::new()),
             turns: Arc::new(AnyOrder),
             checkpoints: None,
+            cluster: None,
         }
     }
 
@@ -123,6 +126,12 @@ impl Job {
         self
     }
 
+    /// Runs as one of several processes. [`Job::start`] then waits for the others, and [`Job::run`] ends when all do.
+    pub fn cluster(mut self, cluster: Cluster) -> Job {
+        self.cluster = Some(cluster);
+        self
+    }
+
     /// The operators of the graph; nothing needs to be bound.
     ///
     /// # Errors
@@ -172,53 +181,121 @@ impl Job {
     /// # Errors
     /// What can be known before anything is read: a refused graph, a wrong name, a source or sink that is not there.
     pub fn start(self) -> Result<Running> {
-        if !(1..=KEY_GROUPS as usize).contains(&self.workers) {
-            return Err(Error::usage(format!("{} workers: a job has 1 to {KEY_GROUPS}", self.workers)));
+        let all_workers = self.workers.saturating_mul(self.cluster.as_ref().map_or(1, Cluster::processes));
+        if !(1..=KEY_GROUPS as usize).contains(&all_workers) {
+            return Err(Error::usage(format!("{all_workers} workers: a job has 1 to {KEY_GROUPS}")));
         }
-        let Description { graph, sources, sinks, steps } = self.describe()?;
-        self.bindings.check_sources(&sources)?;
-        self.bindings.check_sinks(&sinks)?;
-        let mut bound_sources = BTreeMap::new();
-        for declared in &sources {
+        let description = self.describe()?;
+        self.bindings.check_sources(&description.sources)?;
+        self.bindings.check_sinks(&description.sinks)?;
+        let mut sources = BTreeMap::new();
+        for declared in &description.sources {
             let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
-            bound_sources.insert(declared.options.name().to_string(), bound);
+            sources.insert(declared.options.name().to_string(), bound);
+        }
+        let shared = Arc::new(Shared::new(self.limits, Arc::clone(&self.clock), self.turns.may_park()));
+        let member = match &self.cluster {
+            Some(cluster) => Some(Member::join(cluster, self.terms(&description, &sources), self.workers, &shared)?),
+            None => None,
+        };
+        match self.start_workers(description, sources, shared, all_workers, member) {
+            Err((error, Some(member))) => Err(member.fail(error)),
+            Err((error, None)) => Err(error),
+            Ok(running) => Ok(running),
+        }
+    }
+
+    /// What must be the same in all processes of a cluster.
+    fn terms(&self, description: &Description, sources: &BTreeMap<String, BoundSource>) -> Terms {
+        let Bindings { sources: _, sinks, from, to, until } = &self.bindings;
+        let graph = format!("{}{:?}", description.graph, description.steps);
+        let bound = sources.iter().map(|(name, bound)| (name, bound.source.describe(), &bound.options));
+        let mut sinks: Vec<_> = sinks.iter().map(|(name, sink)| (name, sink.describe())).collect();
+        sinks.sort();
+        let bindings = format!("{:?}{sinks:?}", bound.collect::<Vec<_>>());
+        let options = format!("{:?}", (from, to, until, self.limits, &self.checkpoints));
+        let listed = sources.iter().map(|(name, bound)| (name, &bound.listing.partitions, &bound.listing.pruned));
+        let listed = format!("{:?}", listed.collect::<Vec<_>>());
+        Terms::new(self.workers, [env!("CARGO_PKG_VERSION"), &graph, &bindings, &options, &listed])
+    }
+
+    /// Where the job goes on, if it takes checkpoints. Alone or in process 0 the generation is started and the sinks are
+    /// looked at; the other processes are told.
+    fn begin(
+        &self,
+        description: &Description,
+        sources: &BTreeMap<String, BoundSource>,
+        workers: usize,
+        member: Option<&Member>,
+    ) -> Result<Option<Arc<Checkpointing>>> {
+        let steps = || description.steps.clone();
+        if let Some(member) = member.filter(|member| !member.is_first()) {
+            return match (member.hear_start()?, &self.checkpoints) {
+                (Start { generation: Some(started) }, Some(checkpoints)) => {
+                    Ok(Some(Arc::new(Checkpointing::of(checkpoints, started, None, steps(), sources)?)))
+                }
+                _ => Ok(None),
+            };
         }
         let checkpointing = match &self.checkpoints {
             None => None,
-            Some(checkpoints) => {
-                Some(Arc::new(Checkpointing::start(checkpoints, self.workers, steps, &bound_sources)?))
-            }
+            Some(checkpoints) => Some(Arc::new(Checkpointing::start(checkpoints, workers, steps(), sources)?)),
         };
         let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing()).unwrap_or_default();
-        let mut bound_sinks = BTreeMap::new();
-        for declared in &sinks {
-            let bound = self.bindings.bind_sink(declared);
-            bound
-                .sink
-                .check(&declared.schema, &writing)
-                .map_err(|error| error.at(format_args!("sink {}", declared.name)))?;
-            bound_sinks.insert(declared.name.clone(), bound);
+        for SinkDeclaration { name, schema } in &description.sinks {
+            let sink = self.bindings.bind_sink(name).sink;
+            sink.check(schema, &writing).map_err(|error| error.at(format_args!("sink {name}")))?;
         }
-        let shared = Arc::new(Shared::new(self.limits, Arc::clone(&self.clock), self.turns.may_park()));
-        let written = bound_sinks.iter().map(|(name, bound)| (name.clone(), Arc::clone(&bound.sink))).collect();
+        if let Some(member) = member {
+            member.say_start(Start { generation: checkpointing.as_ref().map(|checkpointing| checkpointing.started()) });
+        }
+        Ok(checkpointing)
+    }
+
+    /// Starts the workers of this process.
+    fn start_workers(
+        self,
+        description: Description,
+        sources: BTreeMap<String, BoundSource>,
+        shared: Arc<Shared>,
+        all_workers: usize,
+        mut member: Option<Member>,
+    ) -> Result<Running, (Error, Option<Member>)> {
+        let checkpointing = match self.begin(&description, &sources, all_workers, member.as_ref()) {
+            Ok(checkpointing) => checkpointing,
+            Err(error) => return Err((error, member)),
+        };
+        let sinks: BTreeMap<_, _> =
+            description.sinks.iter().map(|sink| (sink.name.clone(), self.bindings.bind_sink(&sink.name))).collect();
+        let written = sinks.iter().map(|(name, bound)| (name.clone(), Arc::clone(&bound.sink))).collect();
         let started = self.clock.elapsed();
         let plan = WorkerPlan {
             graph_fn: self.graph_fn,
-            graph,
+            graph: description.graph,
             shared: Arc::clone(&shared),
-            sources: bound_sources,
-            sinks: bound_sinks,
+            sources,
+            sinks,
             turns: self.turns,
             checkpointing: checkpointing.clone(),
         };
-        if checkpointing.as_ref().is_some_and(|checkpointing| checkpointing.has_ended()) {
-            plan.publish_again(&sinks)?;
-            return Ok(Running { shared, workers: None, checkpointing, written, started });
+        let started_workers = if checkpointing.as_ref().is_some_and(|checkpointing| checkpointing.has_ended()) {
+            match member.as_ref().is_none_or(Member::is_first) {
+                true => plan.publish_again(&description.sinks).map(|()| None),
+                false => Ok(None),
+            }
+        } else {
+            let run = move |worker: &mut timely::worker::Worker| super::worker::run(worker, &plan);
+            match &mut member {
+                Some(member) => member.execute(run).map(Some),
+                None => timely::execute(timely::Config::process(self.workers), run)
+                    .map_err(|error| Error::environment("the worker threads do not start").caused_by(error))
+                    .map(Some),
+            }
+        };
+        match started_workers {
+            Ok(workers) => Ok(Running { shared, workers, checkpointing, written, started, member }),
+            Err(error) => Err((error, member)),
         }
-        let workers =
-            timely::execute(timely::Config::process(self.workers), move |worker| super::worker::run(worker, &plan))
-                .map_err(|error| Error::environment("the worker threads do not start").caused_by(error))?;
-        Ok(Running { shared, workers: Some(workers), checkpointing, written, started })
     }
 
     /// Builds the graph on a worker of its own that never steps.
@@ -246,6 +323,8 @@ pub struct Running {
     checkpointing: Option<Arc<Checkpointing>>,
     written: Vec<(String, Arc<dyn Sink>)>,
     started: Duration,
+    /// After the workers: dropped last.
+    member: Option<Member>,
 }
 
 /// What a job that ran to the end of its input has to say.
@@ -298,23 +377,39 @@ impl Running {
 
     /// Waits for the end.
     pub fn join(self) -> Result<Outcome> {
-        let Running { shared, workers, written, started, .. } = self;
-        for outcome in workers.into_iter().flat_map(|workers| workers.join()) {
-            if let Err(message) = outcome {
-                shared.fail(Error::new(ErrorKind::Panic, format!("a worker died: {message}")));
+        let Running { shared, workers, written, started, member, .. } = self;
+        let finish = || {
+            let mut sinks = written.iter();
+            sinks.try_for_each(|(name, sink)| sink.finish().map_err(|error| error.at(format_args!("sink {name}"))))
+        };
+        let stopped = || shared.stop_asked() && shared.metrics.counter("checkpoint", "ended").get() == 0;
+        let stopped = match member {
+            Some(mut member) => {
+                if let Some(workers) = workers {
+                    member.await_workers(workers);
+                }
+                member.end(stopped(), finish)?
             }
-        }
-        if let Some(error) = shared.failure() {
-            return Err(error);
-        }
-        if shared.stop_asked() && shared.metrics.counter("checkpoint", "ended").get() == 0 {
+            None => {
+                for outcome in workers.into_iter().flat_map(|workers| workers.join()) {
+                    if let Err(message) = outcome {
+                        shared.fail(Error::new(ErrorKind::Panic, format!("a worker died: {message}")));
+                    }
+                }
+                if let Some(error) = shared.failure() {
+                    return Err(error);
+                }
+                if !stopped() {
+                    finish()?;
+                }
+                stopped()
+            }
+        };
+        if stopped {
             return Err(Error::new(
                 ErrorKind::Stopped,
                 "the job was stopped after a checkpoint; started again, it goes on from there",
             ));
-        }
-        for (name, sink) in written {
-            sink.finish().map_err(|error| error.at(format_args!("sink {name}")))?;
         }
         Ok(Outcome { metrics: Arc::clone(&shared.metrics), elapsed: shared.clock.elapsed() - started })
     }

@@ -21,7 +21,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(limits: Limits, clock: Arc<dyn Clock>, may_park: bool) -> Shared {
+    pub(crate) fn new(limits: Limits, clock: Arc<dyn Clock>, may_park: bool) -> Shared {
         Shared {
             metrics: Arc::default(),
             limits,
@@ -46,7 +46,7 @@ impl Shared {
     }
 
     /// Asks for a stop after one more checkpoint; whether nobody had asked before.
-    pub(super) fn ask_stop(&self) -> bool {
+    pub(crate) fn ask_stop(&self) -> bool {
         !self.stop_asked.swap(true, Ordering::SeqCst)
     }
 
@@ -55,7 +55,7 @@ impl Shared {
     }
 
     /// Asks for a checkpoint that is kept.
-    pub(super) fn ask_savepoint(&self) {
+    pub(crate) fn ask_savepoint(&self) {
         self.savepoint_asked.store(true, Ordering::SeqCst);
     }
 
@@ -71,6 +71,18 @@ impl Shared {
     /// Whether the workers are to end.
     pub(crate) fn stopping(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Adds something to the failure that is told.
+    pub(crate) fn note(&self, note: String) {
+        let mut failure = self.failure.lock().expect("no panic holds it");
+        *failure = failure.take().map(|error| Error::new(error.kind(), format!("{error} ({note})")));
+    }
+
+    /// What has ended the job, if anything has.
+    pub(crate) fn failed_with(&self) -> Option<(ErrorKind, String)> {
+        let failure = self.failure.lock().expect("no panic holds it");
+        failure.as_ref().map(|error| (error.kind(), error.to_string()))
     }
 
     pub(super) fn failure(&self) -> Option<Error> {

@@ -1,0 +1,396 @@
+//! What the processes say to each other beside the data: that they live, that one has failed, where to go on, that all
+//! is done.
+//!
+//! ```text
+//! frame: length, 8 bytes; what is said, postcard; seal, 32 bytes     numbers little-endian
+//! ```
+//!
+//! The seal covers the number of the frame and who says it, so that frames cannot be repeated, left out or turned round.
+//! Between each two processes there is one such connection. A thread for each reads, one more sends heartbeats and passes
+//! on what has happened here.
+
+use std::io::{ErrorKind as IoErrorKind, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+
+use super::Timing;
+use super::bootstrap::Connection;
+use super::frame::{Frames, Long};
+use super::secret::{Seal, Secret};
+use crate::checkpoint::Commit;
+use crate::job::Shared;
+use crate::{Duration, Error, ErrorKind};
+
+/// How often a process looks whether something has happened here that the others must know.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// How long to listen to a process that is told that this one ends, until it ends too.
+const LINGER: Duration = Duration::from_micros(1_000_000);
+
+/// What process 0 tells the others before they start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Start {
+    /// None without checkpoints.
+    pub(crate) generation: Option<Generation>,
+}
+
+/// A generation that process 0 has started in the checkpoint store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Generation {
+    pub(crate) job: String,
+    pub(crate) generation: u64,
+    /// Where to go on.
+    pub(crate) resume: Option<Commit>,
+}
+
+/// What one process says to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Word {
+    /// I live.
+    Beat,
+    /// Start there. From process 0.
+    Start(Box<Start>),
+    /// It is over; the kind of error by its number, and the message.
+    Failed(u8, String),
+    /// I was asked to stop after a checkpoint. To process 0.
+    Stop,
+    /// I was asked for a savepoint. To process 0.
+    Savepoint,
+    /// My workers have ended, and what they had to publish is published. To process 0.
+    Done,
+    /// All have ended, and the sinks are finished; or the job was stopped, to go on another time. From process 0.
+    Finished { stopped: bool },
+    /// I leave; nothing more is expected of me.
+    Goodbye,
+}
+
+const KINDS: [ErrorKind; 5] =
+    [ErrorKind::Usage, ErrorKind::Data, ErrorKind::Environment, ErrorKind::Panic, ErrorKind::Stopped];
+
+/// The connections of this process to all others.
+pub(super) struct Links {
+    me: u16,
+    hosts: Vec<String>,
+    peers: Vec<Option<Peer>>,
+    pub(super) shared: Arc<Shared>,
+    timing: Timing,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// The sending side of a connection.
+struct Peer {
+    stream: TcpStream,
+    writer: Mutex<Writer>,
+}
+
+struct Writer {
+    stream: TcpStream,
+    sealer: Sealer,
+}
+
+/// Seals the frames of one direction, in order.
+struct Sealer {
+    session: Secret,
+    from: u16,
+    number: u64,
+}
+
+#[derive(Default)]
+struct State {
+    start: Option<Start>,
+    /// Whose workers have ended.
+    done: Vec<bool>,
+    /// Who has said goodbye.
+    left: Vec<bool>,
+    finished: Option<bool>,
+    /// The others know that it is over.
+    told: bool,
+    /// Since when this process leaves.
+    closing: Option<Duration>,
+    /// No worker of this process reads or writes any more.
+    workers_gone: bool,
+}
+
+impl Sealer {
+    fn seal(&mut self, payload: &[u8]) -> Seal {
+        let bytes = [&self.from.to_le_bytes()[..], &self.number.to_le_bytes(), payload].concat();
+        self.number += 1;
+        self.session.seal(&bytes)
+    }
+}
+
+impl Links {
+    /// Takes the connections, by process, and starts to listen and to beat.
+    pub(super) fn start(
+        me: u16,
+        hosts: Vec<String>,
+        connections: Vec<Option<Connection>>,
+        shared: &Arc<Shared>,
+        timing: Timing,
+    ) -> std::io::Result<(Arc<Links>, Vec<thread::JoinHandle<()>>)> {
+        let mut peers = Vec::new();
+        let mut readers = Vec::new();
+        for (process, connection) in connections.into_iter().enumerate() {
+            let Some(Connection { stream, session }) = connection else {
+                peers.push(None);
+                continue;
+            };
+            stream.set_write_timeout(Some(timing.deadline.to_std()))?;
+            stream.set_read_timeout(Some(LOOK.max(timing.heartbeat.to_std() / 4)))?;
+            let sealer = |from| Sealer { session: session.clone(), from, number: 0 };
+            readers.push((process, stream.try_clone()?, sealer(process as u16)));
+            let writer = Mutex::new(Writer { stream: stream.try_clone()?, sealer: sealer(me) });
+            peers.push(Some(Peer { stream, writer }));
+        }
+        let state = State { done: vec![false; peers.len()], left: vec![false; peers.len()], ..State::default() };
+        let links = Arc::new(Links {
+            me,
+            hosts,
+            peers,
+            shared: Arc::clone(shared),
+            timing,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let spawn = |name: String, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name).spawn(run);
+        let mut threads = Vec::new();
+        for (process, stream, sealer) in readers {
+            let links = Arc::clone(&links);
+            threads.push(spawn(format!("cluster:hear-{process}"), Box::new(move || links.listen(process, stream, sealer)))?);
+        }
+        let beating = Arc::clone(&links);
+        threads.push(spawn("cluster:beat".to_string(), Box::new(move || beating.beat()))?);
+        Ok((links, threads))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic holds it")
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_all();
+    }
+
+    /// Waits until `found` finds something, or the job fails.
+    pub(super) fn wait<T>(&self, mut found: impl FnMut(&Links) -> Option<T>) -> Option<T> {
+        loop {
+            if let Some(found) = found(self) {
+                return Some(found);
+            }
+            if self.shared.stopping() {
+                return None;
+            }
+            let _ = self.changed.wait_timeout(self.state(), LOOK).expect("no panic holds it");
+        }
+    }
+
+    pub(super) fn started(&self) -> Option<Start> {
+        self.state().start.clone()
+    }
+
+    pub(super) fn finished(&self) -> Option<bool> {
+        self.state().finished
+    }
+
+    /// Whether the workers of all other processes have ended.
+    pub(super) fn all_done(&self) -> bool {
+        let state = self.state();
+        (0..self.peers.len()).all(|process| process == self.me as usize || state.done[process])
+    }
+
+    /// The process as a person knows it.
+    fn name(&self, process: usize) -> String {
+        format!("process {process} at {}", self.hosts[process])
+    }
+
+    /// Ends the job since a process is no longer there.
+    pub(super) fn lost(&self, process: usize, how: &str) {
+        self.shared.fail(Error::environment(format!(
+            "{} was lost: {how}; the others cannot go on without it",
+            self.name(process)
+        )));
+        self.changed.notify_all();
+    }
+
+    /// Says something to one process. Whether it hears it shows in that it lives.
+    fn say(&self, process: usize, word: &Word) {
+        let Some(peer) = &self.peers[process] else { return };
+        let writer = match word {
+            // Where something else is being said, that is a sign of life too.
+            Word::Beat => peer.writer.try_lock().ok(),
+            _ => Some(peer.writer.lock().expect("no panic holds it")),
+        };
+        let Some(mut writer) = writer else { return };
+        let payload = postcard::to_stdvec(word).expect("words can be written");
+        let seal = writer.sealer.seal(&payload);
+        let length = (payload.len() + Seal::BYTES) as u64;
+        let _ = writer.stream.write_all(&[&length.to_le_bytes()[..], &payload, seal.bytes()].concat());
+    }
+
+    fn say_to_all(&self, word: &Word) {
+        (0..self.peers.len()).for_each(|process| self.say(process, word));
+    }
+
+    pub(super) fn say_start(&self, start: Start) {
+        self.say_to_all(&Word::Start(Box::new(start)));
+    }
+
+    pub(super) fn say_done(&self) {
+        self.say(0, &Word::Done);
+    }
+
+    pub(super) fn say_finished(&self, stopped: bool) {
+        self.say_to_all(&Word::Finished { stopped });
+    }
+
+    /// Tells the others why it is over, unless they know.
+    fn tell_failure(&self) {
+        let Some((kind, message)) = self.shared.failed_with() else { return };
+        if std::mem::replace(&mut self.state().told, true) {
+            return;
+        }
+        let number = KINDS.iter().position(|one| *one == kind).expect("every kind has a number");
+        self.say_to_all(&Word::Failed(number as u8, message));
+    }
+
+    /// Leaves: well, or because the job has failed. The threads then end when the others have left too, or soon after.
+    pub(super) fn leave(&self) {
+        match self.shared.stopping() {
+            true => self.tell_failure(),
+            false => self.say_to_all(&Word::Goodbye),
+        }
+        self.change(|state| state.closing = Some(self.shared.clock.elapsed()));
+        for peer in self.peers.iter().flatten() {
+            // What is on its way arrives: only the sending side is closed.
+            let _ = peer.stream.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// No worker of this process reads or writes any more.
+    pub(super) fn note_workers_gone(&self) {
+        self.change(|state| state.workers_gone = true);
+    }
+
+    /// Waits, after the data connection to `process` broke, until it is known why the job ends; when nobody says so in
+    /// time, this is why. Returns when no worker will see what follows.
+    pub(super) fn broken(&self, process: usize, how: &str) {
+        let since = self.shared.clock.elapsed();
+        while !self.shared.stopping() {
+            let _ = self.changed.wait_timeout(self.state(), LOOK).expect("no panic holds it");
+            if self.shared.clock.elapsed() - since > self.timing.deadline {
+                self.lost(process, how);
+            }
+        }
+        while !self.state().workers_gone {
+            let _ = self.changed.wait_timeout(self.state(), LOOK).expect("no panic holds it");
+        }
+    }
+
+    /// Sends heartbeats, and what happens in this process.
+    fn beat(&self) {
+        let (mut due, mut asked) = (Duration::ZERO, false);
+        loop {
+            let state = self.changed.wait_timeout(self.state(), LOOK).expect("no panic holds it").0;
+            if state.closing.is_some() {
+                return;
+            }
+            drop(state);
+            if self.shared.stopping() {
+                self.tell_failure();
+            }
+            if self.me != 0 {
+                if self.shared.stop_asked() && !std::mem::replace(&mut asked, true) {
+                    self.say(0, &Word::Stop);
+                }
+                if self.shared.savepoint_asked() {
+                    self.shared.savepoint_taken();
+                    self.say(0, &Word::Savepoint);
+                }
+            }
+            let now = self.shared.clock.elapsed();
+            if now >= due {
+                due = now + self.timing.heartbeat;
+                self.say_to_all(&Word::Beat);
+            }
+        }
+    }
+
+    /// Hears one process until it leaves.
+    fn listen(&self, process: usize, mut stream: TcpStream, mut sealer: Sealer) {
+        let mut frames = Frames::<Long>::new();
+        let mut heard = self.shared.clock.elapsed();
+        loop {
+            let next = frames.next(&mut stream);
+            let now = self.shared.clock.elapsed();
+            let (left, closing) = {
+                let state = self.state();
+                (state.left[process], state.closing)
+            };
+            if closing.is_some_and(|since| now - since > LINGER) {
+                return;
+            }
+            let expected = left || closing.is_some();
+            match next {
+                Ok(Some(frame)) => {
+                    heard = now;
+                    match read(&frame, &mut sealer) {
+                        Some(word) => self.hear(process, word),
+                        None if expected => return,
+                        None => return self.lost(process, "what came from it is not its own: its seal is wrong"),
+                    }
+                }
+                Ok(None) if left || now - heard <= self.timing.deadline => {}
+                Ok(None) if expected => return,
+                Ok(None) => {
+                    let silence = self.timing.deadline;
+                    return self.lost(process, &format!("nothing was heard of it for {silence}"));
+                }
+                Err(_) if expected => return,
+                Err(error) if error.kind() == IoErrorKind::UnexpectedEof => {
+                    return self.lost(process, "it has ended, or the connection to it, without a word");
+                }
+                Err(error) => return self.lost(process, &format!("the connection to it broke: {error}")),
+            }
+        }
+    }
+
+    fn hear(&self, process: usize, word: Word) {
+        match word {
+            Word::Beat => {}
+            Word::Start(start) => self.change(|state| state.start = Some(*start)),
+            Word::Done => self.change(|state| state.done[process] = true),
+            Word::Finished { stopped } => self.change(|state| {
+                state.finished = Some(stopped);
+                state.left[process] = true;
+            }),
+            Word::Goodbye => self.change(|state| state.left[process] = true),
+            Word::Stop => drop(self.shared.ask_stop()),
+            Word::Savepoint => self.shared.ask_savepoint(),
+            Word::Failed(kind, message) => {
+                let kind = KINDS.get(kind as usize).copied().unwrap_or(ErrorKind::Environment);
+                self.change(|state| {
+                    state.left[process] = true;
+                    // It has told all others itself.
+                    state.told |= !self.shared.stopping();
+                });
+                let error = Error::new(kind, message);
+                self.shared.fail(match kind {
+                    ErrorKind::Stopped => error,
+                    _ => error.at(format_args!("process {process}")),
+                });
+                self.changed.notify_all();
+            }
+        }
+    }
+}
+
+/// What a frame says, if it is whole and in its place.
+fn read(frame: &[u8], sealer: &mut Sealer) -> Option<Word> {
+    let (payload, seal) = frame.split_at(frame.len().checked_sub(Seal::BYTES)?);
+    sealer.seal(payload).is(seal).then(|| postcard::from_bytes(payload).ok()).flatten()
+}

@@ -1,0 +1,149 @@
+//! Several processes as one job: how they find each other, recognise each other, and end together.
+//!
+//! - **One generation, one fate.** What ends the job in one process ends it in all, within a second, with the same words;
+//!   a process that is lost or silent ends it too. Nothing goes on with a part of the processes.
+//! - **No bytes of strangers.** A connection is handed on only after a handshake in which both sides have shown that they
+//!   know the secret. What is sent afterwards is not encrypted: the network between the processes is private, or a tunnel.
+//! - **Process 0 speaks for all.** It starts the generation in the checkpoint store, looks at the sinks before the run and
+//!   finishes them after it; the others are told where to go on.
+
+mod bootstrap;
+mod frame;
+mod handshake;
+mod links;
+mod member;
+mod secret;
+mod stream;
+mod terms;
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+pub(crate) use links::{Generation, Start};
+pub(crate) use member::Member;
+pub use secret::Secret;
+pub(crate) use terms::Terms;
+
+use crate::data::KEY_GROUPS;
+use crate::{Duration, Durations, Error, Result};
+
+/// The processes that run a job together, and which of them this one is.
+///
+/// All are started with the same graph, bindings and options; they differ in their number only. Each has the job's
+/// workers, so that three processes of a job with two workers have six.
+///
+/// ```
+/// use dualgauge_engine::cluster::{Cluster, Secret};
+/// use dualgauge_engine::testing::Item;
+/// use dualgauge_engine::Job;
+///
+/// let secret = Secret::new(Secret::generate()?)?;
+/// let hosts = ["10.0.0.1:4400", "10.0.0.2:4400"];
+/// let second = Cluster::new(1, hosts, secret.clone())?;
+/// assert_eq!((second.process(), second.processes()), (1, 2));
+/// let third = Cluster::new(2, hosts, secret).unwrap_err();
+/// assert!(third.to_string().contains("there is no process 2"));
+/// # let job = Job::new(|flow| flow.source::<Item>("items").sink("copies"));
+/// let _job = job.cluster(second); // `run` connects the two
+/// # Ok::<_, dualgauge_engine::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    process: usize,
+    hosts: Vec<String>,
+    secret: Secret,
+    name: String,
+    attempt: u64,
+    listener: Arc<Mutex<Option<TcpListener>>>,
+    timing: Timing,
+}
+
+/// How long what takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// A handshake.
+    pub(crate) handshake: Duration,
+    /// From the first attempt until all are connected.
+    pub(crate) bootstrap: Duration,
+    /// From one heartbeat to the next.
+    pub(crate) heartbeat: Duration,
+    /// The silence after which a process is lost.
+    pub(crate) deadline: Duration,
+}
+
+impl Cluster {
+    /// The processes at these addresses, `host:port` each, in the order of their numbers; this one is `process`.
+    ///
+    /// # Errors
+    /// When there is no such process, when there are fewer than two, or more than a job has workers.
+    pub fn new(process: usize, hosts: impl IntoIterator<Item = impl Into<String>>, secret: Secret) -> Result<Cluster> {
+        let hosts: Vec<String> = hosts.into_iter().map(Into::into).collect();
+        let count = hosts.len();
+        if count < 2 || count > KEY_GROUPS as usize {
+            return Err(Error::usage(format!("{count} hosts: a cluster has 2 to {KEY_GROUPS} processes")));
+        }
+        if process >= count {
+            let last = count - 1;
+            return Err(Error::usage(format!("there is no process {process}: {count} hosts are processes 0 to {last}")));
+        }
+        if let Some(twice) = (1..count).find(|at| hosts[..*at].contains(&hosts[*at])) {
+            return Err(Error::usage(format!("two processes have the address {}", hosts[twice])));
+        }
+        let timing = Timing {
+            handshake: 2.seconds(),
+            bootstrap: 60.seconds(),
+            heartbeat: 1.seconds(),
+            deadline: 10.seconds(),
+        };
+        let (name, listener) = ("dualgauge".to_string(), Arc::default());
+        Ok(Cluster { process, hosts, secret, name, attempt: 0, listener, timing })
+    }
+
+    /// The cluster's name; processes of another one are refused.
+    pub fn name(mut self, name: impl Into<String>) -> Cluster {
+        self.name = name.into();
+        self
+    }
+
+    /// The how-manieth start of the cluster this is, as its supervisor counts; processes of an earlier one are refused.
+    pub fn attempt(mut self, attempt: u64) -> Cluster {
+        self.attempt = attempt;
+        self
+    }
+
+    /// Listens with `listener`, and not at the address in the list.
+    pub fn listener(self, listener: TcpListener) -> Cluster {
+        Cluster { listener: Arc::new(Mutex::new(Some(listener))), ..self }
+    }
+
+    /// How long to wait for the other processes at the start; a minute if nothing is said.
+    pub fn bootstrap(mut self, bootstrap: Duration) -> Cluster {
+        self.timing.bootstrap = bootstrap;
+        self
+    }
+
+    /// How often processes tell each other that they live, and after which silence one is lost; a second and ten if
+    /// nothing is said.
+    ///
+    /// # Panics
+    /// When the deadline is not twice the interval or more: a single late heartbeat would end the job.
+    #[track_caller]
+    pub fn heartbeat(mut self, interval: Duration, deadline: Duration) -> Cluster {
+        assert!(
+            interval.is_positive() && deadline >= interval + interval,
+            "a deadline of {deadline} is too short for a heartbeat every {interval}"
+        );
+        (self.timing.heartbeat, self.timing.deadline) = (interval, deadline);
+        self
+    }
+
+    /// Which one this is.
+    pub fn process(&self) -> usize {
+        self.process
+    }
+
+    /// How many there are.
+    pub fn processes(&self) -> usize {
+        self.hosts.len()
+    }
+}
