@@ -90,7 +90,11 @@ const FILES: u64 = 5;
 fn job(dir: &Path, options: &str, out: &str) -> Job {
     let at = |name: &str| format!("{}/{out}/{name}", dir.display());
     Job::new(graph)
-        .source_with("bids", binding::source(&format!("csv:{}/in/{options}", dir.display())).unwrap().into(), source("bids"))
+        .source_with(
+            "bids",
+            binding::source(&format!("csv:{}/in/{options}", dir.display())).unwrap().into(),
+            source("bids"),
+        )
         .sink_with("totals", binding::sink(&format!("parquet:{}?span=1m", at("totals"))).unwrap().into())
         .sink_with("visits", binding::sink(&format!("csv:{}?buckets=3&span=1m", at("visits"))).unwrap().into())
         .sink_with("running", binding::sink(&format!("json:{}.json", at("running"))).unwrap().into())
@@ -98,11 +102,7 @@ fn job(dir: &Path, options: &str, out: &str) -> Job {
 }
 
 /// Starts the job as so many processes; calls `meanwhile` with all of them, and gives what each of them says.
-fn run_as(
-    processes: usize,
-    job: impl Fn() -> Job + Sync,
-    meanwhile: impl FnOnce(&[Running]),
-) -> Vec<Result<Outcome>> {
+fn run_as(processes: usize, job: impl Fn() -> Job + Sync, meanwhile: impl FnOnce(&[Running])) -> Vec<Result<Outcome>> {
     if processes == 1 {
         let running = job().start().unwrap();
         meanwhile(std::slice::from_ref(&running));

@@ -72,10 +72,14 @@ pub(super) fn connect(
             };
             let sender = sender.clone();
             let run = move || reach.until_reached(&sender);
-            thread::Builder::new().name("cluster:connect".to_string()).spawn(run).expect("the system has room for a thread");
+            thread::Builder::new()
+                .name("cluster:connect".to_string())
+                .spawn(run)
+                .expect("the system has room for a thread");
         }
     }
-    let door = listener.map(|listener| Door { identity, listener, known: Vec::new(), strangers: Vec::new(), timing, clock });
+    let door =
+        listener.map(|listener| Door { identity, listener, known: Vec::new(), strangers: Vec::new(), timing, clock });
     let joined = wait(identity, hosts, door, &reached, timing, clock, &excuses);
     abandoned.store(true, Ordering::SeqCst);
     joined
@@ -114,7 +118,8 @@ fn wait(
         }
         if clock.elapsed() - started > timing.bootstrap {
             let excuses = excuses.lock().expect("no panic holds it");
-            let complete = |process: &u16| [Purpose::Data, Purpose::Control].iter().all(|p| joined.contains_key(&(*process, *p)));
+            let complete =
+                |process: &u16| [Purpose::Data, Purpose::Control].iter().all(|p| joined.contains_key(&(*process, *p)));
             let missing = others().filter(|process| !complete(process)).map(|process| {
                 let excuse = excuses.get(&process).map(|excuse| format!(" ({excuse})")).unwrap_or_default();
                 format!("process {process} at {}{excuse}", hosts[process as usize])
@@ -272,8 +277,8 @@ impl Reach {
         let mut addresses = self.address.to_socket_addrs().map_err(yet("its name is not known"))?;
         let address = addresses.next().ok_or_else(|| Unreached::Yet("its name is not known".to_string()))?;
         let started = self.clock.elapsed();
-        let mut stream =
-            TcpStream::connect_timeout(&address, self.timing.handshake.to_std()).map_err(yet("it cannot be reached"))?;
+        let mut stream = TcpStream::connect_timeout(&address, self.timing.handshake.to_std())
+            .map_err(yet("it cannot be reached"))?;
         stream.set_nodelay(true).map_err(yet("it cannot be reached"))?;
         let nonce = random().map_err(Unreached::Ever)?;
         let (hello, seal) = self.identity.hello(self.to, self.purpose, nonce);

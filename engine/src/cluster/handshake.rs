@@ -224,7 +224,8 @@ impl Identity {
             return theirs(format!("process {me} is of another cluster, `{}`", self.cluster), false);
         }
         if hello.attempt != self.attempt {
-            let reason = format!("process {them} is of attempt {}, and process {me} of {}", hello.attempt, self.attempt);
+            let reason =
+                format!("process {them} is of attempt {}, and process {me} of {}", hello.attempt, self.attempt);
             // An old one is over. A young one meets this one while it is old and has not noticed.
             return theirs(reason, hello.attempt > self.attempt);
         }
@@ -319,3 +320,6 @@ impl Expected {
         body.strip_prefix(&head(CONFIRMATION, 0)[..]).is_some_and(|seal| self.confirmation.is(seal))
     }
 }
+
+#[cfg(test)]
+mod tests;

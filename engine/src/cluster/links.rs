@@ -160,7 +160,10 @@ impl Links {
         let mut threads = Vec::new();
         for (process, stream, sealer) in readers {
             let links = Arc::clone(&links);
-            threads.push(spawn(format!("cluster:hear-{process}"), Box::new(move || links.listen(process, stream, sealer)))?);
+            threads.push(spawn(
+                format!("cluster:hear-{process}"),
+                Box::new(move || links.listen(process, stream, sealer)),
+            )?);
         }
         let beating = Arc::clone(&links);
         threads.push(spawn("cluster:beat".to_string(), Box::new(move || beating.beat()))?);

@@ -66,7 +66,18 @@ impl Member {
         let shut = data.iter().flatten().map(TcpStream::try_clone).collect::<Result<_, _>>().map_err(failed)?;
         let (links, threads) =
             Links::start(identity.process, cluster.hosts.clone(), control, shared, timing).map_err(failed)?;
-        Ok(Member { me: cluster.process, workers, timing, links, data, shut, comms: None, threads, left: false, abandoned: false })
+        Ok(Member {
+            me: cluster.process,
+            workers,
+            timing,
+            links,
+            data,
+            shut,
+            comms: None,
+            threads,
+            left: false,
+            abandoned: false,
+        })
     }
 
     /// Whether this is process 0, which speaks for all.
@@ -98,10 +109,7 @@ impl Member {
     }
 
     /// Starts the workers of this process.
-    pub(crate) fn execute(
-        &mut self,
-        run: impl Fn(&mut Worker) + Send + Sync + 'static,
-    ) -> Result<WorkerGuards<()>> {
+    pub(crate) fn execute(&mut self, run: impl Fn(&mut Worker) + Send + Sync + 'static) -> Result<WorkerGuards<()>> {
         let of = |process: usize| (process * self.workers) as u64..((process + 1) * self.workers) as u64;
         let to = of(self.me);
         let sockets = self.data.drain(..).enumerate().map(|(process, stream)| {
@@ -128,7 +136,10 @@ impl Member {
                 let now = shared.clock.elapsed();
                 if now - *failing.get_or_insert(now) > self.timing.deadline {
                     let stuck = workers.guards().iter().filter(|guard| !guard.is_finished()).count();
-                    shared.note(format!("{stuck} of its workers did not end within {} and are left behind", self.timing.deadline));
+                    shared.note(format!(
+                        "{stuck} of its workers did not end within {} and are left behind",
+                        self.timing.deadline
+                    ));
                     // Dropped, they would be waited for.
                     std::mem::forget((workers, self.comms.take()));
                     self.abandoned = true;

@@ -15,6 +15,8 @@ mod member;
 mod secret;
 mod stream;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -84,17 +86,15 @@ impl Cluster {
         }
         if process >= count {
             let last = count - 1;
-            return Err(Error::usage(format!("there is no process {process}: {count} hosts are processes 0 to {last}")));
+            return Err(Error::usage(format!(
+                "there is no process {process}: {count} hosts are processes 0 to {last}"
+            )));
         }
         if let Some(twice) = (1..count).find(|at| hosts[..*at].contains(&hosts[*at])) {
             return Err(Error::usage(format!("two processes have the address {}", hosts[twice])));
         }
-        let timing = Timing {
-            handshake: 2.seconds(),
-            bootstrap: 60.seconds(),
-            heartbeat: 1.seconds(),
-            deadline: 10.seconds(),
-        };
+        let timing =
+            Timing { handshake: 2.seconds(), bootstrap: 60.seconds(), heartbeat: 1.seconds(), deadline: 10.seconds() };
         let (name, listener) = ("dualgauge".to_string(), Arc::default());
         Ok(Cluster { process, hosts, secret, name, attempt: 0, listener, timing })
     }

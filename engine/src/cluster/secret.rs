@@ -30,7 +30,9 @@ impl Secret {
         let text = text.as_ref().trim_ascii();
         if text.len() < BYTES_MIN {
             let count = text.len();
-            return Err(Error::usage(format!("a cluster secret has at least {BYTES_MIN} bytes, and this one has {count}")));
+            return Err(Error::usage(format!(
+                "a cluster secret has at least {BYTES_MIN} bytes, and this one has {count}"
+            )));
         }
         Ok(Secret(blake3::derive_key("dualgauge 2026 cluster secret", text)))
     }

@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn frames_are_followed_however_they_are_cut() {
-        let stream = [frame(2, 0, 1, 5), b"abcde".to_vec(), frame(3, 0, 2, 1), b"f".to_vec(), frame(0, 0, 0, 0)].concat();
+        let stream =
+            [frame(2, 0, 1, 5), b"abcde".to_vec(), frame(3, 0, 2, 1), b"f".to_vec(), frame(0, 0, 0, 0)].concat();
         for piece in 1..=stream.len() {
             let mut frames = frames();
             stream.chunks(piece).for_each(|bytes| frames.pass(bytes).unwrap());

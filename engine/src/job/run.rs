@@ -185,14 +185,7 @@ impl Job {
         if !(1..=KEY_GROUPS as usize).contains(&all_workers) {
             return Err(Error::usage(format!("{all_workers} workers: a job has 1 to {KEY_GROUPS}")));
         }
-        let description = self.describe()?;
-        self.bindings.check_sources(&description.sources)?;
-        self.bindings.check_sinks(&description.sinks)?;
-        let mut sources = BTreeMap::new();
-        for declared in &description.sources {
-            let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
-            sources.insert(declared.options.name().to_string(), bound);
-        }
+        let (description, sources) = self.bind()?;
         let shared = Arc::new(Shared::new(self.limits, Arc::clone(&self.clock), self.turns.may_park()));
         let member = match &self.cluster {
             Some(cluster) => Some(Member::join(cluster, self.terms(&description, &sources), self.workers, &shared)?),
@@ -203,6 +196,26 @@ impl Job {
             Err((error, None)) => Err(error),
             Ok(running) => Ok(running),
         }
+    }
+
+    /// The graph and its sources, with all names bound.
+    fn bind(&self) -> Result<(Description, BTreeMap<String, BoundSource>)> {
+        let description = self.describe()?;
+        self.bindings.check_sources(&description.sources)?;
+        self.bindings.check_sinks(&description.sinks)?;
+        let mut sources = BTreeMap::new();
+        for declared in &description.sources {
+            let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
+            sources.insert(declared.options.name().to_string(), bound);
+        }
+        Ok((description, sources))
+    }
+
+    /// The terms on which this job would join a cluster.
+    #[cfg(test)]
+    pub(crate) fn terms_of_a_cluster(&self) -> Result<Terms> {
+        let (description, sources) = self.bind()?;
+        Ok(self.terms(&description, &sources))
     }
 
     /// What must be the same in all processes of a cluster.
