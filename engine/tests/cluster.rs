@@ -140,7 +140,8 @@ fn processes_that_do_not_fit_together_say_so_at_once() {
         flow.source::<Item>("items").sink("copies");
     }
     let lines = Lines::default();
-    let differing: [(&str, fn(Job) -> Job); 3] = [
+    type Change = fn(Job) -> Job;
+    let differing: [(&str, Change); 3] = [
         ("process 1 has 2 workers and process 0 has 1", |job| job.workers(2)),
         ("the options of the run is another in process 1", |job| job.to(dualgauge_engine::EventTime::default())),
         ("the list of what the sources hold is another in process 1", |_| {

@@ -187,14 +187,14 @@ impl Job {
         }
         let (description, sources) = self.bind()?;
         let shared = Arc::new(Shared::new(self.limits, Arc::clone(&self.clock), self.turns.may_park()));
-        let member = match &self.cluster {
+        let mut member = match &self.cluster {
             Some(cluster) => Some(Member::join(cluster, self.terms(&description, &sources), self.workers, &shared)?),
             None => None,
         };
-        match self.start_workers(description, sources, shared, all_workers, member) {
-            Err((error, Some(member))) => Err(member.fail(error)),
-            Err((error, None)) => Err(error),
-            Ok(running) => Ok(running),
+        match (self.start_workers(description, sources, shared, all_workers, member.as_mut()), member) {
+            (Ok(running), member) => Ok(Running { member, ..running }),
+            (Err(error), Some(member)) => Err(member.fail(error)),
+            (Err(error), None) => Err(error),
         }
     }
 
@@ -272,12 +272,9 @@ impl Job {
         sources: BTreeMap<String, BoundSource>,
         shared: Arc<Shared>,
         all_workers: usize,
-        mut member: Option<Member>,
-    ) -> Result<Running, (Error, Option<Member>)> {
-        let checkpointing = match self.begin(&description, &sources, all_workers, member.as_ref()) {
-            Ok(checkpointing) => checkpointing,
-            Err(error) => return Err((error, member)),
-        };
+        member: Option<&mut Member>,
+    ) -> Result<Running> {
+        let checkpointing = self.begin(&description, &sources, all_workers, member.as_deref())?;
         let sinks: BTreeMap<_, _> =
             description.sinks.iter().map(|sink| (sink.name.clone(), self.bindings.bind_sink(&sink.name))).collect();
         let written = sinks.iter().map(|(name, bound)| (name.clone(), Arc::clone(&bound.sink))).collect();
@@ -291,24 +288,20 @@ impl Job {
             turns: self.turns,
             checkpointing: checkpointing.clone(),
         };
-        let started_workers = if checkpointing.as_ref().is_some_and(|checkpointing| checkpointing.has_ended()) {
-            match member.as_ref().is_none_or(Member::is_first) {
-                true => plan.publish_again(&description.sinks).map(|()| None),
-                false => Ok(None),
+        let running = Running { shared, workers: None, checkpointing, written, started, member: None };
+        if running.checkpointing.as_ref().is_some_and(|checkpointing| checkpointing.has_ended()) {
+            if member.is_none_or(|member| member.is_first()) {
+                plan.publish_again(&description.sinks)?;
             }
-        } else {
-            let run = move |worker: &mut timely::worker::Worker| super::worker::run(worker, &plan);
-            match &mut member {
-                Some(member) => member.execute(run).map(Some),
-                None => timely::execute(timely::Config::process(self.workers), run)
-                    .map_err(|error| Error::environment("the worker threads do not start").caused_by(error))
-                    .map(Some),
-            }
-        };
-        match started_workers {
-            Ok(workers) => Ok(Running { shared, workers, checkpointing, written, started, member }),
-            Err(error) => Err((error, member)),
+            return Ok(running);
         }
+        let run = move |worker: &mut timely::worker::Worker| super::worker::run(worker, &plan);
+        let workers = match member {
+            Some(member) => member.execute(run)?,
+            None => timely::execute(timely::Config::process(self.workers), run)
+                .map_err(|error| Error::environment("the worker threads do not start").caused_by(error))?,
+        };
+        Ok(Running { workers: Some(workers), ..running })
     }
 
     /// Builds the graph on a worker of its own that never steps.
