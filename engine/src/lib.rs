@@ -26,6 +26,8 @@ pub use job::{Checkpoints, Job, Limits, Outcome};
 pub use sink::{Delivery, Prepared, Sink, SinkWriter, Writing};
 pub use source::{Listing, Next, Offset, Partition, PartitionId, PartitionReader, Scan, Source, SourceBatch};
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};
+/// The floor below, for a dataflow that is written by hand. Every 0.x step of it breaks: pin what you build on it.
+pub use timely;
 
 /// What the code that `#[record]` writes refers to. No part of the interface: it may change with every version.
 #[doc(hidden)]

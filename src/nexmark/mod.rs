@@ -12,7 +12,7 @@ mod files;
 mod generator;
 mod live;
 mod order;
-mod random;
+pub(crate) mod random;
 mod records;
 mod words;
 

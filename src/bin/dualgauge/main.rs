@@ -1,6 +1,7 @@
 //! `dualgauge`: what can be done without a graph of one's own.
 
 mod append;
+mod bench;
 mod log;
 mod nexmark;
 mod schema;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         }
     };
     let done = match matches.subcommand() {
+        Some(("bench", matches)) => bench::call(matches),
         Some(("log", matches)) => log::call(matches),
         Some(("nexmark", matches)) => nexmark::call(matches),
         _ => unreachable!("clap requires a subcommand that it knows"),
@@ -43,5 +45,5 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([log::command(), nexmark::command()])
+        .subcommands([bench::command(), log::command(), nexmark::command()])
 }
