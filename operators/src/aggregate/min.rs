@@ -1,10 +1,9 @@
 //! The least value, and the record that has it.
 
-use std::marker::PhantomData;
+use dualgauge_engine::Data;
 
-use dualgauge_engine::{Data, EventTime};
-
-use super::{Aggregate, Orderable};
+use super::Orderable;
+use super::extreme::{Extreme, ExtremeByKey, Least};
 
 /// The least of a value taken from each record.
 ///
@@ -18,12 +17,12 @@ use super::{Aggregate, Orderable};
 /// let at = EventTime::from_micros;
 /// assert_eq!(aggregate::of(&min(|n: &f64| *n), [(at(0), 2.5), (at(1), -1.0), (at(2), 7.0)]), Some(-1.0));
 /// ```
-pub fn min<D, V, By, F>(f: F) -> Min<F, By>
+pub fn min<D, V, By, F>(f: F) -> Extreme<F, By, Least>
 where
     V: Orderable<By>,
     F: Fn(&D) -> V + Clone + 'static,
 {
-    Min { f, by: PhantomData }
+    Extreme::of(f)
 }
 
 /// The record whose key is the least; among several, the smallest record.
@@ -39,105 +38,11 @@ where
 /// let bids = [(at(0), (30, 'b')), (at(1), (30, 'a')), (at(2), (30, 'c')), (at(3), (31, 'a'))];
 /// assert_eq!(aggregate::of(&min_by_key(|(price, _): &(i32, char)| *price), bids), Some((30, 'a')));
 /// ```
-pub fn min_by_key<D, V, By, F>(f: F) -> MinByKey<F, By>
+pub fn min_by_key<D, V, By, F>(f: F) -> ExtremeByKey<F, By, Least>
 where
     D: Data + Ord,
     V: Orderable<By>,
     F: Fn(&D) -> V + Clone + 'static,
 {
-    MinByKey { f, by: PhantomData }
-}
-
-/// What [`min`] makes.
-#[derive(Debug)]
-pub struct Min<F, By> {
-    f: F,
-    by: PhantomData<fn() -> By>,
-}
-
-/// What [`min_by_key`] makes.
-#[derive(Debug)]
-pub struct MinByKey<F, By> {
-    f: F,
-    by: PhantomData<fn() -> By>,
-}
-
-impl<D, V, By, F> Aggregate<D> for Min<F, By>
-where
-    V: Orderable<By>,
-    By: 'static,
-    F: Fn(&D) -> V + Clone + 'static,
-{
-    type Acc = Option<V>;
-    type Out = Option<V>;
-
-    #[inline]
-    fn start(&self) -> Option<V> {
-        None
-    }
-
-    #[inline]
-    fn add(&self, acc: &mut Option<V>, _: EventTime, data: &D) {
-        let value = (self.f)(data);
-        if acc.as_ref().is_none_or(|best| value.order(best).is_lt()) {
-            *acc = Some(value);
-        }
-    }
-
-    fn merge(&self, acc: &mut Option<V>, other: &Option<V>) {
-        if let Some(value) = other
-            && acc.as_ref().is_none_or(|best| value.order(best).is_lt())
-        {
-            *acc = Some(value.clone());
-        }
-    }
-
-    fn finish(&self, acc: &Option<V>) -> Option<V> {
-        acc.clone()
-    }
-}
-
-impl<D, V, By, F> Aggregate<D> for MinByKey<F, By>
-where
-    D: Data + Ord,
-    V: Orderable<By>,
-    By: 'static,
-    F: Fn(&D) -> V + Clone + 'static,
-{
-    type Acc = Option<D>;
-    type Out = Option<D>;
-
-    fn start(&self) -> Option<D> {
-        None
-    }
-
-    #[inline]
-    fn add(&self, acc: &mut Option<D>, _: EventTime, data: &D) {
-        let better = |best: &D| (self.f)(data).order(&(self.f)(best)).then_with(|| data.cmp(best)).is_lt();
-        if acc.as_ref().is_none_or(better) {
-            *acc = Some(data.clone());
-        }
-    }
-
-    fn merge(&self, acc: &mut Option<D>, other: &Option<D>) {
-        if let Some(record) = other {
-            self.add(acc, EventTime::MIN, record); // the time plays no part
-        }
-    }
-
-    fn finish(&self, acc: &Option<D>) -> Option<D> {
-        acc.clone()
-    }
-}
-
-impl<F: Clone, By> Clone for Min<F, By> {
-    fn clone(&self) -> Self {
-        Min { f: self.f.clone(), by: PhantomData }
-    }
-}
-
-impl<F: Clone, By> Clone for MinByKey<F, By> {
-    fn clone(&self) -> Self {
-        MinByKey { f: self.f.clone(), by: PhantomData }
-    }
+    ExtremeByKey::of(f)
 }
