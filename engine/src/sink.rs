@@ -45,6 +45,7 @@ pub trait Sink: Send + Sync {
     fn describe(&self) -> String;
 
     /// Looks before the run whether writing can succeed: an output directory that is someone else's is refused here.
+    /// Called once, before any bucket is opened; of several processes it is called in the first.
     fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()>;
 
     /// When rows are seen, and how often.
@@ -60,7 +61,8 @@ pub trait Sink: Send + Sync {
     /// Opens one bucket. Called once per bucket, on the worker that owns it.
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>>;
 
-    /// Called once when every bucket's last commit is done; not called when the run failed or was stopped.
+    /// Called once when every bucket's last commit is done, of several processes in the first; not called when the run
+    /// failed or was stopped.
     fn finish(&self) -> Result<()> {
         Ok(())
     }

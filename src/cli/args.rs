@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use super::cluster::ClusterSettings;
 use super::settings::Settings;
 use crate::{Error, EventTime, Result};
 
@@ -13,7 +14,7 @@ use crate::{Error, EventTime, Result};
 #[derive(Debug)]
 pub(super) enum Call {
     /// Run the graph.
-    Run { settings: Settings, quiet: bool },
+    Run { settings: Settings, cluster: ClusterSettings, quiet: bool },
     /// Say what a run would read.
     Plan { settings: Settings },
     /// Show the operators.
@@ -37,7 +38,8 @@ pub(super) fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>)
         "plan" => Ok(Call::Plan { settings: settings(matches).map_err(NoCall::Error)? }),
         _ => {
             let settings = settings(matches).map_err(NoCall::Error)?;
-            Ok(Call::Run { settings, quiet: matches.get_flag("quiet") })
+            let cluster = ClusterSettings::called(matches);
+            Ok(Call::Run { settings, cluster, quiet: matches.get_flag("quiet") })
         }
     }
 }
@@ -49,6 +51,7 @@ fn command() -> Command {
             "Run the graph to the end of its input.\n\nThe first Ctrl-C stops it in order, the second one at once.",
         )
         .args(binding_args())
+        .args(super::cluster::args())
         .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("Say nothing but errors"));
     let plan = Command::new("plan")
         .about("Say what a run would read, without reading it")

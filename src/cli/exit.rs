@@ -6,6 +6,7 @@
 //! | 1 | an error, or stopped by Ctrl-C before the input ended |
 //! | 2 | called wrongly: nothing was read |
 //! | 70 | a closure of the graph panicked |
+//! | 75 | to a supervisor: a failure that another start may mend, such as a lost process |
 //! | 130 | ended at once by a second Ctrl-C |
 
 use std::io::Write;
@@ -24,6 +25,8 @@ pub enum Exit {
     Usage,
     /// A closure of the graph panicked.
     Panicked,
+    /// As `Failed`, said to a supervisor: another start may come to a better end.
+    Again,
 }
 
 impl Exit {
@@ -37,6 +40,7 @@ impl Exit {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Panicked => 70,
+            Exit::Again => 75,
         }
     }
 }

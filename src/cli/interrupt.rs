@@ -24,6 +24,11 @@ impl Interrupt {
         !std::mem::replace(&mut state.raised, true)
     }
 
+    /// Whether the stop was asked for.
+    pub(super) fn is_raised(&self) -> bool {
+        self.0.lock().expect("no panic holds it").raised
+    }
+
     /// From here on a wish to stop goes to this job; one that came earlier goes at once.
     pub(super) fn arm(&self, running: StopHandle) {
         let mut state = self.0.lock().expect("no panic holds it");

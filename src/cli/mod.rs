@@ -26,6 +26,7 @@
 //! ```
 
 mod args;
+mod cluster;
 mod exit;
 mod figures;
 mod graph;
@@ -36,16 +37,19 @@ mod plan;
 mod progress;
 mod run;
 mod settings;
+mod supervise;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use args::{Call, NoCall};
+use cluster::Part;
 pub use exit::Exit;
 pub use interrupt::Interrupt;
+use supervise::Supervisor;
 
-use crate::{Error, Flow, Job, Result};
+use crate::{Durations, Error, ErrorKind, Flow, Job, Result};
 
 /// Where a call writes to, and who may stop it.
 pub struct Console<'a> {
@@ -107,7 +111,8 @@ pub fn run_from(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     mut console: Console<'_>,
 ) -> Exit {
-    let call = match args::parse(args) {
+    let words: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let call = match args::parse(words.clone()) {
         Ok(call) => call,
         Err(NoCall::Error(error)) => return exit::told(&error, console.err),
         Err(NoCall::Clap(error)) => {
@@ -119,25 +124,44 @@ pub fn run_from(
             return exit;
         }
     };
-    match answer(Job::new(graph), call, &mut console) {
-        Ok(()) => Exit::Done,
-        Err(error) => exit::told(&error, console.err),
+    match answer(Job::new(graph), words, call, &mut console) {
+        Ok(exit) => exit,
+        Err(error) => match exit::told(&error, console.err) {
+            Exit::Failed if cluster::is_supervised() && error.kind() == ErrorKind::Environment => Exit::Again,
+            exit => exit,
+        },
     }
 }
 
-fn answer(job: Job, call: Call, console: &mut Console<'_>) -> Result<()> {
+fn answer(job: Job, words: Vec<OsString>, call: Call, console: &mut Console<'_>) -> Result<Exit> {
     let graph = panics::told_elsewhere(|| job.graph())?;
     match call {
-        Call::Graph { format } => print(console, &graph::show(&graph, &format)),
+        Call::Graph { format } => print(console, &graph::show(&graph, &format))?,
         Call::Plan { settings } => {
             let plan = settings.apply(job)?.plan()?;
-            print(console, &plan::table(&plan))
+            print(console, &plan::table(&plan))?;
         }
-        Call::Run { settings, quiet } => {
+        Call::Run { settings, cluster, quiet } => {
+            let part = cluster.part()?;
             let job = settings.apply(job)?;
-            run::run(job, &settings, quiet, console)
+            let job = match part {
+                Part::Alone => job,
+                Part::Member(cluster) => job.cluster(cluster),
+                Part::Supervisor(processes) => {
+                    settings.refuse_standard_input()?;
+                    let patience = cluster.lost_after.unwrap_or(10.seconds()) + 2.seconds();
+                    let supervisor =
+                        Supervisor { call: words, processes, restarts: None, checkpointed: false, patience, quiet };
+                    return supervisor.run(console);
+                }
+            };
+            if cluster::is_supervised() {
+                cluster::obey(console.interrupt.clone());
+            }
+            run::run(job, &settings, quiet, console)?;
         }
     }
+    Ok(Exit::Done)
 }
 
 fn print(console: &mut Console<'_>, text: &str) -> Result<()> {

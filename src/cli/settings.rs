@@ -107,6 +107,21 @@ impl Settings {
         Ok(self.workers.into_iter().fold(job, Job::workers))
     }
 
+    /// Several processes on one machine cannot all read what comes in there, and each would.
+    pub(super) fn refuse_standard_input(&self) -> Result<()> {
+        let reads = |text: &str| {
+            binding::parts(text)
+                .iter()
+                .any(|part| part.split_once(':').is_some_and(|(_, rest)| rest.split('?').next() == Some("-")))
+        };
+        match self.sources.iter().find(|(_, binding)| reads(&binding.text)) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::usage(format!(
+                "source {name}: several processes cannot share standard input; put it into a file or a log"
+            ))),
+        }
+    }
+
     /// Names first, before a mistyped one costs a look at the disk.
     fn check_names(&self, job: &Job) -> Result<()> {
         let (sources, sinks) = job.names()?;

@@ -225,8 +225,11 @@ impl<D> Accountable for Batch<D> {
 /// Between processes a batch is its length in eight little-endian bytes, then postcard, then zeros up to a multiple of eight.
 impl<D: Data> ContainerBytes for Batch<D> {
     fn from_bytes(bytes: Bytes) -> Batch<D> {
-        let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
-        postcard::from_bytes(&bytes[8..8 + length]).expect("a batch that a peer of the same program wrote")
+        let (length, rest) =
+            bytes.split_first_chunk::<8>().expect("a batch that comes from another process has a length");
+        let payload = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|length| rest.get(..length));
+        let payload = payload.expect("a batch that comes from another process is as long as it says");
+        postcard::from_bytes(payload).expect("a batch that a peer of the same program wrote")
     }
 
     fn length_in_bytes(&self) -> usize {
