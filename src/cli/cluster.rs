@@ -4,7 +4,7 @@
 //! - `--processes 2` alone starts both on this machine and watches them (`src/cli/supervise.rs`).
 
 use std::ffi::OsString;
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, value_parser};
@@ -163,7 +163,8 @@ pub(super) fn obey(interrupt: Interrupt) {
             }
         }
         // Nobody would end this process, or start it again.
-        eprintln!("error: the supervisor is gone, and this process with it");
+        // Whom it is told may be gone with it, and telling must not fail: `eprintln` would panic.
+        let _ = writeln!(std::io::stderr(), "error: the supervisor is gone, and this process with it");
         std::process::exit(super::Exit::Failed.code().into());
     };
     std::thread::Builder::new().name("supervisor".to_string()).spawn(run).expect("the system has room for a thread");
