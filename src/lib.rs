@@ -20,7 +20,7 @@ pub mod prelude {
     pub use dualgauge_operators::aggregate::*;
     pub use dualgauge_operators::keyed::*;
     pub use dualgauge_operators::window::{InWindow, Pane, Ranked, Window, session, sliding, tumbling, whole};
-    pub use dualgauge_operators::{Deduplicate, first_within, last_within};
+    pub use dualgauge_operators::{Deduplicate, Lookup, first_within, last_within};
     pub use dualgauge_operators::{Either, Filter, FilterMap, FlatMap, Inspect, KeyBy, Map, Split, Union};
 }
 

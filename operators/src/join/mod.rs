@@ -4,3 +4,5 @@
 //! leave as [`Either`](crate::Either). A key with a null in it never matches.
 
 mod null;
+
+pub(crate) use null::has_null;

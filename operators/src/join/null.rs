@@ -12,9 +12,8 @@ use serde::ser;
 ///
 /// For a key without options the compiler reduces this to `false`, which is why it is a serializer and not a second
 /// trait on keys.
-#[allow(dead_code)] // until the first join lands
 #[inline]
-pub(super) fn has_null<K: Serialize>(key: &K) -> bool {
+pub(crate) fn has_null<K: Serialize>(key: &K) -> bool {
     matches!(key.serialize(NoNull), Err(Found::Null))
 }
 

@@ -1,0 +1,152 @@
+//! A stream joined to rows that the program has at hand: a list of categories, of countries, of rates.
+//!
+//! The rows are bounded and have no time: every event meets all of them, whenever it happened. So nothing is waited for
+//! and nothing remembered, no event is dealt to another worker, and none is late. That holds because the rows are part
+//! of the program, like its closures: the same in every process, and after a restart.
+
+use std::sync::Arc;
+
+use dualgauge_engine::flow::NodeSpec;
+use dualgauge_engine::{Batch, Data, Event, Key, Stream};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::join::has_null;
+
+/// Adds [`Lookup::lookup`] to streams.
+pub trait Lookup<'s, D: Data, L> {
+    /// in: `D`; out, after [`inner`](LookedUp::inner) or [`left`](LookedUp::left): what is made of each event and the rows
+    /// of the same key, at the event's time.
+    ///
+    /// Where several rows have a key, an event meets each of them. A key with a null in it matches nothing. Each worker
+    /// holds an index of the rows; it remembers nothing of the events, and nothing is late for it.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::Lookup;
+    ///
+    /// check(
+    ///     "a:1@5 b:2@6 c:3@7",
+    ///     |items| {
+    ///         let names = vec![("a", "apple"), ("b", "banana"), ("b", "blueberry")];
+    ///         let named = items.lookup(names, |item| item.key.clone(), |(key, _)| key.to_string());
+    ///         named.inner(|item, (_, name)| format!("{} {name}", item.value))
+    ///     },
+    ///     "5 1 apple
+    ///      6 2 banana
+    ///      6 2 blueberry",
+    /// );
+    /// ```
+    fn lookup<R: 'static, K, F, G>(
+        self,
+        rows: impl Into<Arc<[R]>>,
+        key: F,     // of an event
+        row_key: G, // of a row
+    ) -> LookedUp<'s, D, L, R, F, G>
+    where
+        K: Key,
+        F: Fn(&D) -> K + 'static,
+        G: Fn(&R) -> K + 'static;
+}
+
+/// A stream and the rows that its events are to meet: `inner` or `left` follows.
+pub struct LookedUp<'s, D: Data, L, R, F, G> {
+    stream: Stream<'s, D, L>,
+    rows: Arc<[R]>,
+    key: F,
+    row_key: G,
+}
+
+impl<'s, D: Data, L: 'static> Lookup<'s, D, L> for Stream<'s, D, L> {
+    fn lookup<R: 'static, K, F, G>(self, rows: impl Into<Arc<[R]>>, key: F, row_key: G) -> LookedUp<'s, D, L, R, F, G>
+    where
+        K: Key,
+        F: Fn(&D) -> K + 'static,
+        G: Fn(&R) -> K + 'static,
+    {
+        LookedUp { stream: self, rows: rows.into(), key, row_key }
+    }
+}
+
+impl<'s, D: Data, L: 'static, R: 'static, K: Key, F, G> LookedUp<'s, D, L, R, F, G>
+where
+    F: Fn(&D) -> K + 'static,
+    G: Fn(&R) -> K + 'static,
+{
+    /// What `each` makes of every event with every row of its key; an event without a row is dropped.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::Lookup;
+    ///
+    /// check(
+    ///     "a:1@5 b:2@6",
+    ///     |items| {
+    ///         let rates = items.lookup([("b", 10)], |item| item.key.clone(), |(key, _)| key.to_string());
+    ///         rates.inner(|item, (_, rate)| format!("{}", item.value * rate))
+    ///     },
+    ///     "6 20",
+    /// );
+    /// ```
+    #[track_caller]
+    pub fn inner<O: Data>(self, each: impl Fn(&D, &R) -> O + 'static) -> Stream<'s, O> {
+        self.meet("inner", move |event, rows, found, out| {
+            out.extend(found.iter().map(|at| Event::new(event.time, each(&event.data, &rows[*at]))));
+        })
+    }
+
+    /// What `each` makes of every event with every row of its key, and with `None` where there is no such row.
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::Lookup;
+    ///
+    /// check(
+    ///     "a:1@5 b:2@6",
+    ///     |items| {
+    ///         let rates = items.lookup([("b", 10)], |item| item.key.clone(), |(key, _)| key.to_string());
+    ///         rates.left(|item, rate| format!("{} at {:?}", item.value, rate.map(|(_, rate)| rate)))
+    ///     },
+    ///     "5 1 at None
+    ///      6 2 at Some(10)",
+    /// );
+    /// ```
+    #[track_caller]
+    pub fn left<O: Data>(self, each: impl Fn(&D, Option<&R>) -> O + 'static) -> Stream<'s, O> {
+        self.meet("left", move |event, rows, found, out| match found {
+            [] => out.push(Event::new(event.time, each(&event.data, None))),
+            found => out.extend(found.iter().map(|at| Event::new(event.time, each(&event.data, Some(&rows[*at]))))),
+        })
+    }
+
+    /// Hands `each` the events, and where among the rows those of their key are.
+    #[track_caller]
+    fn meet<O: Data>(
+        self,
+        join: &'static str,
+        each: impl Fn(Event<D>, &[R], &[usize], &mut Vec<Event<O>>) + 'static,
+    ) -> Stream<'s, O> {
+        let LookedUp { stream, rows, key, row_key } = self;
+        let spec = NodeSpec::stateless("lookup").detail(format!("{join}, {} rows", rows.len()));
+        let mut index = None; // made when the first events come: not for a graph that is only looked at
+        stream.transform(spec, move |batch: Batch<D>| {
+            let index = index.get_or_insert_with(|| index_of(&rows, &row_key));
+            batch.transform(|event, out| {
+                let found = index.get(&key(&event.data)).map_or(&[][..], Vec::as_slice);
+                each(event, &rows, found, out);
+            })
+        })
+    }
+}
+
+/// Where the rows of each key are. A key that never matches is left out, and so found by no event.
+fn index_of<R, K: Key>(rows: &[R], row_key: impl Fn(&R) -> K) -> HashMap<K, Vec<usize>, FixedState> {
+    let mut index = HashMap::<K, Vec<usize>, FixedState>::default();
+    for (at, row) in rows.iter().enumerate() {
+        let key = row_key(row);
+        if !has_null(&key) {
+            index.entry(key).or_default().push(at);
+        }
+    }
+    index
+}
