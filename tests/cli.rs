@@ -5,6 +5,8 @@
 
 #[path = "cli/calls.rs"]
 mod calls;
+#[path = "cli/checkpoints.rs"]
+mod checkpoints;
 #[path = "cli/graph.rs"]
 mod graph;
 #[path = "cli/job_file.rs"]

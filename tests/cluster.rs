@@ -187,7 +187,7 @@ fn a_job_goes_on_in_another_number_of_processes() {
         for outcome in run_as(processes, || checkpointed("?follow=true", workers), stop_when_read) {
             let error = outcome.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
-            assert!(error.to_string().contains("after a checkpoint"), "{error}");
+            assert!(error.to_string().contains("a last checkpoint"), "{error}");
         }
     }
     write_bids(&input, written..written + 500);

@@ -34,11 +34,12 @@ fn main() -> ExitCode {
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
     }
-    let checks: [(&str, fn()); 8] = [
+    let checks: [(&str, fn()); 9] = [
         ("a_run_that_is_done_exits_with_0", a_run_that_is_done_exits_with_0),
         ("a_wrong_call_exits_with_2", a_wrong_call_exits_with_2),
         ("a_panic_exits_with_70_and_is_told_once", a_panic_exits_with_70_and_is_told_once),
         ("ctrl_c_ends_a_live_run_in_order", ctrl_c_ends_a_live_run_in_order),
+        ("a_signal_asks_for_a_savepoint_and_another_for_a_last_checkpoint", a_signal_asks_for_a_savepoint),
         ("a_log_is_appended_to_and_printed", a_log_is_appended_to_and_printed),
         ("an_auction_house_is_generated", an_auction_house_is_generated),
         ("window_joins_are_measured", window_joins_are_measured),
@@ -105,12 +106,8 @@ fn ctrl_c_ends_a_live_run_in_order() {
     let words = ["run", "--source", "bids=csv:bids.csv?follow=true", "--sink", "copies=csv:out.csv"];
     let mut child = graph(dir.path(), &words).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("the first bid") {
-        line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before it read anything");
-    }
-    interrupt(&child);
+    line_with(&mut stderr, "the first bid");
+    signal(&child, "-INT");
     let status = child.wait().unwrap();
     let mut told = String::new();
     stderr.read_to_string(&mut told).unwrap();
@@ -119,8 +116,47 @@ fn ctrl_c_ends_a_live_run_in_order() {
     assert!(!dir.path().join("out.csv").exists(), "nothing is published");
 }
 
-fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+/// What a process says, up to a line with this in it.
+fn line_with(stderr: &mut impl BufRead, part: &str) -> String {
+    let mut told = String::new();
+    while !told.contains(part) || !told.ends_with('\n') {
+        assert_ne!(stderr.read_line(&mut told).unwrap(), 0, "it ended, and `{part}` is not in {told}");
+    }
+    told
+}
+
+fn signal(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+fn a_signal_asks_for_a_savepoint() {
+    let dir = bids(&[1, 2]);
+    let words = ["run", "--source", "bids=csv:bids.csv?follow=true", "--sink", "copies=csv:out.csv"];
+    let words = [&words[..], &["--checkpoint", "checkpoints", "--every", "1d"]].concat();
+    let mut child = graph(dir.path(), &words).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let told = line_with(&mut stderr, "the first bid");
+    assert!(told.starts_with("note: checkpoints in checkpoints every 1d\n"), "{told}");
+    signal(&child, "-USR1");
+    line_with(&mut stderr, "savepoint of epoch ");
+    signal(&child, "-KILL");
+    assert_eq!(child.wait().unwrap().code(), None, "it was killed");
+
+    let mut child = graph(dir.path(), &words).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    line_with(&mut stderr, "note: goes on after epoch ");
+    signal(&child, "-INT");
+    let told = line_with(&mut stderr, "stopped: a last checkpoint of epoch ");
+    assert!(told.contains("goes on from there"), "{told}");
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+
+    let more = std::fs::read_to_string(dir.path().join("bids.csv")).unwrap() + "3,1970-01-01T00:00:05Z\n";
+    std::fs::write(dir.path().join("bids.csv"), more).unwrap();
+    let output = graph(dir.path(), &[&words[..], &["--until", "1970-01-01T00:00:05Z"]].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(!text(&output.stderr).contains("the first bid"), "what was read is not read again");
+    let out = std::fs::read_to_string(dir.path().join("out.csv")).unwrap();
+    assert_eq!(out, "auction,date_time\n1,1970-01-01T00:00:00Z\n2,1970-01-01T00:00:01Z\n");
 }
 
 fn a_log_is_appended_to_and_printed() {

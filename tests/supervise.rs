@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
     }
-    let checks: [(&str, fn()); 6] = [
+    let checks: [(&str, fn()); 7] = [
         ("two_processes_write_what_one_writes", two_processes_write_what_one_writes),
         (
             "processes_are_started_by_hand_with_a_secret_in_a_file",
@@ -59,6 +59,10 @@ fn main() -> ExitCode {
         ),
         ("a_panic_in_one_process_ends_all_with_70", a_panic_in_one_process_ends_all_with_70),
         ("a_killed_process_ends_all_and_is_named", a_killed_process_ends_all_and_is_named),
+        (
+            "with_checkpoints_a_killed_process_does_not_show_in_the_output",
+            with_checkpoints_a_killed_process_does_not_show,
+        ),
         ("ctrl_c_stops_all", ctrl_c_stops_all),
         ("processes_do_not_outlive_their_supervisor", processes_do_not_outlive_their_supervisor),
     ];
@@ -221,6 +225,28 @@ fn a_killed_process_ends_all_and_is_named() {
     for noise in ["panicked", "timely", "poisoned"] {
         assert!(!said.contains(noise), "{said}");
     }
+}
+
+fn with_checkpoints_a_killed_process_does_not_show() {
+    let dir = tempfile::tempdir().unwrap();
+    add_bids(dir.path(), 0..50);
+    let to = "1970-01-01T00:01:20Z";
+    let checkpoints = ["--checkpoint", "checkpoints", "--every", "1d", "--fresh", "--until", to];
+    let mut supervisor = Supervisor::start(dir.path(), &[&LIVE[..], &checkpoints[..]].concat());
+    let processes = supervisor.processes();
+    supervisor.until("marked at");
+    supervisor.until("marked at");
+    signal("-USR1", &supervisor.child.id().to_string());
+    supervisor.until("[0] savepoint of epoch ");
+    signal("-KILL", &processes[1]);
+    supervisor.until("all are started again from the last checkpoint");
+    supervisor.until("goes on after epoch ");
+    add_bids(dir.path(), 50..100);
+    let (status, said) = supervisor.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    let read_again = said.lines().filter(|line| line.ends_with("marked at 1970-01-01T00:00:49Z")).count();
+    assert_eq!(read_again, 2, "what the savepoint has is not read again: {said}");
+    assert!(output(&dir.path().join("out")) == expected(dir.path(), to), "the same files");
 }
 
 fn ctrl_c_stops_all() {

@@ -14,6 +14,10 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// What was known around it, which may differ where the error is the same.
+    note: Option<String>,
+    /// Whether starting again cannot mend it.
+    for_good: bool,
 }
 
 /// What the caller must do about an [`Error`].
@@ -49,7 +53,7 @@ impl Error {
 
     /// An error of any kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), cause: None }
+        Error { kind, message: message.into(), cause: None, note: None, for_good: false }
     }
 
     /// An I/O failure on something that has a name, usually a path.
@@ -69,6 +73,42 @@ impl Error {
         self
     }
 
+    /// Adds what was known around it: it follows the message, and does not make another error of it.
+    pub fn with_note(mut self, note: impl Into<String>) -> Error {
+        let note = note.into();
+        self.note = Some(match self.note {
+            Some(before) => format!("{before}; {note}"),
+            None => note,
+        });
+        self
+    }
+
+    /// Marks what starting again cannot mend, although the machine is at fault: a failed sync, a younger generation.
+    pub fn for_good(mut self) -> Error {
+        self.for_good = true;
+        self
+    }
+
+    /// Whether a job that ended with it may be started again from its last checkpoint in the hope of a better end: the
+    /// machine refused or a closure panicked, and not [for good](Error::for_good).
+    ///
+    /// ```
+    /// use dualgauge_engine::Error;
+    ///
+    /// assert!(Error::environment("the disk is full").may_be_retried());
+    /// assert!(!Error::environment("a sync failed").for_good().may_be_retried());
+    /// assert!(!Error::data("row 7 has no price").may_be_retried());
+    /// ```
+    pub fn may_be_retried(&self) -> bool {
+        matches!(self.kind, ErrorKind::Environment | ErrorKind::Panic) && !self.for_good
+    }
+
+    /// Whether it says the same as `other`, whatever was known around them.
+    pub(crate) fn says_the_same_as(&self, other: &Error) -> bool {
+        let said = |error: &Error| (error.kind, error.message.clone(), error.cause.as_ref().map(ToString::to_string));
+        said(self) == said(other)
+    }
+
     /// Who can mend it.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -78,8 +118,11 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        match &self.cause {
-            Some(cause) => write!(f, ": {cause}"),
+        if let Some(cause) = &self.cause {
+            write!(f, ": {cause}")?;
+        }
+        match &self.note {
+            Some(note) => write!(f, " ({note})"),
             None => Ok(()),
         }
     }

@@ -22,7 +22,7 @@ pub mod time;
 pub use data::{Batch, Data, DecodeError, Digest, Event, Key, KeyGroup, Record, Text, record};
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream, TwoInputStep};
-pub use job::{Checkpoints, Job, Limits, Outcome};
+pub use job::{Checkpoints, Job, Limits, Outcome, Restart};
 pub use sink::{Delivery, Prepared, Sink, SinkWriter, Writing};
 pub use source::{Listing, Next, Offset, Partition, PartitionId, PartitionReader, Scan, Source, SourceBatch};
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};

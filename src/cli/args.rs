@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use super::checkpoints::{self, CheckpointSettings};
 use super::cluster::ClusterSettings;
 use super::settings::Settings;
 use crate::{Error, EventTime, Result};
@@ -48,9 +49,11 @@ fn command() -> Command {
     let run = Command::new("run")
         .about("Run the graph to the end of its input")
         .long_about(
-            "Run the graph to the end of its input.\n\nThe first Ctrl-C stops it in order, the second one at once.",
+            "Run the graph to the end of its input.\n\nThe first Ctrl-C stops it in order (with --checkpoint, after a last \
+             checkpoint), the second one at once. SIGUSR1 asks for a savepoint.",
         )
         .args(binding_args())
+        .args(checkpoints::args())
         .args(super::cluster::args())
         .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("Say nothing but errors"));
     let plan = Command::new("plan")
@@ -131,6 +134,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings> {
         to: time("to"),
         until: time("until"),
         seam: time("seam"),
+        checkpoints: CheckpointSettings::called(matches),
     };
     match matches.get_one::<PathBuf>("job") {
         Some(file) => Ok(called.over(super::job_file::read(file)?)),

@@ -20,6 +20,7 @@ pub(super) const ATTEMPT: &str = "DUALGAUGE_CLUSTER_ATTEMPT";
 
 /// What a supervisor says on the standard input of a process: stop, or take a savepoint.
 pub(super) const STOP: &str = "stop";
+pub(super) const SAVEPOINT: &str = "savepoint";
 
 /// What a call says of processes.
 #[derive(Clone, Debug, Default)]
@@ -158,6 +159,7 @@ pub(super) fn obey(interrupt: Interrupt) {
         for line in std::io::stdin().lock().lines() {
             match line.as_deref() {
                 Ok(STOP) => drop(interrupt.raise()),
+                Ok(SAVEPOINT) => interrupt.savepoint(),
                 Ok(_) => {}
                 Err(_) => break,
             }

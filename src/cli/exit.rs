@@ -3,7 +3,7 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | an error, or stopped by Ctrl-C before the input ended |
+//! | 1 | an error, or stopped by Ctrl-C before the input ended (with checkpoints, after a last one) |
 //! | 2 | called wrongly: nothing was read |
 //! | 70 | a closure of the graph panicked |
 //! | 75 | to a supervisor: a failure that another start may mend, such as a lost process |
@@ -65,10 +65,7 @@ impl From<&Error> for Exit {
 pub(super) fn told(error: &Error, err: &mut dyn Write) -> Exit {
     // Nobody is left to tell when standard error is closed.
     let _ = match error.kind() {
-        ErrorKind::Stopped => writeln!(
-            err,
-            "stopped: windows that were half full did not fire, and output that was not published stays unpublished"
-        ),
+        ErrorKind::Stopped => writeln!(err, "stopped: {error}"),
         ErrorKind::Panic if std::env::var_os("RUST_BACKTRACE").is_none() => {
             writeln!(err, "error: {error}\n(RUST_BACKTRACE=1 shows where)")
         }

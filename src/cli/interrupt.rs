@@ -1,12 +1,17 @@
-//! The wish to stop: Ctrl-C, or a host that calls [`Interrupt::raise`].
+//! The wish to stop or to have a savepoint: Ctrl-C and SIGUSR1, or a host that calls [`Interrupt`]'s methods.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::job::StopHandle;
 
 /// A wish to stop that may come at any time, also before there is a job to stop. Clones share it.
 #[derive(Clone, Default)]
-pub struct Interrupt(Arc<Mutex<State>>);
+pub struct Interrupt {
+    state: Arc<Mutex<State>>,
+    /// Set by a signal, and looked at by the run.
+    savepoint: Arc<AtomicBool>,
+}
 
 #[derive(Default)]
 struct State {
@@ -17,7 +22,7 @@ struct State {
 impl Interrupt {
     /// Asks for the stop. Whether it was the first time.
     pub fn raise(&self) -> bool {
-        let mut state = self.0.lock().expect("no panic holds it");
+        let mut state = self.state.lock().expect("no panic holds it");
         if let Some(running) = &state.running {
             running.stop();
         }
@@ -26,12 +31,28 @@ impl Interrupt {
 
     /// Whether the stop was asked for.
     pub(super) fn is_raised(&self) -> bool {
-        self.0.lock().expect("no panic holds it").raised
+        self.state.lock().expect("no panic holds it").raised
+    }
+
+    /// Asks a run with checkpoints for one that is kept for ever. The run goes on.
+    pub fn savepoint(&self) {
+        self.savepoint.store(true, Ordering::SeqCst);
+    }
+
+    /// For signal handlers, which may do no more than set a flag.
+    #[cfg(unix)]
+    pub(super) fn savepoint_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.savepoint)
+    }
+
+    /// Whether a savepoint was asked for since this was asked last.
+    pub(super) fn takes_savepoint(&self) -> bool {
+        self.savepoint.swap(false, Ordering::SeqCst)
     }
 
     /// From here on a wish to stop goes to this job; one that came earlier goes at once.
     pub(super) fn arm(&self, running: StopHandle) {
-        let mut state = self.0.lock().expect("no panic holds it");
+        let mut state = self.state.lock().expect("no panic holds it");
         if state.raised {
             running.stop();
         }

@@ -4,6 +4,10 @@
 //! workers = 2
 //! from = 2026-01-01T00:00:00Z
 //!
+//! checkpoint = "checkpoints/hot_items"
+//! every = "10s"
+//! restart = 5
+//!
 //! [sources]
 //! bids = "parquet:data/bids/"
 //! auctions = { binding = "csv:auctions.csv", disorder = "5s" }
@@ -22,8 +26,9 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
+use super::checkpoints::CheckpointSettings;
 use super::settings::{Binding, Settings};
-use crate::{Error, EventTime, Result};
+use crate::{Duration, Error, EventTime, Result};
 
 /// The file's keys.
 #[derive(Deserialize)]
@@ -42,6 +47,14 @@ struct JobFile {
     until: Option<EventTime>,
     #[serde(default, deserialize_with = "time")]
     seam: Option<EventTime>,
+    checkpoint: Option<String>,
+    #[serde(default, deserialize_with = "length")]
+    every: Option<Duration>,
+    fresh: Option<bool>,
+    from_checkpoint: Option<u64>,
+    #[serde(default)]
+    drop_state: Vec<String>,
+    restart: Option<u32>,
 }
 
 /// Reads the settings that a file holds.
@@ -51,11 +64,25 @@ struct JobFile {
 pub(super) fn read(path: &Path) -> Result<Settings> {
     let text = std::fs::read_to_string(path)
         .map_err(|cause| Error::usage(format!("cannot read the job file {}", path.display())).caused_by(cause))?;
-    let JobFile { sources, sinks, workers, from, to, until, seam } = toml::from_str(&text)
+    let file: JobFile = toml::from_str(&text)
         .map_err(|error: toml::de::Error| Error::usage(format!("job file {}: {error}", path.display())))?;
+    let JobFile { sources, sinks, workers, from, to, until, seam, .. } = file;
+    let checkpoints = CheckpointSettings {
+        checkpoint: file.checkpoint,
+        every: file.every,
+        fresh: file.fresh.unwrap_or(false),
+        from_checkpoint: file.from_checkpoint,
+        drop_state: file.drop_state,
+        restart: file.restart,
+    };
     let from_here = |(name, binding)| (name, Binding { file: Some(path.to_path_buf()), ..binding });
     let (sources, sinks) = (sources.into_iter().map(from_here).collect(), sinks.into_iter().map(from_here).collect());
-    Ok(Settings { sources, sinks, workers, from, to, until, seam })
+    Ok(Settings { sources, sinks, workers, from, to, until, seam, checkpoints })
+}
+
+/// A length of time as text.
+fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 /// An event time as text or as TOML's own.

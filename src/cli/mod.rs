@@ -26,6 +26,7 @@
 //! ```
 
 mod args;
+mod checkpoints;
 mod cluster;
 mod exit;
 mod figures;
@@ -65,8 +66,9 @@ pub struct Console<'a> {
 
 /// A whole command line for a graph: reads the process's arguments, does what they say, and tells how it went.
 ///
-/// The first Ctrl-C ends a run in order: nothing half full fires, nothing unpublished is published. The second one ends
-/// the process at once. A panic of one of the graph's closures is told as an error, with exit code 70; to see where it
+/// The first Ctrl-C ends a run in order: nothing half full fires, nothing unpublished is published, and a run with
+/// checkpoints takes a last one, from which it goes on when it is started again. The second one ends the process at once.
+/// SIGUSR1 asks a run with checkpoints for a savepoint: a checkpoint that is kept for ever. A panic of one of the graph's closures is told as an error, with exit code 70; to see where it
 /// came from, set `RUST_BACKTRACE=1`.
 ///
 /// Returns 0 when done, 1 for an error or a stop, 2 for a wrong call, 70 for a panic in the graph's closures.
@@ -81,6 +83,8 @@ pub fn main(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> ExitCode {
     };
     // A host that has its own handler keeps it.
     let _ = ctrlc::set_handler(on_signal);
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGUSR1, interrupt.savepoint_flag());
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let terminal = err.is_terminal();
     let console = Console { out: &mut out, err: &mut err, terminal, interrupt };
@@ -127,7 +131,11 @@ pub fn run_from(
     match answer(Job::new(graph), words, call, &mut console) {
         Ok(exit) => exit,
         Err(error) => match exit::told(&error, console.err) {
-            Exit::Failed if cluster::is_supervised() && error.kind() == ErrorKind::Environment => Exit::Again,
+            Exit::Failed
+                if cluster::is_supervised() && error.kind() == ErrorKind::Environment && error.may_be_retried() =>
+            {
+                Exit::Again
+            }
             exit => exit,
         },
     }
@@ -144,14 +152,16 @@ fn answer(job: Job, words: Vec<OsString>, call: Call, console: &mut Console<'_>)
         Call::Run { settings, cluster, quiet } => {
             let part = cluster.part()?;
             let job = settings.apply(job)?;
+            let checkpoints = settings.checkpoints.in_start(cluster::attempt());
+            checkpoints.check()?;
             let job = match part {
-                Part::Alone => job,
-                Part::Member(cluster) => job.cluster(cluster),
+                Part::Alone => checkpoints.apply(job)?,
+                Part::Member(cluster) => checkpoints.apply(job)?.cluster(cluster),
                 Part::Supervisor(processes) => {
                     settings.refuse_standard_input()?;
                     let patience = cluster.lost_after.unwrap_or(10.seconds()) + 2.seconds();
-                    let supervisor =
-                        Supervisor { call: words, processes, restarts: None, checkpointed: false, patience, quiet };
+                    let (restarts, checkpointed) = (checkpoints.restarts(), checkpoints.checkpoint.is_some());
+                    let supervisor = Supervisor { call: words, processes, restarts, checkpointed, patience, quiet };
                     return supervisor.run(console);
                 }
             };

@@ -7,8 +7,8 @@ use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::figures::{grouped, length, plural, rate};
-use crate::job::{Metrics, Plan};
+use super::figures::{bytes, grouped, length, plural, rate};
+use crate::job::{LastCheckpoint, Metrics, Plan};
 use crate::{Duration, Durations, EventTime};
 
 /// How the bar is cut: fine enough for any terminal.
@@ -34,6 +34,8 @@ struct Standing {
     bad: u64,
     /// The lowest watermark of the sources.
     watermark: EventTime,
+    /// The newest checkpoint, where the run takes any.
+    checkpoint: Option<LastCheckpoint>,
     /// Rows over the last second or so.
     rate: String,
     /// Since the start.
@@ -73,6 +75,7 @@ impl Progress {
             late: metrics.total("late"),
             bad: metrics.total("bad"),
             watermark: self.sources.iter().map(|name| metrics.source_watermark(name)).min().unwrap_or(EventTime::MIN),
+            checkpoint: metrics.checkpoint(),
             rate: rate(self.recent_rows, self.recent),
             elapsed,
             now,
@@ -104,6 +107,13 @@ impl Progress {
     }
 
     fn line(&self, standing: &Standing) -> String {
+        let line = self.sources_line(standing);
+        let Some(last) = standing.checkpoint else { return line };
+        let age = length((standing.now - last.taken).max(Duration::ZERO));
+        format!("{line}  checkpoint {} ({age} ago, {})", last.epoch, bytes(last.bytes))
+    }
+
+    fn sources_line(&self, standing: &Standing) -> String {
         let rows = format!("{}  {}", plural(standing.rows, "row"), standing.rate);
         let watermark = match standing.watermark {
             EventTime::MIN => "nothing read yet".to_string(),
@@ -147,14 +157,23 @@ pub(super) fn summary(plan: &Plan, metrics: &Metrics, elapsed: Duration) -> Stri
             _ => {}
         }
     }
+    if let Some(last) = metrics.checkpoint() {
+        let taken = plural(metrics.counter("checkpoint", "commits").get(), "checkpoint");
+        lines.push(format!("  {taken}, the last of epoch {} ({})", last.epoch, bytes(last.bytes)));
+    }
+    match metrics.restarts().count {
+        0 => {}
+        count => lines.push(format!("  {}", plural(count, "restart"))),
+    }
     format!("{}\n{}\n", length(elapsed), lines.join("\n"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::CommitKind;
     use crate::job::SourcePlan;
-    use crate::{Graph, Listing, Partition};
+    use crate::{Epoch, Graph, Listing, Partition};
 
     fn at(seconds: i64) -> EventTime {
         EventTime::default() + seconds.seconds()
@@ -172,7 +191,7 @@ mod tests {
 
     fn standing(watermark: EventTime) -> Standing {
         let rate = "5 rows/s".to_string();
-        Standing { rows: 50, late: 1, bad: 2, watermark, rate, elapsed: 10.seconds(), now: at(60) }
+        Standing { rows: 50, late: 1, bad: 2, watermark, checkpoint: None, rate, elapsed: 10.seconds(), now: at(60) }
     }
 
     #[test]
@@ -192,6 +211,15 @@ mod tests {
         let line = "watermark 1970-01-01T00:00:25Z  lag 35s  50 rows  5 rows/s  late 1  bad 2";
         assert_eq!(progress.line(&standing(at(25))), line);
         assert!(progress.line(&standing(EventTime::MIN)).starts_with("nothing read yet"));
+    }
+
+    #[test]
+    fn a_run_with_checkpoints_tells_of_the_last_one() {
+        let progress = Progress::new(&history(), (None, None), false);
+        let last = |taken| LastCheckpoint { epoch: Epoch(31), kind: CommitKind::Checkpoint, taken, bytes: 1536 };
+        let line = |taken| progress.line(&Standing { checkpoint: Some(last(taken)), ..standing(at(25)) });
+        assert!(line(at(48)).ends_with("ETA 30s  checkpoint 31 (12s ago, 1.5 KiB)"), "{}", line(at(48)));
+        assert!(line(at(70)).contains("(0s ago"), "a clock that goes back makes no negative age");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dualgauge_connectors::binding;
 
+use super::checkpoints::CheckpointSettings;
 use crate::flow::SourceOptions;
 use crate::{Error, EventTime, Job, Result, Sink, Source};
 
@@ -18,6 +19,7 @@ pub(super) struct Settings {
     pub(super) to: Option<EventTime>,
     pub(super) until: Option<EventTime>,
     pub(super) seam: Option<EventTime>,
+    pub(super) checkpoints: CheckpointSettings,
 }
 
 /// A binding as it was written: its text, and the options that a job file keeps beside it.
@@ -77,6 +79,7 @@ impl Settings {
             to: self.to.or(below.to),
             until: self.until.or(below.until),
             seam: self.seam.or(below.seam),
+            checkpoints: self.checkpoints.over(below.checkpoints),
             ..self
         }
     }

@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use super::cluster::{ATTEMPT, SECRET, STOP, words};
+use super::cluster::{ATTEMPT, SAVEPOINT, SECRET, STOP, words};
 use super::{Console, Exit};
 use crate::cluster::Secret;
 use crate::{Clock, Duration, Error, Result, SystemClock};
@@ -183,6 +183,12 @@ impl Supervisor {
                 if let Some(stdin) = &mut processes[0].stdin {
                     let _ = writeln!(stdin, "{STOP}");
                 }
+            }
+            // The first decides on checkpoints.
+            if console.interrupt.takes_savepoint()
+                && let Some(stdin) = &mut processes[0].stdin
+            {
+                let _ = writeln!(stdin, "{SAVEPOINT}");
             }
             for (number, process) in processes.iter_mut().enumerate().filter(|(_, process)| process.status.is_none()) {
                 let looked = process.child.try_wait();

@@ -1,5 +1,7 @@
 //! A graph, its data, and a console that remembers.
 
+use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use dualgauge::cli::{Console, Exit, Interrupt, run_from};
@@ -61,12 +63,18 @@ impl Data {
     pub fn of_seconds(seconds: u64) -> Data {
         let data = Data(tempfile::tempdir().unwrap());
         let bids: Vec<_> = (0..seconds).map(bid_at).collect();
-        let lines = bids.iter().map(|bid| format!("{},{},{}\n", bid.auction, bid.price, bid.date_time));
-        let header = "auction,price,date_time\n".to_string();
-        std::fs::write(data.path("bids.csv"), header + &lines.collect::<String>()).unwrap();
+        std::fs::write(data.path("bids.csv"), "auction,price,date_time\n").unwrap();
+        data.append(0..seconds);
         let options = FileOptions { row_group_rows: 20, ..FileOptions::default() };
         write_file(data.path("bids.parquet"), &Bid::schema(), [Bid::encode(bids.iter())], &options).unwrap();
         data
+    }
+
+    /// Writes the bids of more seconds at the end of `bids.csv`.
+    pub fn append(&self, seconds: Range<u64>) {
+        let line = |bid: Bid| format!("{},{},{}\n", bid.auction, bid.price, bid.date_time);
+        let mut file = std::fs::OpenOptions::new().append(true).open(self.path("bids.csv")).unwrap();
+        file.write_all(seconds.map(bid_at).map(line).collect::<String>().as_bytes()).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::directory::{Log, random_u64};
-use super::files::{create_dirs_durably, on, segments};
+use super::files::{create_dirs_durably, on, segments, synced};
 use super::identity::{self, Layout};
 use super::index::End;
 use super::writer::LogWriter;
@@ -192,8 +192,8 @@ impl LogSinkWriter {
     fn stage_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = on(path, self.log.fs.create(path))?;
         on(path, file.append(bytes))?;
-        on(path, file.sync())?;
-        on(&self.stage, self.log.fs.sync_dir(&self.stage))
+        synced(path, file.sync())?;
+        synced(&self.stage, self.log.fs.sync_dir(&self.stage))
     }
 
     /// Appends what was staged, unless the log has it. The order makes it idempotent: the staged file goes only after

@@ -273,7 +273,7 @@ impl LogWriter {
             entries.extend_from_slice(&mark(kind, &place, now).encode());
         }
         let step = |path: &Path, result| on(path, result).map_err(Failure::Step);
-        let sync = |path: &Path, result| on(path, result).map_err(Failure::Sync);
+        let sync = |path: &Path, result| on(path, result).map_err(|error| Failure::Sync(error.for_good()));
         if !messages.is_empty() {
             step(&active.segment_path, active.segment.append(&messages))?;
         }

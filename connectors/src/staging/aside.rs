@@ -9,7 +9,7 @@ use dualgauge_engine::fs::{Fs, FsFile};
 use dualgauge_engine::sink::Writing;
 use dualgauge_engine::{Error, Result};
 
-use super::files::{self, create_dirs_durably, on};
+use super::files::{self, create_dirs_durably, synced};
 
 /// The staging directory of one bucket in one generation.
 ///
@@ -35,7 +35,7 @@ impl Aside {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
             match fs.sync_dir(above) {
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
-                synced => on(above, synced)?,
+                done => synced(above, done)?,
             }
         }
         Ok(Aside { fs, dir, bucket, generation: writing.generation, given: 0, unsynced: false })
@@ -66,7 +66,7 @@ impl Aside {
     /// Makes the staged names durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
         if self.unsynced {
-            on(&self.dir, self.fs.sync_dir(&self.dir))?;
+            synced(&self.dir, self.fs.sync_dir(&self.dir))?;
             self.unsynced = false;
         }
         Ok(())

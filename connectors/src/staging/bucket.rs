@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use dualgauge_engine::sink::{Prepared, Writing};
 use dualgauge_engine::{Epoch, Error, EventTime, Result, SinkWriter};
 
-use super::files::{self, on};
+use super::files::{self, synced};
 use super::manifest::{Manifest, Publish};
 use super::{Aside, Part, Place, Whole};
 
@@ -113,7 +113,7 @@ impl<S: Shape> BucketWriter<S> {
             return Ok(());
         }
         files.iter().try_for_each(|file| self.link(file))?;
-        on(&self.place.dir, self.place.fs.sync_dir(&self.place.dir))?;
+        synced(&self.place.dir, self.place.fs.sync_dir(&self.place.dir))?;
         for Publish { name, whole } in files {
             whole.spent.iter().chain([&whole.staged]).try_for_each(|spent| self.aside.remove(spent))?;
             self.given.remove(name);

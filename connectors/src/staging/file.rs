@@ -7,7 +7,7 @@ use dualgauge_engine::Result;
 use dualgauge_engine::fs::FsFile;
 
 use super::Aside;
-use super::files::on;
+use super::files::{on, synced};
 
 /// How many bytes are gathered before they are appended; what is larger is appended as it comes.
 const PIECE_BYTES: usize = 1 << 18;
@@ -40,7 +40,7 @@ impl StagedFile {
     pub(crate) fn finish(mut self) -> Result<String> {
         let passed_on = self.pass_on();
         on(&self.path, passed_on)?;
-        on(&self.path, self.file.sync())?;
+        synced(&self.path, self.file.sync())?;
         Ok(self.hasher.finalize().to_hex().to_string())
     }
 }

@@ -12,7 +12,7 @@ use dualgauge_engine::sink::Writing;
 use dualgauge_engine::{Error, Result};
 
 use super::aside::dir_of;
-use super::files::{self, create_dirs_durably, on};
+use super::files::{self, create_dirs_durably, on, synced};
 
 /// The first line of the file that names the job.
 const HEAD: &str = "# The output here belongs to this job of dualgauge, which goes on from its checkpoint:\n";
@@ -89,16 +89,16 @@ impl Place {
             files::remove(fs, &aside)?;
             let mut file = on(&aside, fs.create(&aside))?;
             on(&aside, file.append(format!("{HEAD}{job}\n").as_bytes()))?;
-            on(&aside, file.sync())?;
+            synced(&aside, file.sync())?;
             on(&self.owner, fs.rename(&aside, &self.owner))?;
         }
-        on(&self.dir, fs.sync_dir(&self.dir))
+        synced(&self.dir, fs.sync_dir(&self.dir))
     }
 
     /// Removes all that was staged; the output is whole.
     pub(crate) fn clear(&self) -> Result<()> {
         files::remove_all(&*self.fs, &self.staging)?;
-        on(&self.dir, self.fs.sync_dir(&self.dir))
+        synced(&self.dir, self.fs.sync_dir(&self.dir))
     }
 
     fn owner(&self) -> Result<Option<String>> {

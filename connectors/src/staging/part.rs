@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Aside;
-use super::files::on;
+use super::files::{on, synced};
 
 const HEAD_BYTES: u64 = 16;
 
@@ -60,7 +60,7 @@ impl Part {
     pub(super) fn sync(&mut self, aside: &Aside) -> Result<()> {
         if self.durable < self.length {
             let path = aside.path(&self.name);
-            on(&path, aside.fs.append(&path).and_then(|mut file| file.sync()))?;
+            synced(&path, aside.fs.append(&path).and_then(|mut file| file.sync()))?;
             self.durable = self.length;
         }
         Ok(())

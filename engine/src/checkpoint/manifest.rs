@@ -44,6 +44,8 @@ pub struct Commit {
     pub epoch: Epoch,
     /// Why it was taken.
     pub kind: CommitKind,
+    /// When it was taken, by the clock of the job.
+    pub taken: EventTime,
     /// How many key groups the job has.
     pub key_groups: u16,
     /// Every step of the graph that keeps something.

@@ -28,4 +28,4 @@ pub use manifest::{
 pub use start::{Retained, Started, Wish, start};
 #[cfg(feature = "object-store")]
 pub use store::RemoteStore;
-pub use store::{Created, LocalStore, Store, StoreError, probe};
+pub use store::{Created, LocalStore, Store, StoreError, open_existing_store, open_store, probe};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::desk::{Announcement, Last};
 use super::storing::{Background, WorkerPart, again};
 use crate::checkpoint::{self, Appended, Commit, CommitKind, Entry, ManifestLog, SourceCut};
-use crate::job::{Checkpointing, Shared};
+use crate::job::{Checkpointing, LastCheckpoint, Shared};
 use crate::{Duration, Epoch, Error, Result};
 
 /// How many epochs beyond the highest open one are decided ahead, so that no source waits for a decision.
@@ -35,7 +35,7 @@ pub(super) struct Coordinator {
     checkpointing: Arc<Checkpointing>,
     shared: Arc<Shared>,
     inbox: Rc<RefCell<Inbox>>,
-    appending: Background<Commit, Result<Epoch>>,
+    appending: Background<Commit, Result<LastCheckpoint>>,
     /// The next epoch that nothing is decided about.
     undecided: Epoch,
     last: Option<Last>,
@@ -54,19 +54,24 @@ impl Coordinator {
         mut log: ManifestLog,
     ) -> Coordinator {
         let again_shared = Arc::clone(&shared);
+        let mut known = checkpointing.layers();
         let append = move |commit: Commit| {
-            let epoch = commit.epoch;
+            let sizes: BTreeMap<_, _> = commit.layers().map(|layer| (layer.name.clone(), layer.size)).collect();
+            let bytes = sizes.iter().filter(|(name, _)| !known.contains(*name)).map(|(_, size)| size).sum();
+            let Commit { epoch, kind, taken, .. } = commit;
+            known = sizes.into_keys().collect();
             let entry = Entry::Commit(Box::new(commit));
             match again(&again_shared, || log.append(&entry))? {
                 Appended::Done(_) => {}
                 Appended::Fenced { .. } => {
                     return Err(Error::environment(
                         "a younger generation of this job has started, and this one is over. Did two supervisors start the same job?",
-                    ));
+                    )
+                    .for_good());
                 }
             }
             checkpoint::collect(&**log.store(), &log, KEPT)?;
-            Ok(epoch)
+            Ok(LastCheckpoint { epoch, kind, taken, bytes })
         };
         let first = checkpointing.first_epoch();
         Coordinator {
@@ -101,8 +106,13 @@ impl Coordinator {
             self.appending.ask(commit);
             self.appended += 1;
         }
-        while let Some(epoch) = self.appending.poll() {
-            let epoch = epoch?;
+        while let Some(committed) = self.appending.poll() {
+            let committed = committed?;
+            let epoch = committed.epoch;
+            self.shared.metrics.note_checkpoint(committed);
+            if committed.kind == CommitKind::Savepoint {
+                self.shared.metrics.note_savepoint(epoch);
+            }
             self.uncommitted.pop_front();
             self.appended -= 1;
             self.shared.metrics.counter("checkpoint", "commits").add(1);
@@ -165,7 +175,7 @@ impl Coordinator {
         }
         chains.sort_by_key(|chain| chain.groups);
         sinks.values_mut().for_each(|cuts| cuts.sort_by_key(|cut| cut.bucket));
-        self.checkpointing.commit(epoch, kind, chains, self.sources.clone(), sinks)
+        self.checkpointing.commit(epoch, kind, self.shared.clock.now(), chains, self.sources.clone(), sinks)
     }
 }
 

@@ -31,6 +31,6 @@ pub(crate) use control::{Control, ControlDataflow};
 pub(crate) use desk::Desk;
 pub use graph::{Graph, Node, NodeId, NodeSpec, Windows};
 pub use options::{BadRecords, SourceOptions, source};
-pub(crate) use step::running;
 pub use step::{Emitter, Outputs, Step, TwoInputStep};
+pub(crate) use step::{last_read, running};
 pub use stream::{NoLate, Stream};

@@ -27,7 +27,7 @@ use super::control::{Report, State};
 use super::desk::{Contribution, Passage};
 use super::graph::NodeSpec;
 use super::options::SourceOptions;
-use super::step::enter;
+use super::step::{LastRead, enter, note_read};
 use super::stream::Stream;
 use crate::checkpoint::PartitionCut;
 use crate::job::{BoundSource, Counter, Gauge, Shared};
@@ -316,6 +316,12 @@ impl SourceDriver {
             if open.due() > limit {
                 return Ok(Turn::Blocked);
             }
+            if open.has_passed(&self.source.scan) {
+                // It goes on from behind all that is wanted now; nothing need come for it to end.
+                self.close(at, true);
+                self.passed = true;
+                continue;
+            }
             match open.reader.next() {
                 Ok(Next::Batch(batch)) => {
                     open.waiting_since = None;
@@ -361,6 +367,7 @@ impl SourceDriver {
         }
         open.rows += batch.rows.num_rows() as u64;
         open.offset = Some(batch.offset_after);
+        note_read(LastRead { place: Rc::clone(&open.place), rows: open.rows, epoch: stamp.epoch });
         self.epoch_rows += batch.rows.num_rows();
         self.rows.add(batch.rows.num_rows() as u64);
         let scan = &self.source.scan;

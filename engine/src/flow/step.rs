@@ -2,13 +2,15 @@
 //!
 //! A step handles no stamps, epochs or checkpoints; its driver does (see `engine/src/flow/drive.rs`).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
 
 use super::NodeId;
 use crate::data::Version;
 use crate::state::Parts;
 use crate::time::Stamp;
-use crate::{Batch, Data, Duration, Event, EventTime};
+use crate::{Batch, Data, Duration, Epoch, Event, EventTime};
 
 /// A step that remembers something from one event to the next.
 ///
@@ -167,6 +169,35 @@ impl<D> Emitter<D> {
 thread_local! {
     /// The node whose code runs on this thread now: the culprit, should it panic.
     static RUNNING: Cell<Option<NodeId>> = const { Cell::new(None) };
+}
+
+/// How far a worker has read: what an error of a step that runs later can say of where its records came from.
+#[derive(Clone, Debug)]
+pub(crate) struct LastRead {
+    /// The source and the partition.
+    pub(super) place: Rc<str>,
+    pub(super) rows: u64,
+    pub(super) epoch: Epoch,
+}
+
+impl fmt::Display for LastRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "this worker had read last: {} up to row {}, in epoch {}", self.place, self.rows, self.epoch)
+    }
+}
+
+thread_local! {
+    static LAST_READ: RefCell<Option<LastRead>> = const { RefCell::new(None) };
+}
+
+/// How far this thread has read.
+pub(crate) fn last_read() -> Option<LastRead> {
+    LAST_READ.with_borrow(Clone::clone)
+}
+
+/// Notes how far this thread has read.
+pub(super) fn note_read(read: LastRead) {
+    LAST_READ.set(Some(read));
 }
 
 /// The node that ran last on this thread.

@@ -1,10 +1,10 @@
 //! One generation of a job with checkpoints: where it stores them, and where it goes on from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::BoundSource;
+use super::{BoundSink, BoundSource, LastCheckpoint};
 use crate::checkpoint::{
     self, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, ManifestLog, PartitionCut, Retained,
     SourceCut, Started, StepShape, Store, Wish,
@@ -12,7 +12,7 @@ use crate::checkpoint::{
 use crate::cluster::Generation;
 use crate::data::KEY_GROUPS;
 use crate::state::Parts;
-use crate::{Duration, Durations, Epoch, Error, PartitionId, Prepared, Result, Writing};
+use crate::{Delivery, Duration, Durations, Epoch, Error, EventTime, PartitionId, Prepared, Result, Writing};
 
 /// How a job takes checkpoints, and what it does with those that are there.
 #[derive(Clone)]
@@ -167,6 +167,37 @@ impl Checkpointing {
         self.resume.as_ref().is_some_and(|commit| commit.kind == CommitKind::Ended)
     }
 
+    /// What a person should know: where the job goes on, and which sinks promise less than the others.
+    pub(super) fn notes(&self, sinks: &BTreeMap<String, BoundSink>) -> Vec<String> {
+        let place = self.store.describe();
+        let start = match &self.resume {
+            None => format!("checkpoints in {place} every {}", self.every),
+            Some(commit) if commit.kind == CommitKind::Ended => {
+                format!("the input had ended with epoch {} in {place}: what it had prepared is published", commit.epoch)
+            }
+            Some(commit) => {
+                format!("goes on after epoch {} in {place}, as generation {}", commit.epoch, self.generation)
+            }
+        };
+        let twice = sinks.iter().filter(|(_, bound)| bound.sink.delivery() == Delivery::AtLeastOnce);
+        let twice = twice.map(|(name, bound)| {
+            let what = bound.sink.describe();
+            format!("sink {name} ({what}) shows rows at once: what it showed since the last checkpoint, it shows again after a crash")
+        });
+        [start].into_iter().chain(twice).collect()
+    }
+
+    /// The checkpoint from which the job goes on.
+    pub(super) fn standing(&self) -> Option<LastCheckpoint> {
+        let Commit { epoch, kind, taken, .. } = *self.resume.as_ref()?;
+        Some(LastCheckpoint { epoch, kind, taken, bytes: 0 })
+    }
+
+    /// The names of the layers that hold the state from which the job goes on.
+    pub(crate) fn layers(&self) -> BTreeSet<String> {
+        self.resume.iter().flat_map(Commit::layers).map(|layer| layer.name.clone()).collect()
+    }
+
     /// The log of manifests, for the one who appends to it.
     pub(crate) fn take_log(&self) -> Option<ManifestLog> {
         self.log.lock().expect("no panic holds it").take()
@@ -234,6 +265,7 @@ impl Checkpointing {
         &self,
         epoch: Epoch,
         kind: CommitKind,
+        taken: EventTime,
         chains: Vec<Chain>,
         sources: BTreeMap<String, SourceCut>,
         sinks: BTreeMap<String, Vec<BucketCut>>,
@@ -242,6 +274,7 @@ impl Checkpointing {
             generation: self.generation,
             epoch,
             kind,
+            taken,
             key_groups: KEY_GROUPS as u16,
             steps: self.steps.clone(),
             chains,

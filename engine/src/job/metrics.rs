@@ -4,13 +4,39 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::EventTime;
+use crate::checkpoint::CommitKind;
+use crate::{Epoch, Error, EventTime};
 
 /// The counts and watermarks of a running job, shared by all its workers.
 #[derive(Debug, Default)]
 pub struct Metrics {
     counters: Mutex<BTreeMap<(String, &'static str), Counter>>,
     watermarks: Mutex<BTreeMap<(String, usize), Gauge>>,
+    checkpoint: Mutex<Option<LastCheckpoint>>,
+    savepoint: Mutex<Option<Epoch>>,
+    restarts: Mutex<Restarts>,
+}
+
+/// The newest checkpoint of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastCheckpoint {
+    /// The epoch at whose end it was taken.
+    pub epoch: Epoch,
+    /// Why it was taken.
+    pub kind: CommitKind,
+    /// When it was taken, by the clock of the job.
+    pub taken: EventTime,
+    /// How many bytes of state were written for it.
+    pub bytes: u64,
+}
+
+/// How often a job was started again, and why the last time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restarts {
+    /// How often.
+    pub count: u64,
+    /// The error that the job had ended with.
+    pub last: String,
 }
 
 /// A count that only grows.
@@ -65,6 +91,34 @@ impl Metrics {
     pub fn source_watermark(&self, name: &str) -> EventTime {
         let watermarks = self.watermarks.lock().expect("no panic holds it");
         watermarks.iter().filter(|(key, _)| key.0 == name).map(|(_, gauge)| gauge.get()).min().unwrap_or(EventTime::MIN)
+    }
+
+    /// The newest checkpoint that was committed, in this run or before it.
+    pub fn checkpoint(&self) -> Option<LastCheckpoint> {
+        *self.checkpoint.lock().expect("no panic holds it")
+    }
+
+    /// The epoch of the newest savepoint that was committed in this run.
+    pub fn savepoint(&self) -> Option<Epoch> {
+        *self.savepoint.lock().expect("no panic holds it")
+    }
+
+    /// How often the job was started again, and why.
+    pub fn restarts(&self) -> Restarts {
+        self.restarts.lock().expect("no panic holds it").clone()
+    }
+
+    pub(crate) fn note_checkpoint(&self, checkpoint: LastCheckpoint) {
+        *self.checkpoint.lock().expect("no panic holds it") = Some(checkpoint);
+    }
+
+    pub(crate) fn note_savepoint(&self, epoch: Epoch) {
+        *self.savepoint.lock().expect("no panic holds it") = Some(epoch);
+    }
+
+    pub(super) fn note_restart(&self, why: &Error) {
+        let mut restarts = self.restarts.lock().expect("no panic holds it");
+        *restarts = Restarts { count: restarts.count + 1, last: why.to_string() };
     }
 
     pub(crate) fn watermark(&self, name: &str, worker: usize) -> Gauge {

@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use super::bind::Bindings;
 use super::worker::{GraphFn, WorkerPlan, building_panicked};
-use super::{AnyOrder, BoundSource, Checkpointing, Checkpoints, Limits, Metrics, Plan, Shared, SourcePlan, Turns};
+use super::{
+    AnyOrder, Attempt, BoundSource, Checkpointing, Checkpoints, Limits, Metrics, Outcome, Plan, Restart, Running,
+    Shared, SourcePlan, Turns,
+};
 use crate::checkpoint::StepShape;
 use crate::cluster::{Cluster, Member, Start, Terms};
 use crate::data::KEY_GROUPS;
 use crate::flow::{Context, Control, Desk, Flow, Graph, Mode, SinkDeclaration, SourceDeclaration, SourceOptions};
-use crate::{Clock, Duration, Error, ErrorKind, EventTime, Listing, Result, Sink, Source, SystemClock};
+use crate::{Clock, Error, EventTime, Listing, Result, Sink, Source, SystemClock};
 
 /// A graph and what its names are bound to: `Job::new(graph).source(…).sink(…).run()`.
 #[derive(Clone)]
@@ -24,8 +27,9 @@ pub struct Job {
     limits: Limits,
     clock: Arc<dyn Clock>,
     turns: Arc<dyn Turns>,
-    checkpoints: Option<Checkpoints>,
-    cluster: Option<Cluster>,
+    pub(super) checkpoints: Option<Checkpoints>,
+    pub(super) cluster: Option<Cluster>,
+    restart: Option<Restart>,
 }
 
 /// A graph that was looked at: its operators, and the names to bind.
@@ -50,6 +54,7 @@ impl Job {
             turns: Arc::new(AnyOrder),
             checkpoints: None,
             cluster: None,
+            restart: None,
         }
     }
 
@@ -132,6 +137,13 @@ impl Job {
         self
     }
 
+    /// Starts the job again from its last checkpoint when a closure panics or the machine refuses, until the policy has
+    /// enough of it; for jobs with checkpoints, in one process.
+    pub fn restart(mut self, policy: Restart) -> Job {
+        self.restart = Some(policy);
+        self
+    }
+
     /// The operators of the graph; nothing needs to be bound.
     ///
     /// # Errors
@@ -170,7 +182,7 @@ impl Job {
     /// Runs the job to the end of its input.
     ///
     /// # Errors
-    /// Whatever ended it early. A panic in one of the graph's closures is an error of kind [`ErrorKind::Panic`] that
+    /// Whatever ended it early. A panic in one of the graph's closures is an error of kind [`Panic`](crate::ErrorKind::Panic) that
     /// names the step; the process lives on.
     pub fn run(self) -> Result<Outcome> {
         self.start()?.join()
@@ -180,19 +192,28 @@ impl Job {
     ///
     /// # Errors
     /// What can be known before anything is read: a refused graph, a wrong name, a source or sink that is not there.
-    pub fn start(self) -> Result<Running> {
+    pub fn start(mut self) -> Result<Running> {
+        match self.restart.take() {
+            None => Ok(Running::once(self.attempt(Arc::default())?)),
+            Some(policy) => super::restart::start(self, policy),
+        }
+    }
+
+    /// Starts the workers, once.
+    pub(super) fn attempt(self, metrics: Arc<Metrics>) -> Result<Attempt> {
         let all_workers = self.workers.saturating_mul(self.cluster.as_ref().map_or(1, Cluster::processes));
         if !(1..=KEY_GROUPS as usize).contains(&all_workers) {
             return Err(Error::usage(format!("{all_workers} workers: a job has 1 to {KEY_GROUPS}")));
         }
         let (description, sources) = self.bind()?;
-        let shared = Arc::new(Shared::new(self.limits, Arc::clone(&self.clock), self.turns.may_park()));
+        let shared =
+            Arc::new(Shared::new(self.limits, Arc::clone(&self.clock), self.turns.may_park()).counting(metrics));
         let mut member = match &self.cluster {
             Some(cluster) => Some(Member::join(cluster, self.terms(&description, &sources), self.workers, &shared)?),
             None => None,
         };
         match (self.start_workers(description, sources, shared, all_workers, member.as_mut()), member) {
-            (Ok(running), member) => Ok(Running { member, ..running }),
+            (Ok(attempt), member) => Ok(Attempt { member, ..attempt }),
             (Err(error), Some(member)) => Err(member.fail(error)),
             (Err(error), None) => Err(error),
         }
@@ -273,7 +294,7 @@ impl Job {
         shared: Arc<Shared>,
         all_workers: usize,
         member: Option<&mut Member>,
-    ) -> Result<Running> {
+    ) -> Result<Attempt> {
         let checkpointing = self.begin(&description, &sources, all_workers, member.as_deref())?;
         let sinks: BTreeMap<_, _> =
             description.sinks.iter().map(|sink| (sink.name.clone(), self.bindings.bind_sink(&sink.name))).collect();
@@ -288,12 +309,17 @@ impl Job {
             turns: self.turns,
             checkpointing: checkpointing.clone(),
         };
-        let running = Running { shared, workers: None, checkpointing, written, started, member: None };
-        if running.checkpointing.as_ref().is_some_and(|checkpointing| checkpointing.has_ended()) {
+        let notes = checkpointing.as_ref().map(|all| all.notes(&plan.sinks)).unwrap_or_default();
+        if let Some(standing) = checkpointing.as_ref().and_then(|all| all.standing()) {
+            shared.metrics.note_checkpoint(standing);
+        }
+        let checkpointed = checkpointing.is_some();
+        let attempt = Attempt { shared, workers: None, checkpointed, written, started, notes, member: None };
+        if checkpointing.is_some_and(|checkpointing| checkpointing.has_ended()) {
             if member.is_none_or(|member| member.is_first()) {
                 plan.publish_again(&description.sinks)?;
             }
-            return Ok(running);
+            return Ok(attempt);
         }
         let run = move |worker: &mut timely::worker::Worker| super::worker::run(worker, &plan);
         let workers = match member {
@@ -301,7 +327,7 @@ impl Job {
             None => timely::execute(timely::Config::process(self.workers), run)
                 .map_err(|error| Error::environment("the worker threads do not start").caused_by(error))?,
         };
-        Ok(Running { workers: Some(workers), ..running })
+        Ok(Attempt { workers: Some(workers), ..attempt })
     }
 
     /// Builds the graph on a worker of its own that never steps.
@@ -318,105 +344,5 @@ impl Job {
         let graph = context.finished_graph()?;
         let (sources, sinks, steps) = (context.sources.take(), context.sinks.take(), context.steps.take());
         Ok(Description { graph, sources, sinks, steps })
-    }
-}
-
-/// A job whose workers run.
-pub struct Running {
-    shared: Arc<Shared>,
-    /// None where the input had ended in an earlier run, and only publishing was left.
-    workers: Option<timely::communication::WorkerGuards<()>>,
-    checkpointing: Option<Arc<Checkpointing>>,
-    written: Vec<(String, Arc<dyn Sink>)>,
-    started: Duration,
-    /// After the workers: dropped last.
-    member: Option<Member>,
-}
-
-/// What a job that ran to the end of its input has to say.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// What was counted: rows read and written, late and bad records.
-    pub metrics: Arc<Metrics>,
-    /// How long it ran.
-    pub elapsed: Duration,
-}
-
-/// Stops a running job from elsewhere.
-#[derive(Clone)]
-pub struct StopHandle {
-    shared: Arc<Shared>,
-    checkpointed: bool,
-}
-
-impl StopHandle {
-    /// Asks the job to end. Windows that are half full do not fire, and what is not published stays unpublished.
-    ///
-    /// A job with checkpoints takes one more and then ends, to go on another time; asked again, it ends at once.
-    pub fn stop(&self) {
-        if !self.checkpointed || !self.shared.ask_stop() {
-            self.shared.stop();
-        }
-    }
-
-    /// Asks a job with checkpoints for one that is kept for ever; the job goes on.
-    pub fn savepoint(&self) {
-        self.shared.ask_savepoint();
-    }
-}
-
-impl Running {
-    /// The counts and watermarks while it runs.
-    pub fn metrics(&self) -> Arc<Metrics> {
-        Arc::clone(&self.shared.metrics)
-    }
-
-    /// A handle that stops the job; it then ends within a second, with an error of kind [`ErrorKind::Stopped`].
-    pub fn stop_handle(&self) -> StopHandle {
-        StopHandle { shared: Arc::clone(&self.shared), checkpointed: self.checkpointing.is_some() }
-    }
-
-    /// Whether every worker has ended, so that `join` would not wait.
-    pub fn is_finished(&self) -> bool {
-        self.workers.as_ref().is_none_or(|workers| workers.guards().iter().all(|guard| guard.is_finished()))
-    }
-
-    /// Waits for the end.
-    pub fn join(self) -> Result<Outcome> {
-        let Running { shared, workers, written, started, member, .. } = self;
-        let finish = || {
-            let mut sinks = written.iter();
-            sinks.try_for_each(|(name, sink)| sink.finish().map_err(|error| error.at(format_args!("sink {name}"))))
-        };
-        let stopped = || shared.stop_asked() && shared.metrics.counter("checkpoint", "ended").get() == 0;
-        let stopped = match member {
-            Some(mut member) => {
-                if let Some(workers) = workers {
-                    member.await_workers(workers);
-                }
-                member.end(stopped(), finish)?
-            }
-            None => {
-                for outcome in workers.into_iter().flat_map(|workers| workers.join()) {
-                    if let Err(message) = outcome {
-                        shared.fail(Error::new(ErrorKind::Panic, format!("a worker died: {message}")));
-                    }
-                }
-                if let Some(error) = shared.failure() {
-                    return Err(error);
-                }
-                if !stopped() {
-                    finish()?;
-                }
-                stopped()
-            }
-        };
-        if stopped {
-            return Err(Error::new(
-                ErrorKind::Stopped,
-                "the job was stopped after a checkpoint; started again, it goes on from there",
-            ));
-        }
-        Ok(Outcome { metrics: Arc::clone(&shared.metrics), elapsed: shared.clock.elapsed() - started })
     }
 }

@@ -34,6 +34,12 @@ impl Shared {
         }
     }
 
+    /// Goes on with the counts of an earlier start.
+    pub(super) fn counting(mut self, metrics: Arc<Metrics>) -> Shared {
+        self.metrics = metrics;
+        self
+    }
+
     /// Ends the job with an error; the first one is told.
     pub(crate) fn fail(&self, error: Error) {
         self.failure.lock().expect("no panic holds it").get_or_insert(error);
@@ -42,7 +48,10 @@ impl Shared {
 
     /// Asks every worker to end without firing what is half full.
     pub(super) fn stop(&self) {
-        self.fail(Error::new(ErrorKind::Stopped, "the job was stopped before its input ended"));
+        self.fail(Error::new(
+            ErrorKind::Stopped,
+            "windows that were half full did not fire, and output that was not published stays unpublished",
+        ));
     }
 
     /// Asks for a stop after one more checkpoint; whether nobody had asked before.
@@ -76,7 +85,7 @@ impl Shared {
     /// Adds something to the failure that is told.
     pub(crate) fn note(&self, note: String) {
         let mut failure = self.failure.lock().expect("no panic holds it");
-        *failure = failure.take().map(|error| Error::new(error.kind(), format!("{error} ({note})")));
+        *failure = failure.take().map(|error| error.with_note(note));
     }
 
     /// What has ended the job, if anything has.

@@ -147,7 +147,11 @@ fn panicked(panic: &(dyn Any + Send), plan: &WorkerPlan) -> Error {
     match crate::flow::running().filter(|node| node.0 < plan.graph.nodes().len()) {
         Some(node) => {
             let (spec, message) = (&plan.graph.node(node).spec, message_of(panic));
-            Error::new(ErrorKind::Panic, format!("{spec} at {} panicked: {message}", spec.location))
+            let error = Error::new(ErrorKind::Panic, format!("{spec} at {} panicked: {message}", spec.location));
+            match crate::flow::last_read() {
+                Some(read) => error.with_note(read.to_string()),
+                None => error,
+            }
         }
         None => building_panicked(panic),
     }

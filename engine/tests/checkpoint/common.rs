@@ -8,7 +8,7 @@ use dualgauge_engine::checkpoint::{
 };
 use dualgauge_engine::fs::FaultFs;
 use dualgauge_engine::state::{Changes, Fingerprint};
-use dualgauge_engine::{Epoch, KeyGroup, Result};
+use dualgauge_engine::{Epoch, EventTime, KeyGroup, Result};
 
 pub const ALL: GroupRange = GroupRange::new(0, 256);
 
@@ -57,6 +57,7 @@ pub fn commit(generation: u64, epoch: u64, layers: Vec<LayerRef>) -> Commit {
         generation,
         epoch: Epoch(epoch),
         kind: CommitKind::Checkpoint,
+        taken: EventTime::default(),
         key_groups: 256,
         steps: Vec::new(),
         chains: vec![Chain { groups: ALL, layers }],

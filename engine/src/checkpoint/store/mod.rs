@@ -1,6 +1,7 @@
 //! Where checkpoints are stored: named bytes, durable when a call returns.
 
 mod local;
+mod open;
 #[cfg(feature = "object-store")]
 mod remote;
 
@@ -9,6 +10,7 @@ use std::io;
 use std::ops::Range;
 
 pub use local::LocalStore;
+pub use open::{open_existing_store, open_store};
 #[cfg(feature = "object-store")]
 pub use remote::RemoteStore;
 
@@ -103,7 +105,8 @@ impl From<StoreError> for crate::Error {
         let message = error.to_string();
         match error {
             StoreError::NotFound { .. } => crate::Error::data(message),
-            StoreError::Transient { .. } | StoreError::Fatal { .. } => crate::Error::environment(message),
+            StoreError::Transient { .. } => crate::Error::environment(message),
+            StoreError::Fatal { .. } => crate::Error::environment(message).for_good(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A partition that is being read.
 
+use std::rc::Rc;
+
 use super::super::watermark::Watermark;
 use crate::checkpoint::PartitionCut;
 use crate::job::BoundSource;
@@ -12,6 +14,8 @@ pub(super) struct OpenPartition {
     pub(super) watermark: Watermark,
     /// Where reading goes on; `None` at its start.
     pub(super) offset: Option<Offset>,
+    /// The source and the partition, for messages.
+    pub(super) place: Rc<str>,
     /// Rows given so far, to name a bad one by.
     pub(super) rows: u64,
     /// Since when there was nothing to read.
@@ -33,7 +37,8 @@ impl OpenPartition {
             watermark.go_on(cut.largest, cut.floor);
         }
         let rows = cut.map_or(0, |cut| cut.rows);
-        Ok(OpenPartition { partition, reader, watermark, offset, rows, waiting_since: None })
+        let place = format!("source {}: {}", source.options.name(), partition.id).into();
+        Ok(OpenPartition { place, partition, reader, watermark, offset, rows, waiting_since: None })
     }
 
     /// How far it has been read, when its source can still send at `held`.

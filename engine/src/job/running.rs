@@ -1,0 +1,219 @@
+//! A job that runs: its counts, its end, and the ways to ask for one.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+
+use super::{Metrics, Shared};
+use crate::cluster::Member;
+use crate::{Duration, Error, ErrorKind, Result, Sink};
+
+/// What a job that ran to the end of its input has to say.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was counted: rows read and written, late and bad records.
+    pub metrics: Arc<Metrics>,
+    /// How long it ran.
+    pub elapsed: Duration,
+}
+
+/// A job whose workers run.
+pub struct Running {
+    metrics: Arc<Metrics>,
+    present: Arc<Present>,
+    notes: Vec<String>,
+    end: End,
+}
+
+/// Where the end of a job comes from.
+enum End {
+    /// Its one start.
+    Once(Box<Attempt>),
+    /// A thread that starts it again where it fails.
+    Supervised(JoinHandle<Result<Outcome>>),
+}
+
+/// One start of a job: its workers until they end.
+pub(crate) struct Attempt {
+    pub(super) shared: Arc<Shared>,
+    /// None where the input had ended in an earlier run, and only publishing was left.
+    pub(super) workers: Option<timely::communication::WorkerGuards<()>>,
+    pub(super) checkpointed: bool,
+    pub(super) written: Vec<(String, Arc<dyn Sink>)>,
+    pub(super) started: Duration,
+    /// What a person should know of how it starts.
+    pub(super) notes: Vec<String>,
+    /// After the workers: dropped last.
+    pub(super) member: Option<Member>,
+}
+
+impl Attempt {
+    fn is_finished(&self) -> bool {
+        self.workers.as_ref().is_none_or(|workers| workers.guards().iter().all(|guard| guard.is_finished()))
+    }
+
+    /// Waits for the end.
+    pub(super) fn join(self) -> Result<Outcome> {
+        let Attempt { shared, workers, written, started, member, .. } = self;
+        let finish = || {
+            let mut sinks = written.iter();
+            sinks.try_for_each(|(name, sink)| sink.finish().map_err(|error| error.at(format_args!("sink {name}"))))
+        };
+        let stopped = || shared.stop_asked() && shared.metrics.counter("checkpoint", "ended").get() == 0;
+        let stopped = match member {
+            Some(mut member) => {
+                if let Some(workers) = workers {
+                    member.await_workers(workers);
+                }
+                member.end(stopped(), finish)?
+            }
+            None => {
+                for outcome in workers.into_iter().flat_map(|workers| workers.join()) {
+                    if let Err(message) = outcome {
+                        shared.fail(Error::new(ErrorKind::Panic, format!("a worker died: {message}")));
+                    }
+                }
+                if let Some(error) = shared.failure() {
+                    return Err(error);
+                }
+                if !stopped() {
+                    finish()?;
+                }
+                stopped()
+            }
+        };
+        if stopped {
+            // Of several processes one knows it.
+            let here = shared.metrics.counter("checkpoint", "commits").get() > 0;
+            let last = shared.metrics.checkpoint().filter(|_| here);
+            let epoch = last.map(|last| format!(" of epoch {}", last.epoch)).unwrap_or_default();
+            return Err(Error::new(
+                ErrorKind::Stopped,
+                format!(
+                    "a last checkpoint{epoch} was taken; started again with the same checkpoints, the job goes on from there"
+                ),
+            ));
+        }
+        Ok(Outcome { metrics: Arc::clone(&shared.metrics), elapsed: shared.clock.elapsed() - started })
+    }
+}
+
+/// The start of a job that runs now, for those who want to stop it.
+pub(super) struct Present {
+    state: Mutex<PresentState>,
+    stop_asked: Condvar,
+    checkpointed: bool,
+}
+
+struct PresentState {
+    shared: Arc<Shared>,
+    stopped: bool,
+}
+
+impl Present {
+    pub(super) fn of(attempt: &Attempt) -> Arc<Present> {
+        let state = Mutex::new(PresentState { shared: Arc::clone(&attempt.shared), stopped: false });
+        Arc::new(Present { state, stop_asked: Condvar::new(), checkpointed: attempt.checkpointed })
+    }
+
+    /// Waits before the next start; whether a stop was asked for, before or meanwhile.
+    pub(super) fn stopped_within(&self, wait: std::time::Duration) -> bool {
+        let state = self.state.lock().expect("no panic holds it");
+        let waited = self.stop_asked.wait_timeout_while(state, wait, |state| !state.stopped);
+        waited.expect("no panic holds it").0.stopped
+    }
+
+    /// Another start runs from here on; what was asked of the one before is asked of it.
+    pub(super) fn becomes(&self, attempt: &Attempt) {
+        let mut state = self.state.lock().expect("no panic holds it");
+        if state.shared.savepoint_asked() {
+            attempt.shared.ask_savepoint();
+        }
+        state.shared = Arc::clone(&attempt.shared);
+        if state.stopped {
+            state.shared.stop();
+        }
+    }
+
+    fn stop(&self) {
+        let mut state = self.state.lock().expect("no panic holds it");
+        if !self.checkpointed || !state.shared.ask_stop() {
+            state.shared.stop();
+        }
+        state.stopped = true;
+        self.stop_asked.notify_all();
+    }
+
+    fn savepoint(&self) {
+        self.state.lock().expect("no panic holds it").shared.ask_savepoint();
+    }
+}
+
+/// Stops a running job from elsewhere.
+#[derive(Clone)]
+pub struct StopHandle {
+    present: Arc<Present>,
+}
+
+impl StopHandle {
+    /// Asks the job to end. Windows that are half full do not fire, and what is not published stays unpublished.
+    ///
+    /// A job with checkpoints takes one more and then ends, to go on another time; asked again, it ends at once.
+    pub fn stop(&self) {
+        self.present.stop();
+    }
+
+    /// Asks a job with checkpoints for one that is kept for ever; the job goes on.
+    pub fn savepoint(&self) {
+        self.present.savepoint();
+    }
+}
+
+impl Running {
+    pub(super) fn once(mut attempt: Attempt) -> Running {
+        let (metrics, present) = (Arc::clone(&attempt.shared.metrics), Present::of(&attempt));
+        Running { metrics, present, notes: std::mem::take(&mut attempt.notes), end: End::Once(Box::new(attempt)) }
+    }
+
+    pub(super) fn supervised(
+        metrics: Arc<Metrics>,
+        present: Arc<Present>,
+        notes: Vec<String>,
+        supervisor: JoinHandle<Result<Outcome>>,
+    ) -> Running {
+        Running { metrics, present, notes, end: End::Supervised(supervisor) }
+    }
+
+    /// The counts and watermarks while it runs. Where a job is started again, they go on; what it reads again counts again.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// What a person should know of how the job starts, a sentence each: where it goes on, which sinks promise less.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// A handle that stops the job; it then ends within a second, with an error of kind [`ErrorKind::Stopped`].
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle { present: Arc::clone(&self.present) }
+    }
+
+    /// Whether every worker has ended and none will be started again, so that `join` would not wait.
+    pub fn is_finished(&self) -> bool {
+        match &self.end {
+            End::Once(attempt) => attempt.is_finished(),
+            End::Supervised(supervisor) => supervisor.is_finished(),
+        }
+    }
+
+    /// Waits for the end.
+    pub fn join(self) -> Result<Outcome> {
+        match self.end {
+            End::Once(attempt) => attempt.join(),
+            End::Supervised(supervisor) => match supervisor.join() {
+                Ok(outcome) => outcome,
+                Err(panic) => std::panic::resume_unwind(panic), // our own fault
+            },
+        }
+    }
+}

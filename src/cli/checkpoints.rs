@@ -1,0 +1,138 @@
+//! Checkpoints as options of a run: where they are stored, how often, where the run goes on, and how often it is started
+//! again.
+
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+
+use crate::checkpoint::open_store;
+use crate::job::Restart;
+use crate::{Checkpoints, Duration, Epoch, Error, Job, Result};
+
+/// What the command line or a job file says of checkpoints.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CheckpointSettings {
+    /// The place: a directory, or a URL.
+    pub(super) checkpoint: Option<String>,
+    pub(super) every: Option<Duration>,
+    pub(super) fresh: bool,
+    pub(super) from_checkpoint: Option<u64>,
+    pub(super) drop_state: Vec<String>,
+    pub(super) restart: Option<u32>,
+}
+
+/// The options of `run`.
+pub(super) fn args() -> Vec<Arg> {
+    vec![
+        Arg::new("checkpoint")
+            .long("checkpoint")
+            .value_name("PLACE")
+            .help("Take checkpoints in this directory, or at this URL, and go on from the newest one that is there"),
+        Arg::new("every")
+            .long("every")
+            .value_name("TIME")
+            .value_parser(value_parser!(Duration))
+            .help("How long after one checkpoint the next one is due [default: 10s]"),
+        Arg::new("fresh")
+            .long("fresh")
+            .action(ArgAction::SetTrue)
+            .help("Start anew; refused where there is a checkpoint already"),
+        Arg::new("from-checkpoint")
+            .long("from-checkpoint")
+            .value_name("EPOCH")
+            .value_parser(value_parser!(u64))
+            .help("Go on from the checkpoint of this epoch, and not from the newest"),
+        Arg::new("drop-state")
+            .long("drop-state")
+            .value_name("STEP")
+            .action(ArgAction::Append)
+            .help("Forget what a step kept that is no longer in the graph; once for each"),
+        Arg::new("restart")
+            .long("restart")
+            .value_name("COUNT")
+            .value_parser(value_parser!(u32))
+            .help("Start again from the last checkpoint after a failure, so often in a row without a new one"),
+    ]
+}
+
+impl CheckpointSettings {
+    /// What a call says.
+    pub(super) fn called(matches: &ArgMatches) -> CheckpointSettings {
+        // `plan` has none of these options.
+        let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
+        let dropped = matches.try_get_many::<String>("drop-state").ok().flatten();
+        CheckpointSettings {
+            checkpoint: text("checkpoint"),
+            every: matches.try_get_one("every").ok().flatten().copied(),
+            fresh: matches.try_get_one("fresh").ok().flatten().copied().unwrap_or(false),
+            from_checkpoint: matches.try_get_one("from-checkpoint").ok().flatten().copied(),
+            drop_state: dropped.into_iter().flatten().cloned().collect(),
+            restart: matches.try_get_one("restart").ok().flatten().copied(),
+        }
+    }
+
+    /// These settings where they are set, else `below`.
+    pub(super) fn over(self, below: CheckpointSettings) -> CheckpointSettings {
+        CheckpointSettings {
+            checkpoint: self.checkpoint.or(below.checkpoint),
+            every: self.every.or(below.every),
+            fresh: self.fresh || below.fresh,
+            from_checkpoint: self.from_checkpoint.or(below.from_checkpoint),
+            drop_state: self.drop_state.into_iter().chain(below.drop_state).collect(),
+            restart: self.restart.or(below.restart),
+        }
+    }
+
+    /// The same for the `attempt`-th start by a supervisor, which is 0 where there is none. What is fresh at the first is
+    /// not at those that follow, and it is the supervisor that starts again.
+    pub(super) fn in_start(&self, attempt: u64) -> CheckpointSettings {
+        match attempt {
+            0 => self.clone(),
+            _ => CheckpointSettings { fresh: self.fresh && attempt == 1, restart: None, ..self.clone() },
+        }
+    }
+
+    /// How often a supervisor starts all processes again; `None` where nothing is said.
+    pub(super) fn restarts(&self) -> Option<u32> {
+        // What is to go back to an older checkpoint would go back to it each time, behind what was published since.
+        if self.from_checkpoint.is_some() { Some(0) } else { self.restart }
+    }
+
+    /// Refuses what does not go together.
+    pub(super) fn check(&self) -> Result<()> {
+        if let Some(option) = self.useless().filter(|_| self.checkpoint.is_none()) {
+            return Err(Error::usage(format!("{option} is for a run with checkpoints; add --checkpoint PLACE")));
+        }
+        if self.fresh && self.from_checkpoint.is_some() {
+            return Err(Error::usage("--fresh starts anew and --from-checkpoint goes on; leave one of them out"));
+        }
+        if let Some(every) = self.every.filter(|every| !every.is_positive()) {
+            return Err(Error::usage(format!(
+                "--every {every}: the time between two checkpoints is more than nothing"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The job with its checkpoints; the place is opened here, and a directory created if missing.
+    pub(super) fn apply(&self, job: Job) -> Result<Job> {
+        let Some(place) = &self.checkpoint else { return Ok(job) };
+        let checkpoints = Checkpoints::in_store(open_store(place)?);
+        let checkpoints = self.every.into_iter().fold(checkpoints, Checkpoints::every);
+        let checkpoints = if self.fresh { checkpoints.fresh() } else { checkpoints };
+        let checkpoints = self.from_checkpoint.map(Epoch).into_iter().fold(checkpoints, Checkpoints::from);
+        let checkpoints = self.drop_state.iter().fold(checkpoints, Checkpoints::drop_state);
+        let job = job.checkpoints(checkpoints);
+        Ok(self.restart.map(Restart::times).into_iter().fold(job, Job::restart))
+    }
+
+    /// An option that says nothing without a place for checkpoints.
+    fn useless(&self) -> Option<&'static str> {
+        let given = [
+            (self.every.is_some(), "--every"),
+            (self.fresh, "--fresh"),
+            (self.from_checkpoint.is_some(), "--from-checkpoint"),
+            (!self.drop_state.is_empty(), "--drop-state"),
+            (self.restart.is_some(), "--restart"),
+        ];
+        given.iter().find(|(given, _)| *given).map(|(_, option)| *option)
+    }
+}
