@@ -235,7 +235,11 @@ fn a_panic_in_a_closure_is_an_error_that_names_the_step_on_any_number_of_workers
         let error = job.run().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Panic);
         let message = error.to_string();
-        assert!(message.starts_with("doomed at ") && message.ends_with("value 500 is too large"), "{message}");
+        assert!(
+            message.starts_with("doomed at ")
+                && message.contains("value 500 is too large (this worker had read last: source numbers: "),
+            "{message}"
+        );
     }
 }
 
