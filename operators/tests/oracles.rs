@@ -1,4 +1,4 @@
-//! Windows and ordered steps against oracles that recompute every answer from scratch.
+//! Windows, ordered steps and joins by time against oracles that recompute every answer from scratch.
 //!
 //! What this would catch: a window that fires too early, twice or without a record; a record judged by something else
 //! than its own partition's watermark; an answer that depends on batches, epochs, workers or their schedule; a result
@@ -9,6 +9,8 @@
 mod case;
 #[path = "oracles/deduplicate.rs"]
 mod deduplicate;
+#[path = "oracles/interval.rs"]
+mod interval;
 #[path = "oracles/ordered.rs"]
 mod ordered;
 #[path = "oracles/top_n.rs"]

@@ -238,7 +238,7 @@ impl<S: Driven> Driver<S> {
             stash: Vec::new(),
             seen: Frontier::START,
             hold_epoch: Epoch(0),
-            out: Outputs { emit: Emitter::new(), late: Emitter::new() },
+            out: Outputs::default(),
         }
     }
 

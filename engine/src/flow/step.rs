@@ -116,14 +116,24 @@ pub struct Emitter<D> {
     firing: Stamp,
 }
 
+/// Nothing on its way out.
+impl<O, L> Default for Outputs<O, L> {
+    fn default() -> Outputs<O, L> {
+        Outputs { emit: Emitter::default(), late: Emitter::default() }
+    }
+}
+
+/// Nothing on its way out.
+impl<D> Default for Emitter<D> {
+    fn default() -> Emitter<D> {
+        Emitter { full: Vec::new(), open: Batch::default(), least: EventTime::MAX, firing: Stamp::default() }
+    }
+}
+
 /// How many events a batch on its way out holds: some hundred kilobytes, which the next operator finds in the cache.
 const BATCH: usize = 8192;
 
 impl<D> Emitter<D> {
-    pub(super) fn new() -> Emitter<D> {
-        Emitter { full: Vec::new(), open: Batch::default(), least: EventTime::MAX, firing: Stamp::default() }
-    }
-
     /// Emits one event.
     #[inline]
     pub fn give(&mut self, time: EventTime, data: D) {
@@ -152,8 +162,9 @@ impl<D> Emitter<D> {
         self.firing = stamp;
     }
 
-    /// The batches on their way out, each with the smallest event time in it.
-    pub(super) fn take_full(&mut self) -> impl ExactSizeIterator<Item = (EventTime, Batch<D>)> + '_ {
+    /// The batches on their way out, each with the smallest event time in it. The driver of the step sends them on; a
+    /// test of a step by itself looks at them.
+    pub fn take_full(&mut self) -> impl ExactSizeIterator<Item = (EventTime, Batch<D>)> + '_ {
         self.cut();
         self.full.drain(..)
     }

@@ -3,6 +3,9 @@
 //! One kind of join, one file or a few of its own, and beside them what all of them share. Late records of either side
 //! leave as [`Either`](crate::Either). A key with a null in it never matches.
 
+mod interval;
 mod null;
+mod waiting;
 
+pub use interval::{Between, IntervalJoin, JoinInterval, between};
 pub(crate) use null::has_null;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dualgauge_engine::testing::{Item, Script, Step, run_all, run_all_through_crashes};
+use dualgauge_engine::testing::{Item, Script, Step, run_inputs, run_inputs_through_crashes};
 use dualgauge_engine::{Duration, EventTime, Stream};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -157,11 +157,20 @@ impl Case {
         script: Script,
         flow: impl for<'s> Fn(Stream<'s, Item>) -> [Stream<'s, String>; N] + Send + Sync + 'static,
     ) -> [Vec<String>; N] {
+        self.run_inputs([script], move |[items]| flow(items))
+    }
+
+    /// The same for a flow of several inputs.
+    pub fn run_inputs<const M: usize, const N: usize>(
+        &self,
+        scripts: [Script; M],
+        flow: impl for<'s> Fn([Stream<'s, Item>; M]) -> [Stream<'s, String>; N] + Send + Sync + 'static,
+    ) -> [Vec<String>; N] {
         let flow = Arc::new(flow);
         let same = Arc::clone(&flow);
-        let lines = run_all(script.clone(), move |items| flow(items), self.workers, self.epoch_rows, self.seed);
+        let lines = run_inputs(scripts.clone(), move |items| flow(items), self.workers, self.epoch_rows, self.seed);
         let crashes = self.epoch_rows as u64 * 1_000 + self.seed.unwrap_or(0);
-        let through = run_all_through_crashes(script, move |items| same(items), crashes);
+        let through = run_inputs_through_crashes(scripts, move |items| same(items), crashes);
         assert_eq!(through, lines, "left: through crashes of seed {crashes}, right: without");
         lines
     }
