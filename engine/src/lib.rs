@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod cluster;
 pub mod data;
 mod error;
+pub mod failpoint;
 pub mod flow;
 pub mod fs;
 pub mod job;

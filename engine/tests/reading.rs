@@ -473,7 +473,7 @@ fn a_column_of_the_wrong_type_is_no_bad_record_and_ends_the_job_in_any_case() {
     let feed = Feed::new([vec![Do::Raw(rows)]]);
     let error = feed.job(source("items").on_bad_records(BadRecords::Drop)).run().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Data, "{error}");
-    assert!(error.to_string().starts_with("source items: p0: column `key`: found "), "{error}");
+    assert!(error.to_string().starts_with("source items: p0: E-SCHEMA: column `key`: found "), "{error}");
 }
 
 #[test]

@@ -51,9 +51,18 @@ impl Place {
     /// Whether a job goes on here, so that the `output` is its own; a job that starts must see to it that there is none.
     ///
     /// # Errors
-    /// A job that goes on where another one has written, or nobody knows who.
+    /// A job that goes on where another one has written, or nobody knows who; one that starts and finds output of its
+    /// own, which a younger generation must have written while this one stood still: it is not to be overwritten.
     pub(crate) fn goes_on(&self, writing: &Writing, output: &[String]) -> Result<bool> {
-        let Some(job) = writing.job.as_deref().filter(|_| writing.resumes) else { return Ok(false) };
+        let Some(job) = writing.job.as_deref() else { return Ok(false) };
+        if !writing.resumes {
+            return match !output.is_empty() && self.owner()?.as_deref() == Some(job) {
+                true => Err(Error::environment(format!(
+                    "job {job} has written here since this start of it began: a younger start has overtaken it"
+                ))),
+                false => Ok(false),
+            };
+        }
         let place = self.owner.display();
         match (self.owner()?, output.first()) {
             (Some(owner), _) if owner == job => Ok(true),

@@ -2,14 +2,18 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread;
 
-use dualgauge_engine::{Error, Result};
+use dualgauge_engine::{Error, Offset, Result};
 
 /// How many blocks may wait between the thread that reads a pipe and the reader.
 const BLOCKS_WAITING_MAX: usize = 4;
+
+/// How many bytes before an offset its proof is made of.
+const PROOF_BYTES: u64 = 4096;
 
 /// An open file or pipe.
 pub(super) enum Input {
@@ -38,10 +42,32 @@ impl Input {
         let mut file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         if length < position {
-            return Err(shorter(&name, length, position));
+            return Err(Error::data(shorter(&name, length, position).to_string()));
         }
         file.seek(SeekFrom::Start(position)).map_err(failed)?;
         Ok(Input::File { file, name, position, followed })
+    }
+
+    /// What an offset carries to recognise its file again: a hash of the last bytes before it. A pipe has none.
+    pub(super) fn proof(&self, position: u64) -> Option<[u8; 32]> {
+        let Input::File { file, .. } = self else { return None };
+        let from = position.saturating_sub(PROOF_BYTES);
+        let mut bytes = vec![0; (position - from) as usize];
+        // What cannot be read now will be missed when it is read; no proof is better than no row.
+        file.read_exact_at(&mut bytes, from).ok()?;
+        Some(*blake3::hash(&bytes).as_bytes())
+    }
+
+    /// Refuses a file that is not the one which was read up to this offset.
+    pub(super) fn check_proof(&self, offset: &Offset) -> Result<()> {
+        let Input::File { name, .. } = self else { return Ok(()) };
+        if offset.proof.is_none() || offset.proof == self.proof(offset.position) {
+            return Ok(());
+        }
+        Err(Error::data(format!(
+            "file {name}: what stands before byte {offset} is not what was read there. Was the file replaced or written \
+             anew since the checkpoint?"
+        )))
     }
 
     /// A pipe, read by a thread of its own, since a read from it may wait for ever.

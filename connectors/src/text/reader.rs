@@ -114,7 +114,8 @@ impl<F: Format> TextReader<F> {
     }
 
     fn hand(&mut self, rows: RecordBatch, offset: u64) {
-        self.ready.push_back(Ok(SourceBatch { rows, offset_after: Offset::at(offset), bound_after: None }));
+        let offset_after = Offset { position: offset, proof: self.input.proof(offset) };
+        self.ready.push_back(Ok(SourceBatch { rows, offset_after, bound_after: None }));
     }
 
     fn refuse(&mut self, bad: BadRecord, lines: u64, bytes: Range<u64>) {

@@ -119,6 +119,7 @@ impl<F: Format> Source for TextSource<F> {
         let file = file_of(&self.path, &partition.id);
         let position = offset.map_or(0, |offset| offset.position);
         let input = Input::file(&file, position, self.follow)?;
+        offset.map_or(Ok(()), |offset| input.check_proof(offset))?;
         let mut reader = self.reader(format!("file {}", file.display()), input, position, scan);
         if position > 0 {
             // The header is at the front, wherever reading goes on.

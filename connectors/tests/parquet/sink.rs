@@ -234,6 +234,24 @@ fn a_directory_that_holds_something_is_refused_by_name() {
 }
 
 #[test]
+fn a_start_that_a_younger_one_has_overtaken_overwrites_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = sink(dir.path()).overwrite(true);
+    let start = |generation| Writing { job: Some("mine".to_string()), generation, resumes: false };
+    sink.check(&schema(), &start(1)).unwrap();
+    sink.check(&schema(), &start(2)).unwrap();
+    let mut younger = sink.open(0, &schema(), &start(2)).unwrap();
+    younger.recover(&[]).unwrap();
+    put(younger.as_mut(), &rows([1], 0));
+    publish(younger.as_mut(), 0, EventTime::MAX);
+    let published = visible(dir.path());
+    let error = sink.check(&schema(), &start(1)).unwrap_err().to_string();
+    assert!(error.contains("a younger start has overtaken it"), "{error}");
+    assert_eq!(visible(dir.path()), published);
+    assert!(!published.is_empty());
+}
+
+#[test]
 fn times_at_both_ends_are_written() {
     let dir = tempfile::tempdir().unwrap();
     let sink = parquet::write(dir.path()).buckets(1);

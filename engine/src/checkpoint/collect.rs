@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::log::{ManifestLog, generation_of};
 use super::store::Store;
 use crate::Result;
+use crate::failpoint::{Step, around};
 
 /// Deletes layers, and says how many: those that commits have named and none of the last `keep` names any more, and
 /// those that older generations have left without a commit.
@@ -22,7 +23,7 @@ pub fn collect(store: &dyn Store, log: &ManifestLog, keep: usize) -> Result<usiz
     for name in store.list("layers/")? {
         let outdated = named.contains(&name) || generation_of(&name).is_some_and(|of| of < log.generation());
         if outdated && !kept.contains(&name) {
-            store.delete(&name)?;
+            around(Step::Collect, || store.delete(&name))?;
             deleted += 1;
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::envelope::Unsealed;
 use super::manifest::{Commit, CommitKind, Entry, Fence};
 use super::store::{Created, Store, StoreError};
+use crate::failpoint::{Step, around};
 use crate::{Epoch, Error, Result};
 
 const FOLDER: &str = "manifest/";
@@ -100,7 +101,8 @@ impl ManifestLog {
     /// taken the number, so that there is more to read.
     pub(super) fn fence(store: &Arc<dyn Store>, read: &Scan, fence: Fence) -> Result<Option<ManifestLog>, StoreError> {
         let (generation, number) = (fence.generation, read.len() as u64);
-        if store.create(&name_of(number), &Entry::Fence(fence).encode())? == Created::Taken {
+        let entry = Entry::Fence(fence).encode();
+        if around(Step::Fence, || store.create(&name_of(number), &entry))? == Created::Taken {
             return Ok(None);
         }
         let (store, next) = (store.clone(), number + 1);
@@ -148,6 +150,21 @@ impl ManifestLog {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What ends a generation after which another one has started.
+pub(crate) fn fenced() -> Error {
+    Error::environment(
+        "E-FENCED: a younger generation of this job has started, and this one is over. Did two supervisors start the \
+         same job?",
+    )
+    .for_good()
+}
+
+/// Whether a generation younger than this one has appended the newest entry of the log.
+pub(crate) fn is_fenced(store: &dyn Store, generation: u64) -> Result<bool> {
+    let Some(newest) = store.list(FOLDER)?.pop() else { return Ok(false) };
+    Ok(Entry::decode(&store.get(&newest)?).is_ok_and(|entry| entry.generation() > generation))
 }
 
 fn names(commit: &Commit) -> Vec<String> {

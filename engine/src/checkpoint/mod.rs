@@ -20,8 +20,9 @@ mod start;
 mod store;
 
 pub use collect::collect;
-pub use layer::{ChainReader, EachEntry, LayerPart, compact, compaction_due, write_layer};
+pub use layer::{ChainReader, CompactError, EachEntry, LayerPart, compact, compaction_due, write_layer};
 pub use log::{Appended, ManifestLog, layer_name};
+pub(crate) use log::{fenced, is_fenced};
 pub use manifest::{
     BucketCut, Chain, Commit, CommitKind, Entry, Fence, GroupRange, LayerRef, PartitionCut, SourceCut, StepShape,
 };

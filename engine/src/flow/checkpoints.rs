@@ -17,6 +17,7 @@ use super::control::{Control, In};
 use super::coordinator::{Coordinator, Inbox};
 use super::desk::{Announcement, Contribution, Desk};
 use super::storing::{Background, Storing, WorkerPart};
+use crate::failpoint::{Step, around};
 use crate::job::{Checkpointing, Shared};
 use crate::{Epoch, Result};
 
@@ -91,9 +92,11 @@ impl CheckpointDataflow {
             let part = part?;
             let Some(parts) = &mut self.parts else { break };
             let epoch = part.epoch;
-            parts.send(part);
-            parts.advance_to(epoch.next().0);
-            parts.flush();
+            around(Step::Report, || {
+                parts.send(part);
+                parts.advance_to(epoch.next().0);
+                parts.flush();
+            });
         }
         let Some(coordinator) = &mut self.coordinator else { return Ok(()) };
         let (highest, all_done) = {

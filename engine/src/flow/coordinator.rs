@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::desk::{Announcement, Last};
 use super::storing::{Background, WorkerPart, again};
-use crate::checkpoint::{self, Appended, Commit, CommitKind, Entry, ManifestLog, SourceCut};
+use crate::checkpoint::{self, Appended, Chain, Commit, CommitKind, Entry, ManifestLog, SourceCut};
 use crate::job::{Checkpointing, LastCheckpoint, Shared};
 use crate::{Duration, Epoch, Error, Result};
 
@@ -64,10 +64,7 @@ impl Coordinator {
             match again(&again_shared, || log.append(&entry))? {
                 Appended::Done(_) => {}
                 Appended::Fenced { .. } => {
-                    return Err(Error::environment(
-                        "a younger generation of this job has started, and this one is over. Did two supervisors start the same job?",
-                    )
-                    .for_good());
+                    return Err(checkpoint::fenced());
                 }
             }
             checkpoint::collect(&**log.store(), &log, KEPT)?;
@@ -159,6 +156,20 @@ impl Coordinator {
         None
     }
 
+    /// Asks for a stop where the state has outgrown its limit: after a checkpoint, before the machine has no memory left.
+    fn limit_state(&self, chains: &[Chain]) {
+        let layers: BTreeMap<&str, u64> =
+            chains.iter().flat_map(|chain| &chain.layers).map(|layer| (layer.name.as_str(), layer.size)).collect();
+        let (bytes, limit) = (layers.values().sum::<u64>(), self.shared.limits.state_bytes_max);
+        if bytes > limit {
+            let reason = Error::environment(format!(
+                "E-STATE-LIMIT: the state has {bytes} bytes, and its limit is {limit}: it was stopped after a checkpoint. \
+                 Do keys come without end, or windows never close? Raise the limit to go on from there"
+            ));
+            self.shared.ask_stop_for(reason.for_good());
+        }
+    }
+
     /// The manifest of `epoch`, of what all workers have stored.
     fn manifest(&mut self, epoch: Epoch, kind: CommitKind) -> Commit {
         let parts = self.inbox.borrow_mut().parts.remove(&epoch).unwrap_or_default();
@@ -175,6 +186,7 @@ impl Coordinator {
         }
         chains.sort_by_key(|chain| chain.groups);
         sinks.values_mut().for_each(|cuts| cuts.sort_by_key(|cut| cut.bucket));
+        self.limit_state(&chains);
         self.checkpointing.commit(epoch, kind, self.shared.clock.now(), chains, self.sources.clone(), sinks)
     }
 }

@@ -30,6 +30,7 @@ use super::options::SourceOptions;
 use super::step::{LastRead, enter, note_read};
 use super::stream::Stream;
 use crate::checkpoint::PartitionCut;
+use crate::failpoint::{Step, around};
 use crate::job::{BoundSource, Counter, Gauge, Shared};
 use crate::time::Stamp;
 use crate::{
@@ -265,7 +266,8 @@ impl SourceDriver {
             let partitions = open.chain(self.ended.iter().cloned()).map(|(id, cut)| (name.clone(), id, cut)).collect();
             let last = {
                 let mut desk = desk.borrow_mut();
-                desk.contribute(epoch, Contribution { partitions, ..Contribution::default() });
+                let contribution = Contribution { partitions, ..Contribution::default() };
+                around(Step::Pick, || desk.contribute(epoch, contribution));
                 desk.last().filter(|last| last.epoch == epoch)
             };
             self.passage.pass(epoch);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::desk::Contribution;
-use crate::checkpoint::{self, BucketCut, Chain, PartitionCut, StoreError};
+use crate::checkpoint::{self, BucketCut, Chain, CompactError, PartitionCut, StoreError};
 use crate::job::{Checkpointing, Shared};
 use crate::{Epoch, Error, PartitionId, Result};
 
@@ -116,9 +116,16 @@ impl Storing {
         let Some(range) = checkpoint::compaction_due(&chain.layers) else { return Ok(()) };
         let name = self.layer_name(epoch, &format!("-c{at}"));
         let kept = |step: &str, _: &str| self.checkpointing.keeps(step);
-        let merged =
-            checkpoint::compact(&self.checkpointing.store, &chain.layers, range.clone(), chain.groups, &name, &kept)?;
-        self.chains[at].layers.splice(range, [merged]);
+        let store = &self.checkpointing.store;
+        match checkpoint::compact(store, &chain.layers, range.clone(), chain.groups, &name, &kept) {
+            Ok(merged) => drop(self.chains[at].layers.splice(range, [merged])),
+            // The chain stays as long as it is until the next checkpoint, which tries again.
+            Err(CompactError::Store(StoreError::Transient { .. })) => {
+                self.shared.metrics.counter("checkpoint", "retries").add(1);
+            }
+            Err(CompactError::Store(error)) => return Err(error.into()),
+            Err(CompactError::Read(error)) => return Err(error),
+        }
         Ok(())
     }
 

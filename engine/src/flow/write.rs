@@ -15,12 +15,13 @@ use super::context::{Flow, Mode, SinkDeclaration};
 use super::desk::{Contribution, Output};
 use super::drive::{Driven, drive, drive_one, freeze};
 use super::exchange::{by_identity, by_owner};
-use super::graph::NodeSpec;
+use super::graph::{NodeId, NodeSpec};
 use super::settle::Settle;
-use super::step::Outputs;
+use super::step::{Outputs, within};
 use super::stream::Stream;
 use super::unsettled::Unsettled;
 use crate::checkpoint::BucketCut;
+use crate::failpoint::{Step, around};
 use crate::job::{Counter, Shared};
 use crate::state::Parts;
 use crate::{
@@ -42,7 +43,7 @@ pub(super) fn sink<D: Record, L: 'static>(stream: Stream<'_, D, L>, name: &str) 
         true => drive(stream, node, by_identity(node), Settle::new()).0,
         false => stream.into_inner(),
     };
-    let writing = SinkStep::new(&flow, name);
+    let writing = SinkStep::new(&flow, node, name);
     let buckets = writing.buckets;
     let owner = move |row: &D, workers: usize| group_of(bucket_of(row, buckets), buckets).owner(workers);
     let (written, _) = drive_one(&flow, inner, node, by_owner(node, owner), writing);
@@ -97,7 +98,7 @@ struct BucketWriter {
 }
 
 impl<D: Record> SinkStep<D> {
-    fn new(flow: &Flow<'_>, name: &str) -> SinkStep<D> {
+    fn new(flow: &Flow<'_>, node: NodeId, name: &str) -> SinkStep<D> {
         let Mode::Run { shared, sinks, checkpointing, .. } = &flow.context().mode else {
             return SinkStep { unsettled: Unsettled::new(1), buckets: 1, watermark: EventTime::MIN, output: None };
         };
@@ -120,7 +121,10 @@ impl<D: Record> SinkStep<D> {
                     shared.fail(error.at(format_args!("sink {name}: bucket {bucket}")));
                 }
             }
-            flow.context().desk.borrow_mut().add_output(Box::new(Published(Rc::clone(&output.writers))));
+            flow.context()
+                .desk
+                .borrow_mut()
+                .add_output(Box::new(Published { node, writers: Rc::clone(&output.writers) }));
         }
         SinkStep { unsettled: Unsettled::new(buckets), buckets, watermark: EventTime::MIN, output: Some(output) }
     }
@@ -200,7 +204,7 @@ impl<D: Record> Driven for SinkStep<D> {
 impl SinkOutput {
     fn open(&mut self, bucket: usize, prepared: Vec<Prepared>) -> Result<()> {
         let mut writer = self.sink.open(bucket, &self.schema, &self.writing)?;
-        writer.recover(&prepared)?;
+        around(Step::Recover, || writer.recover(&prepared))?;
         self.writers.borrow_mut().buckets[bucket] = Some(BucketWriter { writer, unpublished: Vec::new() });
         Ok(())
     }
@@ -230,7 +234,7 @@ impl SinkOutput {
         let mut cuts = Vec::new();
         for (number, bucket) in self.writers.borrow_mut().buckets.iter_mut().enumerate() {
             let Some(bucket) = bucket else { continue };
-            let bytes = bucket.writer.prepare(epoch, watermark)?;
+            let bytes = around(Step::Stage, || bucket.writer.prepare(epoch, watermark))?;
             bucket.unpublished.push(Prepared { epoch, bytes });
             cuts.push((self.name.clone(), BucketCut { bucket: number as u32, prepared: bucket.unpublished.clone() }));
         }
@@ -239,19 +243,24 @@ impl SinkOutput {
 }
 
 /// Publishes what was prepared on this worker.
-struct Published(Rc<RefCell<Writers>>);
+struct Published {
+    node: NodeId,
+    writers: Rc<RefCell<Writers>>,
+}
 
 impl Output for Published {
     fn publish(&mut self, epoch: Epoch) -> Result<()> {
-        let mut writers = self.0.borrow_mut();
+        let mut writers = self.writers.borrow_mut();
         let Writers { name, buckets } = &mut *writers;
-        for bucket in buckets.iter_mut().flatten() {
-            let due = bucket.unpublished.iter().take_while(|prepared| prepared.epoch <= epoch).count();
-            for prepared in bucket.unpublished.drain(..due).filter(|prepared| !prepared.bytes.is_empty()) {
-                let done = bucket.writer.commit(prepared.epoch, &prepared.bytes);
-                done.map_err(|error| error.at(format_args!("sink {name}: epoch {}", prepared.epoch)))?;
+        within(self.node, || {
+            for bucket in buckets.iter_mut().flatten() {
+                let due = bucket.unpublished.iter().take_while(|prepared| prepared.epoch <= epoch).count();
+                for prepared in bucket.unpublished.drain(..due).filter(|prepared| !prepared.bytes.is_empty()) {
+                    let done = around(Step::Publish, || bucket.writer.commit(prepared.epoch, &prepared.bytes));
+                    done.map_err(|error| error.at(format_args!("sink {name}: epoch {}", prepared.epoch)))?;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

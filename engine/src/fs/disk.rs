@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Fault;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Disk {
     pub(super) inodes: BTreeMap<u64, Inode>,
     pub(super) names: BTreeMap<PathBuf, Node>,
@@ -20,9 +20,11 @@ pub(super) struct Disk {
     pub(super) fault: Option<(u64, Fault)>,
     pub(super) lost_power: bool,
     pub(super) space: Option<u64>,
+    /// Whether syncs claim success and make nothing durable.
+    pub(super) lies: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Inode {
     pub(super) volatile: Vec<u8>,
     pub(super) durable: Vec<u8>,

@@ -85,6 +85,20 @@ impl FaultFs {
         self.disk().crash(Dice(seed));
     }
 
+    /// An independent disk, as this one would be after [`FaultFs::crash`] with this seed. This one is left as it is, so
+    /// that many fates of one moment can be looked at.
+    pub fn after_crash(&self, seed: u64) -> FaultFs {
+        let mut disk = self.disk().clone();
+        disk.crash(Dice(seed));
+        disk.operations = 0;
+        FaultFs { disk: Arc::new(Mutex::new(disk)) }
+    }
+
+    /// Whether syncs claim success and make nothing durable, as a cache without a battery does.
+    pub fn set_lying(&self, lies: bool) {
+        self.disk().lies = lies;
+    }
+
     /// Changes one byte of a file, in both halves: bits that rot.
     ///
     /// # Panics
@@ -213,6 +227,9 @@ impl Fs for FaultFs {
         if fault == Some(Fault::PowerLoss) {
             return Err(Fault::PowerLoss.error());
         }
+        if disk.lies {
+            return Ok(());
+        }
         let (synced, pending) = std::mem::take(&mut disk.pending).into_iter().partition(|(at, _)| at == dir);
         disk.pending = pending;
         if let Some(fault) = fault {
@@ -306,6 +323,9 @@ impl FsFile for Handle {
     fn sync(&mut self) -> io::Result<()> {
         let mut disk = self.disk()?;
         let fault = disk.step()?;
+        if disk.lies && fault.is_none() {
+            return Ok(());
+        }
         let inode = disk.inodes.get_mut(&self.inode).expect("the content of an open file");
         match fault {
             Some(Fault::PowerLoss) => return Err(Fault::PowerLoss.error()),

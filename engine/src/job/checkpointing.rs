@@ -11,8 +11,12 @@ use crate::checkpoint::{
 };
 use crate::cluster::Generation;
 use crate::data::KEY_GROUPS;
+use crate::failpoint::{Step, around};
 use crate::state::Parts;
-use crate::{Delivery, Duration, Durations, Epoch, Error, EventTime, PartitionId, Prepared, Result, Writing};
+use crate::{
+    Delivery, Duration, Durations, Epoch, Error, ErrorKind, EventTime, Partition, PartitionId, Prepared, Result,
+    Writing,
+};
 
 /// How a job takes checkpoints, and what it does with those that are there.
 #[derive(Clone)]
@@ -142,7 +146,7 @@ impl Checkpointing {
             bound.listing.partitions.iter().chain(&bound.listing.pruned).any(|partition| partition.id == *id)
         };
         match cut.partitions.iter().find(|(id, cut)| !cut.ended && !there(id)) {
-            None => Ok(()),
+            None => self.check_ended(name, bound, cut),
             Some((id, gone)) => Err(Error::data(format!(
                 "E-SOURCE-GAP: source {name}: {id} was read up to offset {} and is gone; the source is {} now, and was {}",
                 gone.offset.clone().unwrap_or_default(),
@@ -155,6 +159,23 @@ impl Checkpointing {
     /// What the other processes of a cluster must know to take part.
     pub(super) fn started(&self) -> Generation {
         Generation { job: self.job.clone(), generation: self.generation, resume: self.resume.clone() }
+    }
+
+    /// Refuses a source of which a part that was read to its end is another one now, while the rest is still to be read:
+    /// half of it would be old and half new.
+    fn check_ended(&self, name: &str, bound: &BoundSource, cut: &SourceCut) -> Result<()> {
+        let ended = |partition: &&Partition| cut.partitions.get(&partition.id).is_some_and(|cut| cut.ended);
+        let listed = &bound.listing.partitions;
+        if listed.iter().all(|partition| ended(&partition)) {
+            return Ok(()); // nothing of it is read any more
+        }
+        for partition in listed.iter().filter(ended) {
+            let offset = cut.partitions[&partition.id].offset.as_ref();
+            if let Err(error) = bound.source.open(partition, offset, &bound.scan) {
+                return Err(error.at(format_args!("E-SOURCE-GAP: source {name}: {}", partition.id)));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a step of this name is in the graph.
@@ -196,6 +217,16 @@ impl Checkpointing {
     /// The names of the layers that hold the state from which the job goes on.
     pub(crate) fn layers(&self) -> BTreeSet<String> {
         self.resume.iter().flat_map(Commit::layers).map(|layer| layer.name.clone()).collect()
+    }
+
+    /// The failure of this generation as it is to be told: what fails after a younger one has started fails for that.
+    pub(super) fn explained(&self, error: Error) -> Error {
+        let told =
+            matches!(error.kind(), ErrorKind::Stopped | ErrorKind::Panic) || error.to_string().contains("E-FENCED");
+        match !told && checkpoint::is_fenced(&*self.store, self.generation).unwrap_or(false) {
+            true => checkpoint::fenced().caused_by(error),
+            false => error,
+        }
     }
 
     /// The log of manifests, for the one who appends to it.
@@ -252,12 +283,14 @@ impl Checkpointing {
         let readers: Result<Vec<_>> =
             chains.iter().map(|chain| ChainReader::open(Arc::clone(&self.store), &chain.layers)).collect();
         let readers = readers?;
-        for (part, kept) in parts {
-            for (chain, reader) in chains.iter().zip(&readers) {
-                reader.entries(name, part, chain.groups, &mut |group, key, value| kept.load(group, key, value))?;
+        around(Step::Load, || {
+            for (part, kept) in parts {
+                for (chain, reader) in chains.iter().zip(&readers) {
+                    reader.entries(name, part, chain.groups, &mut |group, key, value| kept.load(group, key, value))?;
+                }
             }
-        }
-        Ok(true)
+            Ok(true)
+        })
     }
 
     /// The manifest of a checkpoint.

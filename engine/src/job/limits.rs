@@ -19,6 +19,10 @@ pub struct Limits {
     pub lockstep: Duration,
     /// How many rows a source reads at once.
     pub batch_rows: usize,
+    /// How many bytes the state may have as checkpoints store it: what is held, and what was replaced and is not merged
+    /// away yet. The first checkpoint beyond it is the last: the job stops with `E-STATE-LIMIT`, and goes on from there
+    /// under a higher limit, or on another machine. Without checkpoints it is not looked at.
+    pub state_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -29,6 +33,7 @@ impl Default for Limits {
             epoch_interval: 100.millis(),
             lockstep: 1.minutes(),
             batch_rows: 8192,
+            state_bytes_max: u64::MAX,
         }
     }
 }

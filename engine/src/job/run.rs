@@ -278,7 +278,12 @@ impl Job {
         let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing()).unwrap_or_default();
         for SinkDeclaration { name, schema } in &description.sinks {
             let sink = self.bindings.bind_sink(name).sink;
-            sink.check(schema, &writing).map_err(|error| error.at(format_args!("sink {name}")))?;
+            sink.check(schema, &writing).map_err(|error| error.at(format_args!("sink {name}"))).map_err(|error| {
+                match &checkpointing {
+                    Some(checkpointing) => checkpointing.explained(error),
+                    None => error,
+                }
+            })?;
         }
         if let Some(member) = member {
             member.say_start(Start { generation: checkpointing.as_ref().map(|checkpointing| checkpointing.started()) });

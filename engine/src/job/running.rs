@@ -82,6 +82,9 @@ impl Attempt {
             }
         };
         if stopped {
+            if let Some(reason) = shared.reason() {
+                return Err(reason);
+            }
             // Of several processes one knows it.
             let here = shared.metrics.counter("checkpoint", "commits").get() > 0;
             let last = shared.metrics.checkpoint().filter(|_| here);

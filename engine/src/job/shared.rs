@@ -18,6 +18,8 @@ pub(crate) struct Shared {
     stop_asked: AtomicBool,
     savepoint_asked: AtomicBool,
     failure: Mutex<Option<Error>>,
+    /// Why a stop after a checkpoint was asked for, where not by the user.
+    reason: Mutex<Option<Error>>,
 }
 
 impl Shared {
@@ -31,6 +33,7 @@ impl Shared {
             stop_asked: AtomicBool::new(false),
             savepoint_asked: AtomicBool::new(false),
             failure: Mutex::new(None),
+            reason: Mutex::new(None),
         }
     }
 
@@ -57,6 +60,16 @@ impl Shared {
     /// Asks for a stop after one more checkpoint; whether nobody had asked before.
     pub(crate) fn ask_stop(&self) -> bool {
         !self.stop_asked.swap(true, Ordering::SeqCst)
+    }
+
+    /// Asks for a stop after one more checkpoint, which the job then ends with this.
+    pub(crate) fn ask_stop_for(&self, reason: Error) {
+        self.reason.lock().expect("no panic holds it").get_or_insert(reason);
+        self.ask_stop();
+    }
+
+    pub(super) fn reason(&self) -> Option<Error> {
+        self.reason.lock().expect("no panic holds it").take()
     }
 
     pub(crate) fn stop_asked(&self) -> bool {
@@ -92,6 +105,12 @@ impl Shared {
     pub(crate) fn failed_with(&self) -> Option<(ErrorKind, String)> {
         let failure = self.failure.lock().expect("no panic holds it");
         failure.as_ref().map(|error| (error.kind(), error.to_string()))
+    }
+
+    /// Says the failure, where there is one, in other words.
+    pub(super) fn explain(&self, words: impl FnOnce(Error) -> Error) {
+        let mut failure = self.failure.lock().expect("no panic holds it");
+        *failure = failure.take().map(words);
     }
 
     pub(super) fn failure(&self) -> Option<Error> {

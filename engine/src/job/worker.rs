@@ -91,6 +91,9 @@ pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
         let _ = catch_unwind(AssertUnwindSafe(|| worker.drop_dataflow(dataflow)));
     }
     plan.turns.pass(worker.index(), true);
+    if let Some(checkpointing) = &plan.checkpointing {
+        shared.explain(|error| checkpointing.explained(error));
+    }
 }
 
 /// What runs beside the data graph on a worker.

@@ -9,7 +9,7 @@ use super::format;
 use super::merge::PartMerge;
 use super::read::ChainReader;
 use super::write::LayerWriter;
-use crate::checkpoint::{GroupRange, LayerRef, Store};
+use crate::checkpoint::{GroupRange, LayerRef, Store, StoreError};
 use crate::{Error, Result};
 
 /// Merges the layers `merged` of a chain into a new one, which takes their place for the groups of the chain.
@@ -27,7 +27,7 @@ pub fn compact(
     groups: GroupRange,
     name: &str,
     keep: &dyn Fn(&str, &str) -> bool,
-) -> Result<LayerRef> {
+) -> Result<LayerRef, CompactError> {
     let removals = merged.start > 0;
     let merged = &chain[merged];
     let saves = merged.iter().map(|layer| layer.saves).sum();
@@ -47,11 +47,32 @@ pub fn compact(
         Ok(())
     });
     if let Some(failure) = failure {
-        return Err(failure);
+        return Err(CompactError::Read(failure));
     }
     stored?;
     let (size, checksum) = written.expect("a store that has stored has called the writer");
     Ok(LayerRef { name: name.to_string(), size, checksum, saves })
+}
+
+/// Why layers were not merged.
+#[derive(Debug)]
+pub enum CompactError {
+    /// One of them cannot be read or is damaged.
+    Read(Error),
+    /// The new one could not be stored. The old ones are as they were.
+    Store(StoreError),
+}
+
+impl From<Error> for CompactError {
+    fn from(error: Error) -> CompactError {
+        CompactError::Read(error)
+    }
+}
+
+impl From<StoreError> for CompactError {
+    fn from(error: StoreError) -> CompactError {
+        CompactError::Store(error)
+    }
 }
 
 enum Failure {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Created, Store, StoreError, random};
+use crate::failpoint::{Step, around};
 use crate::fs::{Fs, FsFile};
 
 /// How many bytes are collected before they are given to the file.
@@ -86,8 +87,8 @@ impl LocalStore {
         let file = self.fs.create(&aside).map_err(transient)?;
         let aside = Aside { fs: self.fs.clone(), path: aside, moved: false };
         let mut out = Buffered { file, buffer: Vec::with_capacity(BUFFER.min(64 * 1024)) };
-        write(&mut out).and_then(|()| out.flush()).map_err(transient)?;
-        out.file.sync().map_err(|cause| self.fatal(name, cause))?;
+        around(Step::Write, || write(&mut out).and_then(|()| out.flush())).map_err(transient)?;
+        around(Step::Sync, || out.file.sync()).map_err(|cause| self.fatal(name, cause))?;
         Ok(aside)
     }
 
@@ -104,16 +105,15 @@ impl Store for LocalStore {
 
     fn put(&self, name: &str, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StoreError> {
         let mut aside = self.aside(name, write)?;
-        self.fs
-            .rename(&aside.path, &self.path(name))
+        around(Step::Rename, || self.fs.rename(&aside.path, &self.path(name)))
             .map_err(|cause| StoreError::Transient { place: self.place(name), cause })?;
         aside.moved = true;
-        self.sync_folder(name)
+        around(Step::SyncNames, || self.sync_folder(name))
     }
 
     fn create(&self, name: &str, bytes: &[u8]) -> Result<Created, StoreError> {
         let aside = self.aside(name, &mut |out| out.write_all(bytes))?;
-        let linked = self.fs.link(&aside.path, &self.path(name));
+        let linked = around(Step::Append, || self.fs.link(&aside.path, &self.path(name)));
         if let Err(cause) = linked {
             // Taken, or a failure that may have come after the deed. What stands there now is the truth, unless that
             // cannot be read either.
@@ -123,7 +123,7 @@ impl Store for LocalStore {
                 Err(_) => return Err(StoreError::Transient { place: self.place(name), cause }),
             }
         }
-        self.sync_folder(name)?;
+        around(Step::SyncLog, || self.sync_folder(name))?;
         Ok(Created::New)
     }
 

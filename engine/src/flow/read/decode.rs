@@ -39,7 +39,10 @@ impl Decoder {
         while let Err(error) = D::decode(&rows.slice(start, rows.num_rows() - start), &mut events) {
             let Some(row) = error.row.filter(|_| self.drops_bad_records()) else {
                 let row = error.row.map(|row| row + start + open.rows as usize);
-                return Err(Error::data(DecodeError { row, ..error }.to_string()).at(&open.partition.id));
+                let error = Error::data(DecodeError { row, ..error }.to_string());
+                // What is wrong with no row is wrong with the column.
+                let error = if row.is_none() { error.at("E-SCHEMA") } else { error };
+                return Err(error.at(&open.partition.id));
             };
             self.drop_one();
             D::decode(&rows.slice(start, row), &mut events).expect("the rows before the first bad one are good");

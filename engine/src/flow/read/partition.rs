@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::super::watermark::Watermark;
 use crate::checkpoint::PartitionCut;
 use crate::job::BoundSource;
-use crate::{Duration, EventTime, Offset, Partition, PartitionReader, Result, Scan};
+use crate::{Duration, ErrorKind, EventTime, Offset, Partition, PartitionReader, Result, Scan};
 
 /// A partition that is being read, and what is known of the event times it can still give.
 pub(super) struct OpenPartition {
@@ -31,7 +31,11 @@ impl OpenPartition {
     ) -> Result<OpenPartition> {
         let offset = cut.and_then(|cut| cut.offset.clone());
         let reader = source.source.open(&partition, offset.as_ref().or(partition.start.as_ref()), &source.scan);
-        let reader = reader.map_err(|error| error.at(&partition.id))?;
+        let reader = reader.map_err(|error| error.at(&partition.id)).map_err(|error| match &offset {
+            // It was read so far, and what follows is not there or not what it was.
+            Some(_) if error.kind() == ErrorKind::Data => error.at("E-SOURCE-GAP"),
+            _ => error,
+        })?;
         let mut watermark = first_watermark(source, &partition);
         if let Some(cut) = cut {
             watermark.go_on(cut.largest, cut.floor);

@@ -1,0 +1,95 @@
+//! The program that is killed: one graph with every kind of state, and a file sink of every kind.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use dualgauge::checkpoint::LocalStore;
+use dualgauge::connectors::log::{LogSink, LogSource};
+use dualgauge::flow::SourceOptions;
+use dualgauge::fs::RealFs;
+use dualgauge::prelude::*;
+use dualgauge::{Checkpoints, Limits, Source};
+
+#[record]
+struct Bid {
+    auction: u64,
+    bidder: u64,
+    price: u64,
+    #[event_time]
+    date_time: EventTime,
+}
+
+#[record]
+pub struct Answer {
+    #[event_time]
+    pub time: EventTime,
+    pub key: u64,
+    pub value: u64,
+}
+
+/// Windows to Parquet, sessions to JSON, running totals to CSV.
+fn files(flow: &Flow<'_>) {
+    of_files(flow);
+}
+
+/// The same, and the dearest bids of sliding windows to a log.
+fn files_and_log(flow: &Flow<'_>) {
+    let windows = of_files(flow).key_by(|bid| bid.bidder % 9).window(sliding(6.seconds(), 4.seconds()));
+    let dearest = windows.aggregate("dearest_of_windows", max(|bid: &Bid| bid.price));
+    dearest
+        .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
+        .sink("dearest");
+}
+
+fn of_files<'s>(flow: &Flow<'s>) -> Stream<'s, Bid> {
+    let bids = flow.source::<Bid>(source("bids").disorder(1.seconds()));
+
+    let windows = bids.fork().key_by(|bid| bid.auction).window(tumbling(5.seconds()));
+    let windows = windows.aggregate("bids_of_windows", count());
+    windows.map(|pane| Answer { time: pane.time(), key: pane.key, value: pane.value }).sink("windows");
+
+    let visits = bids.fork().key_by(|bid| bid.bidder).window(session(3.seconds()));
+    let visits = visits.aggregate("dearest_of_sessions", max(|bid: &Bid| bid.price));
+    visits
+        .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
+        .sink("sessions");
+
+    let totals = bids.fork().key_by(|bid| bid.auction % 50).fold("total_of_auctions", |total: &mut u64, bid: Bid| {
+        *total += bid.price;
+        Answer { time: bid.date_time, key: bid.auction, value: *total }
+    });
+    totals.sink("totals");
+    bids
+}
+
+/// Runs the job in `dir`, as its words say; whatever was there before, it goes on from.
+pub fn run(words: &[String]) -> ExitCode {
+    let [dir, from, to, workers] = words else { panic!("directory, source, sinks, workers: {words:?}") };
+    let (dir, workers) = (Path::new(dir), workers.parse().expect("a number of workers"));
+    match job(dir, from, to, workers).and_then(Job::run) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{:?}: {error}", error.kind());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn job(dir: &Path, from: &str, to: &str, workers: usize) -> dualgauge::Result<Job> {
+    let data = dir.parent().expect("the directory of a run lies beside its input");
+    let bids: Arc<dyn Source> = match from {
+        "history" => Arc::new(parquet::read(data.join("history/bids"))),
+        _ => Arc::new(LogSource::open(dir.join("live"))?),
+    };
+    let out = dir.join("out");
+    let job = Job::new(if to == "log" { files_and_log } else { files }).workers(workers);
+    let job = job.source_with("bids", bids, SourceOptions::default());
+    let job = job.sink("windows", parquet::write(out.join("windows")).span(20.seconds()).buckets(2));
+    let job = job.sink("sessions", json::write(out.join("sessions/")).span(20.seconds()).buckets(2));
+    let job = job.sink("totals", csv::write(out.join("totals/")).span(20.seconds()));
+    let job = if to == "log" { job.sink("dearest", LogSink::new(out.join("dearest"), 2)) } else { job };
+    let store = LocalStore::open(Arc::new(RealFs), dir.join("checkpoints"))?;
+    let limits = Limits { epoch_rows: 50, batch_rows: 40, ..Limits::default() };
+    Ok(job.limits(limits).checkpoints(Checkpoints::in_store(Arc::new(store)).every(Duration::ZERO)))
+}
