@@ -4,11 +4,14 @@
 //! them what they share.
 
 mod aligned;
+mod ends;
+mod few;
 mod fire;
 mod fired;
 mod kind;
 mod panes;
 mod session;
+mod sessions;
 mod slices;
 mod sliding;
 mod top_n;

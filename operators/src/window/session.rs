@@ -4,16 +4,21 @@
 //! by the allowed lateness. It remembers an accumulator per open session. A record is late when its time, plus the
 //! allowed lateness, is below the watermark it came under: what such a record might have met may have been released
 //! already. Sessions fire once, never early.
+//!
+//! With several workers each makes what it reads of a key into the pieces of sessions that it can see, and deals those
+//! out: a piece is met by others as an event is, only that it lasts. Pieces go on when the watermark moves, since they
+//! hold back whatever their first event might still join.
 
-use std::collections::BTreeSet;
-
-use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
+use dualgauge_engine::flow::{NodeSpec, Outputs, Step};
 use dualgauge_engine::job::Counter;
-use dualgauge_engine::state::{Parts, Table};
-use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, Stream};
-use serde::{Deserialize, Serialize};
+use dualgauge_engine::state::Parts;
+use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
+use super::few::Few;
 use super::kind::{Session, Window};
+use super::sessions::{self, Sessions};
 use super::windowed::{AggregateAs, Pane, Windowed};
 use crate::aggregate::Aggregate;
 use crate::key_fn::KeyFn;
@@ -65,126 +70,206 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D
         let (stream, key) = (self.keyed.stream, self.keyed.key);
         let late = stream.flow().counter(name, "late");
         let (gap, lateness) = (self.window.gap, self.lateness);
-        let group = {
-            let key = key.clone();
-            move |data: &D| key.group(data)
-        };
-        let sessions = Sessions { gap, lateness, key, aggregate, late, open: Table::new(), ends: BTreeSet::new() };
-        stream.step(spec, group, sessions)
+        let gather = Gather { lateness, key, aggregate, late };
+        let merge = Owned { gap, sessions: Sessions::new(gap, Duration::ZERO), aggregate: gather.aggregate.clone() };
+        let owned = Owned { gap, sessions: Sessions::new(gap, lateness), aggregate: gather.aggregate.clone() };
+        let combine = Combine { gap, pieces: HashMap::default(), gather: gather.clone() };
+        let (alone, merge) = (Alone { gather, owned }, Merge { owned: merge });
+        stream.combined_step(spec, alone, combine, |piece: &Piece<K, A::Acc>| KeyGroup::of(&piece.0), merge)
     }
 }
 
-/// An open session of a key.
-#[derive(Clone, Serialize, Deserialize)]
-struct Open<A> {
-    first: EventTime,
-    last: EventTime,
-    acc: A,
-}
+/// What one worker knows of a session: the key, and the session as far as it goes.
+type Piece<K, A> = (K, sessions::Session<A>);
 
-struct Sessions<K, D, F, A: Aggregate<D>> {
-    gap: Duration,
+/// From records to sessions.
+#[derive(Clone)]
+struct Gather<F, A> {
     lateness: Duration,
     key: F,
     aggregate: A,
     late: Counter,
-    /// The open sessions of each key, by their first event.
-    open: Table<K, Vec<Open<A::Acc>>>,
-    /// When to look at a key: by the earliest end of its sessions, or sooner, as one may have grown since.
-    ends: BTreeSet<(EventTime, K)>,
 }
 
-/// The earliest end of some sessions.
-fn first_end<A>(sessions: &[Open<A>], gap: Duration) -> Option<EventTime> {
-    sessions.first().map(|session| session.last + gap) // they do not overlap
-}
-
-impl<K: Key, D: Data, F: KeyFn<D, Key = K>, A: Aggregate<D>> Sessions<K, D, F, A> {
-    fn add(&mut self, event: Event<D>) {
-        let (gap, time) = (self.gap, event.time);
-        let sessions = self.key.with(&event.data, |key| self.open.change_ref(key, Vec::new));
-        // By distances, not by `last + gap`: at the ends of time a sum saturates, and a distance of zero stays zero.
-        let touches = |session: &Open<A::Acc>| session.first - time < gap && time - session.last < gap;
-        let Some(at) = sessions.iter().position(touches) else {
-            let mut acc = self.aggregate.start();
-            self.aggregate.add(&mut acc, time, &event.data);
-            let at = sessions.partition_point(|session| session.first < time);
-            sessions.insert(at, Open { first: time, last: time, acc });
-            if at == 0 {
-                self.ends.insert((time + gap, self.key.key(&event.data)));
-            }
-            return;
-        };
-        // What the event touches follows each other, and it bridges at most two gaps.
-        while sessions.get(at + 1).is_some_and(touches) {
-            let next = sessions.remove(at + 1);
-            sessions[at].last = sessions[at].last.max(next.last);
-            self.aggregate.merge(&mut sessions[at].acc, &next.acc);
-        }
-        let session = &mut sessions[at];
-        session.first = session.first.min(time);
-        session.last = session.last.max(time);
-        self.aggregate.add(&mut session.acc, time, &event.data);
-    }
-
-    fn emit(&self, key: &K, session: Open<A::Acc>, out: &mut Emitter<Pane<K, A::Out>>) {
-        let window = Window { start: session.first, end: session.last + self.gap };
-        let pane = Pane { key: key.clone(), window, value: self.aggregate.finish(&session.acc) };
-        out.give(pane.time(), pane);
-    }
-}
-
-impl<K: Key, D: Data, F: KeyFn<D, Key = K>, A: Aggregate<D>> Step for Sessions<K, D, F, A> {
-    type In = D;
-    type Out = Pane<K, A::Out>;
-    type Late = D;
-
-    fn apply(&mut self, mut batch: Batch<D>, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
+impl<F, A> Gather<F, A> {
+    /// Gives each record that is not late to `each`, and the others away.
+    #[inline]
+    fn judge<D: Data, O>(
+        &self,
+        mut batch: Batch<D>,
+        watermark: EventTime,
+        out: &mut Outputs<O, D>,
+        mut each: impl FnMut(&Event<D>),
+    ) {
         batch.drain_judged(watermark, |event, watermark| {
             if event.time + self.lateness < watermark {
                 self.late.add(1);
                 out.late.give_behind(event.time, event.data, watermark);
             } else {
-                self.add(event);
+                each(&event);
             }
+        });
+    }
+}
+
+/// The sessions of the keys that a worker owns.
+struct Owned<K, D, A: Aggregate<D>> {
+    gap: Duration,
+    sessions: Sessions<K, A::Acc>,
+    aggregate: A,
+}
+
+impl<K: Key, D: Data, A: Aggregate<D>> Owned<K, D, A> {
+    fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Pane<K, A::Out>, D>) {
+        let (gap, aggregate) = (self.gap, &self.aggregate);
+        self.sessions.release(watermark, |key, session| {
+            let window = Window { start: session.first, end: session.last + gap };
+            out.emit.give(window.last_instant(), Pane { key, window, value: aggregate.finish(&session.acc) });
+        });
+    }
+
+    fn holds(&self) -> Option<EventTime> {
+        self.sessions.first_end().map(|end| end - Duration::from_micros(1))
+    }
+}
+
+/// The whole step on one worker: records in, results out.
+struct Alone<K, D, F, A: Aggregate<D>> {
+    gather: Gather<F, A>,
+    owned: Owned<K, D, A>,
+}
+
+impl<K: Key, D: Data, F: KeyFn<D, Key = K>, A: Aggregate<D>> Step for Alone<K, D, F, A> {
+    type In = D;
+    type Out = Pane<K, A::Out>;
+    type Late = D;
+
+    fn apply(&mut self, batch: Batch<D>, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
+        let (Gather { key, aggregate, .. }, sessions) = (&self.gather, &mut self.owned.sessions);
+        let merge = |acc: &mut A::Acc, other: &A::Acc| aggregate.merge(acc, other);
+        self.gather.judge(batch, watermark, out, |event| {
+            let held = (event.time, event.time);
+            key.with(&event.data, |key| {
+                let acc = sessions.holding(key, held, || aggregate.start(), merge);
+                aggregate.add(acc, event.time, &event.data);
+            });
         });
     }
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
-        let passed = |end: EventTime| end + self.lateness <= watermark;
-        while self.ends.first().is_some_and(|(end, _)| passed(*end)) {
-            let (_, key) = self.ends.pop_first().expect("it was just seen");
-            let Some(sessions) = self.open.get(&key) else { continue };
-            let ended = sessions.partition_point(|session| passed(session.last + self.gap));
-            let left = first_end(&sessions[ended..], self.gap);
-            if ended == 0 {
-                // It has grown.
-            } else if left.is_none() {
-                let sessions = self.open.remove(&key).expect("it was just seen");
-                sessions.into_iter().for_each(|session| self.emit(&key, session, &mut out.emit));
-            } else {
-                let sessions = self.open.change_if_there(&key).expect("it was just seen");
-                let ended: Vec<_> = sessions.drain(..ended).collect();
-                ended.into_iter().for_each(|session| self.emit(&key, session, &mut out.emit));
-            }
-            self.ends.extend(left.map(|end| (end, key)));
-        }
+        self.owned.advance(watermark, out);
     }
 
     fn kept(&mut self) -> Parts<'_> {
-        vec![("sessions", &mut self.open)]
+        self.owned.sessions.kept()
     }
 
     fn loaded(&mut self) {
-        let ends = self.open.iter().filter_map(|(key, sessions)| Some((first_end(sessions, self.gap)?, key.clone())));
-        self.ends = ends.collect();
+        self.owned.sessions.loaded();
     }
 
     fn holds(&self) -> Option<EventTime> {
-        self.ends.first().map(|(end, _)| *end - Duration::from_micros(1))
+        self.owned.holds()
     }
 
     fn lag(&self) -> Duration {
-        self.lateness
+        self.gather.lateness
+    }
+}
+
+/// The half before the deal: records in, pieces of sessions out.
+struct Combine<K, F, A: Aggregate<D>, D> {
+    gap: Duration,
+    pieces: HashMap<K, Few<sessions::Session<A::Acc>>, FixedState>,
+    gather: Gather<F, A>,
+}
+
+impl<K: Key, D: Data, F, A: Aggregate<D>> Combine<K, F, A, D> {
+    fn hand_on(&mut self, out: &mut Outputs<Piece<K, A::Acc>, D>) {
+        for (key, pieces) in self.pieces.drain() {
+            pieces.into_each(|piece| out.emit.give(piece.first, (key.clone(), piece)));
+        }
+    }
+}
+
+impl<K: Key, D: Data, F: KeyFn<D, Key = K>, A: Aggregate<D>> Step for Combine<K, F, A, D> {
+    type In = D;
+    type Out = Piece<K, A::Acc>;
+    type Late = D;
+
+    fn apply(&mut self, batch: Batch<D>, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
+        let (gap, Gather { key, aggregate, .. }, all) = (self.gap, &self.gather, &mut self.pieces);
+        let merge = |acc: &mut A::Acc, other: &A::Acc| aggregate.merge(acc, other);
+        self.gather.judge(batch, watermark, out, |event| {
+            let (first, last) = (event.time, event.time);
+            key.with(&event.data, |key| {
+                let start = || aggregate.start();
+                let one = || Few::One(sessions::Session { first, last, acc: start() });
+                let pieces = all.entry_ref(key).or_insert_with(one);
+                let at = pieces.hold((first, last), gap, || (), start, merge);
+                aggregate.add(&mut pieces[at].acc, event.time, &event.data);
+            });
+        });
+    }
+
+    /// A piece holds the watermark at its first event, and with it every session that is due by now.
+    fn advance(&mut self, _: EventTime, out: &mut Outputs<Self::Out, D>) {
+        self.hand_on(out);
+    }
+
+    /// Nothing: what waits here is handed on before its epoch closes.
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
+    }
+
+    /// Nothing either: what waits came under the present watermark, which holds it.
+    fn holds(&self) -> Option<EventTime> {
+        None
+    }
+
+    fn lag(&self) -> Duration {
+        self.gather.lateness
+    }
+
+    fn close_epoch(&mut self, out: &mut Outputs<Self::Out, D>) {
+        self.hand_on(out);
+    }
+}
+
+/// The half after the deal: pieces in, results out. What is late was decided before the deal, where the watermark was
+/// held back by the allowed lateness as well.
+struct Merge<K, D, A: Aggregate<D>> {
+    owned: Owned<K, D, A>,
+}
+
+impl<K: Key, D: Data, A: Aggregate<D>> Step for Merge<K, D, A> {
+    type In = Piece<K, A::Acc>;
+    type Out = Pane<K, A::Out>;
+    type Late = D;
+
+    fn apply(&mut self, batch: Batch<Self::In>, _: EventTime, _: &mut Outputs<Self::Out, D>) {
+        let (aggregate, sessions) = (&self.owned.aggregate, &mut self.owned.sessions);
+        let merge = |acc: &mut A::Acc, other: &A::Acc| aggregate.merge(acc, other);
+        for event in batch.events {
+            let (key, piece) = event.data;
+            let acc = sessions.holding(&key, (piece.first, piece.last), || aggregate.start(), merge);
+            aggregate.merge(acc, &piece.acc);
+        }
+    }
+
+    fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
+        self.owned.advance(watermark, out);
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        self.owned.sessions.kept()
+    }
+
+    fn loaded(&mut self) {
+        self.owned.sessions.loaded();
+    }
+
+    fn holds(&self) -> Option<EventTime> {
+        self.owned.holds()
     }
 }
