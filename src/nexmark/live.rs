@@ -1,4 +1,4 @@
-//! The present: bids as they are appended to an event log, and the history that an archiver would have made of it.
+//! The present: a table as it is appended to an event log, and the history that an archiver would have made of it.
 
 use std::ops::Range;
 use std::path::Path;
@@ -10,37 +10,38 @@ use dualgauge_connectors::parquet::{COVERS, Covered};
 use super::files::{FileLayout, TableSummary, write_table};
 use super::generator::{Generator, Table};
 use super::order::Arrivals;
-use super::records::Bid;
-use crate::{Clock, Duration, Durations, Error, EventTime, Record, Result, SystemClock};
+use crate::{Clock, Duration, Durations, Error, EventTime, Result, SystemClock};
 
 /// What a [`LiveFeed`] appends.
 #[derive(Clone, Debug)]
 pub struct FeedOptions {
-    /// How many events happen, of all tables together; 46 of 50 are bids and are appended.
+    /// The table whose rows are appended.
+    pub table: Table,
+    /// How many events happen, of all tables together; 46 of 50 are bids.
     pub events: u64,
     /// Events a second of event time.
     pub rate: u64,
     /// Another seed is another auction house.
     pub seed: u64,
-    /// How far, in event time, a bid may lie behind one that happened later.
+    /// How far, in event time, a row may lie behind one that happened later.
     pub disorder: Duration,
     /// How many partitions the log has.
     pub partitions: u32,
-    /// How many bids are appended to a partition at once, and acknowledged together.
+    /// How many rows are appended to a partition at once, and acknowledged together.
     pub batch_rows: u64,
 }
 
 impl Default for FeedOptions {
-    /// A million events at 10,000 a second, a second out of order at most, in two partitions.
+    /// The bids of a million events at 10,000 a second, a second out of order at most, in two partitions.
     fn default() -> FeedOptions {
-        let (events, rate, seed) = (1_000_000, 10_000, 42);
-        FeedOptions { events, rate, seed, disorder: 1.seconds(), partitions: 2, batch_rows: 4096 }
+        let (table, events, rate, seed) = (Table::Bids, 1_000_000, 10_000, 42);
+        FeedOptions { table, events, rate, seed, disorder: 1.seconds(), partitions: 2, batch_rows: 4096 }
     }
 }
 
-/// Appends bids to an event log as they arrive, a bounded time out of order, until it seals the log.
+/// Appends a table to an event log as its rows arrive, a bounded time out of order, until it seals the log.
 ///
-/// Batches go to the partitions in turn. The bids are those of [`generate`](super::generate) with the same seed and
+/// Batches go to the partitions in turn. The rows are those of [`generate`](super::generate) with the same seed and
 /// rate, whatever the disorder and the partitions.
 ///
 /// ```
@@ -57,7 +58,7 @@ pub struct LiveFeed {
     log: Log,
     writers: Vec<LogWriter>,
     arrivals: Arrivals,
-    /// How many bids were appended.
+    /// How many rows were appended.
     appended: u64,
 }
 
@@ -71,10 +72,10 @@ impl LiveFeed {
             return Err(Error::usage("the rate of events and the rows of a batch are above zero"));
         }
         let layout = Layout::partitions(options.partitions).event_time("date_time");
-        let log = Log::create(dir, &Bid::schema(), layout)?;
+        let log = Log::create(dir, &options.table.schema(), layout)?;
         let writers = (0..options.partitions).map(|partition| log.writer(partition)).collect::<Result<_>>()?;
         let generator = Generator::new(options.seed, options.rate);
-        let arrivals = generator.arrivals(Table::Bids, 0..options.events, options.disorder);
+        let arrivals = generator.arrivals(options.table, 0..options.events, options.disorder);
         Ok(LiveFeed { generator, options, log, writers, arrivals, appended: 0 })
     }
 
@@ -83,33 +84,33 @@ impl LiveFeed {
         &self.log
     }
 
-    /// How many bids were appended so far.
+    /// How many rows were appended so far.
     pub fn appended(&self) -> u64 {
         self.appended
     }
 
-    /// Appends the next `bids` bids, or those that are left. Returns how many; they are durable then.
+    /// Appends the next `rows` rows, or those that are left. Returns how many; they are durable then.
     ///
     /// # Errors
     /// A disk that refuses.
-    pub fn append(&mut self, bids: u64) -> Result<u64> {
+    pub fn append(&mut self, rows: u64) -> Result<u64> {
         let before = self.appended;
-        while self.appended < before.saturating_add(bids) {
+        while self.appended < before.saturating_add(rows) {
             let (partition, batch) = self.place(self.appended);
-            let count = (batch.end - self.appended).min(before + bids - self.appended);
+            let count = (batch.end - self.appended).min(before + rows - self.appended);
             let numbers: Vec<u64> = self.arrivals.by_ref().take(count as usize).collect();
             if numbers.is_empty() {
                 break;
             }
             let writer = &mut self.writers[partition as usize];
-            writer.append(&self.generator.batch(Table::Bids, &numbers))?;
+            writer.append(&self.generator.batch(self.options.table, &numbers))?;
             writer.commit()?;
             self.appended += numbers.len() as u64;
         }
         Ok(self.appended - before)
     }
 
-    /// Appends what is left, as fast as it can, and seals the log. Returns how many bids that were.
+    /// Appends what is left, as fast as it can, and seals the log. Returns how many rows that were.
     ///
     /// # Errors
     /// A disk that refuses.
@@ -119,18 +120,18 @@ impl LiveFeed {
         Ok(appended)
     }
 
-    /// Appends what is left, at most `bids_per_second` by the wall clock, and seals the log. Returns how many.
+    /// Appends what is left, at most `rows_per_second` by the wall clock, and seals the log. Returns how many.
     ///
     /// # Errors
     /// A rate of zero, or a disk that refuses.
-    pub fn run_at(&mut self, bids_per_second: u64) -> Result<u64> {
-        if bids_per_second == 0 {
-            return Err(Error::usage("bids are appended at some rate, not at 0 a second"));
+    pub fn run_at(&mut self, rows_per_second: u64) -> Result<u64> {
+        if rows_per_second == 0 {
+            return Err(Error::usage("rows are appended at some rate, not at 0 a second"));
         }
         let (clock, mut appended) = (SystemClock::new(), 0);
         while self.arrivals.len() > 0 {
-            appended += self.append(self.options.batch_rows.min(bids_per_second.div_ceil(10)))?;
-            let due = std::time::Duration::from_micros(appended.saturating_mul(1_000_000) / bids_per_second);
+            appended += self.append(self.options.batch_rows.min(rows_per_second.div_ceil(10)))?;
+            let due = std::time::Duration::from_micros(appended.saturating_mul(1_000_000) / rows_per_second);
             thread::sleep(due.saturating_sub(clock.elapsed().to_std()));
         }
         self.seal()?;
@@ -145,7 +146,7 @@ impl LiveFeed {
         self.writers.iter_mut().try_for_each(|writer| writer.seal().map(drop))
     }
 
-    /// Writes the bids that were appended so far as history into `dir`: Parquet files whose footers say which offsets of
+    /// Writes the rows that were appended so far as history into `dir`: Parquet files whose footers say which offsets of
     /// the log they hold, so that a job can read them first and go on in the log without a gap and without a repeat. A
     /// file has at most `file_rows` rows.
     ///
@@ -155,8 +156,8 @@ impl LiveFeed {
         if file_rows == 0 {
             return Err(Error::usage("the rows of a file are above zero"));
         }
-        let FeedOptions { events, disorder, partitions, .. } = self.options;
-        let arrivals = self.generator.arrivals(Table::Bids, 0..events, disorder).take(self.appended as usize);
+        let FeedOptions { table, events, disorder, partitions, .. } = self.options;
+        let arrivals = self.generator.arrivals(table, 0..events, disorder).take(self.appended as usize);
         let covered =
             |partition| Covered { log: self.log.id(), partition, from: 0, to: 0, watermark_max_time: EventTime::MIN };
         let mut covers: Vec<Covered> = (0..partitions).map(covered).collect();
@@ -173,10 +174,10 @@ impl LiveFeed {
             vec![(COVERS.to_owned(), serde_json::to_string(&held).expect("numbers and text become JSON"))]
         };
         let layout = FileLayout { rows: file_rows, row_group_rows: 1 << 16 };
-        write_table(&self.generator, Table::Bids, arrivals, dir.as_ref(), layout, footer)
+        write_table(&self.generator, table, arrivals, dir.as_ref(), layout, footer)
     }
 
-    /// The partition of the bid that arrives as number `arrival`, and the arrivals of its batch.
+    /// The partition of the row that arrives as number `arrival`, and the arrivals of its batch.
     fn place(&self, arrival: u64) -> (u32, Range<u64>) {
         let batch = arrival / self.options.batch_rows;
         let partition = batch % u64::from(self.options.partitions);
