@@ -194,13 +194,13 @@ impl Store for Away {
 #[test]
 fn a_store_that_is_away_for_a_while_is_tried_again_and_a_failed_sync_is_not() {
     let out = Lines::default();
-    let store: Arc<dyn Store> = Arc::new(Away(place(), Fails::times(3), false));
+    let store: Arc<dyn Store> = Arc::new(Away(place(), Fails::times(2), false));
     let run = |store: &Arc<dyn Store>, out: &Lines| {
         job(Job::new(copies(|_| {})), store, 5).source("items", script()).sink("lines", out.clone()).run()
     };
-    // One start may meet it several times, since it stores beside what it reads.
+    // Fewer times than what is taken for a loop. One start may meet it several times, since it stores beside what it reads.
     let restarts = run(&store, &out).unwrap().metrics.restarts().count;
-    assert!((1..=3).contains(&restarts), "{restarts} restarts");
+    assert!((1..=2).contains(&restarts), "{restarts} restarts");
     assert_eq!(out.text(), copied());
 
     let store: Arc<dyn Store> = Arc::new(Away(place(), Fails::times(100), true));
