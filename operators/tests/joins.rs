@@ -3,3 +3,5 @@
 
 #[path = "joins/interval.rs"]
 mod interval;
+#[path = "joins/window.rs"]
+mod window;

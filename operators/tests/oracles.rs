@@ -11,6 +11,8 @@ mod case;
 mod deduplicate;
 #[path = "oracles/interval.rs"]
 mod interval;
+#[path = "oracles/joins.rs"]
+mod joins;
 #[path = "oracles/ordered.rs"]
 mod ordered;
 #[path = "oracles/top_n.rs"]

@@ -3,9 +3,18 @@
 //! One kind of join, one file or a few of its own, and beside them what all of them share. Late records of either side
 //! leave as [`Either`](crate::Either). A key with a null in it never matches.
 
+mod hash;
 mod interval;
+mod joiner;
+mod kind;
 mod null;
+mod sort_merge;
+mod strategy;
 mod waiting;
+mod window;
 
 pub use interval::{Between, IntervalJoin, JoinInterval, between};
+pub use kind::Emit;
 pub(crate) use null::has_null;
+pub use strategy::JoinStrategy;
+pub use window::WindowJoin;

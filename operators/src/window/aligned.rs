@@ -16,7 +16,7 @@ use crate::aggregate::Aggregate;
 use crate::key_fn::KeyFn;
 
 /// Where a kind of window puts a record: in which pane, if it is not late.
-pub(super) trait Assign: Clone + 'static {
+pub(crate) trait Assign: Clone + 'static {
     /// A pane's place. Places are ordered by [`Assign::first_end`].
     type Place: Place + Data;
 

@@ -9,15 +9,15 @@ use super::windowed::Pane;
 
 /// The rules by which the windows of one step fire.
 #[derive(Clone, Debug)]
-pub(super) struct Firing {
+pub(crate) struct Firing {
     /// The step's durable name, part of every result's identity.
     step: String,
-    pub(super) lateness: Duration,
+    pub(crate) lateness: Duration,
     pub(super) early: Option<Duration>,
 }
 
 impl Firing {
-    pub(super) fn new(step: &str, lateness: Duration, early: Option<Duration>) -> Firing {
+    pub(crate) fn new(step: &str, lateness: Duration, early: Option<Duration>) -> Firing {
         Firing { step: step.to_string(), lateness, early }
     }
 
@@ -28,7 +28,7 @@ impl Firing {
 
     /// Whether `window` is closed: to a record that is judged against `watermark`, and to any change.
     #[inline]
-    pub(super) fn is_closed(&self, window: Window, watermark: EventTime) -> bool {
+    pub(crate) fn is_closed(&self, window: Window, watermark: EventTime) -> bool {
         window.end + self.lateness <= watermark
     }
 

@@ -10,9 +10,9 @@ use dualgauge_engine::{EventTime, KeyGroup, Result};
 /// Workers stop at different watermarks, and one may take over groups of several: each group goes on from its own. It is
 /// kept for the groups of which slices are merged; what waits to be merged says itself in which window it counts first.
 #[derive(Debug)]
-pub(super) struct Fired {
+pub(crate) struct Fired {
     /// The end of the last window that has fired for good on this worker.
-    pub(super) last_end: EventTime,
+    pub(crate) last_end: EventTime,
     merged: BTreeSet<KeyGroup>,
     /// What a save has told, or a load has brought.
     told: BTreeMap<KeyGroup, EventTime>,
@@ -20,22 +20,22 @@ pub(super) struct Fired {
 
 impl Fired {
     /// Nothing has fired.
-    pub(super) fn new() -> Fired {
+    pub(crate) fn new() -> Fired {
         Fired { last_end: EventTime::MIN, merged: BTreeSet::new(), told: BTreeMap::new() }
     }
 
     /// A slice of a key of `group` was merged.
-    pub(super) fn merge(&mut self, group: KeyGroup) {
+    pub(crate) fn merge(&mut self, group: KeyGroup) {
         self.merged.insert(group);
     }
 
     /// No merged slices are left.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.merged.clear();
     }
 
     /// The end of the last window that had fired for `group` when its state was stored.
-    pub(super) fn loaded(&self, group: KeyGroup) -> Option<EventTime> {
+    pub(crate) fn loaded(&self, group: KeyGroup) -> Option<EventTime> {
         self.told.get(&group).copied()
     }
 }
@@ -46,7 +46,9 @@ impl Kept for Fired {
     }
 
     fn save(&mut self, changes: &mut Changes) {
-        let now: BTreeMap<_, _> = self.merged.iter().map(|group| (*group, self.last_end)).collect();
+        // A group that came from a worker further on stays there until this one has come as far.
+        let last_end = |group| self.told.get(group).map_or(self.last_end, |told| self.last_end.max(*told));
+        let now: BTreeMap<_, _> = self.merged.iter().map(|group| (*group, last_end(group))).collect();
         for group in self.told.keys().filter(|group| !now.contains_key(group)) {
             changes.remove(*group, &[], &());
         }

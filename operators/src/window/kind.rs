@@ -37,15 +37,15 @@ pub struct Tumbling {
 /// Windows of one size, a new one every slide. See [`sliding`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sliding {
-    pub(super) size: Duration,
-    pub(super) slide: Duration,
+    pub(crate) size: Duration,
+    pub(crate) slide: Duration,
     pub(super) offset: Duration,
 }
 
 /// Windows that last as long as events follow each other within a gap. See [`session`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {
-    pub(super) gap: Duration,
+    pub(crate) gap: Duration,
 }
 
 /// The one window that holds all of event time. See [`whole`].

@@ -18,6 +18,11 @@ mod top_n;
 mod tumbling;
 mod windowed;
 
+pub(crate) use aligned::Assign;
+pub(crate) use fire::Firing;
+pub(crate) use fired::Fired;
 pub use kind::{Session, Sliding, Tumbling, Whole, Window, session, sliding, tumbling, whole};
+pub(crate) use sliding::{Grid, Place};
 pub use top_n::Ranked;
+pub(crate) use tumbling::{Single, SingleWindow};
 pub use windowed::{InWindow, Pane, Windowed};

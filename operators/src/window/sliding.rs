@@ -71,7 +71,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D
         let spec = NodeSpec::stateful(operator, name).detail(self.detail());
         let spec = spec.windows(self.window.size + self.lateness, self.window.slide);
         let firing = Firing::new(name, self.lateness, self.early);
-        let grid = Grid { window: self.window, slice: slice_of(self.window), firing: firing.clone() };
+        let grid = Grid::new(self.window, firing.clone());
         let fire = FireSliding {
             grid: grid.clone(),
             aggregate: Typed { aggregate: aggregate.clone(), data: std::marker::PhantomData::<D> },
@@ -95,16 +95,20 @@ fn slice_of(window: Sliding) -> Duration {
 
 /// The slices and windows that event time is cut into.
 #[derive(Clone)]
-struct Grid {
+pub(crate) struct Grid {
     window: Sliding,
     slice: Duration,
-    firing: Firing,
+    pub(crate) firing: Firing,
 }
 
 /// A slice, for the windows from the one that ends at `first_end`.
-type Place = (EventTime, EventTime);
+pub(crate) type Place = (EventTime, EventTime);
 
 impl Grid {
+    pub(crate) fn new(window: Sliding, firing: Firing) -> Grid {
+        Grid { window, slice: slice_of(window), firing }
+    }
+
     fn slice_start(&self, time: EventTime) -> EventTime {
         time.floor_to(self.slice, self.window.offset)
     }
@@ -122,11 +126,11 @@ impl Grid {
     }
 
     /// The end of the window after the one that ends at `end`; there is none behind the end of time.
-    fn end_after(&self, end: EventTime) -> Option<EventTime> {
+    pub(crate) fn end_after(&self, end: EventTime) -> Option<EventTime> {
         Some(end + self.window.slide).filter(|next| *next > end)
     }
 
-    fn ending(&self, end: EventTime) -> Window {
+    pub(crate) fn ending(&self, end: EventTime) -> Window {
         Window { start: end - self.window.size, end }
     }
 }

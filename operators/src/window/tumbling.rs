@@ -97,7 +97,7 @@ where
 }
 
 /// A kind of window of which each event belongs to exactly one.
-trait SingleWindow: Clone + std::fmt::Display + 'static {
+pub(crate) trait SingleWindow: Clone + std::fmt::Display + 'static {
     fn window_of(&self, time: EventTime) -> Window;
 }
 
@@ -115,10 +115,11 @@ impl SingleWindow for Whole {
     }
 }
 
+/// Where the records of single windows go.
 #[derive(Clone)]
-struct Single<W> {
-    window: W,
-    firing: Firing,
+pub(crate) struct Single<W> {
+    pub(crate) window: W,
+    pub(crate) firing: Firing,
 }
 
 impl<W: SingleWindow> Assign for Single<W> {

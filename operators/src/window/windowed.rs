@@ -30,10 +30,10 @@ impl<K, V> Pane<K, V> {
 
 /// A keyed stream cut into windows: `aggregate` or `top_n` follows.
 pub struct Windowed<'s, K, D: Data, L, F, W> {
-    pub(super) keyed: KeyedStream<'s, D, L, F>,
-    pub(super) window: W,
-    pub(super) lateness: Duration,
-    pub(super) early: Option<Duration>,
+    pub(crate) keyed: KeyedStream<'s, D, L, F>,
+    pub(crate) window: W,
+    pub(crate) lateness: Duration,
+    pub(crate) early: Option<Duration>,
     pub(super) _key: PhantomData<K>,
 }
 
@@ -153,7 +153,7 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     }
 
     /// How the listing shows it.
-    pub(super) fn detail(&self) -> String
+    pub(crate) fn detail(&self) -> String
     where
         W: std::fmt::Display,
     {

@@ -58,7 +58,7 @@ fn aligned(events: &[Judged], lateness: Duration, windows_of: impl Fn(EventTime)
 }
 
 /// The windows of `size`, one every `slide` from `offset`, that hold `time`.
-fn windows_of(time: EventTime, size: i64, slide: i64, offset: i64) -> Vec<Window> {
+pub fn windows_of(time: EventTime, size: i64, slide: i64, offset: i64) -> Vec<Window> {
     let time = time.as_micros();
     let at = EventTime::from_micros;
     let starts = (time - size + 1..=time).filter(|start| (start - offset).rem_euclid(slide) == 0);
@@ -84,11 +84,11 @@ fn sessions(events: &[Judged], lateness: Duration, gap: Duration) -> [Vec<String
     [in_order(panes), in_order(late.collect())]
 }
 
-fn micros(range: std::ops::Range<i64>) -> impl Strategy<Value = Duration> {
+pub fn micros(range: std::ops::Range<i64>) -> impl Strategy<Value = Duration> {
     range.prop_map(Duration::from_micros)
 }
 
-fn lateness() -> impl Strategy<Value = Duration> {
+pub fn lateness() -> impl Strategy<Value = Duration> {
     prop_oneof![Just(Duration::ZERO), micros(1..25)]
 }
 
