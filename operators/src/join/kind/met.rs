@@ -19,7 +19,7 @@ impl<K: Key, L: Data, R: Data, const MET: bool> JoinKind<K, L, R> for Met<MET> {
     type Out = L;
 
     fn wants(left_is_empty: bool, right_is_empty: bool) -> bool {
-        !left_is_empty && !(MET && right_is_empty)
+        !(left_is_empty || MET && right_is_empty)
     }
 
     fn join<A: Rows<L>, B: Rows<R>, F: KeyFn<L, Key = K>, G: KeyFn<R, Key = K>>(

@@ -82,7 +82,7 @@ impl<K: Key, L: Data, R: Data, F: KeyFn<L, Key = K>, G: KeyFn<R, Key = K>, J> In
 }
 
 /// The rows that count for the window that ends at `end`.
-fn rows_until<'a, D>(buffers: &'a Buffers<Place, D>, end: EventTime, counts: impl Fn(&D) -> bool) -> Vec<&'a Event<D>> {
+fn rows_until<D>(buffers: &Buffers<Place, D>, end: EventTime, counts: impl Fn(&D) -> bool) -> Vec<&Event<D>> {
     let slices = buffers.iter().take_while(|((first_end, _), _)| *first_end <= end);
     slices.flat_map(|(_, events)| events).filter(|event| counts(&event.data)).collect()
 }
