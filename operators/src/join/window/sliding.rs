@@ -75,7 +75,8 @@ impl<K: Key, L: Data, R: Data, F: KeyFn<L, Key = K>, G: KeyFn<R, Key = K>, J> In
             |(first_end, start): Place| first_end > last_end || next.is_some_and(|next| next.start <= start);
         self.rows.left.retain(is_needed);
         self.rows.right.retain(is_needed);
-        if self.rows.first().is_none_or(|(first_end, _)| first_end > last_end) {
+        // Groups of rows that still wait stay noted: once their first window has fired, nothing else would note them.
+        if self.rows.first().is_none() {
             self.fired.clear();
         }
     }
