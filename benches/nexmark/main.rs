@@ -46,7 +46,8 @@ use queries::Query;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The queries that are timed, and how many times as fast as the fastest peer each is to be.
-const TIMED: [(&str, f64); 4] = [("q5", 3.0), ("q7", 1.0), ("q11", 3.0), ("q12", 1.0)];
+const TIMED: [(&str, f64); 7] =
+    [("q5", 3.0), ("q7", 1.0), ("q8", 1.0), ("q11", 3.0), ("q12", 1.0), ("window-join", 1.0), ("interval-join", 1.0)];
 const WORKERS: usize = 2;
 const ROUNDS: usize = 5;
 

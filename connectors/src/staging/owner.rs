@@ -106,6 +106,9 @@ impl Place {
 
     /// Removes all that was staged; the output is whole.
     pub(crate) fn clear(&self) -> Result<()> {
+        if files::if_there(&self.dir, self.fs.list(&self.dir))?.is_none() {
+            return Ok(()); // not a row was written, so nobody has made the directory
+        }
         files::remove_all(&*self.fs, &self.staging)?;
         synced(&self.dir, self.fs.sync_dir(&self.dir))
     }

@@ -75,6 +75,16 @@ fn a_span_becomes_visible_whole_when_the_watermark_has_passed_it() {
 }
 
 #[test]
+fn a_run_without_rows_into_a_directory_that_is_not_there_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let sink = sink(&out);
+    sink.check(&schema(), &Writing::default()).unwrap();
+    sink.finish().unwrap(); // no bucket was opened, since there was no row for any
+    assert!(!out.exists(), "nothing was written");
+}
+
+#[test]
 fn the_same_rows_give_the_same_bytes_however_they_come() {
     // The same rows are the same bytes.
     let times = || (0..20_000).map(|row| row / 7);

@@ -7,12 +7,14 @@
 //!
 //! A graph reads `bids`, `auctions` and `persons`, as far as [`Query::inputs`] names them, and writes `answer`.
 
+mod interval_join;
 mod leaders;
 mod q0;
 mod q1;
 mod q10;
 mod q11;
 mod q12;
+mod q13;
 mod q14;
 mod q18;
 mod q19;
@@ -21,6 +23,8 @@ mod q21;
 mod q22;
 mod q5;
 mod q7;
+mod q8;
+mod window_join;
 
 use dualgauge::flow::SourceOptions;
 use dualgauge::nexmark::Table;
@@ -69,21 +73,25 @@ fn digest_of<Row: Record>(rows: &RecordBatch) -> Digest {
     Digest::of(events.into_iter().map(|event| event.data))
 }
 
-/// All of them, in the order of their numbers.
-pub const QUERIES: [Query; 13] = [
+/// All of them: in the order of their numbers, and then the two joins that have none.
+pub const QUERIES: [Query; 17] = [
     q0::QUERY,
     q1::QUERY,
     q2::QUERY,
     q5::QUERY,
     q7::QUERY,
+    q8::QUERY,
     q10::QUERY,
     q11::QUERY,
     q12::QUERY,
+    q13::QUERY,
     q14::QUERY,
     q18::QUERY,
     q19::QUERY,
     q21::QUERY,
     q22::QUERY,
+    window_join::QUERY,
+    interval_join::QUERY,
 ];
 
 const BIDS: &[Table] = &[Table::Bids];
@@ -94,6 +102,25 @@ pub const DISORDER: Duration = Duration::from_micros(1_000_000);
 /// A table as a source.
 fn table(table: Table) -> SourceOptions {
     source(table.name()).disorder(DISORDER)
+}
+
+/// What the two joins need of a bid.
+#[record]
+struct Bid {
+    auction: u64,
+    bidder: u64,
+    price: u64,
+    #[event_time]
+    date_time: EventTime,
+}
+
+/// What the two joins need of an auction.
+#[record]
+struct Auction {
+    id: u64,
+    seller: u64,
+    #[event_time]
+    date_time: EventTime,
 }
 
 /// A price in the euro of Nexmark, 0.908 to the dollar, in thousandths of a cent.

@@ -1,0 +1,52 @@
+//! q8, monitor new users: who opened an auction in the ten seconds in which they joined.
+//!
+//! Flink's SQL joins two windowed aggregates, which is a semi-join: a person is in the answer once.
+
+use dualgauge::prelude::*;
+
+use super::{Query, Table, table};
+
+pub const QUERY: Query = Query::of::<NewSeller>(
+    "q8",
+    "new people who sell at once: a window semi-join",
+    &[Table::Persons, Table::Auctions],
+    graph,
+);
+
+#[record]
+struct Person {
+    id: u64,
+    name: String,
+    #[event_time]
+    date_time: EventTime,
+}
+
+#[record]
+struct Auction {
+    seller: u64,
+    #[event_time]
+    date_time: EventTime,
+}
+
+#[record]
+struct NewSeller {
+    id: u64,
+    name: String,
+    window_end: EventTime,
+    #[event_time]
+    time: EventTime,
+}
+
+fn graph(flow: &Flow) {
+    let auctions = flow.source::<Auction>(table(Table::Auctions));
+    flow.source::<Person>(table(Table::Persons))
+        .key_by(|person| person.id)
+        .window(tumbling(10.seconds()))
+        .join(auctions.key_by(|auction| auction.seller))
+        .semi("new_sellers")
+        .map(|Person { id, name, date_time }| {
+            let window_end = date_time.floor_to(10.seconds(), Duration::ZERO) + 10.seconds();
+            NewSeller { id, name, window_end, time: window_end - 1.micros() }
+        })
+        .sink("answer");
+}
