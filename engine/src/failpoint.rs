@@ -11,7 +11,7 @@
 //! after-append:2:stop       stop there (SIGSTOP), and go on when the process is continued
 //! ```
 //!
-//! Without the feature, [`around`] is the call that it wraps.
+//! Without the feature, `around` is the call that it wraps.
 
 /// A step of the commit protocol or of recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,6 +58,15 @@ pub trait Sink: Send + Sync {
         1
     }
 
+    /// Whether rows are to come in order, each in the bucket of its hash, once the watermark has passed them.
+    ///
+    /// A sink that finds rows by what is in them (a count, a digest, a table by key) says no: each worker then writes its
+    /// rows at once, as they come, into a bucket of its own, which spares dealing and sorting them. What the sink makes
+    /// of them may then not depend on their order. A sink with fewer buckets than there are workers is not asked.
+    fn wants_order(&self) -> bool {
+        true
+    }
+
     /// Opens one bucket. Called once per bucket, on the worker that owns it.
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>>;
 

@@ -228,6 +228,17 @@ fn nothing_is_lost_and_nothing_doubled_wherever_a_job_is_killed() {
 }
 
 #[test]
+fn a_sink_that_wants_no_order_gets_every_row_once_too() {
+    // Up to three workers write at once, each into its own bucket; four wait and deal, as there are three buckets.
+    for seed in 0..60 {
+        let unordered = Lines::unordered;
+        let out = Out { sums: unordered(), late: unordered(), pairs: unordered() };
+        survive(seed, || job(seed, &out));
+        assert_eq!(out.text(), undisturbed(seed), "seed {seed}: left with crashes, right without");
+    }
+}
+
+#[test]
 fn without_the_commit_rows_are_doubled() {
     let doubled = (0..20).filter(|&seed| {
         let careless = || Out { sums: Lines::careless(), late: Lines::careless(), pairs: Lines::careless() };

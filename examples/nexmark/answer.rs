@@ -44,6 +44,9 @@ impl Sink for Answer {
     fn buckets(&self) -> usize {
         BUCKETS
     }
+    fn wants_order(&self) -> bool {
+        self.files.as_ref().is_some_and(|files| files.wants_order())
+    }
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
         let files = self.files.as_ref().map(|files| files.open(bucket, schema, writing)).transpose()?;
         Ok(Box::new(Bucket { answer: self.clone(), files }))

@@ -32,6 +32,18 @@ pub(super) fn by_identity<D: Data>(node: NodeId) -> DistributorPact<impl FnOnce(
     dealing(node, Box::new(|batch: &mut Batch<D>, parts: &mut [Batch<D>]| batch.deal_by_identity(parts)))
 }
 
+/// The pact that leaves every batch where it is.
+pub(super) fn staying<D: Data>(
+    node: NodeId,
+    here: usize,
+) -> DistributorPact<impl FnOnce(usize) -> Dealer<D, DealBy<D>>> {
+    let stay = move |batch: &mut Batch<D>, parts: &mut [Batch<D>]| match parts[here].is_empty() {
+        true => std::mem::swap(batch, &mut parts[here]),
+        false => batch.deal(|_| here, parts),
+    };
+    dealing(node, Box::new(stay))
+}
+
 /// How one batch is dealt into parts; boxed, since it is called once a batch.
 type DealBy<D> = Box<dyn FnMut(&mut Batch<D>, &mut [Batch<D>])>;
 

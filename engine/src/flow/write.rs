@@ -1,7 +1,7 @@
 //! The driver of a sink: settles rows, sorts them, deals them to buckets, and publishes what is closed.
 //!
 //! A row waits until the watermark has passed its event time; rows leave sorted by event time and then by the record's
-//! own order. A result never depends on arrival, batch borders, worker count or hash order; this is the last place where
+//! own order, unless the sink wants none. A result never depends on arrival, batch borders, worker count or hash order; this is the last place where
 //! one of them could show.
 
 use std::cell::RefCell;
@@ -14,7 +14,7 @@ use timely::dataflow::operators::Probe;
 use super::context::{Flow, Mode, SinkDeclaration};
 use super::desk::{Contribution, Output};
 use super::drive::{Driven, drive, drive_one, freeze};
-use super::exchange::{by_identity, by_owner};
+use super::exchange::{by_identity, by_owner, staying};
 use super::graph::{NodeId, NodeSpec};
 use super::settle::Settle;
 use super::step::{Outputs, within};
@@ -25,7 +25,8 @@ use crate::failpoint::{Step, around};
 use crate::job::{Counter, Shared};
 use crate::state::Parts;
 use crate::{
-    Batch, Duration, Epoch, EventTime, KeyGroup, Prepared, Record, Result, Sink, SinkWriter, Writing, data::KEY_GROUPS,
+    Batch, Duration, Epoch, Event, EventTime, KeyGroup, Prepared, Record, Result, Sink, SinkWriter, Writing,
+    data::KEY_GROUPS,
 };
 
 /// How many rows are encoded at once.
@@ -45,8 +46,13 @@ pub(super) fn sink<D: Record, L: 'static>(stream: Stream<'_, D, L>, name: &str) 
     };
     let writing = SinkStep::new(&flow, node, name);
     let buckets = writing.buckets;
-    let owner = move |row: &D, workers: usize| group_of(bucket_of(row, buckets), buckets).owner(workers);
-    let (written, _) = drive_one(&flow, inner, node, by_owner(node, owner), writing);
+    let (written, _) = match writing.own_bucket {
+        Some(_) => drive_one(&flow, inner, node, staying(node, flow.scope().index()), writing),
+        None => {
+            let owner = move |row: &D, workers: usize| group_of(bucket_of(row, buckets), buckets).owner(workers);
+            drive_one(&flow, inner, node, by_owner(node, owner), writing)
+        }
+    };
     written.probe_with(&Rc::clone(context).probe);
 }
 
@@ -67,6 +73,8 @@ pub(super) fn group_of(bucket: usize, buckets: usize) -> KeyGroup {
 struct SinkStep<D> {
     unsettled: Unsettled<D>,
     buckets: usize,
+    /// Where all rows of this worker go at once, if the sink wants no order.
+    own_bucket: Option<usize>,
     /// Up to where rows have settled.
     watermark: EventTime,
     /// Gone when the flow is only looked at.
@@ -100,7 +108,8 @@ struct BucketWriter {
 impl<D: Record> SinkStep<D> {
     fn new(flow: &Flow<'_>, node: NodeId, name: &str) -> SinkStep<D> {
         let Mode::Run { shared, sinks, checkpointing, .. } = &flow.context().mode else {
-            return SinkStep { unsettled: Unsettled::new(1), buckets: 1, watermark: EventTime::MIN, output: None };
+            let (unsettled, watermark) = (Unsettled::new(1), EventTime::MIN);
+            return SinkStep { unsettled, buckets: 1, own_bucket: None, watermark, output: None };
         };
         let sink = Arc::clone(&sinks[name].sink);
         let buckets = sink.buckets();
@@ -114,9 +123,11 @@ impl<D: Record> SinkStep<D> {
             writers: Rc::new(RefCell::new(Writers { name: name.to_string(), buckets: none })),
             rows: shared.metrics.counter(name, "written"),
         };
+        let (worker, workers) = (flow.scope().index(), flow.workers());
+        let mut owned = (0..buckets).filter(|bucket| group_of(*bucket, buckets).owner(workers) == worker);
+        let own_bucket = owned.clone().next().filter(|_| workers <= buckets && !output.sink.wants_order());
         if let Some(checkpointing) = checkpointing {
-            let (worker, workers) = (flow.scope().index(), flow.workers());
-            for bucket in (0..buckets).filter(|bucket| group_of(*bucket, buckets).owner(workers) == worker) {
+            for bucket in owned.by_ref() {
                 if let Err(error) = output.open(bucket, checkpointing.prepared(name, bucket)) {
                     shared.fail(error.at(format_args!("sink {name}: bucket {bucket}")));
                 }
@@ -126,20 +137,15 @@ impl<D: Record> SinkStep<D> {
                 .borrow_mut()
                 .add_output(Box::new(Published { node, writers: Rc::clone(&output.writers) }));
         }
-        SinkStep { unsettled: Unsettled::new(buckets), buckets, watermark: EventTime::MIN, output: Some(output) }
+        let (unsettled, watermark) = (Unsettled::new(buckets), EventTime::MIN);
+        SinkStep { unsettled, buckets, own_bucket, watermark, output: Some(output) }
     }
 
     /// Writes the rows that the watermark has passed.
     fn settle(&mut self) {
         let watermark = self.watermark;
         self.with_output(|unsettled, output| {
-            unsettled.settle(watermark, |bucket, rows| {
-                for rows in rows.chunks(ROWS) {
-                    let times: Vec<_> = rows.iter().map(|event| event.time).collect();
-                    output.write(bucket, &times, &D::encode(rows.iter().map(|event| &event.data)))?;
-                }
-                Ok(())
-            })
+            unsettled.settle(watermark, |bucket, rows| output.write_all(bucket, rows))
         });
     }
 
@@ -159,7 +165,10 @@ impl<D: Record> Driven for SinkStep<D> {
     const EMITS: bool = false;
 
     fn apply(&mut self, batch: Batch<D>, _: EventTime, _: &mut Outputs<(), ()>) {
-        self.unsettled.take(batch.events);
+        match self.own_bucket {
+            Some(bucket) => self.with_output(|_, output| output.write_all(bucket, &batch.events)),
+            None => self.unsettled.take(batch.events),
+        }
     }
 
     fn advance(&mut self, watermark: EventTime, _: &mut Outputs<(), ()>) {
@@ -206,6 +215,14 @@ impl SinkOutput {
         let mut writer = self.sink.open(bucket, &self.schema, &self.writing)?;
         around(Step::Recover, || writer.recover(&prepared))?;
         self.writers.borrow_mut().buckets[bucket] = Some(BucketWriter { writer, unpublished: Vec::new() });
+        Ok(())
+    }
+
+    fn write_all<D: Record>(&mut self, bucket: usize, events: &[Event<D>]) -> Result<()> {
+        for events in events.chunks(ROWS) {
+            let times: Vec<_> = events.iter().map(|event| event.time).collect();
+            self.write(bucket, &times, &D::encode(events.iter().map(|event| &event.data)))?;
+        }
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use crate::{Epoch, Error, Event, EventTime, Prepared, Record, Result, Sink, Sink
 pub struct Lines {
     published: Arc<Mutex<Published>>,
     careless: bool,
+    unordered: bool,
 }
 
 /// Lines by bucket and epoch, so that publishing twice is publishing once.
@@ -26,6 +27,11 @@ impl Lines {
     /// A sink that publishes what it prepares at once: after a crash its lines are there twice.
     pub fn careless() -> Lines {
         Lines { careless: true, ..Lines::default() }
+    }
+
+    /// A sink to which the order of lines does not matter, so that each worker writes its own at once.
+    pub fn unordered() -> Lines {
+        Lines { unordered: true, ..Lines::default() }
     }
 
     /// The lines in the order of their event times, each as `seconds text`.
@@ -51,6 +57,10 @@ impl Sink for Lines {
 
     fn buckets(&self) -> usize {
         3
+    }
+
+    fn wants_order(&self) -> bool {
+        !self.unordered
     }
 
     fn open(&self, bucket: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
