@@ -3,5 +3,7 @@
 
 #[path = "joins/interval.rs"]
 mod interval;
+#[path = "joins/temporal.rs"]
+mod temporal;
 #[path = "joins/window.rs"]
 mod window;

@@ -15,6 +15,8 @@ mod interval;
 mod joins;
 #[path = "oracles/ordered.rs"]
 mod ordered;
+#[path = "oracles/temporal.rs"]
+mod temporal;
 #[path = "oracles/top_n.rs"]
 mod top_n;
 #[path = "oracles/windows.rs"]

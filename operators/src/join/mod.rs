@@ -10,6 +10,7 @@ mod kind;
 mod null;
 mod sort_merge;
 mod strategy;
+mod temporal;
 mod waiting;
 mod window;
 
@@ -17,4 +18,5 @@ pub use interval::{Between, IntervalJoin, JoinInterval, between};
 pub use kind::Emit;
 pub(crate) use null::has_null;
 pub use strategy::JoinStrategy;
+pub use temporal::{AsOf, TemporalJoin};
 pub use window::WindowJoin;
