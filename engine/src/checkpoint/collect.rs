@@ -7,6 +7,9 @@ use super::store::Store;
 use crate::Result;
 use crate::failpoint::{Step, around};
 
+/// Of how many commits a job keeps the layers, besides savepoints.
+pub const KEPT: usize = 3;
+
 /// Deletes layers, and says how many: those that commits have named and none of the last `keep` names any more, and
 /// those that older generations have left without a commit.
 ///

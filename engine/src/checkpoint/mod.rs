@@ -14,15 +14,17 @@ mod collect;
 mod envelope;
 mod layer;
 mod log;
+mod look;
 mod manifest;
 pub mod protocol;
 mod start;
 mod store;
 
-pub use collect::collect;
+pub use collect::{KEPT, collect};
 pub use layer::{ChainReader, CompactError, EachEntry, LayerPart, compact, compaction_due, write_layer};
 pub use log::{Appended, ManifestLog, layer_name};
 pub(crate) use log::{fenced, is_fenced};
+pub use look::{Found, StateReader, Verified, verify_all};
 pub use manifest::{
     BucketCut, Chain, Commit, CommitKind, Entry, Fence, GroupRange, LayerRef, PartitionCut, SourceCut, StepShape,
 };

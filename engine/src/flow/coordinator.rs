@@ -67,7 +67,7 @@ impl Coordinator {
                     return Err(checkpoint::fenced());
                 }
             }
-            checkpoint::collect(&**log.store(), &log, KEPT)?;
+            checkpoint::collect(&**log.store(), &log, checkpoint::KEPT)?;
             Ok(LastCheckpoint { epoch, kind, taken, bytes })
         };
         let first = checkpointing.first_epoch();
@@ -190,6 +190,3 @@ impl Coordinator {
         self.checkpointing.commit(epoch, kind, self.shared.clock.now(), chains, self.sources.clone(), sinks)
     }
 }
-
-/// Of how many commits the layers are kept.
-const KEPT: usize = 3;

@@ -2,9 +2,13 @@
 
 mod append;
 mod bench;
+mod checkpoint;
 mod log;
 mod nexmark;
+mod place;
 mod schema;
+mod show;
+mod state;
 mod tail;
 
 use std::process::ExitCode;
@@ -25,8 +29,10 @@ fn main() -> ExitCode {
     };
     let done = match matches.subcommand() {
         Some(("bench", matches)) => bench::call(matches),
+        Some(("checkpoint", matches)) => checkpoint::call(matches),
         Some(("log", matches)) => log::call(matches),
         Some(("nexmark", matches)) => nexmark::call(matches),
+        Some(("state", matches)) => state::call(matches),
         _ => unreachable!("clap requires a subcommand that it knows"),
     };
     match done {
@@ -40,10 +46,10 @@ fn main() -> ExitCode {
 
 fn command() -> Command {
     Command::new("dualgauge")
-        .about("Event logs and data to try a graph on")
+        .about("Event logs, checkpoints, and data to try a graph on")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([bench::command(), log::command(), nexmark::command()])
+        .subcommands([bench::command(), checkpoint::command(), log::command(), nexmark::command(), state::command()])
 }

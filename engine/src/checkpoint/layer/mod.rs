@@ -12,4 +12,4 @@ pub use policy::compaction_due;
 pub use read::{ChainReader, EachEntry};
 pub use write::{LayerPart, write_layer};
 
-pub(super) use read::{LayerError, verify};
+pub(super) use read::{LayerError, verify, verify_all};

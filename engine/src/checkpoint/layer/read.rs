@@ -116,6 +116,24 @@ pub(in crate::checkpoint) fn verify(store: &dyn Store, layer: &LayerRef) -> Resu
     Layer::open(store, layer).map(|_| ())
 }
 
+/// Verifies a layer to its last byte: the footer, and each section with its entries.
+pub(in crate::checkpoint) fn verify_all(store: &dyn Store, layer: &LayerRef) -> Result<(), LayerError> {
+    let layer = Layer::open(store, layer)?;
+    for index in &layer.parts {
+        let mut sections = Sections::new(store, &layer, index, GroupRange::new(0, u16::MAX));
+        while let Some(group) = sections.next_group() {
+            sections.advance(group)?;
+            let mut rest = sections.present();
+            while !rest.is_empty() {
+                if format::take_entry(&mut rest).is_none() {
+                    return Err(sections.damaged("its checksums are right, but an entry cannot be read"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Why a layer cannot be used.
 #[derive(Debug)]
 pub(in crate::checkpoint) enum LayerError {
@@ -228,7 +246,7 @@ impl<'a> Sections<'a> {
     }
 
     /// Goes to the next section, if it is this group's: from now on that is the present one, else there is none.
-    pub fn advance(&mut self, group: u16) -> Result<()> {
+    pub fn advance(&mut self, group: u16) -> Result<(), LayerError> {
         let Some((section, rest)) = self.rest.split_first().filter(|(section, _)| section.group == group) else {
             self.present = 0..0;
             return Ok(());
@@ -238,7 +256,10 @@ impl<'a> Sections<'a> {
             let ahead = self.rest.iter().map(|section| section.bytes.end);
             let end = ahead.take_while(|end| end - start <= SECTIONS_READ).last().unwrap_or(section.bytes.end);
             self.chunk_start = start;
-            self.chunk = self.store.get_range(self.layer, start..end)?;
+            self.chunk = self.store.get_range(self.layer, start..end).map_err(|error| match error {
+                StoreError::NotFound { .. } => self.damaged("the layer is missing"),
+                error => LayerError::Other(error.into()),
+            })?;
         }
         let start = (section.bytes.start - self.chunk_start) as usize;
         self.present = start..start + (section.bytes.end - section.bytes.start) as usize;
@@ -257,8 +278,8 @@ impl<'a> Sections<'a> {
         &self.chunk[self.present.clone()]
     }
 
-    pub fn damaged(&self, how: &str) -> Error {
-        LayerError::Damaged(format!("{}/{}: {how}", self.store.describe(), self.layer)).into()
+    pub fn damaged(&self, how: &str) -> LayerError {
+        LayerError::Damaged(format!("{}/{}: {how}", self.store.describe(), self.layer))
     }
 }
 
