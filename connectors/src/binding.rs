@@ -291,7 +291,7 @@ impl FromStr for Delimiter {
 struct Policy(BadRecords);
 
 impl Policy {
-    const EXPECTED: &str = "`fail` or `drop`";
+    const EXPECTED: &str = "`fail`, `drop` or `quarantine`";
 }
 
 impl FromStr for Policy {
@@ -301,6 +301,7 @@ impl FromStr for Policy {
         match text {
             "fail" => Ok(Policy(BadRecords::Fail)),
             "drop" => Ok(Policy(BadRecords::Drop)),
+            "quarantine" => Ok(Policy(BadRecords::Quarantine)),
             _ => Err(()),
         }
     }
@@ -379,7 +380,7 @@ mod tests {
         assert!(sink("csv:a?disorder=5s").err().unwrap().to_string().contains("unknown option `disorder`"));
         for (text, message) in [
             ("csv:a?disorder=5", "`5` is not a length of time such as 10s"),
-            ("csv:a?bad=ignore", "`ignore` is not `fail` or `drop`"),
+            ("csv:a?bad=ignore", "`ignore` is not `fail`, `drop` or `quarantine`"),
             ("parquet:a?follow=true", "unknown option `follow`; expected one of disorder, idle_after, max_ahead, bad"),
             ("log:/no/log/here", "there is no log here"),
         ] {

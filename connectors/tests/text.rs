@@ -55,7 +55,8 @@ fn batch_of(rows: &[Row]) -> (Vec<EventTime>, RecordBatch) {
     (rows.iter().map(|row| EventTime::from_micros(row.0)).collect(), batch.unwrap())
 }
 
-/// What a reader gives until it has nothing: rows or an error, in order, and the offset after each batch.
+/// What a reader gives until it has nothing: rows or what is wrong with one, in order, and the
+/// offset after each batch and each bad record.
 fn drain(reader: &mut dyn PartitionReader) -> (Vec<Result<Row, String>>, Vec<u64>) {
     let (mut seen, mut offsets) = (Vec::new(), Vec::new());
     loop {
@@ -65,10 +66,11 @@ fn drain(reader: &mut dyn PartitionReader) -> (Vec<Result<Row, String>>, Vec<u64
                 offsets.push(batch.offset_after.position);
             }
             Ok(Next::Pending | Next::End) => return (seen, offsets),
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::Data, "{error}");
-                seen.push(Err(error.to_string()));
+            Ok(Next::Bad(record)) => {
+                seen.push(Err(record.reason));
+                offsets.push(record.offset_after.position);
             }
+            Err(error) => panic!("{error}"),
         }
     }
 }

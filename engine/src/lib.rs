@@ -25,7 +25,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream, TwoInputStep};
 pub use job::{Checkpoints, Job, Limits, Outcome, Restart};
 pub use sink::{Delivery, Prepared, Sink, SinkWriter, Writing};
-pub use source::{Listing, Next, Offset, Partition, PartitionId, PartitionReader, Scan, Source, SourceBatch};
+pub use source::{
+    Listing, Next, Offset, Partition, PartitionId, PartitionReader, Scan, Source, SourceBatch, Unreadable,
+};
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};
 /// The floor below, for a dataflow that is written by hand. Every 0.x step of it breaks: pin what you build on it.
 pub use timely;

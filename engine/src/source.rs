@@ -33,6 +33,10 @@ pub trait Source: Send + Sync {
 /// An open partition.
 pub trait PartitionReader {
     /// The next rows in the partition's order. Never blocks on something that may not come.
+    ///
+    /// # Errors
+    /// What ends the job whatever the policy for bad records: the data is damaged, or the world is in the way. A record
+    /// that is merely bad is [`Next::Bad`], and reading goes on behind it.
     fn next(&mut self) -> Result<Next>;
 }
 
@@ -41,6 +45,8 @@ pub trait PartitionReader {
 pub enum Next {
     /// Rows, in the order of the partition.
     Batch(SourceBatch),
+    /// A record that cannot be read, at its place among the rows. What becomes of it is the source's policy to say.
+    Bad(Unreadable),
     /// Nothing now; ask again later.
     Pending,
     /// The partition has ended: nothing will ever follow.
@@ -56,6 +62,19 @@ pub struct SourceBatch {
     pub offset_after: Offset,
     /// No event time in this partition after these rows is below it, where the source knows that.
     pub bound_after: Option<EventTime>,
+}
+
+/// A record that was found and cannot be read, though those around it can.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The record as it stands there, or as much of it as is worth keeping.
+    pub bytes: Vec<u8>,
+    /// Where it begins, in the measure of the partition's offsets.
+    pub position: u64,
+    /// What is wrong with it, for a person: place, column, what was found, what was expected.
+    pub reason: String,
+    /// Where reading goes on after it.
+    pub offset_after: Offset,
 }
 
 /// What a graph wants to read.

@@ -100,7 +100,7 @@ fn strangers_are_closed_without_a_word_and_do_not_keep_others_out() {
         ("a frame longer than any", &[255, 255, 0][..]),
         ("a whole frame of nonsense", &[&[172, 0][..], &[7; 172]].concat()[..]),
     ] {
-        assert_eq!(probe(address, bytes), [], "{what} is not answered");
+        assert_eq!(probe(address, bytes), b"", "{what} is not answered");
     }
     drop(TcpStream::connect(address).unwrap()); // connects and leaves
     let second = job("a:1@1\nb:1@2", &lines).cluster(plan.process(1)).run();

@@ -329,7 +329,7 @@ fn a_null_is_an_error_with_its_row_unless_the_field_is_an_option() {
     assert_eq!(MaybeI32::read(column).unwrap(), [Some(1), None, None]);
     assert_eq!(MaybeI32::read(NullArray::new(2)).unwrap(), [None, None]);
     assert_eq!(OneI32::read(NullArray::new(2)).unwrap_err().row, Some(0));
-    assert_eq!(OneI32::read(NullArray::new(0)).unwrap(), []);
+    assert_eq!(OneI32::read(NullArray::new(0)).unwrap(), Vec::<i32>::new());
 }
 
 #[test]

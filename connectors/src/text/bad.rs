@@ -1,7 +1,6 @@
 //! Says what is wrong with a record that could not be decoded, so that a person can mend it.
 
 use arrow_schema::{DataType, Schema};
-use dualgauge_engine::Error;
 
 use super::{BadRecord, Decode};
 
@@ -39,13 +38,13 @@ pub(super) fn explain(decoder: &dyn Decode, record: &[u8], wanted: &Schema) -> B
 }
 
 impl BadRecord {
-    /// The error of kind `Data` that names the place.
-    pub(super) fn at(self, place: &str, line: u64, byte: u64) -> Error {
+    /// The whole sentence, which names the place.
+    pub(super) fn at(self, place: &str, line: u64, byte: u64) -> String {
         let column = self.column.map(|name| format!("column `{name}`: ")).unwrap_or_default();
-        Error::data(format!(
+        format!(
             "{place}: line {line} (byte {byte}): {column}found {}, expected {}; likely mistake: {}",
             self.found, self.expected, self.mistake
-        ))
+        )
     }
 }
 

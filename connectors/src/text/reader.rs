@@ -1,9 +1,7 @@
-//! Reads one file or pipe: blocks in, batches out, and an error for each record that is bad.
+//! Reads one file or pipe: blocks in, batches out, and each record that is bad by itself.
 //!
-//! **After an error of kind `Data`, reading goes on.** The good rows before a bad record come first, as a batch that ends
-//! there; then the error; then a batch, if need be an empty one, whose offset is behind the bad record. So a caller that
-//! drops bad records calls `next` again, and never meets one a second time after a resume. Errors of other kinds come
-//! again when asked again.
+//! **A bad record comes at its place.** The good rows before it come first, as a batch that ends there; then the bad
+//! record, with its own bytes and the offset behind it; then what follows. So nobody who resumes meets one a second time.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,7 +11,7 @@ use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use dualgauge_engine::{Error, Next, Offset, PartitionReader, Result, SourceBatch};
+use dualgauge_engine::{Error, Next, Offset, PartitionReader, Result, SourceBatch, Unreadable};
 
 use super::bad::explain;
 use super::input::Input;
@@ -36,14 +34,14 @@ pub(super) struct TextReader<F> {
     /// Newlines in that part, once counted.
     pub(super) lines_skipped: u64,
     /// What the last records became and was not yet handed on.
-    pub(super) ready: VecDeque<Result<SourceBatch>>,
+    pub(super) ready: VecDeque<Result<Next>>,
 }
 
 impl<F: Format> PartitionReader for TextReader<F> {
     fn next(&mut self) -> Result<Next> {
         loop {
             if let Some(outcome) = self.ready.pop_front() {
-                return outcome.map(Next::Batch);
+                return outcome;
             }
             if self.decoder.is_none() {
                 self.decoder = match read_header(&self.format, &self.place, &mut self.records, &mut self.input)? {
@@ -54,7 +52,7 @@ impl<F: Format> PartitionReader for TextReader<F> {
             }
             match self.records.read(&mut self.input, self.batch_rows.max(1))? {
                 Found::Records(records) => self.decode(&records),
-                Found::TooLong(bytes, lines) => self.refuse(too_long(), lines, bytes),
+                Found::TooLong { bytes, lines, start } => self.refuse(too_long(), lines, bytes, start),
                 Found::Nothing => return Ok(Next::Pending),
                 Found::End => return Ok(Next::End),
             }
@@ -77,32 +75,27 @@ impl<F: Format> TextReader<F> {
             if self.rows_of(&records[at..=at]).is_some() {
                 continue;
             }
-            if good < at || good > 0 {
-                self.hand_run(&records[good..at], record.start);
-            }
+            self.hand_run(&records[good..at]);
             good = at + 1;
             let decoder = self.decoder.as_deref().expect("the header has been read");
-            let bad = explain(decoder, self.records.text(record.clone()), &self.wanted);
+            let text = self.records.text(record.clone());
+            let (bad, text) = (explain(decoder, text, &self.wanted), without_newline(text).to_vec());
             let lines = self.records.lines_before(record.start);
             let bytes = self.records.position_of(record.start)..self.records.position_of(record.end);
-            let error = self.error(bad, lines, bytes.start);
-            self.ready.push_back(Err(error));
+            self.refuse(bad, lines, bytes, text);
         }
-        self.hand_run(&records[good..], records[records.len() - 1].end);
+        self.hand_run(&records[good..]);
     }
 
     /// Hands on records that are each good; several that are not so together are handed on one by one.
-    fn hand_run(&mut self, run: &[Range<usize>], end: usize) {
-        let offset = self.records.position_of(end);
-        match run {
-            [] => self.hand(RecordBatch::new_empty(self.wanted.clone()), offset),
-            run => match self.rows_of(run) {
-                Some(rows) => self.hand(rows, offset),
-                None => run.iter().for_each(|record| {
-                    let rows = self.rows_of(std::slice::from_ref(record)).expect("it was good a moment ago");
-                    self.hand(rows, self.records.position_of(record.end));
-                }),
-            },
+    fn hand_run(&mut self, run: &[Range<usize>]) {
+        let Some(last) = run.last() else { return };
+        match self.rows_of(run) {
+            Some(rows) => self.hand(rows, self.records.position_of(last.end)),
+            None => run.iter().for_each(|record| {
+                let rows = self.rows_of(std::slice::from_ref(record)).expect("it was good a moment ago");
+                self.hand(rows, self.records.position_of(record.end));
+            }),
         }
     }
 
@@ -114,25 +107,39 @@ impl<F: Format> TextReader<F> {
     }
 
     fn hand(&mut self, rows: RecordBatch, offset: u64) {
-        let offset_after = Offset { position: offset, proof: self.input.proof(offset) };
-        self.ready.push_back(Ok(SourceBatch { rows, offset_after, bound_after: None }));
+        let offset_after = self.offset(offset);
+        self.ready.push_back(Ok(Next::Batch(SourceBatch { rows, offset_after, bound_after: None })));
     }
 
-    fn refuse(&mut self, bad: BadRecord, lines: u64, bytes: Range<u64>) {
-        let error = self.error(bad, lines, bytes.start);
-        self.ready.push_back(Err(error));
-        self.hand(RecordBatch::new_empty(self.wanted.clone()), bytes.end);
+    /// Hands on a bad record of these `bytes` of the input, behind so many `lines` since reading began.
+    fn refuse(&mut self, bad: BadRecord, lines: u64, bytes: Range<u64>, text: Vec<u8>) {
+        let outcome = self.lines_skipped().map(|skipped| {
+            Next::Bad(Unreadable {
+                bytes: text,
+                position: bytes.start,
+                reason: bad.at(&self.place, skipped + lines + 1, bytes.start),
+                offset_after: self.offset(bytes.end),
+            })
+        });
+        self.ready.push_back(outcome);
     }
 
-    fn error(&mut self, bad: BadRecord, lines: u64, byte: u64) -> Error {
+    fn offset(&self, position: u64) -> Offset {
+        Offset { position, proof: self.input.proof(position) }
+    }
+
+    /// Newlines before where this run began to read, counted when first asked for.
+    fn lines_skipped(&mut self) -> Result<u64> {
         if let Some((file, length)) = self.skipped.take() {
-            match lines_in(file, length) {
-                Ok(lines) => self.lines_skipped = lines,
-                Err(error) => return error,
-            }
+            self.lines_skipped = lines_in(file, length)?;
         }
-        bad.at(&self.place, self.lines_skipped + lines + 1, byte)
+        Ok(self.lines_skipped)
     }
+}
+
+fn without_newline(record: &[u8]) -> &[u8] {
+    let record = record.strip_suffix(b"\n").unwrap_or(record);
+    record.strip_suffix(b"\r").unwrap_or(record)
 }
 
 /// The first record of a file, where that names the columns.
@@ -153,7 +160,7 @@ pub(super) fn read_header<F: Format>(
     }
     match records.read(input, 1)? {
         Found::Records(header) => Ok(Header::Found(Some(records.text(header[0].clone()).to_vec()))),
-        Found::TooLong(..) => Err(Error::usage(format!("{place}: the header is longer than a line may be"))),
+        Found::TooLong { .. } => Err(Error::usage(format!("{place}: the header is longer than a line may be"))),
         Found::Nothing => Ok(Header::Pending),
         Found::End => Ok(Header::End),
     }

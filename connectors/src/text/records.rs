@@ -60,8 +60,15 @@ impl Splitter {
 pub(super) enum Found {
     /// Whole records; they are valid until the next call.
     Records(Vec<Range<usize>>),
-    /// A record longer than allowed, which was passed over: the bytes at which it begins and after which reading goes on.
-    TooLong(Range<u64>, u64),
+    /// A record longer than allowed, which was passed over.
+    TooLong {
+        /// Where it begins, and where reading goes on.
+        bytes: Range<u64>,
+        /// Newlines before it, since reading began.
+        lines: u64,
+        /// Its first bytes.
+        start: Vec<u8>,
+    },
     /// Nothing now.
     Nothing,
     /// Nothing ever again.
@@ -86,9 +93,19 @@ pub(super) struct Records<F> {
     /// Where the record begins that is being looked at, and how far it has been looked at.
     start: usize,
     scanned: usize,
-    /// The record that is too long and being passed over: where it begins, and its line.
-    passing: Option<(u64, u64)>,
+    /// The record that is too long and being passed over.
+    passing: Option<Passing>,
 }
+
+/// A record that is being passed over: where it begins, its line, and its first bytes.
+struct Passing {
+    position: u64,
+    lines: u64,
+    start: Vec<u8>,
+}
+
+/// How much is kept of a record that is too long.
+const KEPT_BYTES: usize = 1024;
 
 impl<F: Format> Records<F> {
     pub(super) fn new(format: F, position: u64, block_bytes: usize, line_bytes_max: usize) -> Records<F> {
@@ -195,7 +212,13 @@ impl<F: Format> Records<F> {
         let end = self.splitter.end_in(&self.buffer[self.scanned..]).map(|length| self.scanned + length);
         let length = end.map_or(self.buffer.len(), |end| end - 1) - self.start;
         if length > self.line_bytes_max {
-            self.passing = Some((self.position_of(self.start), self.lines_before(self.start)));
+            // It has more bytes than are allowed, so where blocks are cut does not decide how many are kept.
+            let kept = self.line_bytes_max.min(KEPT_BYTES);
+            self.passing = Some(Passing {
+                position: self.position_of(self.start),
+                lines: self.lines_before(self.start),
+                start: self.buffer[self.start..self.start + kept].to_vec(),
+            });
             // From here on only a newline matters, wherever blocks were cut and quotes opened.
             self.scanned = self.start + self.line_bytes_max;
             self.splitter.within = Within::FieldStart;
@@ -214,8 +237,8 @@ impl<F: Format> Records<F> {
         self.forget(to);
         (self.start, self.scanned) = (0, 0);
         end?;
-        let (start, line) = self.passing.take()?;
-        Some(Found::TooLong(start..self.position, line))
+        let Passing { position, lines, start } = self.passing.take()?;
+        Some(Found::TooLong { bytes: position..self.position, lines, start })
     }
 
     fn forget(&mut self, to: usize) {

@@ -171,6 +171,7 @@ mod tests {
         loop {
             match reader.next().unwrap() {
                 Next::Batch(batch) => rows += batch.rows.num_rows(),
+                Next::Bad(record) => panic!("{}", record.reason),
                 Next::Pending => std::thread::yield_now(),
                 Next::End => break,
             }

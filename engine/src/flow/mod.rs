@@ -4,6 +4,7 @@
 //! [`Stream::sink`]. Each stateful step is a plain [`Step`]; its driver holds the capability, follows the frontier and
 //! closes the epochs, so that no operator and no connector handles a clock or a barrier.
 
+mod bad_record;
 mod checkpoints;
 mod context;
 mod control;
@@ -24,6 +25,7 @@ mod unsettled;
 mod watermark;
 mod write;
 
+pub use bad_record::BadRecord;
 pub(crate) use checkpoints::CheckpointDataflow;
 pub use context::Flow;
 pub(crate) use context::{Context, Mode, SinkDeclaration, SourceDeclaration};

@@ -12,6 +12,7 @@ pub struct SourceOptions {
     pub(crate) idle_after: Option<Duration>,
     pub(crate) max_ahead: Option<Duration>,
     pub(crate) bad_records: Option<BadRecords>,
+    pub(crate) quarantine: Option<String>,
 }
 
 /// What becomes of a record that cannot be decoded, or whose event time is absurd.
@@ -22,6 +23,8 @@ pub enum BadRecords {
     Fail,
     /// The record is left out and counted.
     Drop,
+    /// The record is left out, counted, and written to the sink that [`SourceOptions::quarantine`] names.
+    Quarantine,
 }
 
 /// The source called `name`, to be given options: `source("bids").disorder(5.seconds())`.
@@ -56,10 +59,27 @@ impl SourceOptions {
         self
     }
 
-    /// What becomes of bad records.
+    /// What becomes of bad records. [`SourceOptions::quarantine`] sets it too.
     pub fn on_bad_records(mut self, policy: BadRecords) -> SourceOptions {
         self.bad_records = Some(policy);
         self
+    }
+
+    /// Bad records go to a sink of the graph called `sink`, as rows of [`BadRecord`](super::BadRecord): exactly once, like
+    /// any other output. A binding may still say that they end the job, or are dropped.
+    ///
+    /// ```
+    /// use dualgauge_engine::flow::source;
+    /// use dualgauge_engine::testing::Item;
+    /// use dualgauge_engine::Job;
+    ///
+    /// let job = Job::new(|flow| flow.source::<Item>(source("items").quarantine("bad_items")).sink("copies"));
+    /// let (sources, sinks) = job.names().unwrap();
+    /// assert_eq!((sources, sinks), (vec!["items".to_string()], vec!["bad_items".to_string(), "copies".to_string()]));
+    /// ```
+    pub fn quarantine(mut self, sink: impl Into<String>) -> SourceOptions {
+        self.quarantine = Some(sink.into());
+        self.on_bad_records(BadRecords::Quarantine)
     }
 
     /// The name in the graph.
@@ -75,6 +95,7 @@ impl SourceOptions {
             idle_after: self.idle_after.or(defaults.idle_after),
             max_ahead: self.max_ahead.or(defaults.max_ahead),
             bad_records: self.bad_records.or(defaults.bad_records),
+            quarantine: self.quarantine.or(defaults.quarantine),
         }
     }
 }

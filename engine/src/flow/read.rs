@@ -8,34 +8,33 @@
 //! filling the memory between them.
 
 mod decode;
+mod outlet;
 mod partition;
+mod row_text;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use timely::container::NoopBuilder;
-use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::operators::generic::{OutputBuilder, OutputBuilderSession};
 use timely::scheduling::Activator;
 
 use self::decode::Decoder;
+use self::outlet::{Hold, Outlet, Outlets};
 use self::partition::OpenPartition;
 use super::context::{Context, Flow, Mode, SourceDeclaration};
 use super::control::{Report, State};
 use super::desk::{Contribution, Passage};
 use super::graph::NodeSpec;
 use super::options::SourceOptions;
-use super::step::{LastRead, enter, note_read};
+use super::step::enter;
 use super::stream::Stream;
 use crate::checkpoint::PartitionCut;
 use crate::failpoint::{Step, around};
 use crate::job::{BoundSource, Counter, Gauge, Shared};
 use crate::time::Stamp;
-use crate::{
-    Batch, Duration, Epoch, Error, ErrorKind, EventTime, Next, Partition, PartitionId, Record, Result, SourceBatch,
-};
+use crate::{Duration, Epoch, Error, EventTime, Next, Partition, PartitionId, Record, Result, SourceBatch, Unreadable};
 
 /// How long a source with nothing to read waits before it asks again.
 const POLL: std::time::Duration = std::time::Duration::from_micros(500);
@@ -65,35 +64,35 @@ pub(super) fn source<'s, D: Record>(flow: &Flow<'s>, options: SourceOptions) -> 
     let activator = flow.scope().activator_for(builder.operator_info().address);
     context.desk.borrow_mut().wake(activator.clone());
     let (output, stream) = builder.new_output();
-    let mut output = OutputBuilder::<_, NoopBuilder<Batch<D>>>::from(output);
+    let mut outlets = Outlets::<D> { rows: OutputBuilder::from(output), bad: None };
+    let bad = declaration.options.quarantine.clone().map(|sink| {
+        let (output, stream) = builder.new_output();
+        outlets.bad = Some(OutputBuilder::from(output));
+        (sink, stream)
+    });
     let context = Rc::clone(context);
     let (worker, workers) = (flow.scope().index(), flow.scope().peers());
-    builder.build(move |mut capabilities| {
-        let capability = capabilities.pop().expect("one output");
+    builder.build(move |capabilities| {
+        let hold = Hold::of(capabilities);
         let mut driver = match &context.mode {
             Mode::Describe => None,
             Mode::Run { shared, sources, .. } => {
                 let bound = sources[&declaration.options.name].clone();
                 let shared = Arc::clone(shared);
-                Some(SourceDriver::new(
-                    index,
-                    worker,
-                    workers,
-                    bound,
-                    shared,
-                    Rc::clone(&context),
-                    capability,
-                    activator,
-                ))
+                Some(SourceDriver::new(index, worker, workers, bound, shared, Rc::clone(&context), hold, activator))
             }
         };
         move |_| {
             enter(node);
             if let Some(driver) = &mut driver {
-                driver.activate::<D>(&mut output.activate());
+                driver.activate::<D>(&mut outlets.activate());
             }
         }
     });
+    if let Some((sink, stream)) = bad {
+        let bad = flow.add(NodeSpec::stateless("bad"), vec![node]);
+        Stream::of(stream, flow.clone(), bad, false).sink(&sink);
+    }
     Stream::of(stream, flow.clone(), node, false)
 }
 
@@ -105,7 +104,7 @@ struct SourceDriver {
     context: Rc<Context>,
     activator: Activator,
     /// Gone when nothing can be sent any more.
-    capability: Option<Capability<Stamp>>,
+    hold: Option<Hold>,
     /// By ascending bound; each is opened when the open ones have passed it.
     unopened: VecDeque<Partition>,
     open: Vec<OpenPartition>,
@@ -148,7 +147,7 @@ impl SourceDriver {
         source: BoundSource,
         shared: Arc<Shared>,
         context: Rc<Context>,
-        mut capability: Capability<Stamp>,
+        mut hold: Hold,
         activator: Activator,
     ) -> SourceDriver {
         let name = &source.options.name;
@@ -172,7 +171,7 @@ impl SourceDriver {
         }
         unopened.sort_by_key(|partition| partition.bound);
         if let Some(checkpointing) = context.checkpointing() {
-            capability.downgrade(&Stamp::new(checkpointing.first_epoch(), EventTime::MIN));
+            hold.downgrade(&Stamp::new(checkpointing.first_epoch(), EventTime::MIN));
         }
         let rows = shared.metrics.counter(name, "rows");
         let watermark = shared.metrics.watermark(name, worker);
@@ -182,7 +181,7 @@ impl SourceDriver {
             unopened: unopened.into(),
             open: Vec::new(),
             ended,
-            epochs: VecDeque::from([capability.time().epoch]),
+            epochs: VecDeque::from([hold.stamp().epoch]),
             passage: Passage::new(),
             stopped: false,
             finished: false,
@@ -197,17 +196,17 @@ impl SourceDriver {
             shared,
             context,
             activator,
-            capability: Some(capability),
+            hold: Some(hold),
         }
     }
 
-    fn activate<D: Record>(&mut self, output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>) {
-        if self.capability.is_none() || self.shared.stopping() {
+    fn activate<D: Record>(&mut self, out: &mut Outlet<'_, D>) {
+        if self.hold.is_none() || self.shared.stopping() {
             return;
         }
-        match self.turn::<D>(output) {
+        match self.turn::<D>(out) {
             Err(error) => self.shared.fail(error.at(format_args!("source {}", self.source.options.name))),
-            Ok(_) if self.capability.is_none() => {}
+            Ok(_) if self.hold.is_none() => {}
             Ok(Turn::Read) => self.activator.activate(),
             // A scheduled worker does not wait by the clock: its turns would differ from run to run.
             Ok(_) if !self.shared.may_park => self.activator.activate(),
@@ -216,9 +215,9 @@ impl SourceDriver {
         }
     }
 
-    fn turn<D: Record>(&mut self, output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>) -> Result<Turn> {
+    fn turn<D: Record>(&mut self, out: &mut Outlet<'_, D>) -> Result<Turn> {
         self.pass_checkpoints();
-        if self.capability.is_none() || self.stopped {
+        if self.hold.is_none() || self.stopped {
             return Ok(Turn::Waiting);
         }
         if self.finished {
@@ -228,7 +227,7 @@ impl SourceDriver {
         self.open_due()?;
         // Nothing is read before the first word to the others: they measure themselves by it.
         let turn = match self.reported.is_some() && self.may_go_on() {
-            true => self.read_next::<D>(output)?,
+            true => self.read_next::<D>(out)?,
             false => Turn::Blocked,
         };
         self.move_on(turn);
@@ -255,12 +254,8 @@ impl SourceDriver {
         let desk = Rc::clone(&self.context.desk);
         loop {
             let Some(epoch) = self.passage.checkpoint(&desk.borrow()) else { return };
-            let held = self
-                .capability
-                .as_ref()
-                .expect("a source that has ended waits for the last checkpoint")
-                .time()
-                .event_time;
+            let hold = self.hold.as_ref().expect("a source that has ended waits for the last checkpoint");
+            let held = hold.event_time();
             let name = &self.source.options.name;
             let open = self.open.iter().map(|open| (open.partition.id.clone(), open.cut(held)));
             let partitions = open.chain(self.ended.iter().cloned()).map(|(id, cut)| (name.clone(), id, cut)).collect();
@@ -272,7 +267,7 @@ impl SourceDriver {
             };
             self.passage.pass(epoch);
             match last {
-                Some(last) if last.ended => return self.capability = None,
+                Some(last) if last.ended => return self.hold = None,
                 Some(_) => self.stopped = true,
                 None => {}
             }
@@ -306,10 +301,7 @@ impl SourceDriver {
     }
 
     /// Reads one batch, from the partition that is furthest behind of those that have one.
-    fn read_next<D: Record>(
-        &mut self,
-        output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>,
-    ) -> Result<Turn> {
+    fn read_next<D: Record>(&mut self, out: &mut Outlet<'_, D>) -> Result<Turn> {
         self.open.sort_by_key(OpenPartition::due);
         let limit = self.context.control.borrow().slowest() + self.shared.limits.lockstep;
         let mut at = 0;
@@ -327,7 +319,12 @@ impl SourceDriver {
             match open.reader.next() {
                 Ok(Next::Batch(batch)) => {
                     open.waiting_since = None;
-                    self.send(at, batch, output)?;
+                    self.send(at, batch, out)?;
+                    return Ok(Turn::Read);
+                }
+                Ok(Next::Bad(record)) => {
+                    open.waiting_since = None;
+                    self.refuse(at, record, out)?;
                     return Ok(Turn::Read);
                 }
                 Ok(Next::Pending) => {
@@ -335,26 +332,18 @@ impl SourceDriver {
                     at += 1;
                 }
                 Ok(Next::End) => self.close(at, false),
-                Err(error) if error.kind() == ErrorKind::Data && self.decoder.drops_bad_records() => {
-                    self.decoder.drop_one();
-                }
                 Err(error) => return Err(error.at(&open.partition.id)),
             }
         }
         Ok(if self.unopened.is_empty() { Turn::Waiting } else { Turn::Blocked })
     }
 
-    fn send<D: Record>(
-        &mut self,
-        at: usize,
-        batch: SourceBatch,
-        output: &mut OutputBuilderSession<'_, Stamp, NoopBuilder<Batch<D>>>,
-    ) -> Result<()> {
-        let capability = self.capability.as_ref().expect("a source that reads can send");
-        let mut events = self.decoder.decode::<D>(&self.open[at], &batch.rows)?;
+    fn send<D: Record>(&mut self, at: usize, batch: SourceBatch, out: &mut Outlet<'_, D>) -> Result<()> {
+        let hold = self.hold.as_ref().expect("a source that reads can send");
+        let (mut events, bad) = self.decoder.decode::<D>(&self.open[at], &batch.rows)?;
         let open = &mut self.open[at];
-        let held = capability.time().event_time;
-        let stamp = Stamp::new(capability.time().epoch, open.watermark.now().max(held));
+        let held = hold.event_time();
+        let stamp = open.stamp(hold);
         if let Err(position) = open.watermark.pass(&mut events, held) {
             return Err(Error::data(format!(
                 "row {} has event time {}, below the bound {} that the source itself gave; its statistics are wrong",
@@ -367,9 +356,8 @@ impl SourceDriver {
         if let Some(bound) = batch.bound_after {
             open.watermark.raise(bound);
         }
-        open.rows += batch.rows.num_rows() as u64;
-        open.offset = Some(batch.offset_after);
-        note_read(LastRead { place: Rc::clone(&open.place), rows: open.rows, epoch: stamp.epoch });
+        out.give_bad(hold, &stamp, bad);
+        open.move_to(batch.offset_after, batch.rows.num_rows(), stamp.epoch);
         self.epoch_rows += batch.rows.num_rows();
         self.rows.add(batch.rows.num_rows() as u64);
         let scan = &self.source.scan;
@@ -381,13 +369,22 @@ impl SourceDriver {
             });
         }
         let has_passed = open.has_passed(scan);
-        if !events.is_empty() {
-            output.session_with_builder(&capability.delayed(&stamp)).give_container(&mut events);
-        }
+        out.give(hold, &stamp, events);
         if has_passed {
             self.close(at, true);
             self.passed = true;
         }
+        Ok(())
+    }
+
+    /// Leaves out a record that cannot be read, unless that ends the job.
+    fn refuse<D: Record>(&mut self, at: usize, record: Unreadable, out: &mut Outlet<'_, D>) -> Result<()> {
+        let hold = self.hold.as_ref().expect("a source that reads can send");
+        let open = &mut self.open[at];
+        let (stamp, offset_after) = (open.stamp(hold), record.offset_after.clone());
+        out.give_bad(hold, &stamp, self.decoder.refuse(open, record)?);
+        open.move_to(offset_after, 0, stamp.epoch);
+        self.epoch_rows += 1; // it fills an epoch as a row does, so that a sink of bad records is waited for too
         Ok(())
     }
 
@@ -426,11 +423,11 @@ impl SourceDriver {
         if turn != Turn::Read && highest > self.epoch() && self.may_open(highest) {
             self.open_epoch(highest);
         }
-        let capability = self.capability.as_mut().expect("only its end takes it");
-        let Stamp { epoch, event_time: held } = *capability.time();
+        let hold = self.hold.as_mut().expect("only its end takes it");
+        let Stamp { epoch, event_time: held } = hold.stamp();
         // An idle source follows the others and never passes them; when all are idle the watermark stays.
         let watermark = watermark.or(followed).unwrap_or(held).max(held);
-        capability.downgrade(&Stamp::new(epoch, watermark));
+        hold.downgrade(&Stamp::new(epoch, watermark));
         self.watermark.set(watermark);
         self.tell(Report { epoch, progress: progress.unwrap_or(watermark), watermark, state });
     }
@@ -444,10 +441,8 @@ impl SourceDriver {
         let epoch = self.epoch();
         self.finished = true;
         match self.context.checkpointing() {
-            None => self.capability = None,
-            Some(_) => {
-                self.capability.as_mut().expect("only its end takes it").downgrade(&Stamp::new(epoch, EventTime::MAX))
-            }
+            None => self.hold = None,
+            Some(_) => self.hold.as_mut().expect("only its end takes it").downgrade(&Stamp::new(epoch, EventTime::MAX)),
         }
         self.watermark.set(EventTime::MAX);
         let state = if self.passed { State::Passed } else { State::Done };
@@ -470,12 +465,12 @@ impl SourceDriver {
     }
 
     fn epoch(&self) -> Epoch {
-        self.capability.as_ref().expect("only its end takes it").time().epoch
+        self.hold.as_ref().expect("only its end takes it").stamp().epoch
     }
 
     fn open_epoch(&mut self, epoch: Epoch) {
-        let capability = self.capability.as_mut().expect("only its end takes it");
-        capability.downgrade(&Stamp::new(epoch, capability.time().event_time));
+        let hold = self.hold.as_mut().expect("only its end takes it");
+        hold.downgrade(&Stamp::new(epoch, hold.event_time()));
         self.epochs.push_back(epoch);
         self.epoch_rows = 0;
         self.epoch_start = self.shared.clock.elapsed();

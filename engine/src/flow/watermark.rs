@@ -9,7 +9,12 @@ use crate::{Batch, Duration, EventTime};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watermark {
     /// The source promises it; a record below it is a broken promise.
-    Promised(EventTime),
+    Promised {
+        /// No event time below it follows.
+        bound: EventTime,
+        /// The largest event time so far.
+        largest: EventTime,
+    },
     /// It follows the largest event time so far at a distance, or stands at `floor` until that passes it.
     Following {
         /// Where it starts: the beginning of time, or the seam of a hybrid source.
@@ -25,7 +30,7 @@ impl Watermark {
     /// The watermark just before the next record.
     pub(crate) fn now(&self) -> EventTime {
         match *self {
-            Watermark::Promised(bound) => bound,
+            Watermark::Promised { bound, .. } => bound,
             Watermark::Following { floor, largest, disorder } => floor.max(largest - disorder),
         }
     }
@@ -33,15 +38,23 @@ impl Watermark {
     /// How far the partition has been read, in event time: what lockstep compares.
     pub(crate) fn progress(&self) -> EventTime {
         match *self {
-            Watermark::Promised(bound) => bound,
+            Watermark::Promised { bound, .. } => bound,
             Watermark::Following { floor, largest, .. } => floor.max(largest),
+        }
+    }
+
+    /// The largest event time so far; [`EventTime::MIN`] before the first. It follows from the partition alone, where the
+    /// watermark itself also depends on what was promised when.
+    pub(crate) fn largest(&self) -> EventTime {
+        match *self {
+            Watermark::Promised { largest, .. } | Watermark::Following { largest, .. } => largest,
         }
     }
 
     /// The source says that nothing below `bound` will follow.
     pub(crate) fn raise(&mut self, bound: EventTime) {
         match self {
-            Watermark::Promised(promised) => *promised = bound.max(*promised),
+            Watermark::Promised { bound: promised, .. } => *promised = bound.max(*promised),
             Watermark::Following { floor, .. } => *floor = bound.max(*floor),
         }
     }
@@ -50,7 +63,7 @@ impl Watermark {
     /// can still send at `held`.
     pub(crate) fn cut(&self, held: EventTime) -> (EventTime, EventTime) {
         match *self {
-            Watermark::Promised(bound) => (EventTime::MIN, bound),
+            Watermark::Promised { bound, largest } => (largest, bound),
             Watermark::Following { floor, largest, .. } => (largest, floor.max(held)),
         }
     }
@@ -58,7 +71,7 @@ impl Watermark {
     /// Goes on from a cut of the same partition.
     pub(crate) fn go_on(&mut self, seen: EventTime, held: EventTime) {
         match self {
-            Watermark::Promised(bound) => *bound = held.max(*bound),
+            Watermark::Promised { bound, largest } => (*bound, *largest) = (held.max(*bound), seen.max(*largest)),
             Watermark::Following { floor, largest, .. } => (*floor, *largest) = (held.max(*floor), seen.max(*largest)),
         }
     }
@@ -69,10 +82,15 @@ impl Watermark {
     /// It does not depend on where one batch ends and the next begins.
     pub(crate) fn pass<D>(&mut self, batch: &mut Batch<D>, capability: EventTime) -> Result<(), usize> {
         match self {
-            Watermark::Promised(bound) => match batch.events.iter().position(|event| event.time < *bound) {
-                Some(position) => Err(position),
-                None => Ok(()),
-            },
+            Watermark::Promised { bound, largest } => {
+                for (position, event) in batch.events.iter().enumerate() {
+                    if event.time < *bound {
+                        return Err(position);
+                    }
+                    *largest = event.time.max(*largest);
+                }
+                Ok(())
+            }
             Watermark::Following { floor, largest, disorder } => {
                 for position in 0..batch.events.len() {
                     let time = batch.events[position].time;
@@ -137,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_broken_promise_is_pointed_at() {
-        let mut watermark = Watermark::Promised(at(5));
+        let mut watermark = Watermark::Promised { bound: at(5), largest: EventTime::MIN };
         assert_eq!(watermark.pass(&mut batch(&[5, 9]), EventTime::MIN), Ok(()));
         assert_eq!(watermark.pass(&mut batch(&[9, 4]), EventTime::MIN), Err(1));
     }

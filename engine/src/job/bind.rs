@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::flow::{SinkDeclaration, SourceDeclaration, SourceOptions};
+use crate::flow::{BadRecords, SinkDeclaration, SourceDeclaration, SourceOptions};
 use crate::{Error, EventTime, Listing, Result, Scan, Sink, Source};
 
 /// A source with everything its drivers need.
@@ -58,8 +58,9 @@ impl Bindings {
             to: self.to,
             batch_rows,
         };
-        let listing = source.partitions(&scan).map_err(|error| error.at(format_args!("source {name}")))?;
         let options = SourceOptions { name: name.to_string(), ..overrides.clone() }.or(declared.options.clone());
+        check_quarantine(&options, &declared.options)?;
+        let listing = source.partitions(&scan).map_err(|error| error.at(format_args!("source {name}")))?;
         Ok(BoundSource { source: Arc::clone(source), options, scan, until: self.until, listing: Arc::new(listing) })
     }
 
@@ -67,6 +68,23 @@ impl Bindings {
     pub(super) fn bind_sink(&self, name: &str) -> BoundSink {
         let (_, sink) = self.sinks.iter().find(|bound| bound.0 == name).expect("names were checked");
         BoundSink { sink: Arc::clone(sink) }
+    }
+}
+
+/// Where bad records go is a sink of the graph: a binding can say that they go there, and not where.
+fn check_quarantine(options: &SourceOptions, declared: &SourceOptions) -> Result<()> {
+    let name = &options.name;
+    if options.bad_records == Some(BadRecords::Quarantine) && declared.quarantine.is_none() {
+        return Err(Error::usage(format!(
+            "source {name}: bad records are to go to quarantine, and the graph names no sink for them; write \
+             `source(\"{name}\").quarantine(\"bad_{name}\")` in the graph, or choose `fail` or `drop`"
+        )));
+    }
+    match (&options.quarantine, &declared.quarantine) {
+        (Some(bound), Some(sink)) if bound != sink => Err(Error::usage(format!(
+            "source {name}: its binding sends bad records to {bound}, and the graph to {sink}; only the graph names sinks"
+        ))),
+        _ => Ok(()),
     }
 }
 

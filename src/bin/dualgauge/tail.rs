@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dualgauge::connectors::log::{Log, LogReader, ReadOptions};
 use dualgauge::connectors::{csv, json};
-use dualgauge::{Epoch, EventTime, Next, Offset, PartitionReader, Result, Sink, SinkWriter};
+use dualgauge::{Epoch, Error, EventTime, Next, Offset, PartitionReader, Result, Sink, SinkWriter};
 
 use crate::log::Format;
 
@@ -37,6 +37,7 @@ pub(crate) fn tail(tail: &Tail) -> Result<()> {
         for mut reader in readers {
             match reader.next()? {
                 Next::Batch(batch) => print(printer.as_mut(), &batch.rows)?,
+                Next::Bad(record) => return Err(Error::data(record.reason)),
                 Next::Pending => pending += 1,
                 Next::End => continue,
             }

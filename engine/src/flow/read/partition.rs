@@ -2,10 +2,13 @@
 
 use std::rc::Rc;
 
+use super::super::step::{LastRead, note_read};
 use super::super::watermark::Watermark;
+use super::outlet::Hold;
 use crate::checkpoint::PartitionCut;
 use crate::job::BoundSource;
-use crate::{Duration, ErrorKind, EventTime, Offset, Partition, PartitionReader, Result, Scan};
+use crate::time::Stamp;
+use crate::{Duration, Epoch, ErrorKind, EventTime, Offset, Partition, PartitionReader, Result, Scan};
 
 /// A partition that is being read, and what is known of the event times it can still give.
 pub(super) struct OpenPartition {
@@ -45,6 +48,19 @@ impl OpenPartition {
         Ok(OpenPartition { place, partition, reader, watermark, offset, rows, waiting_since: None })
     }
 
+    /// What is sent of it now goes under this stamp.
+    pub(super) fn stamp(&self, hold: &Hold) -> Stamp {
+        let Stamp { epoch, event_time: held } = hold.stamp();
+        Stamp::new(epoch, self.watermark.now().max(held))
+    }
+
+    /// So far it has been read, by `rows` more rows, in this epoch.
+    pub(super) fn move_to(&mut self, offset: Offset, rows: usize, epoch: Epoch) {
+        self.rows += rows as u64;
+        self.offset = Some(offset);
+        note_read(LastRead { place: Rc::clone(&self.place), rows: self.rows, epoch });
+    }
+
     /// How far it has been read, when its source can still send at `held`.
     pub(super) fn cut(&self, held: EventTime) -> PartitionCut {
         let (largest, floor) = self.watermark.cut(held);
@@ -74,7 +90,7 @@ impl OpenPartition {
 fn first_watermark(source: &BoundSource, partition: &Partition) -> Watermark {
     let default = if partition.followed { Duration::ZERO } else { Duration::MAX };
     match partition.bound {
-        Some(bound) if !partition.followed => Watermark::Promised(bound),
+        Some(bound) if !partition.followed => Watermark::Promised { bound, largest: EventTime::MIN },
         floor => Watermark::Following {
             floor: floor.unwrap_or(EventTime::MIN),
             largest: partition.largest_before.unwrap_or(EventTime::MIN),

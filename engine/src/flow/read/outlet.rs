@@ -1,0 +1,79 @@
+//! What a source sends by: its rows, and beside them its bad records where they go to a sink.
+//!
+//! Both leave under the same stamps, by capabilities that move together. So a bad record is in the same epoch as the rows
+//! around it and as the offset behind it, and a checkpoint has either all of these or none.
+
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::{OutputBuilder, OutputBuilderSession};
+
+use crate::flow::BadRecord;
+use crate::time::Stamp;
+use crate::{Batch, Data, EventTime};
+
+/// One output that is being written.
+type Session<'a, D> = OutputBuilderSession<'a, Stamp, NoopBuilder<Batch<D>>>;
+
+/// The outputs of a source.
+pub(super) struct Outlets<D: Data> {
+    pub(super) rows: OutputBuilder<Stamp, NoopBuilder<Batch<D>>>,
+    /// Where the graph names a sink for bad records.
+    pub(super) bad: Option<OutputBuilder<Stamp, NoopBuilder<Batch<BadRecord>>>>,
+}
+
+/// The outputs during one turn. What was given is sent when it is let go of, before the source looks at its epochs again.
+pub(super) struct Outlet<'a, D: Data> {
+    rows: Session<'a, D>,
+    bad: Option<Session<'a, BadRecord>>,
+}
+
+/// The capabilities of a source, one for each output, always at the same stamp.
+pub(super) struct Hold {
+    rows: Capability<Stamp>,
+    bad: Option<Capability<Stamp>>,
+}
+
+impl<D: Data> Outlets<D> {
+    pub(super) fn activate(&mut self) -> Outlet<'_, D> {
+        Outlet { rows: self.rows.activate(), bad: self.bad.as_mut().map(OutputBuilder::activate) }
+    }
+}
+
+impl<D: Data> Outlet<'_, D> {
+    /// Sends rows under `stamp`.
+    pub(super) fn give(&mut self, hold: &Hold, stamp: &Stamp, mut events: Batch<D>) {
+        if !events.is_empty() {
+            self.rows.session_with_builder(&hold.rows.delayed(stamp)).give_container(&mut events);
+        }
+    }
+
+    /// Sends bad records under `stamp`; what the graph has no sink for goes nowhere.
+    pub(super) fn give_bad(&mut self, hold: &Hold, stamp: &Stamp, mut records: Batch<BadRecord>) {
+        if let (false, Some(output), Some(capability)) = (records.is_empty(), &mut self.bad, &hold.bad) {
+            output.session_with_builder(&capability.delayed(stamp)).give_container(&mut records);
+        }
+    }
+}
+
+impl Hold {
+    /// Of the capabilities that timely gives out, one for each output in their order.
+    pub(super) fn of(capabilities: Vec<Capability<Stamp>>) -> Hold {
+        let mut capabilities = capabilities.into_iter();
+        Hold { rows: capabilities.next().expect("a source has an output for its rows"), bad: capabilities.next() }
+    }
+
+    pub(super) fn stamp(&self) -> Stamp {
+        *self.rows.time()
+    }
+
+    pub(super) fn event_time(&self) -> EventTime {
+        self.rows.time().event_time
+    }
+
+    pub(super) fn downgrade(&mut self, stamp: &Stamp) {
+        self.rows.downgrade(stamp);
+        if let Some(bad) = &mut self.bad {
+            bad.downgrade(stamp);
+        }
+    }
+}

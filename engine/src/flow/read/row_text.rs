@@ -1,0 +1,107 @@
+//! A row of columns as a person can read it, whatever it holds: what goes to quarantine in the place of its bytes.
+//!
+//! It is one line of JSON. It never fails and never depends on the rows around it: a value that JSON's writer has no words
+//! for, such as an instant beyond the calendar, is a number, or else the way in which it is printed for debugging.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, make_array};
+use arrow_json::WriterBuilder;
+use arrow_json::writer::LineDelimited;
+use arrow_schema::{ArrowError, DataType, TimeUnit};
+
+/// From the epoch of Unix to the end of the year 9999.
+const CALENDAR_SECONDS: u64 = 253_402_300_799;
+
+/// The one row of a batch, nulls and all, without a line's end.
+pub(super) fn row_text(row: &RecordBatch) -> Vec<u8> {
+    let mut text = vec![b'{'];
+    for (field, column) in row.schema().fields().iter().zip(row.columns()) {
+        let object = object(field.name(), &said(column))
+            .or_else(|_| object(field.name(), &debugged(column)))
+            .expect("text can be written");
+        if text.len() > 1 {
+            text.push(b',');
+        }
+        text.extend_from_slice(&object[1..object.len() - 1]);
+    }
+    text.push(b'}');
+    text
+}
+
+/// The object of one field: `{"name":value}`.
+fn object(name: &str, value: &ArrayRef) -> Result<Vec<u8>, ArrowError> {
+    let row = RecordBatch::try_from_iter_with_nullable([(name, value.clone(), true)])?;
+    let mut line = Vec::new();
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut line);
+    writer.write(&row)?;
+    writer.finish()?;
+    line.truncate(line.trim_ascii_end().len());
+    Ok(line)
+}
+
+/// An instant as the writer can say it: its zone as an offset, for it knows none by name; beyond the calendar as a number,
+/// of which it would only say that it cannot say it.
+fn said(column: &ArrayRef) -> ArrayRef {
+    let (per_second, utc) = match column.data_type() {
+        DataType::Timestamp(unit, zone) => {
+            let per_second = match unit {
+                TimeUnit::Second => 1,
+                TimeUnit::Millisecond => 1_000,
+                TimeUnit::Microsecond => 1_000_000,
+                TimeUnit::Nanosecond => 1_000_000_000,
+            };
+            (per_second, DataType::Timestamp(*unit, zone.as_ref().map(|_| "+00:00".into())))
+        }
+        DataType::Date64 => (1_000, DataType::Date64),
+        _ => return column.clone(),
+    };
+    let number = retyped(column, DataType::Int64);
+    let value = number.as_primitive::<Int64Type>();
+    let beyond = value.is_valid(0) && value.value(0).unsigned_abs() / per_second > CALENDAR_SECONDS;
+    if beyond { number } else { retyped(column, utc) }
+}
+
+fn debugged(column: &ArrayRef) -> ArrayRef {
+    Arc::new(StringArray::from(vec![format!("{column:?}")]))
+}
+
+/// The same bytes under another type of the same width.
+fn retyped(column: &ArrayRef, data_type: DataType) -> ArrayRef {
+    make_array(column.to_data().into_builder().data_type(data_type).build().expect("a type of the same width"))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::TimestampMicrosecondType;
+    use arrow_array::{Int64Array, PrimitiveArray};
+
+    use super::*;
+    use crate::Record;
+    use crate::testing::Item;
+    use crate::{Durations, EventTime};
+
+    fn text(column: ArrayRef) -> String {
+        String::from_utf8(row_text(&RecordBatch::try_from_iter([("x", column)]).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn a_row_is_one_line_of_json() {
+        let item = Item { time: EventTime::default() + 5.seconds(), key: "a \"b\"\n".into(), value: -7 };
+        let row = String::from_utf8(row_text(&Item::encode([&item].into_iter()))).unwrap();
+        assert_eq!(row, r#"{"time":"1970-01-01T00:00:05Z","key":"a \"b\"\n","value":-7}"#);
+        assert_eq!(text(Arc::new(Int64Array::from(vec![None]))), r#"{"x":null}"#);
+    }
+
+    #[test]
+    fn what_json_has_no_words_for_is_still_put_down() {
+        let beyond = PrimitiveArray::<TimestampMicrosecondType>::from(vec![i64::MAX]);
+        assert_eq!(text(Arc::new(beyond.clone())), format!("{{\"x\":{}}}", i64::MAX));
+        assert_eq!(text(Arc::new(beyond.with_timezone("Europe/Berlin"))), format!("{{\"x\":{}}}", i64::MAX));
+        let runs = arrow_array::types::IntervalMonthDayNanoType::make_value(1, 2, 3);
+        let spans = arrow_array::IntervalMonthDayNanoArray::from(vec![runs]);
+        assert!(text(Arc::new(spans)).starts_with("{\"x\":\""));
+    }
+}
