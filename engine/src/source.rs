@@ -82,7 +82,7 @@ pub struct Unreadable {
 pub struct Scan {
     /// The columns, as the record names them. Sources read these and no others.
     pub schema: SchemaRef,
-    /// The column that holds the event time.
+    /// The column that holds the event time; empty where the rows are wanted without one, as those of a table are.
     pub event_time: String,
     /// Events before it are not wanted. The engine filters rows; the source may skip whole parts.
     pub from: Option<EventTime>,

@@ -11,7 +11,7 @@ use arrow_array::types::{Int8Type, Int32Type};
 use arrow_array::*;
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use dualgauge_engine::{DecodeError, Duration, EventTime, Record, Text, record};
+use dualgauge_engine::{DecodeError, Duration, Event, EventTime, Record, Text, record};
 use proptest::prelude::*;
 
 #[record]
@@ -462,9 +462,10 @@ fn the_schema_has_the_names_and_types_of_the_fields() {
 }
 
 #[test]
-#[should_panic(expected = "`Leaf` has no field marked #[event_time]")]
-fn a_record_without_an_event_time_cannot_be_decoded() {
-    decode::<Leaf>(&Leaf::encode([Leaf::default()].iter())).unwrap();
+fn a_record_without_an_event_time_is_decoded_at_the_least() {
+    let mut rows = Vec::new();
+    Leaf::decode(&Leaf::encode([Leaf::default()].iter()), &mut rows).unwrap();
+    assert_eq!(rows, [Event::new(EventTime::MIN, Leaf::default())]);
 }
 
 #[test]

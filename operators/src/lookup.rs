@@ -1,12 +1,12 @@
-//! A stream joined to rows that the program has at hand: a list of categories, of countries, of rates.
+//! A stream joined to rows without a time: a table that is read when the job starts, or a list that the program has.
 //!
 //! The rows are bounded and have no time: every event meets all of them, whenever it happened. So nothing is waited for
-//! and nothing remembered, no event is dealt to another worker, and none is late. That holds because the rows are part
-//! of the program, like its closures: the same in every process, and after a restart.
+//! and nothing remembered, no event is dealt to another worker, and none is late. That holds because the rows are the
+//! same in every process and after a restart: the engine sees to that for a table, and a list is part of the program.
 
 use std::sync::Arc;
 
-use dualgauge_engine::flow::NodeSpec;
+use dualgauge_engine::flow::{NodeSpec, Table};
 use dualgauge_engine::{Batch, Data, Event, Key, Stream};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -39,7 +39,7 @@ pub trait Lookup<'s, D: Data, L> {
     /// ```
     fn lookup<R: 'static, K, F, G>(
         self,
-        rows: impl Into<Arc<[R]>>,
+        rows: impl Into<Table<R>>,
         key: F,     // of an event
         row_key: G, // of a row
     ) -> LookedUp<'s, D, L, R, F, G>
@@ -52,19 +52,19 @@ pub trait Lookup<'s, D: Data, L> {
 /// A stream and the rows that its events are to meet: `inner` or `left` follows.
 pub struct LookedUp<'s, D: Data, L, R, F, G> {
     stream: Stream<'s, D, L>,
-    rows: Arc<[R]>,
+    table: Table<R>,
     key: F,
     row_key: G,
 }
 
 impl<'s, D: Data, L: 'static> Lookup<'s, D, L> for Stream<'s, D, L> {
-    fn lookup<R: 'static, K, F, G>(self, rows: impl Into<Arc<[R]>>, key: F, row_key: G) -> LookedUp<'s, D, L, R, F, G>
+    fn lookup<R: 'static, K, F, G>(self, rows: impl Into<Table<R>>, key: F, row_key: G) -> LookedUp<'s, D, L, R, F, G>
     where
         K: Key,
         F: Fn(&D) -> K + 'static,
         G: Fn(&R) -> K + 'static,
     {
-        LookedUp { stream: self, rows: rows.into(), key, row_key }
+        LookedUp { stream: self, table: rows.into(), key, row_key }
     }
 }
 
@@ -126,8 +126,9 @@ where
         join: &'static str,
         each: impl Fn(Event<D>, &[R], &[usize], &mut Vec<Event<O>>) + 'static,
     ) -> Stream<'s, O> {
-        let LookedUp { stream, rows, key, row_key } = self;
-        let spec = NodeSpec::stateless("lookup").detail(format!("{join}, {} rows", rows.len()));
+        let LookedUp { stream, table, key, row_key } = self;
+        let spec = NodeSpec::stateless("lookup").detail(format!("{join}, {table}"));
+        let rows = Arc::clone(table.rows());
         let mut index = None; // made when the first events come: not for a graph that is only looked at
         stream.transform(spec, move |batch: Batch<D>| {
             let index = index.get_or_insert_with(|| index_of(&rows, &row_key));

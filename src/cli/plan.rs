@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 
 use super::figures::{bytes, grouped, plural};
-use crate::job::{Plan, SourcePlan};
+use crate::Partition;
+use crate::job::{Plan, SourcePlan, TablePlan};
 
 /// How wide the first column is, at least.
 const WIDTH: usize = 12;
 
-/// The table: a paragraph for each source, and one for the windows.
+/// The table: a paragraph for each source and each table of the graph, and one for the windows.
 pub(super) fn table(plan: &Plan) -> String {
     let mut table: String = plan.sources.iter().map(paragraph).collect();
+    table.extend(plan.tables.iter().map(whole));
     let windows = plan.open_windows();
     if windows.is_empty() {
         return table;
@@ -37,9 +39,10 @@ fn paragraph(source: &SourcePlan) -> String {
     };
     if history > 0 || live == 0 || !listing.pruned.is_empty() {
         let (read, pruned) = (grouped(history as u64), grouped(listing.pruned.len() as u64));
-        line(noun(source), &format!("{read} to read, {pruned} pruned by time"));
+        line(noun(&source.binding), &format!("{read} to read, {pruned} pruned by time"));
         line("open at once", &format!("{} at most", grouped(source.open_at_once() as u64)));
-        line("to read", &size(source));
+        let bounded = listing.partitions.iter().filter(|partition| !partition.followed);
+        line("to read", &size(bounded));
     }
     if let Some((first, last)) = source.history() {
         line("history", &format!("{first} to {last}"));
@@ -53,9 +56,23 @@ fn paragraph(source: &SourcePlan) -> String {
     paragraph
 }
 
+/// What is read whole before the first event.
+fn whole(table: &TablePlan) -> String {
+    let (name, binding, partitions) = (&table.name, &table.binding, &table.listing.partitions);
+    let (noun, count, size) = (noun(binding), grouped(partitions.len() as u64), size(partitions.iter()));
+    let mut paragraph = format!("table {name} = {binding}\n");
+    let mut line = |what: &str, text: &str| {
+        writeln!(paragraph, "  {what:WIDTH$}  {text}").expect("a string takes all");
+    };
+    line(noun, &format!("{count} to read before the first event"));
+    line("to read", &size);
+    table.listing.notes.iter().for_each(|note| line("note", note));
+    paragraph
+}
+
 /// What the connector's partitions are.
-fn noun(source: &SourcePlan) -> &'static str {
-    match source.binding.split(':').next() {
+fn noun(binding: &str) -> &'static str {
+    match binding.split(':').next() {
         Some("parquet") => "row groups",
         Some("csv" | "json") => "files",
         _ => "partitions",
@@ -63,14 +80,12 @@ fn noun(source: &SourcePlan) -> &'static str {
 }
 
 /// Rows and bytes, as far as the partitions know them.
-fn size(source: &SourcePlan) -> String {
-    let (rows, sum) = source.size();
-    let bounded = || source.listing.partitions.iter().filter(|partition| !partition.followed);
+fn size<'a>(bounded: impl Iterator<Item = &'a Partition> + Clone) -> String {
     let mut parts = Vec::new();
-    if bounded().all(|partition| partition.rows.is_some()) {
+    if let Some(rows) = bounded.clone().map(|partition| partition.rows).sum() {
         parts.push(plural(rows, "row"));
     }
-    if bounded().all(|partition| partition.bytes.is_some()) {
+    if let Some(sum) = bounded.map(|partition| partition.bytes).sum() {
         parts.push(bytes(sum));
     }
     if parts.is_empty() { "not known before it is read".to_string() } else { parts.join(", ") }

@@ -182,7 +182,7 @@ mod tests {
     fn plan(partition: Partition) -> Plan {
         let listing = Listing { partitions: vec![partition], ..Listing::default() };
         let source = SourcePlan { name: "bids".into(), binding: "parquet:x".into(), disorder: None, listing };
-        Plan { sources: vec![source], graph: Graph::default() }
+        Plan { sources: vec![source], tables: Vec::new(), graph: Graph::default() }
     }
 
     fn history() -> Plan {

@@ -3,7 +3,7 @@
 use dualgauge::cli::{Exit, Interrupt};
 use dualgauge::prelude::*;
 
-use crate::support::{Bid, Data, call, call_graph};
+use crate::support::{Bid, Data, call, call_graph, named_bids};
 
 #[test]
 fn a_plan_tells_row_groups_sizes_history_and_windows() {
@@ -58,4 +58,21 @@ fn sliding_windows_overlap() {
     let answer = call_graph(sliding, &["plan", "--source", &bids], Interrupt::default());
     // 19 seconds are read at once; windows of 60 that start every 10 and touch them: 8.
     assert!(answer.out.contains("per_minute    8 at most (sliding 1m every 10s)"), "{}", answer.out);
+}
+
+#[test]
+fn a_table_has_a_paragraph_of_its_own() {
+    let data = Data::of_seconds(30);
+    let bids = data.bind("bids", "parquet", "bids.parquet");
+    let names = data.bind("names", "csv", "names.csv");
+    data.write("names.csv", "auction,name\n1,one\n");
+    let answer = call_graph(named_bids, &["plan", "--source", &bids, "--source", &names], Interrupt::default());
+    assert_eq!(answer.exit, Exit::Done, "{}", answer.err);
+    let expected = format!(
+        "table names = csv:{}\n  \
+           files         1 to read before the first event\n  \
+           to read       ",
+        data.path("names.csv").display()
+    );
+    assert!(answer.out.contains(&expected), "{}", answer.out);
 }

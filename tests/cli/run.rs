@@ -3,7 +3,7 @@
 use dualgauge::cli::{Exit, Interrupt};
 use dualgauge::prelude::*;
 
-use crate::support::{Bid, Data, call, call_graph};
+use crate::support::{Bid, Data, call, call_graph, named_bids};
 
 #[test]
 fn a_run_writes_its_results_and_tells_what_it_did() {
@@ -148,4 +148,31 @@ fn a_panic_in_a_closure_exits_with_70_and_names_the_step() {
     let answer = call_graph(|_: &Flow<'_>| panic!("no graph"), &["graph"], Interrupt::default());
     assert_eq!(answer.exit, Exit::Panicked);
     assert!(answer.err.contains("building the graph panicked: no graph"), "{}", answer.err);
+}
+
+#[test]
+fn a_table_is_bound_like_a_source_on_the_line_and_in_a_job_file() {
+    let data = Data::of_seconds(4);
+    let bids = data.bind("bids", "parquet", "bids.parquet");
+    let names = data.bind("names", "csv", "names.csv");
+    data.write("names.csv", "auction,name\n1,one\n");
+    let out = data.bind("named", "csv", "out.csv");
+    let expected = ["one,1970-01-01T00:00:00Z", "one,1970-01-01T00:00:02Z"];
+    let words = ["run", "--source", &bids, "--source", &names, "--sink", &out, "--workers", "2"];
+    let answer = call_graph(named_bids, &words, Interrupt::default());
+    assert_eq!(answer.exit, Exit::Done, "{}", answer.err);
+    assert_eq!(data.lines("out.csv"), expected);
+
+    let (bids, names) = (bids.split_once('=').unwrap().1, names.split_once('=').unwrap().1);
+    let job = format!("[sources]\nbids = \"{bids}\"\nnames = \"{names}\"\n");
+    let (job, out) = (data.write("job.toml", &job), data.bind("named", "csv", "again.csv"));
+    let answer = call_graph(named_bids, &["run", "--job", &job, "--sink", &out], Interrupt::default());
+    assert_eq!(answer.exit, Exit::Done, "{}", answer.err);
+    assert_eq!(data.lines("again.csv"), expected);
+
+    let followed = format!("names={names}?follow=true");
+    let words = ["run", "--source", &followed, "--job", &job, "--sink", &out];
+    let answer = call_graph(named_bids, &words, Interrupt::default());
+    assert_eq!(answer.exit, Exit::Usage);
+    assert!(answer.err.contains("table names") && answer.err.contains("it is followed"), "{}", answer.err);
 }

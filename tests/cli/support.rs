@@ -34,6 +34,28 @@ pub fn hot_items(flow: &Flow<'_>) {
         .sink("hot_items");
 }
 
+/// The name of an auction: a row of a table.
+#[record]
+pub struct Name {
+    pub auction: u64,
+    pub name: String,
+}
+
+/// A bid with the name of its auction.
+#[record]
+pub struct NamedBid {
+    pub name: String,
+    #[event_time]
+    pub time: EventTime,
+}
+
+/// The bids on auctions that are in a table of names.
+pub fn named_bids(flow: &Flow<'_>) {
+    let names = flow.table::<Name>("names");
+    let named = flow.source::<Bid>("bids").lookup(names, |bid| bid.auction, |name| name.auction);
+    named.inner(|bid, name| NamedBid { name: name.name.clone(), time: bid.date_time }).sink("named");
+}
+
 /// What a call printed, and how it exits.
 pub struct Answer {
     pub exit: Exit,

@@ -11,10 +11,7 @@ use dualgauge_engine::{
 /// A bounded source of these rows, in one partition.
 ///
 /// All event times are known, so a partition says at any moment which may still come, and nothing is late; unless
-/// [`Rows::as_live`] hides them. Offsets count rows.
-///
-/// # Panics
-/// When no field of the record is marked `#[event_time]`.
+/// [`Rows::as_live`] hides them. Offsets count rows. Rows without an event time are for a table.
 ///
 /// ```
 /// use dualgauge_connectors::memory;
@@ -65,11 +62,8 @@ impl<D: Record> Rows<D> {
     }
 
     /// Adds a partition with these rows.
-    ///
-    /// # Panics
-    /// When no field of the record is marked `#[event_time]`.
     pub fn partition(mut self, rows: Vec<D>) -> Rows<D> {
-        let time = |row: &D| row.event_time().expect("a record that is read from a source has an #[event_time] field");
+        let time = |row: &D| row.event_time().unwrap_or(EventTime::MIN);
         self.parts.push(Part { times: rows.iter().map(time).collect(), rows: D::encode(rows.iter()) });
         self
     }

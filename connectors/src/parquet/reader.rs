@@ -42,14 +42,14 @@ impl GroupReader {
     pub(super) fn open(
         file: Arc<ParquetFile>,
         group: usize,
-        column: TimeColumn,
+        column: Option<TimeColumn>,
         range: (EventTime, EventTime),
         offset: Option<&Offset>,
         scan: &Scan,
     ) -> Result<GroupReader> {
         let rows = file.metadata().metadata().row_group(group).num_rows() as u64;
         let indexed = file.indexed();
-        let pages = Pages::of(&file, group, &column, range);
+        let pages = column.as_ref().and_then(|column| Pages::of(&file, group, column, range));
         let mut wanted = pages.as_ref().map_or(0..rows, |pages| pages.wanted(scan));
         wanted.start = wanted.start.max(offset.map_or(0, |offset| offset.position)).min(wanted.end);
 
@@ -59,8 +59,10 @@ impl GroupReader {
         };
         let bounds = match pages {
             Some(pages) => Bounds::Pages(pages),
-            None if sorted_by(&file, group, &column) => Bounds::Sorted { column, reached: range.0 },
-            None => Bounds::Group(range.0),
+            None => match column.filter(|column| sorted_by(&file, group, column)) {
+                Some(column) => Bounds::Sorted { column, reached: range.0 },
+                None => Bounds::Group(range.0),
+            },
         };
         Ok(GroupReader { _indexed: indexed, file, group, batches, position: wanted.start, bounds })
     }

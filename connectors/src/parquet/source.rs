@@ -75,7 +75,8 @@ type TimesKey = (String, String, Option<String>);
 
 #[derive(Debug)]
 struct FileTimes {
-    column: TimeColumn,
+    /// `None` where the rows are wanted without a time.
+    column: Option<TimeColumn>,
     groups: GroupTimes,
 }
 
@@ -145,9 +146,13 @@ impl ParquetSource {
         if let Some(known) = self.times.lock().expect("no panic under this lock").get(&key) {
             return Ok(Arc::clone(known));
         }
-        let column = TimeColumn::find(file.schema(), &scan.event_time, wanted)
-            .map_err(|e| e.at(format_args!("file {}", file.name)))?;
-        let groups = statistics::group_times(file, &column)?;
+        let column = match scan.event_time.as_str() {
+            "" => None,
+            name => Some(
+                TimeColumn::find(file.schema(), name, wanted).map_err(|e| e.at(format_args!("file {}", file.name)))?,
+            ),
+        };
+        let groups = statistics::group_times(file, column.as_ref())?;
         let times = Arc::new(FileTimes { column, groups });
         self.times.lock().expect("no panic under this lock").insert(key, Arc::clone(&times));
         Ok(times)
@@ -190,16 +195,17 @@ fn list(file: &ParquetFile, times: &FileTimes, scan: &Scan, listing: &mut Listin
             false => listing.pruned.push(partition),
         }
     }
-    if !times.column.is_known() {
+    let Some(column) = &times.column else { return };
+    if !column.is_known() {
         listing.notes.push(format!(
             "file {}: nothing says what the integers of `{}` count, so no row group is left out and no window closes \
              before all are read: write the column as timestamps",
             file.name,
-            times.column.name()
+            column.name()
         ));
     }
     if !times.groups.scanned.is_empty() {
-        let (name, column, count) = (&file.name, times.column.name(), times.groups.scanned.len());
+        let (name, column, count) = (&file.name, column.name(), times.groups.scanned.len());
         listing.notes.push(format!(
             "file {name}: {count} row groups have no statistics of `{column}` to rely on: scanned that column"
         ));

@@ -24,12 +24,12 @@ pub(super) struct GroupTimes {
 }
 
 /// Finds out between which event times the row groups of `file` lie.
-pub(super) fn group_times(file: &ParquetFile, column: &TimeColumn) -> Result<GroupTimes> {
+pub(super) fn group_times(file: &ParquetFile, column: Option<&TimeColumn>) -> Result<GroupTimes> {
     let metadata = file.metadata().metadata();
-    if !column.is_known() {
+    let Some(column) = column.filter(|column| column.is_known()) else {
         let ranges = vec![(EventTime::MIN, EventTime::MAX); metadata.num_row_groups()];
         return Ok(GroupTimes { ranges, scanned: Vec::new() });
-    }
+    };
     let known = guarded(format_args!("file {}: statistics", file.name), || by_statistics(file, column))?;
     let mut times = GroupTimes { ranges: Vec::with_capacity(known.len()), scanned: Vec::new() };
     for (group, range) in known.into_iter().enumerate() {

@@ -14,7 +14,7 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         quote!(#private::arrow_field::<#ty>(#column))
     });
     let event_time = record.event_time.map(|position| &record.fields[position]);
-    let (event_time_column, event_time_value, event_time_or_panic) = match event_time {
+    let (event_time_column, event_time_value, event_time_or_least) = match event_time {
         Some(field) => {
             let (column, name) = (&field.column, &field.name);
             let value = quote!(#private::IsEventTime::event_time);
@@ -25,9 +25,8 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
             )
         }
         None => {
-            let message = format!("`{name}` has no field marked #[event_time], and cannot be read from a source");
             let none = quote!(::core::option::Option::None);
-            (none.clone(), none, quote!(|_| ::core::panic!(#message)))
+            (none.clone(), none, quote!(|_| #private::EventTime::MIN))
         }
     };
     let nested = event_time.is_none().then(|| nested(record, private));
@@ -48,7 +47,7 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
                 batch: &#private::RecordBatch,
                 rows: &mut ::std::vec::Vec<#private::Event<Self>>,
             ) -> ::core::result::Result<(), #private::DecodeError> {
-                #private::decode(batch, rows, #event_time_or_panic)
+                #private::decode(batch, rows, #event_time_or_least)
             }
             fn encode<'a>(
                 rows: impl ::core::iter::Iterator<Item = &'a Self> + ::core::clone::Clone,

@@ -134,7 +134,7 @@ pub use dualgauge_derive::record;
 /// - **Total order.** The order compares field by field, floats by `total_cmp`; it decides between records of equal event
 ///   time, so that no answer depends on arrival.
 /// - **Event time.** [`Record::event_time`] is the field marked `#[event_time]`; a record without one can be written to
-///   a sink but not read from a source.
+///   a sink and read as a table, but not from a source.
 pub trait Record: Data + Ord + fmt::Debug {
     /// The columns, in the order of the fields.
     fn schema() -> SchemaRef;
@@ -153,8 +153,7 @@ pub trait Record: Data + Ord + fmt::Debug {
     /// A missing column, a type that cannot be converted, a null in a field that is not optional, or a number that does
     /// not fit; the error names the row within `batch` where it is one row's fault.
     ///
-    /// # Panics
-    /// When no field is marked `#[event_time]`; binding such a record to a source is refused before.
+    /// Where no field is marked `#[event_time]`, each row stands at the least event time; only tables are read so.
     fn decode(batch: &RecordBatch, rows: &mut Vec<Event<Self>>) -> Result<(), DecodeError>;
 
     /// The rows as columns of [`Record::schema`].

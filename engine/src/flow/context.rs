@@ -13,6 +13,7 @@ use super::desk::Desk;
 use super::graph::{Graph, NodeId, NodeSpec};
 use super::options::SourceOptions;
 use super::stream::Stream;
+use super::table::{LoadedTable, Table, TableDeclaration};
 use crate::checkpoint::StepShape;
 use crate::job::{BoundSink, BoundSource, Checkpointing, Shared};
 use crate::state::Parts;
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     graph: RefCell<Graph>,
     errors: RefCell<Vec<Error>>,
     pub(crate) sources: RefCell<Vec<SourceDeclaration>>,
+    /// Not among the sources: a table is read before there is a stream, and reports to nobody.
+    pub(crate) tables: RefCell<Vec<TableDeclaration>>,
     pub(crate) sinks: RefCell<Vec<SinkDeclaration>>,
     pub(crate) probe: Probe<Stamp>,
     pub(crate) control: Rc<RefCell<Control>>,
@@ -51,6 +54,7 @@ pub(crate) enum Mode {
     Run {
         shared: Arc<Shared>,
         sources: BTreeMap<String, BoundSource>,
+        tables: BTreeMap<String, LoadedTable>,
         sinks: BTreeMap<String, BoundSink>,
         checkpointing: Option<Arc<Checkpointing>>,
     },
@@ -82,6 +86,31 @@ impl<'s> Flow<'s> {
     #[track_caller]
     pub fn source<D: Record>(&self, options: impl Into<SourceOptions>) -> Stream<'s, D> {
         super::read::source(self, options.into())
+    }
+
+    /// The rows of the bounded source that is bound to a name, which are read to their end before the first event.
+    ///
+    /// They have no time: the record needs no `#[event_time]`, and the limits of a run's event times leave nothing out.
+    /// Every process holds them all, sorted. A job that goes on from a checkpoint refuses other rows than it had.
+    ///
+    /// ```
+    /// use dualgauge_engine::{Job, record};
+    ///
+    /// #[record]
+    /// struct Category { id: u64, name: String }
+    /// # #[record]
+    /// # struct Bid { #[event_time] time: dualgauge_engine::EventTime }
+    ///
+    /// let job = Job::new(|flow| {
+    ///     let categories = flow.table::<Category>("categories");
+    ///     assert!(categories.rows().is_empty()); // none while the graph is only looked at
+    ///     flow.source::<Bid>("bids").sink("out");
+    /// });
+    /// assert_eq!(job.names().unwrap().0, ["bids", "categories"]);
+    /// ```
+    #[track_caller]
+    pub fn table<D: Record + Sync>(&self, name: impl Into<String>) -> Table<D> {
+        super::table::table(self, name.into())
     }
 
     /// How many workers run the flow; one when it is only looked at.
@@ -166,6 +195,7 @@ impl Context {
             graph: RefCell::default(),
             errors: RefCell::default(),
             sources: RefCell::default(),
+            tables: RefCell::default(),
             sinks: RefCell::default(),
             probe: Probe::new(),
             control,
@@ -203,7 +233,12 @@ impl Context {
     fn check_name(&self, spec: &NodeSpec) {
         let graph = self.graph.borrow();
         let Some(name) = &spec.name else { return };
-        let scope = |kind: &str| matches!(kind, "source" | "sink").then(|| kind.to_string());
+        // Sources and tables are bound alike, and so share their names.
+        let scope = |kind: &str| match kind {
+            "source" | "table" => Some("input"),
+            "sink" => Some("output"),
+            _ => None,
+        };
         let same = |other: &&super::graph::Node| {
             other.spec.name.as_ref() == Some(name) && scope(other.spec.kind) == scope(spec.kind)
         };

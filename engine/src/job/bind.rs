@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::flow::{BadRecords, SinkDeclaration, SourceDeclaration, SourceOptions};
+use crate::flow::{BadRecords, SinkDeclaration, SourceDeclaration, SourceOptions, TableDeclaration};
 use crate::{Error, EventTime, Listing, Result, Scan, Sink, Source};
 
 /// A source with everything its drivers need.
@@ -14,6 +14,13 @@ pub(crate) struct BoundSource {
     /// Where its followed partitions end.
     pub(crate) until: Option<EventTime>,
     pub(crate) listing: Arc<Listing>,
+}
+
+/// A table with everything that is needed to read it.
+pub(crate) struct BoundTable {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) scan: Scan,
+    pub(crate) listing: Listing,
 }
 
 /// A sink that was looked at and can be written.
@@ -33,9 +40,10 @@ pub(super) struct Bindings {
 }
 
 impl Bindings {
-    /// Names of sources that are not bound, and bound ones that are not in the graph, all at once.
-    pub(super) fn check_sources(&self, declared: &[SourceDeclaration]) -> Result<()> {
-        let declared: Vec<_> = declared.iter().map(|source| source.options.name()).collect();
+    /// Names of sources and tables that are not bound, and bound ones that are not in the graph, all at once.
+    pub(super) fn check_sources(&self, declared: &[SourceDeclaration], tables: &[TableDeclaration]) -> Result<()> {
+        let tables = tables.iter().map(|table| table.name.as_str());
+        let declared: Vec<_> = declared.iter().map(|source| source.options.name()).chain(tables).collect();
         let bound: Vec<_> = self.sources.iter().map(|(name, ..)| name.as_str()).collect();
         check_names("source", &declared, &bound)
     }
@@ -62,6 +70,31 @@ impl Bindings {
         check_quarantine(&options, &declared.options)?;
         let listing = source.partitions(&scan).map_err(|error| error.at(format_args!("source {name}")))?;
         Ok(BoundSource { source: Arc::clone(source), options, scan, until: self.until, listing: Arc::new(listing) })
+    }
+
+    /// Lists the partitions of the source that is bound to a table.
+    pub(super) fn bind_table(&self, declared: &TableDeclaration, batch_rows: usize) -> Result<BoundTable> {
+        let name = &declared.name;
+        let (_, source, options) = self.sources.iter().find(|bound| bound.0 == *name).expect("names were checked");
+        let place = || format!("table {name} ({})", source.describe());
+        // A table has no time, whatever its record has: so nothing of it is left out by time.
+        let (schema, event_time) = (Arc::clone(&declared.schema), String::new());
+        let scan = Scan { schema, event_time, from: None, to: None, batch_rows };
+        if SourceOptions::default() != (SourceOptions { name: String::new(), ..options.clone() }) {
+            return Err(Error::usage(
+                "it takes none of disorder, idle_after, max_ahead and bad: they say how events are read, and a table has none",
+            )
+            .at(place()));
+        }
+        let listing = source.partitions(&scan).map_err(|error| error.at(place()))?;
+        if !source.bounded() || listing.partitions.iter().any(|partition| partition.followed) {
+            return Err(Error::usage(
+                "it is followed as it grows, and a table is read to its end before the run starts; bind files, or what \
+                 does not follow (`follow=false`)",
+            )
+            .at(place()));
+        }
+        Ok(BoundTable { source: Arc::clone(source), scan, listing })
     }
 
     /// The sink that is bound to a name of the graph.

@@ -12,10 +12,11 @@ use crate::checkpoint::{
 use crate::cluster::Generation;
 use crate::data::KEY_GROUPS;
 use crate::failpoint::{Step, around};
+use crate::flow::LoadedTable;
 use crate::state::Parts;
 use crate::{
-    Delivery, Duration, Durations, Epoch, Error, ErrorKind, EventTime, Partition, PartitionId, Prepared, Result,
-    Writing,
+    Delivery, Duration, Durations, Epoch, Error, ErrorKind, EventTime, Offset, Partition, PartitionId, Prepared,
+    Result, Writing,
 };
 
 /// How a job takes checkpoints, and what it does with those that are there.
@@ -77,16 +78,38 @@ pub(crate) struct Checkpointing {
     pub(super) steps: Vec<StepShape>,
     /// What stands behind each source of the graph.
     pub(super) bindings: BTreeMap<String, String>,
+    /// What was read of each table of the graph, as a commit tells it.
+    pub(super) tables: BTreeMap<String, SourceCut>,
     pub(super) resume: Option<Commit>,
     pub(super) log: Mutex<Option<ManifestLog>>,
+}
+
+/// The one part of a table, as a commit tells it.
+const TABLE: &str = "table";
+
+/// What was read of a table: its rows are the position, and their digest is the proof.
+fn cut_of(table: &LoadedTable) -> SourceCut {
+    let mut proof = [0; 32];
+    proof[..16].copy_from_slice(&table.digest.sum.to_le_bytes());
+    let rows = table.digest.rows;
+    let cut = PartitionCut {
+        offset: Some(Offset { position: rows, proof: Some(proof) }),
+        rows,
+        largest: EventTime::MIN,
+        floor: EventTime::MIN,
+        ended: true,
+        passed: true,
+    };
+    SourceCut { binding: table.binding.clone(), partitions: BTreeMap::from([(PartitionId(TABLE.into()), cut)]) }
 }
 
 /// Whether the sources can go on from a commit: asked before a damaged one is left for the one before it.
 fn retained_by(sources: BTreeMap<String, BoundSource>) -> Retained {
     Retained(Arc::new(move |commit: &Commit| {
         commit.sources.iter().all(|(name, cut)| {
-            let Some(bound) = sources.get(name) else { return false };
+            // Of what has ended, and so of a table, nothing is read from where it was left.
             cut.partitions.iter().filter(|(_, cut)| !cut.ended).all(|(id, cut)| {
+                let Some(bound) = sources.get(name) else { return false };
                 let partition = bound.listing.partitions.iter().find(|partition| partition.id == *id);
                 partition
                     .is_some_and(|partition| bound.source.open(partition, cut.offset.as_ref(), &bound.scan).is_ok())
@@ -102,6 +125,7 @@ impl Checkpointing {
         workers: usize,
         steps: Vec<StepShape>,
         sources: &BTreeMap<String, BoundSource>,
+        tables: &BTreeMap<String, LoadedTable>,
     ) -> Result<Checkpointing> {
         let wish = Wish {
             fresh: checkpoints.fresh,
@@ -111,7 +135,7 @@ impl Checkpointing {
             retained: Some(retained_by(sources.clone())),
         };
         let Started { log, generation, job, resume } = checkpoint::start(Arc::clone(&checkpoints.store), wish)?;
-        Checkpointing::of(checkpoints, Generation { job, generation, resume }, Some(log), steps, sources)
+        Checkpointing::of(checkpoints, Generation { job, generation, resume }, Some(log), steps, sources, tables)
     }
 
     /// Takes part in a generation that was started: the log is with who has started it.
@@ -121,6 +145,7 @@ impl Checkpointing {
         log: Option<ManifestLog>,
         steps: Vec<StepShape>,
         sources: &BTreeMap<String, BoundSource>,
+        tables: &BTreeMap<String, LoadedTable>,
     ) -> Result<Checkpointing> {
         let Generation { job, generation, resume } = started;
         let bindings = sources.iter().map(|(name, bound)| (name.clone(), bound.source.describe())).collect();
@@ -131,12 +156,30 @@ impl Checkpointing {
             job,
             steps,
             bindings,
+            tables: tables.iter().map(|(name, table)| (name.clone(), cut_of(table))).collect(),
             resume,
             log: Mutex::new(log),
         };
         checkpointing.check_graph(&checkpoints.dropped)?;
         sources.iter().try_for_each(|(name, bound)| checkpointing.check_partitions(name, bound))?;
+        checkpointing.tables.iter().try_for_each(|(name, now)| checkpointing.check_table(name, now))?;
         Ok(checkpointing)
+    }
+
+    /// Refuses a table that is another one now: some events would have met the old rows and some the new ones.
+    fn check_table(&self, name: &str, now: &SourceCut) -> Result<()> {
+        let before = self.resume.as_ref().filter(|_| !self.has_ended()).and_then(|commit| commit.sources.get(name));
+        let Some(before) = before.filter(|before| before.partitions != now.partitions) else { return Ok(()) };
+        let rows = |cut: &SourceCut| cut.partitions.values().map(|cut| cut.rows).sum::<u64>();
+        Err(Error::data(format!(
+            "E-TABLE-CHANGED: table {name}: it is not what it was when the job started: {} had {} rows, and {} has {}, or \
+             the same number of others; was a file edited, or a column added to the record? Put back what was there; or \
+             start from the beginning, with a new place for checkpoints, to use the new rows",
+            before.binding,
+            rows(before),
+            now.binding,
+            rows(now),
+        )))
     }
 
     /// Refuses a source of which a part is gone that had not been read to its end.
@@ -250,7 +293,7 @@ impl Checkpointing {
         let cut = |(name, binding): (&String, &String)| {
             (name.clone(), SourceCut { binding: binding.clone(), partitions: before(name).unwrap_or_default() })
         };
-        self.bindings.iter().map(cut).collect()
+        self.bindings.iter().map(cut).chain(self.tables.clone()).collect()
     }
 
     /// How far a partition was read before this generation.

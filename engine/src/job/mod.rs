@@ -12,12 +12,12 @@ mod shared;
 mod turns;
 mod worker;
 
-pub(crate) use bind::{BoundSink, BoundSource};
+pub(crate) use bind::{BoundSink, BoundSource, BoundTable};
 pub(crate) use checkpointing::Checkpointing;
 pub use checkpointing::Checkpoints;
 pub use limits::Limits;
 pub use metrics::{Counter, Gauge, LastCheckpoint, Metrics, Restarts};
-pub use plan::{OpenWindows, Plan, SourcePlan};
+pub use plan::{OpenWindows, Plan, SourcePlan, TablePlan};
 pub use restart::Restart;
 pub use run::Job;
 pub(crate) use running::Attempt;

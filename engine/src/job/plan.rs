@@ -8,6 +8,8 @@ use crate::{Duration, EventTime, Listing, Partition};
 pub struct Plan {
     /// The sources, in the order of the graph.
     pub sources: Vec<SourcePlan>,
+    /// The tables, which are read whole before the first event, in the order of the graph.
+    pub tables: Vec<TablePlan>,
     /// The operators.
     pub graph: Graph,
 }
@@ -22,6 +24,17 @@ pub struct SourcePlan {
     /// How far events may be behind the latest one before them, where the graph or the binding says so.
     pub disorder: Option<Duration>,
     /// Its partitions, read and pruned, and what is to be said about them.
+    pub listing: Listing,
+}
+
+/// A table that a run would read.
+#[derive(Clone, Debug)]
+pub struct TablePlan {
+    /// Its name in the graph.
+    pub name: String,
+    /// What stands behind it.
+    pub binding: String,
+    /// Its partitions, and what is to be said about them.
     pub listing: Listing,
 }
 
@@ -158,7 +171,7 @@ mod tests {
         let mut graph = Graph::default();
         let input = graph.add(NodeSpec { name: Some("bids".into()), ..NodeSpec::stateless("source") }, vec![]);
         graph.add(NodeSpec::stateful("aggregate", "step").windows(held, slide), vec![input]);
-        Plan { sources: vec![source], graph }
+        Plan { sources: vec![source], tables: Vec::new(), graph }
     }
 
     #[test]

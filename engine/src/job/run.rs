@@ -10,12 +10,15 @@ use super::bind::Bindings;
 use super::worker::{GraphFn, WorkerPlan, building_panicked};
 use super::{
     AnyOrder, Attempt, BoundSource, Checkpointing, Checkpoints, Limits, Metrics, Outcome, Plan, Restart, Running,
-    Shared, SourcePlan, Turns,
+    Shared, SourcePlan, TablePlan, Turns,
 };
 use crate::checkpoint::StepShape;
 use crate::cluster::{Cluster, Member, Start, Terms};
 use crate::data::KEY_GROUPS;
-use crate::flow::{Context, Control, Desk, Flow, Graph, Mode, SinkDeclaration, SourceDeclaration, SourceOptions};
+use crate::flow::{
+    Context, Control, Desk, Flow, Graph, LoadedTable, Mode, SinkDeclaration, SourceDeclaration, SourceOptions,
+    TableDeclaration,
+};
 use crate::{Clock, Error, EventTime, Listing, Result, Sink, Source, SystemClock};
 
 /// A graph and what its names are bound to: `Job::new(graph).source(…).sink(…).run()`.
@@ -36,8 +39,15 @@ pub struct Job {
 struct Description {
     graph: Graph,
     sources: Vec<SourceDeclaration>,
+    tables: Vec<TableDeclaration>,
     sinks: Vec<SinkDeclaration>,
     steps: Vec<StepShape>,
+}
+
+/// What a graph reads, with all names bound: sources that were listed, and tables that were read.
+struct Inputs {
+    sources: BTreeMap<String, BoundSource>,
+    tables: BTreeMap<String, LoadedTable>,
 }
 
 impl Job {
@@ -58,7 +68,7 @@ impl Job {
         }
     }
 
-    /// Binds a source to its name in the graph.
+    /// Binds a source to its name in the graph: that of a source or of a table.
     pub fn source(self, name: &str, source: impl Source + 'static) -> Job {
         self.source_with(name, Arc::new(source), SourceOptions::default())
     }
@@ -152,17 +162,18 @@ impl Job {
         Ok(self.describe()?.graph)
     }
 
-    /// The names of the sources and of the sinks that the graph wants bound.
+    /// The names of the sources, tables behind them, and of the sinks that the graph wants bound.
     pub fn names(&self) -> Result<(Vec<String>, Vec<String>)> {
-        let Description { sources, sinks, .. } = self.describe()?;
-        let sources = sources.iter().map(|source| source.options.name().to_string()).collect();
+        let Description { sources, tables, sinks, .. } = self.describe()?;
+        let sources = sources.iter().map(|source| source.options.name().to_string());
+        let sources = sources.chain(tables.into_iter().map(|table| table.name)).collect();
         Ok((sources, sinks.into_iter().map(|sink| sink.name).collect()))
     }
 
     /// What a run would read. Looks at metadata, not at rows (but where a file has no statistics, which it says).
     pub fn plan(&self) -> Result<Plan> {
         let description = self.describe()?;
-        self.bindings.check_sources(&description.sources)?;
+        self.bindings.check_sources(&description.sources, &description.tables)?;
         if !self.bindings.sinks.is_empty() {
             self.bindings.check_sinks(&description.sinks)?; // a plan needs none, but a wrong name is wrong
         }
@@ -176,7 +187,16 @@ impl Job {
                 listing: Listing::clone(&bound.listing),
             });
         }
-        Ok(Plan { sources, graph: description.graph })
+        let mut tables = Vec::new();
+        for declared in &description.tables {
+            let bound = self.bindings.bind_table(declared, self.limits.batch_rows)?;
+            tables.push(TablePlan {
+                name: declared.name.clone(),
+                binding: bound.source.describe(),
+                listing: bound.listing,
+            });
+        }
+        Ok(Plan { sources, tables, graph: description.graph })
     }
 
     /// Runs the job to the end of its input.
@@ -205,51 +225,59 @@ impl Job {
         if !(1..=KEY_GROUPS as usize).contains(&all_workers) {
             return Err(Error::usage(format!("{all_workers} workers: a job has 1 to {KEY_GROUPS}")));
         }
-        let (description, sources) = self.bind()?;
+        let (description, inputs) = self.bind()?;
         let shared =
             Arc::new(Shared::new(self.limits, Arc::clone(&self.clock), self.turns.may_park()).counting(metrics));
         let mut member = match &self.cluster {
-            Some(cluster) => Some(Member::join(cluster, self.terms(&description, &sources), self.workers, &shared)?),
+            Some(cluster) => Some(Member::join(cluster, self.terms(&description, &inputs), self.workers, &shared)?),
             None => None,
         };
-        match (self.start_workers(description, sources, shared, all_workers, member.as_mut()), member) {
+        match (self.start_workers(description, inputs, shared, all_workers, member.as_mut()), member) {
             (Ok(attempt), member) => Ok(Attempt { member, ..attempt }),
             (Err(error), Some(member)) => Err(member.fail(error)),
             (Err(error), None) => Err(error),
         }
     }
 
-    /// The graph and its sources, with all names bound.
-    fn bind(&self) -> Result<(Description, BTreeMap<String, BoundSource>)> {
+    /// The graph and what it reads, with all names bound.
+    fn bind(&self) -> Result<(Description, Inputs)> {
         let description = self.describe()?;
-        self.bindings.check_sources(&description.sources)?;
+        self.bindings.check_sources(&description.sources, &description.tables)?;
         self.bindings.check_sinks(&description.sinks)?;
         let mut sources = BTreeMap::new();
         for declared in &description.sources {
             let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
             sources.insert(declared.options.name().to_string(), bound);
         }
-        Ok((description, sources))
+        let mut tables = BTreeMap::new();
+        for declared in &description.tables {
+            let bound = self.bindings.bind_table(declared, self.limits.batch_rows)?;
+            let read = (declared.read)(&bound).map_err(|error| error.at(format_args!("table {}", declared.name)))?;
+            tables.insert(declared.name.clone(), read);
+        }
+        Ok((description, Inputs { sources, tables }))
     }
 
     /// The terms on which this job would join a cluster.
     #[cfg(test)]
     pub(crate) fn terms_of_a_cluster(&self) -> Result<Terms> {
-        let (description, sources) = self.bind()?;
-        Ok(self.terms(&description, &sources))
+        let (description, inputs) = self.bind()?;
+        Ok(self.terms(&description, &inputs))
     }
 
     /// What must be the same in all processes of a cluster.
-    fn terms(&self, description: &Description, sources: &BTreeMap<String, BoundSource>) -> Terms {
+    fn terms(&self, description: &Description, Inputs { sources, tables }: &Inputs) -> Terms {
         let Bindings { sources: _, sinks, from, to, until } = &self.bindings;
         let graph = format!("{}{:?}", description.graph, description.steps);
         let bound = sources.iter().map(|(name, bound)| (name, bound.source.describe(), &bound.options));
         let mut sinks: Vec<_> = sinks.iter().map(|(name, sink)| (name, sink.describe())).collect();
         sinks.sort();
-        let bindings = format!("{:?}{sinks:?}", bound.collect::<Vec<_>>());
+        let read = tables.iter().map(|(name, table)| (name, &table.binding));
+        let bindings = format!("{:?}{:?}{sinks:?}", bound.collect::<Vec<_>>(), read.collect::<Vec<_>>());
         let options = format!("{:?}", (from, to, until, self.limits, &self.checkpoints));
         let listed = sources.iter().map(|(name, bound)| (name, &bound.listing.partitions, &bound.listing.pruned));
-        let listed = format!("{:?}", listed.collect::<Vec<_>>());
+        let held = tables.iter().map(|(name, table)| (name, table.digest));
+        let listed = format!("{:?}{:?}", listed.collect::<Vec<_>>(), held.collect::<Vec<_>>());
         Terms::new(self.workers, [env!("CARGO_PKG_VERSION"), &graph, &bindings, &options, &listed])
     }
 
@@ -258,22 +286,23 @@ impl Job {
     fn begin(
         &self,
         description: &Description,
-        sources: &BTreeMap<String, BoundSource>,
+        inputs: &Inputs,
         workers: usize,
         member: Option<&Member>,
     ) -> Result<Option<Arc<Checkpointing>>> {
         let steps = || description.steps.clone();
+        let Inputs { sources, tables } = inputs;
         if let Some(member) = member.filter(|member| !member.is_first()) {
             return match (member.hear_start()?, &self.checkpoints) {
                 (Start { generation: Some(started) }, Some(checkpoints)) => {
-                    Ok(Some(Arc::new(Checkpointing::of(checkpoints, started, None, steps(), sources)?)))
+                    Ok(Some(Arc::new(Checkpointing::of(checkpoints, started, None, steps(), sources, tables)?)))
                 }
                 _ => Ok(None),
             };
         }
         let checkpointing = match &self.checkpoints {
             None => None,
-            Some(checkpoints) => Some(Arc::new(Checkpointing::start(checkpoints, workers, steps(), sources)?)),
+            Some(checkpoints) => Some(Arc::new(Checkpointing::start(checkpoints, workers, steps(), sources, tables)?)),
         };
         let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing()).unwrap_or_default();
         for SinkDeclaration { name, schema } in &description.sinks {
@@ -295,12 +324,12 @@ impl Job {
     fn start_workers(
         self,
         description: Description,
-        sources: BTreeMap<String, BoundSource>,
+        inputs: Inputs,
         shared: Arc<Shared>,
         all_workers: usize,
         member: Option<&mut Member>,
     ) -> Result<Attempt> {
-        let checkpointing = self.begin(&description, &sources, all_workers, member.as_deref())?;
+        let checkpointing = self.begin(&description, &inputs, all_workers, member.as_deref())?;
         let sinks: BTreeMap<_, _> =
             description.sinks.iter().map(|sink| (sink.name.clone(), self.bindings.bind_sink(&sink.name))).collect();
         let written = sinks.iter().map(|(name, bound)| (name.clone(), Arc::clone(&bound.sink))).collect();
@@ -309,7 +338,8 @@ impl Job {
             graph_fn: self.graph_fn,
             graph: description.graph,
             shared: Arc::clone(&shared),
-            sources,
+            sources: inputs.sources,
+            tables: inputs.tables,
             sinks,
             turns: self.turns,
             checkpointing: checkpointing.clone(),
@@ -347,7 +377,8 @@ impl Job {
         };
         catch_unwind(AssertUnwindSafe(build)).map_err(|panic| building_panicked(&*panic))?;
         let graph = context.finished_graph()?;
-        let (sources, sinks, steps) = (context.sources.take(), context.sinks.take(), context.steps.take());
-        Ok(Description { graph, sources, sinks, steps })
+        let (sources, tables) = (context.sources.take(), context.tables.take());
+        let (sinks, steps) = (context.sinks.take(), context.steps.take());
+        Ok(Description { graph, sources, tables, sinks, steps })
     }
 }

@@ -14,7 +14,9 @@ use std::time::Duration;
 use timely::worker::Worker;
 
 use super::{BoundSink, BoundSource, Checkpointing, Shared, Turns};
-use crate::flow::{CheckpointDataflow, Context, Control, ControlDataflow, Desk, Flow, Graph, Mode, SinkDeclaration};
+use crate::flow::{
+    CheckpointDataflow, Context, Control, ControlDataflow, Desk, Flow, Graph, LoadedTable, Mode, SinkDeclaration,
+};
 use crate::{Error, ErrorKind, Result};
 
 /// How long a worker with nothing to do sleeps before it looks at the stop flag again.
@@ -29,6 +31,7 @@ pub(super) struct WorkerPlan {
     pub(super) graph: Graph,
     pub(super) shared: Arc<Shared>,
     pub(super) sources: BTreeMap<String, BoundSource>,
+    pub(super) tables: BTreeMap<String, LoadedTable>,
     pub(super) sinks: BTreeMap<String, BoundSink>,
     pub(super) turns: Arc<dyn Turns>,
     pub(super) checkpointing: Option<Arc<Checkpointing>>,
@@ -133,6 +136,7 @@ fn build(worker: &mut Worker, plan: &WorkerPlan) -> Beside {
     let mode = Mode::Run {
         shared: Arc::clone(&plan.shared),
         sources: plan.sources.clone(),
+        tables: plan.tables.clone(),
         sinks: plan.sinks.clone(),
         checkpointing: plan.checkpointing.clone(),
     };
