@@ -68,6 +68,11 @@ impl<D> From<Vec<Event<D>>> for Batch<D> {
 }
 
 impl<D> Batch<D> {
+    /// Nothing yet, and room for so many events.
+    pub fn with_capacity(events: usize) -> Batch<D> {
+        Batch::from(Vec::with_capacity(events))
+    }
+
     /// How many events there are.
     pub fn len(&self) -> usize {
         self.events.len()
