@@ -10,8 +10,7 @@ use super::NodeId;
 use super::step::within;
 use crate::{Batch, Data};
 
-/// A part is sent on when it has this many events; smaller ones wait for the end of the stamp. Each has room for what one
-/// more batch may add, since growing from nothing cost more than all else about a deal.
+/// A part is sent on when it has this many events; smaller ones wait for the end of the stamp.
 const PART: usize = 4096;
 
 /// The pact that deals each event to the worker that `owner(data, workers)` names, on behalf of `node`.
@@ -71,7 +70,7 @@ impl<D: Data, F: FnMut(&mut Batch<D>, &mut [Batch<D>])> Distributor<Batch<D>> fo
         for (part, pusher) in self.parts.iter_mut().zip(pushers) {
             if part.len() >= PART {
                 Message::push_at(part, stamp.clone(), pusher);
-                *part = Batch::with_capacity(2 * PART);
+                *part = Batch::default();
             }
         }
     }

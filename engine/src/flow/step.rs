@@ -171,7 +171,8 @@ impl<D> Emitter<D> {
 
     fn cut(&mut self) {
         if !self.open.is_empty() {
-            let next = Batch::from(Vec::with_capacity(if self.open.len() >= BATCH { BATCH } else { 0 }));
+            // Who emits much will do so again, and growing from nothing would copy it all once more.
+            let next = Batch::with_capacity(if self.open.len() >= BATCH / 8 { BATCH } else { 0 });
             self.full.push((self.least, std::mem::replace(&mut self.open, next)));
         }
         self.least = EventTime::MAX;
