@@ -1,10 +1,13 @@
 //! The program that is killed: one graph with every kind of state, and a file sink of every kind.
 
+use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use dualgauge::checkpoint::LocalStore;
+use dualgauge::cluster::{Cluster, Secret};
 use dualgauge::connectors::log::{LogSink, LogSource};
 use dualgauge::flow::SourceOptions;
 use dualgauge::fs::RealFs;
@@ -63,11 +66,17 @@ fn of_files<'s>(flow: &Flow<'s>) -> Stream<'s, Bid> {
     bids
 }
 
-/// Runs the job in `dir`, as its words say; whatever was there before, it goes on from.
+/// Runs the job, or one process of it, as its words say; whatever was there before, it goes on from.
 pub fn run(words: &[String]) -> ExitCode {
-    let [dir, from, to, workers] = words else { panic!("directory, source, sinks, workers: {words:?}") };
-    let (dir, workers) = (Path::new(dir), workers.parse().expect("a number of workers"));
-    match job(dir, from, to, workers).and_then(Job::run) {
+    let [dir, from, to, workers, process, hosts, patience @ ..] = words else {
+        panic!("directory, source, sinks, workers, process, hosts, patience: {words:?}")
+    };
+    let (workers, process) = (workers.parse().expect("a number of workers"), process.parse().expect("a number"));
+    let hosts: Vec<&str> = hosts.split(',').collect();
+    let job = job(Path::new(dir), from, to, workers, hosts.len());
+    let job =
+        job.and_then(|job| if hosts.len() > 1 { Ok(job.cluster(cluster(process, hosts, patience)?)) } else { Ok(job) });
+    match job.and_then(Job::run) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{:?}: {error}", error.kind());
@@ -76,7 +85,16 @@ pub fn run(words: &[String]) -> ExitCode {
     }
 }
 
-fn job(dir: &Path, from: &str, to: &str, workers: usize) -> dualgauge::Result<Job> {
+/// The part of this process, which listens at its standard input.
+fn cluster(process: usize, hosts: Vec<&str>, patience: &[String]) -> dualgauge::Result<Cluster> {
+    let listener = TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned().expect("it is open"));
+    let micros = patience.iter().map(|micros| Duration::from_micros(micros.parse().expect("microseconds")));
+    let [deadline, bootstrap] = micros.collect::<Vec<_>>()[..] else { panic!("two times: {patience:?}") };
+    let cluster = Cluster::new(process, hosts, Secret::new("known to all processes of the test")?)?.listener(listener);
+    Ok(cluster.heartbeat(Duration::from_micros(deadline.as_micros() / 10), deadline).bootstrap(bootstrap))
+}
+
+fn job(dir: &Path, from: &str, to: &str, workers: usize, processes: usize) -> dualgauge::Result<Job> {
     let data = dir.parent().expect("the directory of a run lies beside its input");
     let bids: Arc<dyn Source> = match from {
         "history" => Arc::new(parquet::read(data.join("history/bids"))),
@@ -90,6 +108,8 @@ fn job(dir: &Path, from: &str, to: &str, workers: usize) -> dualgauge::Result<Jo
     let job = job.sink("totals", csv::write(out.join("totals/")).span(20.seconds()));
     let job = if to == "log" { job.sink("dearest", LogSink::new(out.join("dearest"), 2)) } else { job };
     let store = LocalStore::open(Arc::new(RealFs), dir.join("checkpoints"))?;
-    let limits = Limits { epoch_rows: 50, batch_rows: 40, ..Limits::default() };
+    // Each process has its part of the rows, and a run is to have some checkpoints however many there are.
+    let epoch_rows = 50 / processes;
+    let limits = Limits { epoch_rows, batch_rows: epoch_rows.min(40), ..Limits::default() };
     Ok(job.limits(limits).checkpoints(Checkpoints::in_store(Arc::new(store)).every(Duration::ZERO)))
 }

@@ -1,28 +1,37 @@
-//! Starts the child, follows its lines, ends or stops it, and looks at what it has written.
+//! Starts the processes of a job, follows their lines, ends or stops them, and looks at what they have written.
 //!
-//! Progress is counted in the lines that the child prints, one a passage of a failpoint; nothing here waits for a time.
+//! Progress is counted in the lines that the processes print, one a passage of a failpoint; nothing here waits for a time,
+//! but that a job which says nothing for minutes hangs, and that is a failure.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, Read};
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use dualgauge::checkpoint::{CommitKind, Entry, LocalStore, ManifestLog};
 use dualgauge::connectors::log::LogSource;
 use dualgauge::fs::RealFs;
 use dualgauge::nexmark::{self, FeedOptions, LiveFeed, Options, Table};
 use dualgauge::prelude::*;
+use dualgauge::{Clock, SystemClock};
 
 use crate::child::Answer;
 
 const EVENTS: u64 = 3_000;
 const RATE: u64 = 50;
 
-/// How many bids are appended to the live log for each line that the child prints.
+/// How many bids are appended to the live log for each line that a process prints.
 const FED_PER_LINE: u64 = 12;
+
+/// No job is silent for so long, however busy the machine is, unless it hangs.
+const HANGS: std::time::Duration = std::time::Duration::from_secs(180);
 
 /// The variable that makes this program the child; and the one that says where it ends.
 const CHILD: &str = "JOB_THAT_IS_KILLED";
@@ -55,12 +64,39 @@ impl Ground {
     }
 }
 
-/// How a job is run: from where, to where, by how many workers.
+/// How a job is run: from where, to where, by whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
     pub from: &'static str,
     pub to: &'static str,
+    pub team: Team,
+}
+
+/// So many processes, of so many workers each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Team {
+    pub processes: usize,
     pub workers: usize,
+}
+
+/// One start of a job.
+pub struct Call<'a> {
+    pub team: Team,
+    /// What the failpoints of one of the processes do; those of the others trace.
+    pub plan: (usize, &'a str),
+    /// The silence after which a process is lost, and how long they wait for each other at the start.
+    pub deadline: Duration,
+    pub bootstrap: Duration,
+    /// By which address one process reaches another, which listens at this one.
+    pub reach: &'a dyn Fn(usize, usize, SocketAddr) -> SocketAddr,
+}
+
+impl<'a> Call<'a> {
+    /// A start in which nobody is lost for being slow.
+    pub fn new(team: Team, process: usize, plan: &'a str) -> Call<'a> {
+        let patience = 120.seconds();
+        Call { team, plan: (process, plan), deadline: patience, bootstrap: patience, reach: &|_, _, address| address }
+    }
 }
 
 /// One job, through all its starts.
@@ -83,25 +119,42 @@ impl Run {
         Run { dir, way, feed }
     }
 
-    /// Starts the job; `plan` is what the failpoints do.
-    pub fn start(&self, plan: &str) -> Process<'_> {
-        self.start_on(self.way.workers, plan)
+    /// Starts the job; `plan` is what the failpoints of one of its processes do.
+    pub fn start(&self, process: usize, plan: &str) -> Processes<'_> {
+        self.call(&Call::new(self.way.team, process, plan))
     }
 
-    /// The same, on another number of workers.
-    pub fn start_on(&self, workers: usize, plan: &str) -> Process<'_> {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.env(CHILD, "yes").env(FAILPOINT, plan).env_remove("RUST_BACKTRACE");
-        command.arg(&self.dir).args([self.way.from, self.way.to, &workers.to_string()]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Process { run: self, child, lines, seen: Vec::new() }
+    /// Starts the job.
+    pub fn call(&self, call: &Call<'_>) -> Processes<'_> {
+        let Team { processes, workers } = call.team;
+        let listeners: Vec<_> = (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let listening: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        let (says, lines) = channel();
+        let start = |(process, listener): (usize, TcpListener)| {
+            let host = |(to, &at): (usize, &SocketAddr)| (call.reach)(process, to, at).to_string();
+            let hosts: Vec<_> = listening.iter().enumerate().map(host).collect();
+            let plan = if process == call.plan.0 { call.plan.1 } else { "trace" };
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.env(CHILD, "yes").env(FAILPOINT, plan).env_remove("RUST_BACKTRACE").arg(&self.dir);
+            command.args([self.way.from, self.way.to, &workers.to_string(), &process.to_string(), &hosts.join(",")]);
+            command.args([call.deadline, call.bootstrap].map(|patience| patience.as_micros().to_string()));
+            // It listens at its standard input, so that nobody else can take the port before it does.
+            command.stdin(OwnedFd::from(listener)).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let (mut read, says) = (BufReader::new(child.stdout.take().unwrap()).lines(), says.clone());
+            thread::spawn(move || read.try_for_each(|line| says.send((process, line.unwrap()))));
+            child
+        };
+        let children = listeners.into_iter().enumerate().map(start).collect();
+        let (clock, first_commit) = (SystemClock::new(), None);
+        Processes { run: self, children, lines, seen: Vec::new(), clock, first_commit }
     }
 
     /// Starts the job again, and lets it come to its end.
-    pub fn finish(&self, workers: usize) {
-        let ended = self.start_on(workers, "trace").wait();
-        assert!(ended.status.success(), "{:?}: {}", self.way, ended.said);
+    pub fn finish(&self, team: Team) -> Ended {
+        let ended = self.call(&Call::new(team, 0, "trace")).wait();
+        assert!(ended.is_well(), "{:?}: {}", self.way, ended.said());
+        ended
     }
 
     /// Whether a generation has committed the end of the input, so that those after it only publish.
@@ -179,52 +232,84 @@ fn rows(dir: &Path) -> Vec<u8> {
     rows.concat().into_bytes()
 }
 
+/// A line, and the process that has printed it.
+pub type Line = (usize, String);
+
 /// A start of the job that runs.
-pub struct Process<'r> {
+pub struct Processes<'r> {
     run: &'r Run,
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    children: Vec<Child>,
+    lines: Receiver<Line>,
     /// Every line so far.
-    pub seen: Vec<String>,
+    pub seen: Vec<Line>,
+    /// Runs since the start.
+    pub clock: SystemClock,
+    first_commit: Option<Duration>,
 }
 
 /// How a start of the job ended.
 pub struct Ended {
-    pub status: ExitStatus,
-    /// What it said of an error.
-    pub said: String,
-    /// Every line that it printed.
-    pub lines: Vec<String>,
+    /// How each process ended.
+    pub statuses: Vec<ExitStatus>,
+    /// What each said of an error.
+    pub errors: Vec<String>,
+    /// Every line that they printed.
+    pub lines: Vec<Line>,
+    /// How long after the start the first commit was made.
+    pub first_commit: Option<Duration>,
 }
 
 impl Ended {
-    /// Whether it ended where the plan said.
+    /// Whether all processes came to the end of the job.
+    pub fn is_well(&self) -> bool {
+        self.statuses.iter().all(ExitStatus::success)
+    }
+
+    /// What the processes said of errors.
+    pub fn said(&self) -> String {
+        let told =
+            |(process, (status, error)): (usize, (&ExitStatus, &String))| format!("[{process}] {status}: {error}");
+        self.statuses.iter().zip(&self.errors).enumerate().map(told).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether one ended where the plan said.
     pub fn reached(&self) -> bool {
-        self.lines.iter().any(|line| line.starts_with("reached"))
+        self.lines.iter().any(|(_, line)| line.starts_with("reached"))
     }
 
     /// Whether it was still recovering: of a job that goes on, no checkpoint had begun.
     pub fn while_recovering(&self) -> bool {
-        !self.lines.iter().any(|line| line.ends_with("before-pick"))
+        !self.lines.iter().any(|(_, line)| line.ends_with("before-pick"))
     }
 
-    /// How often each point was passed.
-    pub fn passages(&self) -> BTreeMap<String, u64> {
-        let mut passages = BTreeMap::new();
-        for line in &self.lines {
-            *passages.entry(line.split(' ').nth(1).unwrap_or_default().to_string()).or_default() += 1;
+    /// How often each process passed each point.
+    pub fn passages(&self) -> Vec<BTreeMap<String, u64>> {
+        let mut passages = vec![BTreeMap::new(); self.statuses.len()];
+        for (process, line) in &self.lines {
+            *passages[*process].entry(line.split(' ').nth(1).unwrap_or_default().to_string()).or_default() += 1;
         }
         passages
     }
 }
 
-impl Process<'_> {
-    /// The next line; `None` at the end.
-    pub fn line(&mut self) -> Option<&str> {
-        let line = self.lines.next()?.unwrap();
+impl Processes<'_> {
+    /// The next line; `None` at the end of all processes.
+    pub fn line(&mut self) -> Option<&Line> {
+        let line = match self.lines.recv_timeout(HANGS) {
+            Ok(line) => line,
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return None,
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("{:?} hangs", self.run.dir),
+        };
         self.run.feed();
+        // The fence is appended first.
+        if self.first_commit.is_none()
+            && line.1.ends_with("after-append")
+            && self.seen.iter().any(|(_, line)| line.ends_with("after-fence"))
+        {
+            self.first_commit = Some(self.clock.elapsed());
+        }
         self.seen.push(line);
-        self.seen.last().map(String::as_str)
+        self.seen.last()
     }
 
     /// Reads on until there are so many lines, or the end.
@@ -232,41 +317,48 @@ impl Process<'_> {
         while self.seen.len() < count && self.line().is_some() {}
     }
 
-    /// Ends it from outside, wherever it is by now.
-    pub fn kill(mut self) -> Ended {
-        self.child.kill().unwrap();
-        self.wait()
+    /// Ends a process from outside, wherever it is by now.
+    pub fn kill(&mut self, process: usize) {
+        self.children[process].kill().unwrap();
     }
 
-    /// Waits until its plan has stopped it.
+    /// Waits until its plan has stopped a process.
     pub fn wait_until_stopped(&mut self) {
-        while !self.line().expect("the point is reached").starts_with("reached") {}
-        let stat = format!("/proc/{}/stat", self.child.id());
+        while !self.line().expect("the point is reached").1.starts_with("reached") {}
+        let process = self.seen.last().expect("it has said so").0;
+        let stat = format!("/proc/{}/stat", self.children[process].id());
         let is_stopped = || fs::read_to_string(&stat).unwrap().rsplit_once(") ").unwrap().1.starts_with('T');
         while !is_stopped() {
-            std::thread::yield_now();
+            thread::yield_now();
         }
     }
 
-    /// Stops it from outside, or lets it go on.
-    pub fn signal(&self, signal: &str) {
-        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+    /// Stops a process from outside, or lets it go on.
+    pub fn signal(&self, process: usize, signal: &str) {
+        let id = self.children[process].id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Reads on to its end.
+    /// Reads on to the end of all processes.
     pub fn wait(mut self) -> Ended {
         while self.line().is_some() {}
-        let mut said = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        let status = self.child.wait().unwrap();
-        Ended { status, said, lines: std::mem::take(&mut self.seen) }
+        let (mut statuses, mut errors) = (Vec::new(), Vec::new());
+        for child in &mut self.children {
+            let mut said = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            errors.push(said);
+            statuses.push(child.wait().unwrap());
+        }
+        Ended { statuses, errors, lines: std::mem::take(&mut self.seen), first_commit: self.first_commit }
     }
 }
 
-impl Drop for Process<'_> {
+impl Drop for Processes<'_> {
     fn drop(&mut self) {
         // Ended long ago, but where a check has failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
