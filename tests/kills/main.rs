@@ -3,13 +3,16 @@
 //! has touched.
 //!
 //! It would catch a row that is lost or doubled by a crash, a file that is published half or twice, staged files that
-//! nobody clears, processes that wait for ever for one that is lost, and an old generation that writes after a new one has
+//! nobody clears, processes that wait for ever for one that is lost or out of reach, and an old generation that writes after a new one has
 //! started. It is itself the program that it kills. More by `DUALGAUGE_WAYS`, in how many of four ways several processes
-//! are killed at each step, and by `DUALGAUGE_KILLS` and `DUALGAUGE_ZOMBIES`, the numbers of drawn kills and of drawn
-//! zombies.
+//! are killed at each step, and by `DUALGAUGE_KILLS`, `DUALGAUGE_ZOMBIES` and `DUALGAUGE_CUTS`, the numbers of drawn kills,
+//! of drawn zombies and of cut networks.
 
+mod bootstrap;
 mod child;
+mod cuts;
 mod drawn;
+mod network;
 mod steps;
 mod supervisor;
 mod zombies;
@@ -44,7 +47,7 @@ fn main() -> ExitCode {
 /// Says what it has done, or panics.
 type Check = fn(&Golden) -> String;
 
-const CHECKS: [(&str, Check); 7] = [
+const CHECKS: [(&str, Check); 11] = [
     ("killed_at_every_step_of_a_commit_it_gives_the_same_output", steps::of_a_commit),
     ("killed_at_every_step_of_its_recovery_it_gives_the_same_output", steps::of_its_recovery),
     ("killed_at_drawn_moments_it_gives_the_same_output", drawn::alone),
@@ -52,6 +55,10 @@ const CHECKS: [(&str, Check); 7] = [
     ("stopped_at_every_step_and_woken_an_old_generation_changes_nothing", zombies::at_every_step),
     ("stopped_at_every_step_and_woken_one_or_all_of_two_change_nothing", zombies::of_two_processes),
     ("stopped_at_drawn_moments_and_woken_an_old_generation_changes_nothing", zombies::at_drawn_moments),
+    ("cut_off_or_stopped_beyond_the_deadline_all_end_and_say_who_was_lost", cuts::lasting),
+    ("a_stall_that_is_over_before_the_deadline_does_not_show", cuts::passing),
+    ("cut_short_in_a_handshake_they_find_each_other_or_say_who_is_missing", bootstrap::cut_short),
+    ("a_thousand_slow_strangers_keep_nobody_out", bootstrap::among_strangers),
 ];
 
 const ONE: Team = Team { processes: 1, workers: 1 };

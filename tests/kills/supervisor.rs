@@ -65,7 +65,7 @@ impl Ground {
 }
 
 /// How a job is run: from where, to where, by whom.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
     pub from: &'static str,
     pub to: &'static str,
@@ -317,6 +317,11 @@ impl Processes<'_> {
         while self.seen.len() < count && self.line().is_some() {}
     }
 
+    /// By which the system knows a process.
+    pub fn id(&self, process: usize) -> u32 {
+        self.children[process].id()
+    }
+
     /// Ends a process from outside, wherever it is by now.
     pub fn kill(&mut self, process: usize) {
         self.children[process].kill().unwrap();
@@ -324,13 +329,29 @@ impl Processes<'_> {
 
     /// Waits until its plan has stopped a process.
     pub fn wait_until_stopped(&mut self) {
-        while !self.line().expect("the point is reached").1.starts_with("reached") {}
-        let process = self.seen.last().expect("it has said so").0;
-        let stat = format!("/proc/{}/stat", self.children[process].id());
-        let is_stopped = || fs::read_to_string(&stat).unwrap().rsplit_once(") ").unwrap().1.starts_with('T');
-        while !is_stopped() {
-            thread::yield_now();
+        assert!(self.is_stopped(), "the point is reached");
+    }
+
+    /// Waits until its plan has stopped a process, or all have ended.
+    pub fn is_stopped(&mut self) -> bool {
+        while let Some((process, line)) = self.line() {
+            if !line.starts_with("reached") {
+                continue;
+            }
+            let process = *process;
+            let stat = format!("/proc/{}/stat", self.children[process].id());
+            let state = || fs::read_to_string(&stat).unwrap().rsplit_once(") ").unwrap().1.to_string();
+            while !state().starts_with('T') {
+                thread::yield_now();
+            }
+            return true;
         }
+        false
+    }
+
+    /// Waits until a process has ended.
+    pub fn until_ended(&mut self, process: usize) {
+        self.children[process].wait().unwrap();
     }
 
     /// Stops a process from outside, or lets it go on.

@@ -17,6 +17,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use super::Timing;
+use super::arrivals::{Arrivals, Passed};
 use super::bootstrap::Connection;
 use super::frame::{Frames, Long};
 use super::secret::{Seal, Secret};
@@ -49,8 +50,8 @@ pub(crate) struct Generation {
 /// What one process says to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Word {
-    /// I live.
-    Beat,
+    /// I live, and have sent you so many bytes of data.
+    Beat { sent: u64 },
     /// Start there. From process 0.
     Start(Box<Start>),
     /// It is over; the kind of error by its number, and the message.
@@ -84,6 +85,7 @@ pub(super) struct Links {
 /// The sending side of a connection.
 struct Peer {
     stream: TcpStream,
+    data: Passed,
     writer: Mutex<Writer>,
 }
 
@@ -144,7 +146,7 @@ impl Links {
             let sealer = |from| Sealer { session: session.clone(), from, number: 0 };
             readers.push((process, stream.try_clone()?, sealer(process as u16)));
             let writer = Mutex::new(Writer { stream: stream.try_clone()?, sealer: sealer(me) });
-            peers.push(Some(Peer { stream, writer }));
+            peers.push(Some(Peer { stream, data: Passed::default(), writer }));
         }
         let state = State { done: vec![false; peers.len()], left: vec![false; peers.len()], ..State::default() };
         let links = Arc::new(Links {
@@ -206,6 +208,11 @@ impl Links {
         (0..self.peers.len()).all(|process| process == self.me as usize || state.done[process])
     }
 
+    /// What passed the data connection to a process.
+    pub(super) fn data(&self, process: usize) -> &Passed {
+        &self.peers[process].as_ref().expect("there is a connection to every other process").data
+    }
+
     /// The process as a person knows it.
     fn name(&self, process: usize) -> String {
         format!("process {process} at {}", self.hosts[process])
@@ -225,7 +232,7 @@ impl Links {
         let Some(peer) = &self.peers[process] else { return };
         let writer = match word {
             // Where something else is being said, that is a sign of life too.
-            Word::Beat => peer.writer.try_lock().ok(),
+            Word::Beat { .. } => peer.writer.try_lock().ok(),
             _ => Some(peer.writer.lock().expect("no panic holds it")),
         };
         let Some(mut writer) = writer else { return };
@@ -318,7 +325,10 @@ impl Links {
             let now = self.shared.clock.elapsed();
             if now >= due {
                 due = now + self.timing.heartbeat;
-                self.say_to_all(&Word::Beat);
+                for (process, peer) in self.peers.iter().enumerate() {
+                    let sent = peer.as_ref().map_or(0, |peer| peer.data.sent());
+                    self.say(process, &Word::Beat { sent });
+                }
             }
         }
     }
@@ -327,6 +337,7 @@ impl Links {
     fn listen(&self, process: usize, mut stream: TcpStream, mut sealer: Sealer) {
         let mut frames = Frames::<Long>::new();
         let mut heard = self.shared.clock.elapsed();
+        let mut arrivals = Arrivals::new(heard);
         loop {
             let next = frames.next(&mut stream);
             let now = self.shared.clock.elapsed();
@@ -338,10 +349,15 @@ impl Links {
                 return;
             }
             let expected = left || closing.is_some();
+            if arrivals.overdue(self.data(process).received(), now) > self.timing.deadline && !expected {
+                let silence = self.timing.deadline;
+                return self.lost(process, &format!("the data that it has sent has not arrived for {silence}"));
+            }
             match next {
                 Ok(Some(frame)) => {
                     heard = now;
                     match read(&frame, &mut sealer) {
+                        Some(Word::Beat { sent }) => arrivals.announce(sent),
                         Some(word) => self.hear(process, word),
                         None if expected => return,
                         None => return self.lost(process, "what came from it is not its own: its seal is wrong"),
@@ -364,7 +380,7 @@ impl Links {
 
     fn hear(&self, process: usize, word: Word) {
         match word {
-            Word::Beat => {}
+            Word::Beat { .. } => {}
             Word::Start(start) => self.change(|state| state.start = Some(*start)),
             Word::Done => self.change(|state| state.done[process] = true),
             Word::Finished { stopped } => self.change(|state| {

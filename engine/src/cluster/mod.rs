@@ -1,12 +1,13 @@
 //! Several processes as one job: how they find each other, recognise each other, and end together.
 //!
 //! - **One generation, one fate.** What ends the job in one process ends it in all, within a second, with the same words;
-//!   a process that is lost or silent ends it too. Nothing goes on with a part of the processes.
+//!   a process that is lost or silent, or whose data does not arrive, ends it too. Nothing goes on with a part of the processes.
 //! - **No bytes of strangers.** A connection is handed on only after a handshake in which both sides have shown that they
 //!   know the secret. What is sent afterwards is not encrypted: the network between the processes is private, or a tunnel.
 //! - **Process 0 speaks for all.** It starts the generation in the checkpoint store, looks at the sinks before the run and
 //!   finishes them after it; the others are told where to go on.
 
+mod arrivals;
 mod bootstrap;
 mod frame;
 mod handshake;

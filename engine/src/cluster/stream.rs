@@ -67,11 +67,15 @@ impl Read for DataStream {
         }
         loop {
             let before = self.frames.clone();
+            self.links.data(self.peer).note_reading();
             let how = match self.stream.read(into) {
                 Ok(0) if self.frames.ended => return Ok(0),
                 Ok(0) => "the data connection to it has ended".to_string(),
                 Ok(read) => match self.frames.pass(&into[..read]) {
-                    Ok(()) => return Ok(read),
+                    Ok(()) => {
+                        self.links.data(self.peer).note_received(read);
+                        return Ok(read);
+                    }
                     Err(how) => {
                         self.frames = before; // as timely knows it
                         how
@@ -92,7 +96,10 @@ impl Write for DataStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.stream.write(bytes) {
             Err(error) if error.kind() == ErrorKind::Interrupted => Err(error), // `write_all` tries again
-            Ok(written) if written > 0 => Ok(written),
+            Ok(written) if written > 0 => {
+                self.links.data(self.peer).note_sent(written);
+                Ok(written)
+            }
             _ => {
                 self.links.broken(self.peer, "the data connection to it broke");
                 Ok(bytes.len()) // to nobody

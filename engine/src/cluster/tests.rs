@@ -106,6 +106,19 @@ fn data_that_ends_while_the_process_lives_ends_the_job() {
 }
 
 #[test]
+fn data_that_does_not_arrive_while_the_process_lives_ends_the_job() {
+    let error = ends_process_0(|connections| {
+        let (links, threads, data) = beating(connections);
+        links.data(0).note_sent(100); // and something on the way keeps it
+        told(&links);
+        links.leave();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        drop(data);
+    });
+    assert!(error.to_string().contains("was lost: the data that it has sent has not arrived for 1s"), "{error}");
+}
+
+#[test]
 fn a_word_with_a_wrong_seal_is_not_heard() {
     let error = ends_process_0(|mut connections| {
         let mut control = connections.remove(&(0, Purpose::Control)).unwrap();
