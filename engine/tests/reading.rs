@@ -330,7 +330,7 @@ fn no_source_runs_further_ahead_of_another_than_the_lockstep() {
             let both = flow.source("slow").concat(NodeSpec::stateless("union"), flow.source("fast"));
             judged(both).sink("lines");
         };
-        let limits = Limits { lockstep: 5.minutes(), epoch_rows: 7, ..Limits::default() };
+        let limits = Limits { lockstep: 5.minutes(), lockstep_rows: 0, epoch_rows: 7, ..Limits::default() };
         let job =
             Job::new(graph).source("slow", Named("slow", slow.clone())).source("fast", Named("fast", fast.clone()));
         let job = job.sink("lines", slow.lines.clone()).clock(slow.clock()).limits(limits);

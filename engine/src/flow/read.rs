@@ -7,6 +7,7 @@
 //! No source runs more than `epochs_ahead` epochs ahead of what is closed. So a slow sink slows the source, instead of
 //! filling the memory between them.
 
+mod ahead;
 mod decode;
 mod outlet;
 mod partition;
@@ -20,6 +21,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::Activator;
 
+use self::ahead::ReadAhead;
 use self::decode::Decoder;
 use self::outlet::{Hold, Outlet, Outlets};
 use self::partition::OpenPartition;
@@ -108,6 +110,7 @@ struct SourceDriver {
     /// By ascending bound; each is opened when the open ones have passed it.
     unopened: VecDeque<Partition>,
     open: Vec<OpenPartition>,
+    ahead: ReadAhead,
     /// Partitions that are read to their end, as a checkpoint tells them.
     ended: Vec<(PartitionId, PartitionCut)>,
     /// The epochs opened here that are not closed everywhere; the last is the open one.
@@ -180,6 +183,7 @@ impl SourceDriver {
             index,
             unopened: unopened.into(),
             open: Vec::new(),
+            ahead: ReadAhead::new(shared.limits.lockstep_rows),
             ended,
             epochs: VecDeque::from([hold.stamp().epoch]),
             passage: Passage::new(),
@@ -307,7 +311,8 @@ impl SourceDriver {
         let mut at = 0;
         while at < self.open.len() {
             let open = &mut self.open[at];
-            if open.due() > limit {
+            let due = open.due();
+            if !self.ahead.admits(due, limit) {
                 return Ok(Turn::Blocked);
             }
             if open.has_passed(&self.source.scan) {
@@ -319,6 +324,7 @@ impl SourceDriver {
             match open.reader.next() {
                 Ok(Next::Batch(batch)) => {
                     open.waiting_since = None;
+                    self.ahead.note(due, limit, batch.rows.num_rows());
                     self.send(at, batch, out)?;
                     return Ok(Turn::Read);
                 }

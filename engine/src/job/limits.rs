@@ -5,8 +5,8 @@ use crate::{Duration, Durations};
 /// The bounds of flow control and lockstep.
 ///
 /// Memory follows them: at most `epochs_ahead` epochs of `epoch_rows` rows each are on the way between the sources and
-/// the slowest sink, and no source is more than `lockstep` of event time ahead of the slowest one that has something to
-/// read, so that a join never holds one whole side.
+/// the slowest sink, and no source is more than `lockstep` of event time and `lockstep_rows` rows ahead of the slowest one
+/// that has something to read, so that a join never holds one whole side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How many epochs may be open at once.
@@ -17,6 +17,9 @@ pub struct Limits {
     pub epoch_interval: Duration,
     /// How far one source may be ahead of another, in event time.
     pub lockstep: Duration,
+    /// How many rows one source may read on each worker from further ahead than that. Where events are so sparse that a
+    /// row group spans more than `lockstep`, this is what lets several workers read at once.
+    pub lockstep_rows: usize,
     /// How many rows a source reads at once.
     pub batch_rows: usize,
     /// How many bytes the state may have as checkpoints store it: what is held, and what was replaced and is not merged
@@ -32,6 +35,7 @@ impl Default for Limits {
             epoch_rows: 1 << 17,
             epoch_interval: 100.millis(),
             lockstep: 1.minutes(),
+            lockstep_rows: 1 << 17,
             batch_rows: 8192,
             state_bytes_max: u64::MAX,
         }
