@@ -1,39 +1,45 @@
 //! Windows over slices by two stacks.
 //!
-//! The slices of the current window are in two parts. The *back* is one map, into which each new slice is merged. The
+//! The slices of the current window are in two parts. The *back* is one merge, to which each new slice is added. The
 //! *front* has, for each of its slices, the merge of that slice and all later ones of the front; dropping the oldest
-//! slice is then dropping one map. When the front is used up, the slices behind it become the new one. Each slice is
+//! slice is then dropping one merge. When the front is used up, the slices behind it become the new one. Each slice is
 //! merged a fixed number of times, however many slices a window has. (Two-stacks aggregation, after Tangwongsan, Hirzel
 //! and Schneider, "Low-latency sliding-window aggregation in worst-case constant time", DEBS 2017, whose simplest form
 //! this is.)
+//!
+//! The keys are numbered, and a merge is a column by number: a key is looked up once for each slice that it is in, and
+//! what is merged, turned and fired after that goes from column to column.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
 use dualgauge_engine::EventTime;
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-
-type Map<K, A> = HashMap<K, A, FixedState>;
+use hashbrown::HashTable;
 
 /// The slices of the current window.
 pub(super) struct Slices<K, A> {
+    keys: Numbered<K>,
     /// Oldest first: the start of a slice, and the merge from it to the end of the front.
-    front: VecDeque<(EventTime, Map<K, A>)>,
-    /// The slices after the front, which become the next one.
-    later: BTreeMap<EventTime, Map<K, A>>,
+    front: VecDeque<(EventTime, Column<A>)>,
+    /// The slices after the front, which become the next one: accumulators with the numbers of their keys.
+    later: BTreeMap<EventTime, Vec<(usize, A)>>,
     /// Their merge.
-    back: Map<K, A>,
+    back: Column<A>,
+    /// Columns that were used up, for their room.
+    spare: Vec<Column<A>>,
 }
 
-impl<K: Hash + Eq + Clone, A: Clone> Slices<K, A> {
+impl<K: Hash + Eq, A: Clone> Slices<K, A> {
     pub(super) fn new() -> Slices<K, A> {
-        Slices { front: VecDeque::new(), later: BTreeMap::new(), back: Map::default() }
+        let (front, later) = (VecDeque::new(), BTreeMap::new());
+        Slices { keys: Numbered::default(), front, later, back: Column::default(), spare: Vec::new() }
     }
 
     /// Forgets all slices.
     pub(super) fn clear(&mut self) {
-        self.front.clear();
+        self.keys.clear();
+        self.spare.extend(self.front.drain(..).map(|(_, column)| column));
         self.later.clear();
         self.back.clear();
     }
@@ -55,8 +61,9 @@ impl<K: Hash + Eq + Clone, A: Clone> Slices<K, A> {
         if self.front.back().is_none_or(|(last, _)| *last < start) {
             let slice = self.later.entry(start).or_default();
             return drain(&mut |key, acc| {
-                add_to(&mut self.back, key.clone(), &acc, &merge);
-                add_to(slice, key, &acc, &merge);
+                let number = self.keys.of(key);
+                self.back.add(number, &acc, &merge);
+                slice.push((number, acc));
             });
         }
         // Every merge of the front that begins at or before the slice has it in it; the slice itself may be new there.
@@ -66,14 +73,15 @@ impl<K: Hash + Eq + Clone, A: Clone> Slices<K, A> {
             self.front.insert(at, (start, newer));
         }
         drain(&mut |key, acc| {
-            self.front.iter_mut().take(at + 1).for_each(|(_, map)| add_to(map, key.clone(), &acc, &merge));
+            let number = self.keys.of(key);
+            self.front.iter_mut().take(at + 1).for_each(|(_, column)| column.add(number, &acc, &merge));
         });
     }
 
     /// Drops the slices that start before `start`.
     pub(super) fn drop_before(&mut self, start: EventTime, merge: impl Fn(&mut A, &A)) {
         while self.front.front().is_some_and(|(slice, _)| *slice < start) {
-            self.front.pop_front();
+            self.spare.extend(self.front.pop_front().map(|(_, column)| column));
         }
         if self.front.is_empty() && self.later.first_key_value().is_some_and(|(slice, _)| *slice < start) {
             self.later = self.later.split_off(&start);
@@ -81,35 +89,125 @@ impl<K: Hash + Eq + Clone, A: Clone> Slices<K, A> {
         }
     }
 
-    /// Makes the slices of the back the new front.
+    /// Makes the slices of the back the new front, and forgets the keys that are in none of them.
     fn turn(&mut self, merge: impl Fn(&mut A, &A)) {
+        let mut is_there = vec![false; self.keys.len()];
+        self.later.values().flatten().for_each(|(number, _)| is_there[*number] = true);
+        let numbers = self.keys.retain(&is_there);
+        self.later.values_mut().flatten().for_each(|(number, _)| *number = numbers[*number]);
         self.back.clear();
-        let mut merged: Map<K, A> = Map::default();
         while let Some((start, slice)) = self.later.pop_last() {
-            slice.into_iter().for_each(|(key, acc)| add_to(&mut merged, key, &acc, &merge));
-            let so_far = if self.later.is_empty() { std::mem::take(&mut merged) } else { merged.clone() };
-            self.front.push_front((start, so_far));
+            let mut merged = self.spare.pop().unwrap_or_default();
+            match self.front.front() {
+                Some((_, newer)) => merged.0.clone_from(&newer.0),
+                None => merged.clear(),
+            }
+            slice.iter().for_each(|(number, acc)| merged.add(*number, acc, &merge));
+            self.front.push_front((start, merged));
         }
     }
 
     /// Gives each key of the window and its merge to `each`.
     pub(super) fn for_each(&self, merge: impl Fn(&mut A, &A), mut each: impl FnMut(&K, &A)) {
-        let none = Map::default();
-        let front = self.front.front().map_or(&none, |(_, map)| map);
-        for (key, acc) in front {
-            match self.back.get(key) {
-                None => each(key, acc),
-                Some(newer) => {
-                    let mut both = acc.clone();
+        let none = Column::default();
+        let front = self.front.front().map_or(&none, |(_, column)| column);
+        for (number, key) in self.keys.iter() {
+            match (front.get(number), self.back.get(number)) {
+                (Some(older), Some(newer)) => {
+                    let mut both = older.clone();
                     merge(&mut both, newer);
                     each(key, &both);
                 }
+                (Some(acc), None) | (None, Some(acc)) => each(key, acc),
+                (None, None) => {}
             }
         }
-        self.back.iter().filter(|(key, _)| !front.contains_key(*key)).for_each(|(key, acc)| each(key, acc));
     }
 }
 
-fn add_to<K: Hash + Eq, A: Clone>(map: &mut Map<K, A>, key: K, acc: &A, merge: impl Fn(&mut A, &A)) {
-    map.entry(key).and_modify(|total| merge(total, acc)).or_insert_with(|| acc.clone());
+/// A merge: accumulators by the numbers of their keys.
+#[derive(Clone)]
+struct Column<A>(Vec<Option<A>>);
+
+impl<A> Default for Column<A> {
+    fn default() -> Column<A> {
+        Column(Vec::new())
+    }
+}
+
+impl<A: Clone> Column<A> {
+    fn get(&self, number: usize) -> Option<&A> {
+        self.0.get(number)?.as_ref()
+    }
+
+    #[inline]
+    fn add(&mut self, number: usize, acc: &A, merge: impl Fn(&mut A, &A)) {
+        if self.0.len() <= number {
+            self.0.resize(number + 1, None);
+        }
+        match &mut self.0[number] {
+            Some(total) => merge(total, acc),
+            none => *none = Some(acc.clone()),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// Keys, numbered from 0 without gaps.
+struct Numbered<K> {
+    keys: Vec<K>,
+    numbers: HashTable<usize>,
+    hasher: FixedState,
+}
+
+impl<K> Default for Numbered<K> {
+    fn default() -> Numbered<K> {
+        Numbered { keys: Vec::new(), numbers: HashTable::new(), hasher: FixedState::default() }
+    }
+}
+
+impl<K: Hash + Eq> Numbered<K> {
+    /// The number of `key`, which gets one where it has none.
+    #[inline]
+    fn of(&mut self, key: K) -> usize {
+        let Numbered { keys, numbers, hasher } = self;
+        let hash = hasher.hash_one(&key);
+        let entry = numbers.entry(hash, |number| keys[*number] == key, |number| hasher.hash_one(&keys[*number]));
+        let new = || {
+            keys.push(key);
+            keys.len() - 1
+        };
+        *entry.or_insert_with(new).get()
+    }
+
+    fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The keys in the order of their numbers.
+    fn iter(&self) -> impl Iterator<Item = (usize, &K)> {
+        self.keys.iter().enumerate()
+    }
+
+    /// Forgets the keys whose number is not to be kept. Of the others it returns the new number, by the old one.
+    fn retain(&mut self, keep: &[bool]) -> Vec<usize> {
+        let before = |kept: &mut usize, keep: &bool| Some(std::mem::replace(kept, *kept + usize::from(*keep)));
+        let new: Vec<_> = keep.iter().scan(0, before).collect();
+        self.numbers.retain(|number| {
+            let kept = keep[*number];
+            *number = new[*number];
+            kept
+        });
+        let mut keep = keep.iter();
+        self.keys.retain(|_| *keep.next().expect("an answer for each key"));
+        new
+    }
+
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.numbers.clear();
+    }
 }
