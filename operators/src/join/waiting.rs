@@ -69,6 +69,15 @@ impl Tags {
             Tags::Each(tags) => tags.next().expect("each event of a run has a tag"),
         }
     }
+
+    fn skip(&mut self, count: usize) {
+        match self {
+            Tags::From(number) => *number += count as u64,
+            Tags::Each(tags) => {
+                tags.nth(count.saturating_sub(1));
+            }
+        }
+    }
 }
 
 impl<D> Waiting<D> {
@@ -143,6 +152,23 @@ impl<D> Waiting<D> {
         }
     }
 
+    /// Shows the events for whose times `passed` holds, run by run, and lets them go.
+    #[inline]
+    pub(super) fn pass(&mut self, passed: impl Fn(EventTime) -> bool, mut each: impl FnMut(&Event<D>)) {
+        self.close_if(&passed);
+        while let Some(mut run) = self.runs.peek_mut() {
+            if !passed(run.first) {
+                break;
+            }
+            let events = run.events.as_slice();
+            let count = events.partition_point(|event| passed(event.time));
+            events[..count].iter().for_each(&mut each);
+            if !run.skip(count) {
+                PeekMut::pop(run);
+            }
+        }
+    }
+
     /// Takes out at most `count` of the events for whose times `passed` holds, in the order of event time.
     pub(super) fn take_in_order(
         &mut self,
@@ -201,11 +227,20 @@ impl<D> Run<D> {
             let event = self.events.next().expect("it was just seen");
             each(event, self.tags.next());
         }
+        (count, self.skip(0))
+    }
+
+    /// Lets the next `count` events go, and says whether there are more.
+    fn skip(&mut self, count: usize) -> bool {
+        if count > 0 {
+            self.events.nth(count - 1);
+            self.tags.skip(count);
+        }
         match self.events.as_slice().first() {
-            None => (count, false),
+            None => false,
             Some(event) => {
                 self.first = event.time;
-                (count, true)
+                true
             }
         }
     }
@@ -261,8 +296,8 @@ mod tests {
         assert_eq!(in_order(&mut waiting, 6, 4), [4, 5]);
         assert_eq!(waiting.first(), Some(EventTime::from_micros(7)));
         let mut taken = Vec::new();
+        waiting.pass(below(8), |event| taken.push(event.data));
         waiting.take(below(9), |event, _| taken.push(event.data));
-        taken.sort();
         assert_eq!(taken, [7, 8]);
         assert_eq!(in_order(&mut waiting, 100, 4), [9]);
         assert_eq!(waiting.first(), None);

@@ -224,11 +224,11 @@ fn search<K: Key, H: Data, S: Data, F: KeyFn<H, Key = K>, G: KeyFn<S, Key = K>, 
         let next = waiting.first().map(|time| time + reach.lower).filter(|next| below(*next, limit));
         let end = next.or(limit);
         let Side { key, waiting, .. } = &mut *seekers;
-        waiting.take(
+        waiting.pass(
             |time| below(time, end),
-            |event, _| {
+            |event| {
                 // It is not held: whom it has not met by now, it never will.
-                if !look(&event, key, holders, reach, kind, out)
+                if !look(event, key, holders, reach, kind, out)
                     && let Some(result) = kind.right_unmatched(&event.data)
                 {
                     out.give(event.time, result);
