@@ -27,7 +27,7 @@ struct Turnover {
 }
 
 /// The view that was there: what was bid over each of the big channels, minute by minute.
-fn by_minute(flow: &Flow) {
+pub fn by_minute(flow: &Flow) {
     flow.source::<Bid>("bids")
         .filter(|bid| !bid.channel.starts_with("channel-"))
         .key_by(|bid| bid.channel.clone())
@@ -38,7 +38,7 @@ fn by_minute(flow: &Flow) {
 }
 
 /// The view that is wanted now: still the turnover of a minute, but every ten seconds.
-fn rolling(flow: &Flow) {
+pub fn rolling(flow: &Flow) {
     flow.source::<Bid>("bids")
         .filter(|bid| !bid.channel.starts_with("channel-"))
         .key_by(|bid| bid.channel.clone())

@@ -44,7 +44,7 @@ struct TooLate {
 }
 
 /// The exchange may correct its rates for ten minutes.
-fn conversion(flow: &Flow) {
+pub fn conversion(flow: &Flow) {
     let rates = flow.source::<Rate>(source("rates").disorder(0.minutes()));
     let rates = rates.key_by_ref(|rate| &rate.currency).allowed_lateness(10.minutes());
     let orders = flow.source::<Order>(source("orders").disorder(0.minutes()));

@@ -19,7 +19,7 @@ struct Count {
     at: EventTime,
 }
 
-fn counts(flow: &Flow) {
+pub fn counts(flow: &Flow) {
     flow.source::<Word>("words")
         .key_by(|word| word.word.clone())
         .window(tumbling(1.minutes()))

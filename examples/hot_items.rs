@@ -31,7 +31,7 @@ struct HotItem {
 }
 
 /// The graph. It names its input and its output, and not where they live.
-fn hot_items(flow: &Flow) {
+pub fn hot_items(flow: &Flow) {
     flow.source::<Bid>(source("bids").disorder(1.seconds()))
         .key_by(|bid| bid.auction)
         .window(tumbling(10.seconds()))

@@ -28,7 +28,7 @@ fn gap() -> Duration {
 }
 
 /// Phones deliver their clicks up to ten minutes after others that happened later.
-fn visits(flow: &Flow) {
+pub fn visits(flow: &Flow) {
     let visits = flow
         .source::<Click>(source("clicks").disorder(10.minutes()))
         .key_by(|click| click.user.clone())

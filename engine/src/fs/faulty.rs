@@ -203,6 +203,9 @@ impl Fs for FaultFs {
         missing.reverse();
         for dir in missing {
             self.change_names(parent(dir), |disk| {
+                if disk.is_dir(dir).is_ok() {
+                    return Ok(Vec::new()); // another thread has been faster
+                }
                 disk.is_free(dir)?;
                 Ok(vec![NameChange::Add(dir.to_path_buf(), Node::Dir)])
             })?;
@@ -403,6 +406,18 @@ mod tests {
         fs.sync_dir(Path::new("/")).unwrap();
         fs.crash(0);
         assert_eq!(fs.list(Path::new("/d")).unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn threads_may_create_the_same_directories_at_once() {
+        let fs = FaultFs::new();
+        let create = || {
+            for number in 0..2_000 {
+                fs.create_dirs(&Path::new("/d").join(number.to_string()).join("e")).unwrap();
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(create))));
+        assert_eq!(fs.list(Path::new("/d/1999")).unwrap(), ["e"]);
     }
 
     #[test]
