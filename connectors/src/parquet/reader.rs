@@ -129,6 +129,9 @@ fn batches(
 /// Whether the file says that the group is sorted by event time first of all.
 fn sorted_by(file: &ParquetFile, group: usize, column: &TimeColumn) -> bool {
     let first = file.metadata().metadata().row_group(group).sorting_columns().and_then(|columns| columns.first());
-    let leaf = |index| file.metadata().parquet_schema().get_column_root_idx(index);
-    first.is_some_and(|first| !first.descending && leaf(first.column_idx as usize) == column.root)
+    let schema = file.metadata().parquet_schema();
+    // The library takes the index as the file has it, and panics where there is no such column.
+    let leaf = |index: i32| usize::try_from(index).ok().filter(|leaf| *leaf < schema.num_columns());
+    let root = |index| leaf(index).map(|leaf| schema.get_column_root_idx(leaf));
+    first.is_some_and(|first| !first.descending && root(first.column_idx) == Some(column.root))
 }

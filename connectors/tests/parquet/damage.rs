@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::file::metadata::SortingColumn;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use dualgauge_connectors::parquet;
 use dualgauge_engine::{ErrorKind, Next, Offset, Result, Source};
 
@@ -61,12 +64,26 @@ fn a_file_cut_anywhere_is_an_error() {
     }
 }
 
+/// Twenty files: one of ours, with several row groups and pages, and those of other writers.
+fn small_files() -> Vec<Vec<u8>> {
+    let dir = tempfile::tempdir().unwrap();
+    let ours = dir.path().join("a.parquet");
+    write(&ours, (0..60).map(|row| row * 17 % 23), 20, 5);
+    let fixtures = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")).unwrap();
+    let fixtures = fixtures.map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = fixtures.filter(|path| path.extension().is_some_and(|end| end == "parquet")).collect();
+    paths.sort();
+    [ours].iter().chain(&paths).map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// More by `DUALGAUGE_MUTATIONS`.
 #[test]
 fn a_damaged_file_is_read_or_refused_and_nothing_escapes() {
+    let mutations = std::env::var("DUALGAUGE_MUTATIONS").map_or(4_000, |count| count.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
-    write(&path, (0..60).map(|row| row * 17 % 23), 20, 5);
-    let whole = fs::read(&path).unwrap();
+    let files = small_files();
+    assert_eq!(files.len(), 21);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = |below: usize| {
         state ^= state << 13;
@@ -75,8 +92,8 @@ fn a_damaged_file_is_read_or_refused_and_nothing_escapes() {
         (state % below as u64) as usize
     };
     let mut refused = 0;
-    for _ in 0..3_000 {
-        let mut bytes = whole.clone();
+    for mutation in 0..mutations {
+        let mut bytes = files[mutation % files.len()].clone();
         for _ in 0..1 + random(4) {
             let at = random(bytes.len());
             bytes[at] = match random(3) {
@@ -85,15 +102,16 @@ fn a_damaged_file_is_read_or_refused_and_nothing_escapes() {
                 _ => random(256) as u8,
             };
         }
-        fs::remove_file(&path).unwrap(); // writing over a file waits for the disk
+        let _ = fs::remove_file(&path); // writing over a file waits for the disk
         fs::write(&path, &bytes).unwrap();
         if let Err(error) = read_all(&path) {
             let text = error.to_string();
-            assert!(text.contains("a.parquet"), "the error does not name the file: {text}");
+            assert!(text.contains("a.parquet"), "mutation {mutation}: the error does not name the file: {text}");
             refused += 1;
         }
     }
-    assert!(refused > 1_000, "only {refused} of 3000 damaged files were noticed");
+    println!("{refused} of {mutations} damaged files are refused");
+    assert!(refused > mutations / 3, "only {refused} of {mutations} damaged files were noticed");
 }
 
 #[test]
@@ -114,6 +132,22 @@ fn a_footer_that_claims_billions_of_row_groups_reserves_no_memory_for_them() {
     fs::write(&path, bytes).unwrap();
     let error = refusal(&path);
     assert!(error.starts_with("file a.parquet: footer: the metadata is damaged"), "{error}");
+}
+
+#[test]
+fn a_file_that_claims_to_be_sorted_by_a_column_it_does_not_have_is_read_as_unsorted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    for column_idx in [2, 15, -1, i32::MIN] {
+        let claimed = SortingColumn { column_idx, descending: false, nulls_first: false };
+        let properties = WriterProperties::builder().set_sorting_columns(Some(vec![claimed]));
+        let properties = properties.set_statistics_enabled(EnabledStatistics::Chunk).build();
+        let file = fs::File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, schema(), Some(properties)).unwrap();
+        writer.write(&rows(0..10, 0)).unwrap();
+        writer.close().unwrap();
+        assert_eq!(read_all(&path).unwrap(), 10, "{column_idx}");
+    }
 }
 
 #[test]
