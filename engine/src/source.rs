@@ -14,6 +14,8 @@ use crate::{EventTime, Result};
 /// A place that events can be read from, again and again, by offset.
 ///
 /// - **Replayable.** Opening a partition at an offset that an earlier batch carried gives what followed that batch.
+/// - **Again, if need be, by whole batches.** A batch whose [`SourceBatch::offset_after`] has been reached before is a
+///   repeat: its rows are dropped, and counted as `repeated`. No batch has rows of both sides of an offset it was opened at.
 /// - **Listed alike.** Every worker asks for the partitions of a bounded source and gets the same list.
 /// - **No clocks.** A source never waits: a reader that has nothing says [`Next::Pending`].
 pub trait Source: Send + Sync {
@@ -180,7 +182,7 @@ impl fmt::Display for PartitionId {
 /// How far a partition has been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offset {
-    /// How much came before: rows for Parquet and logs, bytes for text files.
+    /// How much came before: rows for Parquet and logs, bytes for text files. It grows with every batch that has rows.
     pub position: u64,
     /// What the source adds to recognise its own data again: a log's chain hash at this offset.
     pub proof: Option<[u8; 32]>,

@@ -6,6 +6,7 @@
 mod clocks;
 mod common;
 mod disks;
+mod duplicates;
 mod gaps;
 mod hooks;
 mod jumps;

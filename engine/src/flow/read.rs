@@ -127,6 +127,7 @@ struct SourceDriver {
     passed: bool,
     decoder: Decoder,
     rows: Counter,
+    repeated: Counter,
     watermark: Gauge,
 }
 
@@ -177,6 +178,7 @@ impl SourceDriver {
             hold.downgrade(&Stamp::new(checkpointing.first_epoch(), EventTime::MIN));
         }
         let rows = shared.metrics.counter(name, "rows");
+        let repeated = shared.metrics.counter(name, "repeated");
         let watermark = shared.metrics.watermark(name, worker);
         activator.activate();
         SourceDriver {
@@ -195,6 +197,7 @@ impl SourceDriver {
             passed,
             decoder: Decoder::of(&source, &shared),
             rows,
+            repeated,
             watermark,
             source,
             shared,
@@ -322,6 +325,14 @@ impl SourceDriver {
                 continue;
             }
             match open.reader.next() {
+                Ok(Next::Batch(batch)) if open.has_read(&batch.offset_after) && batch.rows.num_rows() > 0 => {
+                    self.repeated.add(batch.rows.num_rows() as u64);
+                    return Ok(Turn::Read);
+                }
+                Ok(Next::Bad(record)) if open.has_read(&record.offset_after) => {
+                    self.repeated.add(1);
+                    return Ok(Turn::Read);
+                }
                 Ok(Next::Batch(batch)) => {
                     open.waiting_since = None;
                     self.ahead.note(due, limit, batch.rows.num_rows());

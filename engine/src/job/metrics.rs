@@ -71,7 +71,7 @@ impl Gauge {
 }
 
 impl Metrics {
-    /// What `name` (a source, sink or step) counts as `what`: a source `rows` and `bad`, a sink `written`, a step `late`.
+    /// What `name` (a source, sink or step) counts as `what`: a source `rows`, `bad` and `repeated`, a sink `written`, a step `late`.
     pub fn counter(&self, name: &str, what: &'static str) -> Counter {
         self.counters.lock().expect("no panic holds it").entry((name.to_string(), what)).or_default().clone()
     }

@@ -48,6 +48,12 @@ impl OpenPartition {
         Ok(OpenPartition { place, partition, reader, watermark, offset, rows, waiting_since: None })
     }
 
+    /// Whether all up to `offset` has been read before: here, before the restart, or ahead of where it starts.
+    pub(super) fn has_read(&self, offset: &Offset) -> bool {
+        let reached = self.offset.as_ref().or(self.partition.start.as_ref());
+        reached.is_some_and(|reached| offset.position <= reached.position)
+    }
+
     /// What is sent of it now goes under this stamp.
     pub(super) fn stamp(&self, hold: &Hold) -> Stamp {
         let Stamp { epoch, event_time: held } = hold.stamp();
