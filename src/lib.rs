@@ -18,7 +18,7 @@ pub mod prelude {
     pub use dualgauge_engine::flow::{BadRecords, source};
     pub use dualgauge_engine::{Duration, Durations, EventTime, Flow, Job, Record, Stream, Text, record};
     pub use dualgauge_operators::aggregate::*;
-    pub use dualgauge_operators::join::{AsOf, JoinInterval, JoinStrategy, between};
+    pub use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
     pub use dualgauge_operators::keyed::*;
     pub use dualgauge_operators::window::{InWindow, Pane, Ranked, Window, session, sliding, tumbling, whole};
     pub use dualgauge_operators::{Deduplicate, Lookup, first_within, last_within};

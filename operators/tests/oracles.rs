@@ -5,6 +5,8 @@
 //! sent below the watermark that it should have held. An oracle knows the whole input at once and nothing of batches,
 //! frontiers and capabilities: it follows the semantics as they are documented, by the plainest code that does.
 
+#[path = "oracles/broadcast.rs"]
+mod broadcast;
 #[path = "oracles/case.rs"]
 mod case;
 #[path = "oracles/deduplicate.rs"]

@@ -191,6 +191,21 @@ impl<D> Batch<D> {
         }
     }
 
+    /// Adds the events to each of `targets`, with what stands beside them.
+    pub(crate) fn copy_to(&mut self, targets: &mut [Batch<D>])
+    where
+        D: Clone,
+    {
+        assert!(self.versions.is_none(), "an upsert stream is dealt by its identities only");
+        for target in targets {
+            let start = target.events.len() as u32;
+            target.behind.extend(self.behind.iter().map(|(position, watermark)| (start + position, *watermark)));
+            target.events.extend_from_slice(&self.events);
+        }
+        self.events.clear();
+        self.behind.clear();
+    }
+
     /// Deals the rows and retractions of an upsert stream into `targets` by their identity.
     pub(crate) fn deal_by_identity(&mut self, targets: &mut [Batch<D>]) {
         let versions = self.versions.take().expect("an upsert stream has versions in every batch");
@@ -274,6 +289,18 @@ mod tests {
         batch
             .drain_judged(EventTime::from_micros(2), |event, watermark| seen.push((event.data, watermark.as_micros())));
         assert_eq!(seen, [(5, 2), (1, 4), (6, 2)]);
+    }
+
+    #[test]
+    fn what_stands_beside_an_event_is_beside_each_copy_of_it() {
+        let mut targets = vec![Batch::default(), batch(&[9])];
+        let mut copied = batch(&[5, 1]);
+        copied.set_behind(1, EventTime::from_micros(4));
+        copied.copy_to(&mut targets);
+        assert!(copied.is_empty() && copied.all_on_time());
+        assert_eq!(targets[0].behind(), [(1, EventTime::from_micros(4))]);
+        assert_eq!(targets[1].behind(), [(2, EventTime::from_micros(4))]);
+        assert_eq!((targets[0].len(), targets[1].len()), (2, 3));
     }
 
     #[test]

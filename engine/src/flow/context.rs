@@ -14,7 +14,7 @@ use super::graph::{Graph, NodeId, NodeSpec};
 use super::options::SourceOptions;
 use super::stream::Stream;
 use super::table::{LoadedTable, Table, TableDeclaration};
-use crate::checkpoint::StepShape;
+use crate::checkpoint::{GroupRange, StepShape};
 use crate::job::{BoundSink, BoundSource, Checkpointing, Shared};
 use crate::state::Parts;
 use crate::time::Stamp;
@@ -116,6 +116,11 @@ impl<'s> Flow<'s> {
     /// How many workers run the flow; one when it is only looked at.
     pub fn workers(&self) -> usize {
         self.scope.peers()
+    }
+
+    /// The key groups that this worker owns: under one of them it stores what belongs to no key. Never none.
+    pub fn key_groups(&self) -> GroupRange {
+        GroupRange::of_worker(self.scope.index(), self.scope.peers())
     }
 
     /// Counts of a step, by its durable name and what is counted; shared by all workers.

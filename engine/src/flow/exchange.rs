@@ -32,6 +32,11 @@ pub(super) fn by_identity<D: Data>(node: NodeId) -> DistributorPact<impl FnOnce(
     dealing(node, Box::new(|batch: &mut Batch<D>, parts: &mut [Batch<D>]| batch.deal_by_identity(parts)))
 }
 
+/// The pact that gives a copy of each event to every worker.
+pub(super) fn to_all<D: Data>(node: NodeId) -> DistributorPact<impl FnOnce(usize) -> Dealer<D, DealBy<D>>> {
+    dealing(node, Box::new(|batch: &mut Batch<D>, parts: &mut [Batch<D>]| batch.copy_to(parts)))
+}
+
 /// The pact that leaves every batch where it is.
 pub(super) fn staying<D: Data>(
     node: NodeId,

@@ -11,7 +11,7 @@ use timely::progress::operate::FrontierInterest;
 
 use super::context::Flow;
 use super::drive::{drive, drive_two};
-use super::exchange::by_owner;
+use super::exchange::{by_owner, to_all};
 use super::graph::{NodeId, NodeSpec};
 use super::step::{Step, TwoInputStep, enter};
 use crate::time::Stamp;
@@ -194,6 +194,25 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         let left = by_owner(node, move |data, workers| left_group(data).owner(workers));
         let right = by_owner(node, move |data, workers| right_group(data).owner(workers));
         let (results, late) = drive_two((self, left), (other, right), node, step);
+        Stream::of_step(results, late, flow, node)
+    }
+
+    /// Adds a stateful step that each worker runs on the events it has, and on a copy of every event of `other` on its
+    /// right.
+    ///
+    /// So the right is the same on every worker, but that each is as far with it as its own watermark. What the step
+    /// keeps of it is a part of which [every worker loads all](crate::state::Kept::is_replicated).
+    pub fn step_with_broadcast<R: Data, M: 'static, S: TwoInputStep<Left = D, Right = R>>(
+        self,
+        other: Stream<'s, R, M>,
+        spec: NodeSpec,
+        step: S,
+    ) -> Stream<'s, S::Out, S::Late> {
+        self.check_step(&spec);
+        other.check_step(&spec);
+        let flow = self.flow.clone();
+        let node = flow.add(spec, vec![self.node, other.node]);
+        let (results, late) = drive_two((self, Pipeline), (other, to_all(node)), node, step);
         Stream::of_step(results, late, flow, node)
     }
 

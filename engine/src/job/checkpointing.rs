@@ -317,18 +317,22 @@ impl Checkpointing {
         if chains.is_empty() { vec![Chain { groups: mine, layers: Vec::new() }] } else { chains }
     }
 
-    /// Loads what the step `name` kept of a worker's key groups; whether the job goes on from a checkpoint.
+    /// Loads what the step `name` kept of a worker's key groups, and the copies of all workers where each has one; whether
+    /// the job goes on from a checkpoint.
     pub(crate) fn load(&self, name: &str, parts: Parts<'_>, worker: usize, workers: usize) -> Result<bool> {
         if self.resume.is_none() {
             return Ok(false);
         }
-        let chains = self.chains(worker, workers);
-        let readers: Result<Vec<_>> =
-            chains.iter().map(|chain| ChainReader::open(Arc::clone(&self.store), &chain.layers)).collect();
-        let readers = readers?;
+        let open = |chains: Vec<Chain>| -> Result<Vec<_>> {
+            let reader = |chain: &Chain| ChainReader::open(Arc::clone(&self.store), &chain.layers);
+            chains.into_iter().map(|chain| reader(&chain).map(|reader| (chain, reader))).collect()
+        };
+        let own = open(self.chains(worker, workers))?;
+        let replicated = parts.iter().any(|(_, kept)| kept.is_replicated());
+        let all = if replicated { open(self.chains(0, 1))? } else { Vec::new() };
         around(Step::Load, || {
             for (part, kept) in parts {
-                for (chain, reader) in chains.iter().zip(&readers) {
+                for (chain, reader) in if kept.is_replicated() { &all } else { &own } {
                     reader.entries(name, part, chain.groups, &mut |group, key, value| kept.load(group, key, value))?;
                 }
             }

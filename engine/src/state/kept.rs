@@ -9,15 +9,24 @@ use crate::{Error, KeyGroup, Result};
 ///   The bytes of a checkpoint follow what has changed.
 /// - **By key group.** Each entry belongs to the group of its key, so that it finds its owner on any number of workers.
 ///   An entry's key in bytes is unique in its part and group.
-/// - **Loaded once, before anything else.** [`Kept::load`] is called for each entry of the groups that the worker owns,
-///   in no order that may be relied on but that of the bytes within a group; then the step goes on as if it had never
-///   stopped. What was loaded counts as saved.
+/// - **Loaded once, before anything else.** Part by part, [`Kept::load`] is called for each entry of the groups that the
+///   worker owns (of all groups where the part [is replicated](Kept::is_replicated)), in no order that may be relied on
+///   but that of the bytes within a group; then the step goes on as if it had never stopped. What was loaded counts as
+///   saved.
 pub trait Kept {
     /// The shape of keys and values: bytes of another shape are refused before they are read.
     fn fingerprint(&self) -> Fingerprint;
 
     /// Tells what has changed since the last save.
     fn save(&mut self, changes: &mut Changes);
+
+    /// Whether every worker keeps a copy of the same, and so loads the entries of all groups: those that each worker has
+    /// saved, under a group of its own.
+    ///
+    /// What it saves from then on replaces only what is in the groups that it owns.
+    fn is_replicated(&self) -> bool {
+        false
+    }
 
     /// Takes one saved entry back.
     ///

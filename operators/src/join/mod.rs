@@ -3,17 +3,20 @@
 //! One kind of join, one file or a few of its own, and beside them what all of them share. Late records of either side
 //! leave as [`Either`](crate::Either). A key with a null in it never matches.
 
+mod broadcast;
 mod hash;
 mod interval;
 mod joiner;
 mod kind;
 mod null;
 mod sort_merge;
+mod stored;
 mod strategy;
 mod temporal;
 mod waiting;
 mod window;
 
+pub use broadcast::{Broadcast, BroadcastStream};
 pub use interval::{Between, IntervalJoin, JoinInterval, between};
 pub use kind::Emit;
 pub(crate) use null::has_null;

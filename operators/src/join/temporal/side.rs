@@ -1,26 +1,21 @@
-//! One side of a temporal join: what waits for the watermark, and how that is stored.
+//! One side of a temporal join: what waits for the watermark.
 
-use dualgauge_engine::state::{Changes, Fingerprint, Kept, Place, read};
-use dualgauge_engine::{Batch, Data, Duration, Error, Event, EventTime, KeyGroup, Result};
+use dualgauge_engine::state::{Changes, Fingerprint, Kept};
+use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, KeyGroup, Result};
 
 use crate::join::has_null;
-use crate::join::waiting::{Status, Tag, Waiting};
+use crate::join::stored::Stored;
 use crate::key_fn::KeyFn;
 
 /// The events of one side that the watermark has not passed.
 pub(super) struct Side<D, F> {
     pub(super) key: F,
-    pub(super) waiting: Waiting<D>,
-    /// The last save has told the events with a number below this.
-    told: u64,
-    /// Whether some of those have been taken out since.
-    shrunk: bool,
-    loaded: Vec<(Event<D>, Tag)>,
+    pub(super) waiting: Stored<D>,
 }
 
 impl<D: Data, F: KeyFn<D>> Side<D, F> {
     pub(super) fn new(key: F) -> Side<D, F> {
-        Side { key, waiting: Waiting::new(), told: 0, shrunk: false, loaded: Vec::new() }
+        Side { key, waiting: Stored::new() }
     }
 
     /// Lets the events of `batch` wait that are neither late nor without a key.
@@ -33,7 +28,7 @@ impl<D: Data, F: KeyFn<D>> Side<D, F> {
         mut null: impl FnMut(Event<D>),
         mut late: impl FnMut(Event<D>, EventTime),
     ) {
-        let Side { key, waiting, .. } = self;
+        let Side { key, waiting } = self;
         let waits = |event: &Event<D>| event.time + lateness >= watermark && !key.with(&event.data, has_null);
         if batch.all_on_time() && batch.events.iter().all(waits) {
             return waiting.add(batch.events); // as most batches are: whole
@@ -54,17 +49,8 @@ impl<D: Data, F: KeyFn<D>> Side<D, F> {
     /// Takes out the events for whose times `passed` holds, in no order.
     #[inline]
     pub(super) fn take(&mut self, passed: impl Fn(EventTime) -> bool, mut each: impl FnMut(Event<D>, &F)) {
-        let Side { key, waiting, told, shrunk, .. } = self;
-        waiting.take(passed, |event, tag| {
-            *shrunk |= tag.number < *told;
-            each(event, key);
-        });
-    }
-
-    /// Every entry of a checkpoint has been loaded.
-    pub(super) fn loaded(&mut self) {
-        self.waiting.restore(std::mem::take(&mut self.loaded));
-        self.told = self.waiting.next_number();
+        let Side { key, waiting } = self;
+        waiting.take(passed, |event| each(event, key));
     }
 }
 
@@ -75,22 +61,11 @@ impl<D: Data, F: KeyFn<D>> Kept for Side<D, F> {
     }
 
     fn save(&mut self, changes: &mut Changes) {
-        self.waiting.close();
-        if std::mem::take(&mut self.shrunk) {
-            // Events go in the order of event time, so that whatever is before the first that waits is gone.
-            let end = self.waiting.first().map_or(vec![0xff; 64], |first| first.bytes());
-            changes.remove_range(Vec::new(), end);
-        }
-        for (event, number) in self.waiting.since(self.told) {
-            changes.put(self.key.group(&event.data), &event.time.bytes(), &number, &event.data);
-        }
-        self.told = self.waiting.next_number();
+        let Side { key, waiting } = self;
+        waiting.save(changes, |data, _| key.group(data));
     }
 
-    fn load(&mut self, _: KeyGroup, mut key: &[u8], value: &[u8]) -> Result<()> {
-        let time = EventTime::take(&mut key).ok_or_else(|| Error::data("an event of a join has no time"))?;
-        let tag = Tag { number: read(key)?, status: Status::Waiting };
-        self.loaded.push((Event::new(time, read(value)?), tag));
-        Ok(())
+    fn load(&mut self, _: KeyGroup, key: &[u8], value: &[u8]) -> Result<()> {
+        self.waiting.load(key, value)
     }
 }

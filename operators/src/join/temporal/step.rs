@@ -121,8 +121,8 @@ where
     }
 
     fn loaded(&mut self) {
-        self.left.loaded();
-        self.versions.loaded();
+        self.left.waiting.loaded();
+        self.versions.waiting.loaded();
     }
 }
 

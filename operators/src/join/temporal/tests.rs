@@ -30,9 +30,7 @@ fn at(second: i64) -> EventTime {
 
 /// How many left events, versions that wait, and newest versions are in the step.
 fn sizes(step: &mut Test) -> [usize; 3] {
-    step.left.waiting.close();
-    step.versions.waiting.close();
-    [step.left.waiting.since(0).count(), step.newest.len(), step.versions.waiting.since(0).count()]
+    [step.left.waiting.count(), step.newest.len(), step.versions.waiting.count()]
 }
 
 /// What a checkpoint has after several saves, part by part.

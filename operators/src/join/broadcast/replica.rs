@@ -1,0 +1,159 @@
+//! The broadcast state as one worker has it, and how it comes back on any number of workers.
+//!
+//! Every worker is given all changes, but each makes them when its own watermark passes them. So at a checkpoint one copy
+//! may have a change already that still waits at another, where events from before it wait too. Each worker therefore
+//! stores its own copy, under the first of its key groups, and whoever goes on loads the copies of all and takes the one
+//! that is furthest behind:
+//!
+//! - **No event is before the copy.** What waits on any worker is not earlier than the last change of that worker's copy, and
+//!   so not than the last one of this.
+//! - **No change is missing.** What this copy has not made, waits in it.
+//! - **Copies that are equally far are equal.** A change of a time is made together with all others up to that time.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use dualgauge_engine::state::{Changes, Fingerprint, Kept, Parts, Place, Queue, read};
+use dualgauge_engine::{Data, Error, Event, EventTime, KeyGroup, Result};
+
+/// A worker's copy of the broadcast state, and the changes that are still to be made.
+pub(super) struct Replica<S, R> {
+    made: Made<S, R>,
+    to_come: ToCome<S, R>,
+}
+
+/// The copies of all workers while they are loaded: the state of each, and then what it had still to make.
+type Copies<S, R> = Rc<RefCell<BTreeMap<KeyGroup, (Event<S>, Vec<Event<R>>)>>>;
+
+/// The state so far.
+struct Made<S, R> {
+    /// Its time is that of the last change in it.
+    state: Event<S>,
+    /// Whether it is another one than the last save has told.
+    changed: bool,
+    group: KeyGroup,
+    copies: Copies<S, R>,
+}
+
+/// The changes that the watermark has not passed.
+struct ToCome<S, R> {
+    queue: Queue<R>,
+    /// Whether what is stored of this worker's groups are other copies.
+    anew: bool,
+    copies: Copies<S, R>,
+}
+
+impl<S: Data + Default, R: Data + Ord> Replica<S, R> {
+    /// The default state, to be stored under `group`.
+    pub(super) fn new(group: KeyGroup) -> Replica<S, R> {
+        let state = Event::new(EventTime::MIN, S::default());
+        let copies = Copies::default();
+        let made = Made { state, changed: true, group, copies: Rc::clone(&copies) };
+        let to_come = ToCome { queue: Queue::new(move |_| group), anew: false, copies };
+        Replica { made, to_come }
+    }
+
+    /// Adds a change that is to be made.
+    pub(super) fn add(&mut self, change: Event<R>) {
+        self.to_come.queue.push(change);
+    }
+
+    /// The time of the next change.
+    #[inline]
+    pub(super) fn next_change(&self) -> Option<EventTime> {
+        self.to_come.queue.next_time()
+    }
+
+    /// Makes the changes for whose times `due` holds, in the order of time and record.
+    pub(super) fn make(&mut self, due: impl Fn(EventTime) -> bool, apply: impl Fn(&mut S, R)) {
+        while self.next_change().is_some_and(&due) {
+            let change = self.to_come.queue.pop().expect("it was just seen");
+            apply(&mut self.made.state.data, change.data);
+            self.made.state.time = change.time;
+            self.made.changed = true;
+        }
+    }
+
+    /// The state after all that was made.
+    pub(super) fn state(&self) -> &S {
+        &self.made.state.data
+    }
+
+    /// How many changes are to be made.
+    #[cfg(test)]
+    pub(super) fn to_come(&self) -> usize {
+        self.to_come.queue.len()
+    }
+
+    /// The state goes first, since each change is added to the copy that it belongs to.
+    pub(super) fn kept(&mut self) -> Parts<'_> {
+        vec![("state", &mut self.made), ("changes", &mut self.to_come)]
+    }
+
+    /// The copies of all workers have been loaded.
+    pub(super) fn loaded(&mut self) {
+        let copies = self.made.copies.take();
+        let Some((state, changes)) = copies.into_values().min_by_key(|(state, _)| state.time) else { return };
+        self.made.state = state;
+        changes.into_iter().for_each(|change| self.to_come.queue.push(change));
+        // From here on it is this worker's own.
+        self.made.changed = true;
+        self.to_come.anew = true;
+    }
+}
+
+/// The one entry of a group is the state of the worker that owned it.
+impl<S: Data, R: Data> Kept for Made<S, R> {
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of::<Event<S>>()
+    }
+
+    fn save(&mut self, changes: &mut Changes) {
+        if std::mem::take(&mut self.changed) {
+            changes.remove_prefix(&[]); // also the copies of workers that there are no more
+            changes.put(self.group, &[], &(), &self.state);
+        }
+    }
+
+    fn is_replicated(&self) -> bool {
+        true
+    }
+
+    fn load(&mut self, group: KeyGroup, _: &[u8], value: &[u8]) -> Result<()> {
+        self.copies.borrow_mut().insert(group, (read(value)?, Vec::new()));
+        Ok(())
+    }
+}
+
+/// The entries of a group are what the worker that owned it had still to make, as a [`Queue`] stores them.
+impl<S: Data, R: Data + Ord> Kept for ToCome<S, R> {
+    fn fingerprint(&self) -> Fingerprint {
+        self.queue.fingerprint()
+    }
+
+    fn save(&mut self, changes: &mut Changes) {
+        if std::mem::take(&mut self.anew) {
+            changes.remove_prefix(&[]);
+        }
+        self.queue.save(changes);
+    }
+
+    fn is_replicated(&self) -> bool {
+        true
+    }
+
+    fn load(&mut self, group: KeyGroup, mut key: &[u8], value: &[u8]) -> Result<()> {
+        let time = EventTime::take(&mut key).ok_or_else(|| Error::data("a change of broadcast state has no time"))?;
+        let change = Event::new(time, read(value)?);
+        let mut copies = self.copies.borrow_mut();
+        let Some((_, changes)) = copies.get_mut(&group) else {
+            return Err(Error::data(format!(
+                "key group {} has changes of a broadcast stream, and no state that they would change",
+                group.0
+            )));
+        };
+        changes.push(change);
+        Ok(())
+    }
+}

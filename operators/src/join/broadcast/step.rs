@@ -1,0 +1,126 @@
+//! The step of a broadcast stream.
+//!
+//! Nothing is decided when a record arrives. What both sides have below the watermark is complete, and is gone through in
+//! the order of event time, changes before events of the same time.
+
+use std::marker::PhantomData;
+
+use dualgauge_engine::checkpoint::GroupRange;
+use dualgauge_engine::flow::{Emitter, Outputs};
+use dualgauge_engine::job::Counter;
+use dualgauge_engine::state::Parts;
+use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, KeyGroup, TwoInputStep};
+
+use super::held::Held;
+use super::replica::Replica;
+use crate::Either;
+
+pub(super) struct BroadcastStep<D, R, S, O, A, E> {
+    apply: A,
+    /// Emits what is made of an event and the state of its time.
+    each: E,
+    results: PhantomData<fn() -> O>,
+    lateness: Duration,
+    pub(super) events: Held<D>,
+    pub(super) replica: Replica<S, R>,
+    /// Whether it is this worker that tells of a late change: all of them see it.
+    tells: bool,
+    late: Counter,
+}
+
+impl<D, R, S, O, A, E> BroadcastStep<D, R, S, O, A, E>
+where
+    D: Data,
+    R: Data + Ord,
+    S: Data + Default,
+    A: Fn(&mut S, R) + 'static,
+    O: Data,
+    E: Fn(Event<D>, &S, &mut Emitter<O>) + 'static,
+{
+    /// The step of the worker that owns `groups`.
+    pub(super) fn new(apply: A, each: E, lateness: Duration, groups: GroupRange, late: Counter) -> Self {
+        let (events, replica) = (Held::new(groups), Replica::new(KeyGroup(groups.first)));
+        BroadcastStep { apply, each, results: PhantomData, lateness, events, replica, tells: groups.first == 0, late }
+    }
+}
+
+impl<D, R, S, O, A, E> TwoInputStep for BroadcastStep<D, R, S, O, A, E>
+where
+    D: Data,
+    R: Data + Ord,
+    S: Data + Default,
+    A: Fn(&mut S, R) + 'static,
+    O: Data,
+    E: Fn(Event<D>, &S, &mut Emitter<O>) + 'static,
+{
+    type Left = D;
+    type Right = R;
+    type Out = O;
+    type Late = Either<D, R>;
+
+    fn apply_left(&mut self, mut batch: Batch<D>, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {
+        let lateness = self.lateness;
+        if batch.all_on_time() && batch.events.iter().all(|event| event.time + lateness >= watermark) {
+            return self.events.waiting.add(batch.events); // as most batches are: whole
+        }
+        let mut taken = Vec::with_capacity(batch.len());
+        batch.drain_judged(watermark, |event, judged| {
+            if event.time + lateness < judged {
+                self.late.add(1);
+                out.late.give_behind(event.time, Either::Left(event.data), judged);
+            } else {
+                taken.push(event);
+            }
+        });
+        self.events.waiting.add(taken);
+    }
+
+    fn apply_right(&mut self, mut batch: Batch<R>, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {
+        batch.drain_judged(watermark, |event, judged| {
+            if event.time + self.lateness >= judged {
+                self.replica.add(event);
+            } else if self.tells {
+                self.late.add(1);
+                out.late.give_behind(event.time, Either::Right(event.data), judged);
+            }
+        });
+    }
+
+    fn advance(&mut self, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {
+        // At the end of input there is no limit: everything is passed, also what lies at the end of time.
+        let limit = (watermark < EventTime::MAX).then(|| watermark - self.lateness);
+        let passed = |time: EventTime| limit.is_none_or(|limit| time < limit);
+        let BroadcastStep { apply, each, events, replica, .. } = self;
+        loop {
+            let next_event = events.waiting.first();
+            replica.make(|time| passed(time) && next_event.is_none_or(|event| time <= event), &*apply);
+            if !next_event.is_some_and(passed) {
+                return;
+            }
+            let (next_change, state) = (replica.next_change(), replica.state());
+            events.waiting.take(
+                |time| passed(time) && next_change.is_none_or(|change| time < change),
+                |event| each(event, state, &mut out.emit),
+            );
+        }
+    }
+
+    fn holds(&self) -> Option<EventTime> {
+        self.events.waiting.first() // of a change alone nothing comes
+    }
+
+    fn lag(&self) -> Duration {
+        self.lateness
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        let mut parts = self.replica.kept();
+        parts.push(("events", &mut self.events));
+        parts
+    }
+
+    fn loaded(&mut self) {
+        self.events.waiting.loaded();
+        self.replica.loaded();
+    }
+}

@@ -1,0 +1,81 @@
+//! Events that wait for the watermark, and what of them a checkpoint has.
+//!
+//! An entry is an event, by its time and a number that no other has had. A save tells what came since the last one, and
+//! up to which time all are gone.
+
+use dualgauge_engine::state::{Changes, Place, read};
+use dualgauge_engine::{Data, Error, Event, EventTime, KeyGroup, Result};
+
+use super::waiting::{Status, Tag, Waiting};
+
+/// Events that the watermark has not passed, of which a save tells what changed.
+pub(super) struct Stored<D> {
+    waiting: Waiting<D>,
+    /// The last save has told the events with a number below this.
+    told: u64,
+    /// Whether some of those have been taken out since.
+    shrunk: bool,
+    loaded: Vec<(Event<D>, Tag)>,
+}
+
+impl<D: Data> Stored<D> {
+    pub(super) fn new() -> Stored<D> {
+        Stored { waiting: Waiting::new(), told: 0, shrunk: false, loaded: Vec::new() }
+    }
+
+    /// Adds the events of a batch.
+    pub(super) fn add(&mut self, events: Vec<Event<D>>) {
+        self.waiting.add(events);
+    }
+
+    /// The time of the earliest event.
+    #[inline]
+    pub(super) fn first(&self) -> Option<EventTime> {
+        self.waiting.first()
+    }
+
+    /// Takes out the events for whose times `passed` holds, in no order.
+    #[inline]
+    pub(super) fn take(&mut self, passed: impl Fn(EventTime) -> bool, mut each: impl FnMut(Event<D>)) {
+        let Stored { waiting, told, shrunk, .. } = self;
+        waiting.take(passed, |event, tag| {
+            *shrunk |= tag.number < *told;
+            each(event);
+        });
+    }
+
+    /// Tells what has changed since the last save; `group` is asked of an event and its number.
+    pub(super) fn save(&mut self, changes: &mut Changes, group: impl Fn(&D, u64) -> KeyGroup) {
+        self.waiting.close();
+        if std::mem::take(&mut self.shrunk) {
+            // Events go in the order of event time, so that whatever is before the first that waits is gone.
+            let end = self.waiting.first().map_or(vec![0xff; 64], |first| first.bytes());
+            changes.remove_range(Vec::new(), end);
+        }
+        for (event, number) in self.waiting.since(self.told) {
+            changes.put(group(&event.data, number), &event.time.bytes(), &number, &event.data);
+        }
+        self.told = self.waiting.next_number();
+    }
+
+    /// Takes one saved entry back.
+    pub(super) fn load(&mut self, mut key: &[u8], value: &[u8]) -> Result<()> {
+        let time = EventTime::take(&mut key).ok_or_else(|| Error::data("an event of a join has no time"))?;
+        let tag = Tag { number: read(key)?, status: Status::Waiting };
+        self.loaded.push((Event::new(time, read(value)?), tag));
+        Ok(())
+    }
+
+    /// Every entry of a checkpoint has been loaded.
+    pub(super) fn loaded(&mut self) {
+        self.waiting.restore(std::mem::take(&mut self.loaded));
+        self.told = self.waiting.next_number();
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn count(&mut self) -> usize {
+        self.waiting.close();
+        self.waiting.since(0).count()
+    }
+}
