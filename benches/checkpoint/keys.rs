@@ -23,7 +23,7 @@ const TURN: u64 = 20_000_000;
 /// By then every key is there; what follows waits until all of them are stored.
 const SETTLED: u64 = KEYS + TURN;
 const EVENTS: u64 = SETTLED + 8 * TURN;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 #[record]
 struct Touch {

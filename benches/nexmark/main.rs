@@ -49,7 +49,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const TIMED: [(&str, f64); 7] =
     [("q5", 3.0), ("q7", 1.0), ("q8", 1.0), ("q11", 3.0), ("q12", 1.0), ("window-join", 1.0), ("interval-join", 1.0)];
 const WORKERS: usize = 2;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
@@ -110,12 +110,9 @@ fn compare(timed: &[(&str, f64)], history: &Path, bids: u64, rounds: usize) {
     }
 }
 
-/// One engine's turn: two runs, of which the second counts. The first finds caches and memory as the others left them.
-///
-/// It begins when the one before has given its memory back, which their threads do behind their answer.
-fn turn(mut run: impl FnMut() -> f64) -> f64 {
+/// One engine's turn. It begins when the one before has given its memory back, which their threads do behind their answer.
+fn turn(run: impl FnOnce() -> f64) -> f64 {
     std::thread::sleep(std::time::Duration::from_millis(300));
-    run();
     run()
 }
 
