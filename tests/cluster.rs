@@ -47,11 +47,15 @@ struct Visit {
     bids: u64,
 }
 
-/// Windows with aggregation before the exchange, sessions, running state, and rows as they are.
+/// Windows with aggregation before the exchange, sessions, running state, a state that is broadcast, and rows as they are.
 fn graph(flow: &Flow<'_>) {
     let bids = flow.source::<Bid>(source("bids").disorder(5.seconds()));
     let (cheap, dear) = bids.split(|bid| if bid.price < 60 { Either::Left(bid) } else { Either::Right(bid) });
     let (some, others) = dear.split(|bid| if bid.price < 80 { Either::Left(bid) } else { Either::Right(bid) });
+    // Every change so far, and in their order, is in the state.
+    let changes = cheap.fork().broadcast(|state: &mut u64, bid: Bid| *state = (*state * 31 + bid.price) % 1_000_003);
+    let met = |bid: Bid, state: &u64| [Visit { auction: bid.auction, time: bid.date_time, bids: *state }];
+    others.fork().with_broadcast("met", changes, met).sink("met");
     cheap
         .key_by(|bid| bid.channel.clone())
         .window(tumbling(10.seconds()))
@@ -97,6 +101,7 @@ fn job(dir: &Path, options: &str, out: &str) -> Job {
         )
         .sink_with("totals", binding::sink(&format!("parquet:{}?span=1m", at("totals"))).unwrap().into())
         .sink_with("visits", binding::sink(&format!("csv:{}?buckets=3&span=1m", at("visits"))).unwrap().into())
+        .sink_with("met", binding::sink(&format!("csv:{}?span=1m", at("met"))).unwrap().into())
         .sink_with("running", binding::sink(&format!("json:{}.json", at("running"))).unwrap().into())
         .limits(Limits { epoch_rows: 100, batch_rows: 64, ..Limits::default() })
 }
