@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
     }
-    let checks: [(&str, fn()); 7] = [
+    let checks: [(&str, fn()); 8] = [
         ("two_processes_write_what_one_writes", two_processes_write_what_one_writes),
         (
             "processes_are_started_by_hand_with_a_secret_in_a_file",
@@ -63,6 +63,7 @@ fn main() -> ExitCode {
             "with_checkpoints_a_killed_process_does_not_show_in_the_output",
             with_checkpoints_a_killed_process_does_not_show,
         ),
+        ("a_process_that_stands_still_is_lost_and_all_are_started_again", a_process_that_stands_still_is_lost),
         ("ctrl_c_stops_all", ctrl_c_stops_all),
         ("processes_do_not_outlive_their_supervisor", processes_do_not_outlive_their_supervisor),
     ];
@@ -246,6 +247,26 @@ fn with_checkpoints_a_killed_process_does_not_show() {
     assert_eq!(status.code(), Some(0), "{said}");
     let read_again = said.lines().filter(|line| line.ends_with("marked at 1970-01-01T00:00:49Z")).count();
     assert_eq!(read_again, 2, "what the savepoint has is not read again: {said}");
+    assert!(output(&dir.path().join("out")) == expected(dir.path(), to), "the same files");
+}
+
+fn a_process_that_stands_still_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    add_bids(dir.path(), 0..50);
+    let to = "1970-01-01T00:01:20Z";
+    let checkpoints = ["--checkpoint", "checkpoints", "--every", "1d", "--fresh", "--until", to, "--lost-after", "4s"];
+    let mut supervisor = Supervisor::start(dir.path(), &[&LIVE[..], &checkpoints[..]].concat());
+    let processes = supervisor.processes();
+    supervisor.until("marked at");
+    supervisor.until("marked at");
+    signal("-STOP", &processes[0]);
+    // Nobody wakes it: it is ended by force, or the others could not start again.
+    let lost = supervisor.until("was lost: ");
+    assert!(lost.contains("error: process 0 at 127.0.0.1:") && lost.contains("was heard of it for 4s"), "{lost}");
+    supervisor.until("all are started again from the last checkpoint");
+    add_bids(dir.path(), 50..100);
+    let (status, said) = supervisor.end();
+    assert_eq!(status.code(), Some(0), "{said}");
     assert!(output(&dir.path().join("out")) == expected(dir.path(), to), "the same files");
 }
 

@@ -11,7 +11,7 @@ use dualgauge::prelude::*;
 
 use crate::network::{Back, Control, Data, Network, Purpose, SILENT, There, Weather};
 use crate::supervisor::{Call, Run, Way};
-use crate::{Golden, TWO, drawn, each, from_environment};
+use crate::{Golden, TWO, drawn, each_of, from_environment};
 
 /// The bytes of a hello, of the hello and its confirmation, and of a welcome.
 const HELLO: u64 = 174;
@@ -22,7 +22,7 @@ const WELCOME: u64 = 62;
 /// other, unless one believes that they have; where they are not, both say who is missing.
 pub fn cut_short(golden: &Golden) -> String {
     let (found, lost) = (AtomicU64::new(0), AtomicU64::new(0));
-    each(0..from_environment("DUALGAUGE_CUTS", 10), |number, seed| {
+    each_of(3, 0..from_environment("DUALGAUGE_CUTS", 10), |number, seed| {
         let way = Way { from: ["history", "live"][seed as usize % 2], to: "log", team: TWO };
         let run = Run::new(&golden.ground, &format!("bootstrap-{number}"), way);
         let direction = [There, Back][seed as usize / 2 % 2];

@@ -8,7 +8,7 @@ use dualgauge::prelude::*;
 
 use crate::network::{Back, Control, Data, Direction, Network, Purpose, SILENT, There, Weather};
 use crate::supervisor::{Call, Ended, Run, Way};
-use crate::{FOUR, Golden, TWO, WAYS, drawn, each, from_environment, points};
+use crate::{FOUR, Golden, TWO, WAYS, drawn, each_of, from_environment, points};
 
 /// What happens to one process.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +76,7 @@ fn meet(golden: &Golden, run: &Run, way: Way, fault: Fault, number: u64, deadlin
 
 pub fn lasting(golden: &Golden) -> String {
     let cut = AtomicU64::new(0);
-    let count = each(0..from_environment("DUALGAUGE_CUTS", 2 * LASTING.len() as u64), |number, seed| {
+    let count = each_of(3, 0..from_environment("DUALGAUGE_CUTS", 2 * LASTING.len() as u64), |number, seed| {
         let fault = LASTING[seed as usize % LASTING.len()];
         let from = ["history", "live"][seed as usize / LASTING.len() % 2];
         let way = Way { from, to: "log", team: if drawn(seed, 3) == 0 { FOUR } else { TWO } };
@@ -91,7 +91,7 @@ pub fn lasting(golden: &Golden) -> String {
 }
 
 pub fn passing(golden: &Golden) -> String {
-    let count = each(0..from_environment("DUALGAUGE_CUTS", PASSING.len() as u64), |number, seed| {
+    let count = each_of(3, 0..from_environment("DUALGAUGE_CUTS", PASSING.len() as u64), |number, seed| {
         let (fault, from) = (PASSING[seed as usize % PASSING.len()], ["live", "history"][seed as usize % 2]);
         let way = Way { from, to: "log", team: TWO };
         let run = Run::new(&golden.ground, &format!("stall-{number}"), way);

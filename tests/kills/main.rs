@@ -148,9 +148,14 @@ fn from_environment(name: &str, default: u64) -> u64 {
 
 /// Does every case, as many at once as there are processors.
 fn each<C: Send>(cases: impl IntoIterator<Item = C>, work: impl Fn(u64, C) + Sync) -> u64 {
+    each_of(1, cases, work)
+}
+
+/// Does every case, so many at once on each processor: of those that wait most of the time.
+fn each_of<C: Send>(at_once: usize, cases: impl IntoIterator<Item = C>, work: impl Fn(u64, C) + Sync) -> u64 {
     let cases: Mutex<VecDeque<(u64, C)>> = Mutex::new((0..).zip(cases).collect());
     let count = cases.lock().unwrap().len() as u64;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = at_once * std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
