@@ -69,13 +69,24 @@ pub fn among_strangers(golden: &Golden) -> String {
     let processes = run.call(&Call { reach: &reach, ..Call::new(TWO, 0, "trace") });
     network.await_losses(2);
     let door = door.get().expect("process 0 listens");
+    // It looks who is there once it closes on one who says a frame of an impossible length.
+    let mut first = TcpStream::connect(door).unwrap();
+    first.write_all(&[255, 255, 0]).unwrap();
+    let _ = first.read(&mut [0]);
     let before = memory(processes.id(0));
+    // Afterwards the door is shut, and whoever comes is not let in any more.
+    let is_over = AtomicBool::new(false);
     let come = |number: usize| {
-        let mut stream = TcpStream::connect(door).unwrap();
+        // More than wait to be let in at once would have to try again, and the first be gone before the last are there.
+        while number.is_multiple_of(32) && waiting_at(door) > 32 && !is_over.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        let mut stream = TcpStream::connect_timeout(&door, std::time::Duration::from_secs(1))?;
         let _ = stream.write_all(&[170, 0, b'D'][..number % 4]);
-        stream
+        Ok(stream)
     };
-    let mut strangers: Vec<_> = (0..STRANGERS).map(come).collect();
+    let strangers: std::io::Result<Vec<TcpStream>> = (0..STRANGERS).map(come).collect();
+    let mut strangers = strangers.unwrap();
     // The eldest is sent away when there are too many.
     let _ = strangers[0].read(&mut [0]);
     let (after, files) =
@@ -83,34 +94,49 @@ pub fn among_strangers(golden: &Golden) -> String {
     assert!(files < 400, "{files} files are open in the process at whose door {STRANGERS} stand");
     assert!(after < before + (8 << 10), "{after} KiB are held, and before they came {before}");
 
-    let is_over = AtomicBool::new(false);
-    let again = thread::scope(|scope| {
+    let (ended, again) = thread::scope(|scope| {
         let coming = scope.spawn(|| {
             let mut again = 0_u64;
-            for number in (0..STRANGERS).cycle() {
-                if is_over.load(Ordering::SeqCst) {
-                    return again;
-                }
-                if strangers[number].write_all(b"G").is_err() {
-                    strangers[number] = come(number);
+            for number in (0..STRANGERS).cycle().take_while(|_| !is_over.load(Ordering::SeqCst)) {
+                if strangers[number].write_all(b"G").is_err()
+                    && let Ok(stream) = come(number)
+                {
+                    strangers[number] = stream;
                     again += 1;
                 }
             }
-            unreachable!("a cycle does not end")
+            again
         });
         network.set(None, &[There, Back], &[Data, Control], Weather::Clear);
-        let mut processes = processes;
-        processes.lines(1);
-        is_over.store(true, Ordering::SeqCst);
-        let again = coming.join().unwrap();
-        let ended = processes.wait();
-        assert!(ended.is_well(), "{}", ended.said());
-        again
+        let ended = {
+            let _over = Over(&is_over);
+            processes.wait()
+        };
+        (ended, coming.join().unwrap())
     });
+    assert!(ended.is_well(), "{}", ended.said());
     golden.check(&run, "among strangers");
     format!(
         "{STRANGERS} strangers, who came again {again} times; {before} KiB held before, {after} with them; {files} files open"
     )
+}
+
+/// Says so when it goes, also where the check fails meanwhile.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// How many have connected to a listener and are not accepted yet.
+fn waiting_at(door: SocketAddr) -> u64 {
+    let listeners = fs::read_to_string("/proc/net/tcp").unwrap();
+    let (at, listens) = (format!(":{:04X}", door.port()), "0A");
+    let fields = listeners.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let ours = fields.into_iter().find(|fields| fields[1].ends_with(&at) && fields[3] == listens);
+    ours.map_or(0, |fields| u64::from_str_radix(fields[4].split(':').nth(1).unwrap(), 16).unwrap())
 }
 
 /// What a process holds, in KiB.
