@@ -58,7 +58,9 @@ impl Error {
 
     /// An I/O failure on something that has a name, usually a path.
     pub fn io(what: impl fmt::Display, cause: std::io::Error) -> Error {
-        Error::environment(what.to_string()).caused_by(cause)
+        let full = cause.kind() == std::io::ErrorKind::StorageFull;
+        let error = Error::environment(what.to_string()).caused_by(cause);
+        if full { error.with_note("the disk is full: free some space there and start the job again") } else { error }
     }
 
     /// The error beneath this one; its text follows after a colon.

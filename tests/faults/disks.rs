@@ -137,6 +137,35 @@ fn a_disk_that_stays_full_ends_the_job_after_ten_tries_and_nothing_is_lost() {
     assert_eq!(out.text(), undisturbed.text());
 }
 
+/// Below a sink there is no second try: what is half written would have to be taken back first.
+#[test]
+fn a_full_disk_below_a_sink_ends_the_job_and_nothing_is_lost() {
+    let run = |out: &FaultFs, store: &FaultFs| {
+        let sums_sink = parquet::write("/out").span(10.seconds()).buckets(1).on(Arc::new(out.clone()));
+        let job =
+            Job::new(sums).source("items", script(1, 2, 9)).sink("sums", sums_sink).sink("late", Lines::default());
+        job.limits(limits(4)).turns(Arc::new(Baton::new(1, 1))).checkpoints(checkpoints(store)?).run()
+    };
+    let ((expected, _), mut ended) = (whole(), 0);
+    for space in (0..20_000).step_by(500) {
+        let (out, store) = (disk().fork(), disk().fork());
+        out.set_space(Some(space));
+        let Err(error) = run(&out, &store) else { break };
+        ended += 1;
+        assert_eq!(error.kind(), ErrorKind::Environment, "{space}: {error}");
+        for part in ["/out/", "no space left", "free some space there and start the job again"] {
+            assert!(error.to_string().contains(part), "{space}: `{part}` is not in {error}");
+        }
+        out.set_space(Some(0));
+        assert!(run(&out, &store).is_err(), "{space}: it has nothing left to write");
+        out.set_space(None);
+        run(&out, &store).unwrap();
+        assert!(output(&out) == expected, "{space}: {:?}", output(&out).keys());
+    }
+    println!("a disk that is full after so many bytes ended the job at {ended} of their numbers");
+    assert!(ended > 5, "{ended}");
+}
+
 /// Until there is room, the checkpoints that are due are kept, and the sources wait for them; then all goes on.
 #[test]
 fn while_a_disk_is_full_the_sources_wait_and_with_room_the_job_goes_on() {

@@ -43,10 +43,8 @@ impl StagedFile {
         synced(&self.path, self.file.sync())?;
         Ok(self.hasher.finalize().to_hex().to_string())
     }
-}
 
-impl Write for StagedFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.buffer.len() + bytes.len() > PIECE_BYTES {
             self.pass_on()?;
         }
@@ -56,6 +54,15 @@ impl Write for StagedFile {
             self.hasher.update(bytes);
             self.file.append(bytes)?;
         }
+        Ok(())
+    }
+}
+
+impl Write for StagedFile {
+    /// Names the file in an error, for it goes through the hands of writers that know no name.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.take(bytes);
+        taken.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))?;
         Ok(bytes.len())
     }
 

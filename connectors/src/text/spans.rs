@@ -82,7 +82,7 @@ impl<F: Format> Shape for TextSpans<F> {
         let staged = making.aside.name(&format!("{}.ready", making.what));
         let mut file = StagedFile::create(making.aside, &staged)?;
         let written = file.write_all(&rows::sorted(&self.format, Some(&self.schema), all));
-        written.map_err(|error| Error::io(making.aside.path(&staged).display(), error))?;
+        written.map_err(|error| Error::io("cannot write", error))?;
         Ok(Whole { blake3: file.finish()?, staged, spent: Vec::new() })
     }
 }
