@@ -26,7 +26,7 @@ pub(super) struct Slices<K, A> {
     later: BTreeMap<EventTime, Vec<(usize, A)>>,
     /// Their merge.
     back: Column<A>,
-    /// Columns that were used up, for their room.
+    /// The room of columns that were used up: never more than the front has had since it was made.
     spare: Vec<Column<A>>,
 }
 
@@ -39,7 +39,9 @@ impl<K: Hash + Eq, A: Clone> Slices<K, A> {
     /// Forgets all slices.
     pub(super) fn clear(&mut self) {
         self.keys.clear();
-        self.spare.extend(self.front.drain(..).map(|(_, column)| column));
+        while let Some((_, column)) = self.front.pop_front() {
+            self.retire(column);
+        }
         self.later.clear();
         self.back.clear();
     }
@@ -81,7 +83,8 @@ impl<K: Hash + Eq, A: Clone> Slices<K, A> {
     /// Drops the slices that start before `start`.
     pub(super) fn drop_before(&mut self, start: EventTime, merge: impl Fn(&mut A, &A)) {
         while self.front.front().is_some_and(|(slice, _)| *slice < start) {
-            self.spare.extend(self.front.pop_front().map(|(_, column)| column));
+            let (_, column) = self.front.pop_front().expect("it was just seen");
+            self.retire(column);
         }
         if self.front.is_empty() && self.later.first_key_value().is_some_and(|(slice, _)| *slice < start) {
             self.later = self.later.split_off(&start);
@@ -98,13 +101,19 @@ impl<K: Hash + Eq, A: Clone> Slices<K, A> {
         self.back.clear();
         while let Some((start, slice)) = self.later.pop_last() {
             let mut merged = self.spare.pop().unwrap_or_default();
-            match self.front.front() {
-                Some((_, newer)) => merged.0.clone_from(&newer.0),
-                None => merged.clear(),
+            if let Some((_, newer)) = self.front.front() {
+                merged.0.clone_from(&newer.0);
             }
             slice.iter().for_each(|(number, acc)| merged.add(*number, acc, &merge));
             self.front.push_front((start, merged));
         }
+        self.spare.clear(); // of slices that came late to the front there are more
+    }
+
+    /// Keeps the room of a column that is used up, and nothing that was in it.
+    fn retire(&mut self, mut column: Column<A>) {
+        column.clear();
+        self.spare.push(column);
     }
 
     /// Gives each key of the window and its merge to `each`.
