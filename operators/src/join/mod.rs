@@ -3,6 +3,7 @@
 //! One kind of join, one file or a few of its own, and beside them what all of them share. Late records of either side
 //! leave as [`Either`](crate::Either). A key with a null in it never matches.
 
+mod admit;
 mod broadcast;
 mod hash;
 mod interval;

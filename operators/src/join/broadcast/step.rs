@@ -14,6 +14,7 @@ use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, KeyGroup, TwoInp
 use super::held::Held;
 use super::replica::Replica;
 use crate::Either;
+use crate::join::admit::admit;
 
 pub(super) struct BroadcastStep<D, R, S, O, A, E> {
     apply: A,
@@ -58,32 +59,23 @@ where
     type Out = O;
     type Late = Either<D, R>;
 
-    fn apply_left(&mut self, mut batch: Batch<D>, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {
-        let lateness = self.lateness;
-        if batch.all_on_time() && batch.events.iter().all(|event| event.time + lateness >= watermark) {
-            return self.events.waiting.add(batch.events); // as most batches are: whole
-        }
-        let mut taken = Vec::with_capacity(batch.len());
-        batch.drain_judged(watermark, |event, judged| {
-            if event.time + lateness < judged {
-                self.late.add(1);
-                out.late.give_behind(event.time, Either::Left(event.data), judged);
-            } else {
-                taken.push(event);
-            }
-        });
-        self.events.waiting.add(taken);
+    fn apply_left(&mut self, batch: Batch<D>, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {
+        let late = |event: Event<D>, judged| {
+            self.late.add(1);
+            out.late.give_behind(event.time, Either::Left(event.data), judged);
+        };
+        self.events.waiting.add(admit(batch, self.lateness, watermark, |_| false, |_| {}, late));
     }
 
-    fn apply_right(&mut self, mut batch: Batch<R>, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {
-        batch.drain_judged(watermark, |event, judged| {
-            if event.time + self.lateness >= judged {
-                self.replica.add(event);
-            } else if self.tells {
+    fn apply_right(&mut self, batch: Batch<R>, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {
+        let late = |event: Event<R>, judged| {
+            if self.tells {
                 self.late.add(1);
                 out.late.give_behind(event.time, Either::Right(event.data), judged);
             }
-        });
+        };
+        let changes = admit(batch, self.lateness, watermark, |_| false, |_| {}, late);
+        changes.into_iter().for_each(|change| self.replica.add(change));
     }
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {

@@ -20,6 +20,7 @@ use super::held::Row;
 use super::kind::{Kind, Turned};
 use super::side::{Role, Side};
 use crate::Either;
+use crate::join::admit::admit;
 use crate::join::has_null;
 use crate::join::waiting::Status;
 use crate::key_fn::KeyFn;
@@ -180,28 +181,18 @@ impl Take {
     fn into_side<D: Data, F: KeyFn<D>, O>(
         self,
         side: &mut Side<D, F>,
-        mut batch: Batch<D>,
+        batch: Batch<D>,
         mut alone: impl FnMut(&D) -> Option<O>,
         emit: &mut Emitter<O>,
-        mut late: impl FnMut(Event<D>, EventTime),
+        late: impl FnMut(Event<D>, EventTime),
     ) {
         let Side { key, waiting, .. } = side;
-        let on_time = |event: &Event<D>| event.time + self.lateness >= self.watermark;
-        let takes = |event: &Event<D>| on_time(event) && !key.with(&event.data, has_null);
-        if batch.all_on_time() && batch.events.iter().all(takes) {
-            return waiting.add(batch.events); // as most batches are: whole
-        }
-        let mut taken = Vec::with_capacity(batch.len());
-        batch.drain_judged(self.watermark, |event, judged| {
-            if event.time + self.lateness < judged {
-                late(event, judged);
-            } else if !key.with(&event.data, has_null) {
-                taken.push(event);
-            } else if let Some(result) = alone(&event.data) {
+        let null = |event: Event<D>| {
+            if let Some(result) = alone(&event.data) {
                 emit.give(event.time, result);
             }
-        });
-        waiting.add(taken);
+        };
+        waiting.add(admit(batch, self.lateness, self.watermark, |data| key.with(data, has_null), null, late));
     }
 }
 

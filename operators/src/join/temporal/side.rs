@@ -3,6 +3,7 @@
 use dualgauge_engine::state::{Changes, Fingerprint, Kept};
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, KeyGroup, Result};
 
+use crate::join::admit::admit;
 use crate::join::has_null;
 use crate::join::stored::Stored;
 use crate::key_fn::KeyFn;
@@ -22,28 +23,14 @@ impl<D: Data, F: KeyFn<D>> Side<D, F> {
     #[inline]
     pub(super) fn add(
         &mut self,
-        mut batch: Batch<D>,
+        batch: Batch<D>,
         lateness: Duration,
         watermark: EventTime,
-        mut null: impl FnMut(Event<D>),
-        mut late: impl FnMut(Event<D>, EventTime),
+        null: impl FnMut(Event<D>),
+        late: impl FnMut(Event<D>, EventTime),
     ) {
         let Side { key, waiting } = self;
-        let waits = |event: &Event<D>| event.time + lateness >= watermark && !key.with(&event.data, has_null);
-        if batch.all_on_time() && batch.events.iter().all(waits) {
-            return waiting.add(batch.events); // as most batches are: whole
-        }
-        let mut taken = Vec::with_capacity(batch.len());
-        batch.drain_judged(watermark, |event, judged| {
-            if event.time + lateness < judged {
-                late(event, judged);
-            } else if key.with(&event.data, has_null) {
-                null(event);
-            } else {
-                taken.push(event);
-            }
-        });
-        waiting.add(taken);
+        waiting.add(admit(batch, lateness, watermark, |data| key.with(data, has_null), null, late));
     }
 
     /// Takes out the events for whose times `passed` holds, in no order.
