@@ -105,6 +105,15 @@ impl Error {
         matches!(self.kind, ErrorKind::Environment | ErrorKind::Panic) && !self.for_good
     }
 
+    pub(crate) fn is_for_good(&self) -> bool {
+        self.for_good
+    }
+
+    /// The same error once more, its cause and its note being part of the message.
+    pub(crate) fn retold(&self) -> Error {
+        Error { for_good: self.for_good, ..Error::new(self.kind, self.to_string()) }
+    }
+
     /// Whether it says the same as `other`, whatever was known around them.
     pub(crate) fn says_the_same_as(&self, other: &Error) -> bool {
         let said = |error: &Error| (error.kind, error.message.clone(), error.cause.as_ref().map(ToString::to_string));

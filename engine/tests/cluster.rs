@@ -7,10 +7,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
+use arrow_schema::SchemaRef;
 use dualgauge_engine::cluster::{Cluster, Secret};
 use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::testing::{Item, Line, Lines, Script};
-use dualgauge_engine::{Durations, Error, ErrorKind, Event, Flow, Job, Outcome, Result};
+use dualgauge_engine::{Durations, Error, ErrorKind, Event, Flow, Job, Outcome, Result, Sink, SinkWriter, Writing};
 
 /// A cluster that is not started yet: listeners, and what its processes are told.
 struct Plan {
@@ -176,6 +177,56 @@ fn a_panic_in_one_process_ends_all_with_its_words() {
         let told = error.to_string();
         assert!(told.contains("an unlucky key"), "process {process}: {told}");
         assert_eq!(told.starts_with("process 1: "), process != 1, "process {process}: {told}");
+    }
+}
+
+/// Lines on a disk that fails where its buckets are opened, in a way that starting again may or may not mend.
+struct Failing {
+    lines: Lines,
+    failure: Option<fn() -> Error>,
+}
+
+impl Sink for Failing {
+    fn describe(&self) -> String {
+        "lines on a disk".to_string()
+    }
+
+    fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()> {
+        self.lines.check(schema, writing)
+    }
+
+    fn buckets(&self) -> usize {
+        self.lines.buckets()
+    }
+
+    fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
+        match self.failure {
+            Some(failure) => Err(failure()),
+            None => self.lines.open(bucket, schema, writing),
+        }
+    }
+}
+
+#[test]
+fn what_starting_again_cannot_mend_is_known_in_all_processes() {
+    // Enough rows that every bucket is opened.
+    let partition = |key| (0..10).map(|row| format!("{key}{row}:1@{row} ")).collect::<String>();
+    let script = ["a", "b", "c"].map(partition).join("\n");
+    type Failed = fn() -> Error;
+    let failures: [(Failed, bool); 2] =
+        [(|| Error::environment("the disk is full"), true), (|| Error::environment("a sync failed").for_good(), false)];
+    for (failure, may_be_retried) in failures {
+        let (plan, lines) = (plan(3), Lines::default());
+        let outcomes = run([0, 1, 2].map(|process| {
+            let failing = Failing { lines: lines.clone(), failure: (process == 1).then_some(failure) };
+            let job = Job::new(copies).source("items", Script::from(script.as_str()));
+            job.sink("copies", failing).cluster(plan.process(process))
+        }));
+        for (process, error) in errors(outcomes).into_iter().enumerate() {
+            let failed = failure().to_string();
+            assert!(error.to_string().contains(&failed), "process {process}: {error}");
+            assert_eq!(error.may_be_retried(), may_be_retried, "process {process}: {error}");
+        }
     }
 }
 

@@ -54,8 +54,8 @@ enum Word {
     Beat { sent: u64 },
     /// Start there. From process 0.
     Start(Box<Start>),
-    /// It is over; the kind of error by its number, and the message.
-    Failed(u8, String),
+    /// It is over, and this is why.
+    Failed(Failure),
     /// I was asked to stop after a checkpoint. To process 0.
     Stop,
     /// I was asked for a savepoint. To process 0.
@@ -68,8 +68,31 @@ enum Word {
     Goodbye,
 }
 
+/// An error on its way to another process: all that whoever starts the job again has to know of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Failure {
+    /// Its place in [`KINDS`].
+    kind: u8,
+    message: String,
+    /// Whether starting again cannot mend it, wherever that is decided.
+    for_good: bool,
+}
+
 const KINDS: [ErrorKind; 5] =
     [ErrorKind::Usage, ErrorKind::Data, ErrorKind::Environment, ErrorKind::Panic, ErrorKind::Stopped];
+
+impl Failure {
+    fn of(error: &Error) -> Failure {
+        let kind = KINDS.iter().position(|one| *one == error.kind()).expect("every kind has a number");
+        Failure { kind: kind as u8, message: error.to_string(), for_good: error.is_for_good() }
+    }
+
+    fn into_error(self) -> Error {
+        let kind = KINDS.get(self.kind as usize).copied().unwrap_or(ErrorKind::Environment);
+        let error = Error::new(kind, self.message);
+        if self.for_good { error.for_good() } else { error }
+    }
+}
 
 /// The connections of this process to all others.
 pub(super) struct Links {
@@ -260,12 +283,11 @@ impl Links {
 
     /// Tells the others why it is over, unless they know.
     fn tell_failure(&self) {
-        let Some((kind, message)) = self.shared.failed_with() else { return };
+        let Some(error) = self.shared.failed_with() else { return };
         if std::mem::replace(&mut self.state().told, true) {
             return;
         }
-        let number = KINDS.iter().position(|one| *one == kind).expect("every kind has a number");
-        self.say_to_all(&Word::Failed(number as u8, message));
+        self.say_to_all(&Word::Failed(Failure::of(&error)));
     }
 
     /// Leaves: well, or because the job has failed. The threads then end when the others have left too, or soon after.
@@ -390,15 +412,14 @@ impl Links {
             Word::Goodbye => self.change(|state| state.left[process] = true),
             Word::Stop => drop(self.shared.ask_stop()),
             Word::Savepoint => self.shared.ask_savepoint(),
-            Word::Failed(kind, message) => {
-                let kind = KINDS.get(kind as usize).copied().unwrap_or(ErrorKind::Environment);
+            Word::Failed(failure) => {
                 self.change(|state| {
                     state.left[process] = true;
                     // It has told all others itself.
                     state.told |= !self.shared.stopping();
                 });
-                let error = Error::new(kind, message);
-                self.shared.fail(match kind {
+                let error = failure.into_error();
+                self.shared.fail(match error.kind() {
                     ErrorKind::Stopped => error,
                     _ => error.at(format_args!("process {process}")),
                 });

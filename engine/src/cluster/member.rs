@@ -97,8 +97,7 @@ impl Member {
 
     /// Why the job ends, in this process or another.
     fn failure(&self) -> Error {
-        let (kind, message) = self.links.shared.failed_with().expect("a job that is stopping has failed");
-        Error::new(kind, message)
+        self.links.shared.failed_with().expect("a job that is stopping has failed")
     }
 
     /// Leaves the others with an error that came up before the workers ran; what ends the job.

@@ -58,7 +58,7 @@ fn beating(
 }
 
 /// Waits until process 0 has ended, and tells why it said so.
-fn told(links: &Links) -> (ErrorKind, String) {
+fn told(links: &Links) -> Error {
     links.wait(|_| None::<()>);
     links.shared.failed_with().unwrap()
 }
@@ -84,9 +84,9 @@ fn a_frame_that_cannot_be_ends_the_job_in_all_processes() {
         let (links, threads, mut data) = beating(connections);
         let head: Vec<u8> = [0, 1, 0, 1, 1 << 63, 0].iter().flat_map(|number: &u64| number.to_be_bytes()).collect();
         data.stream.write_all(&head).unwrap();
-        let (kind, message) = told(&links);
-        assert_eq!(kind, ErrorKind::Environment);
-        assert!(message.starts_with("process 0: process 1 at"), "{message}");
+        let error = told(&links);
+        assert_eq!(error.kind(), ErrorKind::Environment);
+        assert!(error.to_string().starts_with("process 0: process 1 at"), "{error}");
         links.leave();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });

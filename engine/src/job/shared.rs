@@ -102,9 +102,8 @@ impl Shared {
     }
 
     /// What has ended the job, if anything has.
-    pub(crate) fn failed_with(&self) -> Option<(ErrorKind, String)> {
-        let failure = self.failure.lock().expect("no panic holds it");
-        failure.as_ref().map(|error| (error.kind(), error.to_string()))
+    pub(crate) fn failed_with(&self) -> Option<Error> {
+        self.failure.lock().expect("no panic holds it").as_ref().map(Error::retold)
     }
 
     /// Says the failure, where there is one, in other words.
