@@ -8,10 +8,11 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use crate::fs::Patience;
 use crate::{Epoch, EventTime, Result};
 
 /// By whom and how a sink is written in one run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Writing {
     /// The job whose output it is, the same after every restart; `None` without a checkpoint.
     pub job: Option<String>,
@@ -19,6 +20,9 @@ pub struct Writing {
     pub generation: u64,
     /// Whether the job goes on from a checkpoint: then what is there already is its own.
     pub resumes: bool,
+    /// What becomes of a file operation that the machine refuses: a sink puts it on its file system. What a sink returns
+    /// as an error ends the job.
+    pub patience: Patience,
 }
 
 /// What a checkpoint has stored of one bucket.
@@ -70,8 +74,8 @@ pub trait Sink: Send + Sync {
     /// Opens one bucket. Called once per bucket, on the worker that owns it.
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>>;
 
-    /// Called once when every bucket's last commit is done, of several processes in the first; not called when the run
-    /// failed or was stopped.
+    /// Called when every bucket's last commit is done, of several processes in the first; not called when the run failed or
+    /// was stopped. Called again where the machine refused, and in a run that finds that the one before had ended.
     fn finish(&self) -> Result<()> {
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::sync::mpsc::{RecvTimeoutError, channel};
 
 use super::Console;
+use super::figures::plural;
 use super::progress::{Progress, summary};
 use super::settings::Settings;
 use crate::job::{Metrics, StopHandle};
@@ -27,7 +28,8 @@ pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Cons
     let (sender, ended) = channel();
     std::thread::spawn(move || sender.send(running.join()));
     let mut progress = Progress::new(&plan, (settings.from, settings.to), console.terminal && !quiet);
-    let mut events = Events { checkpointed: settings.checkpoints.checkpoint.is_some(), savepoint: None, restarts: 0 };
+    let mut events =
+        Events { checkpointed: settings.checkpoints.checkpoint.is_some(), savepoint: None, restarts: 0, retries: 0 };
     let outcome = loop {
         let outcome = ended.recv_timeout(TICK);
         events.tell(&metrics, &stop, console, quiet);
@@ -55,6 +57,7 @@ struct Events {
     checkpointed: bool,
     savepoint: Option<Epoch>,
     restarts: u64,
+    retries: u64,
 }
 
 impl Events {
@@ -75,6 +78,12 @@ impl Events {
         if restarts.count > self.restarts {
             words.push(format!("restart {}, after: {}", restarts.count, restarts.last));
             self.restarts = restarts.count;
+        }
+        let retries = metrics.retries();
+        if retries.count > self.retries {
+            let times = plural(retries.count, "time");
+            words.push(format!("the job stands still and tries again (refused {times}): {}", retries.last));
+            self.retries = retries.count;
         }
         for line in words.iter().filter(|_| !quiet) {
             let _ = writeln!(console.err, "{line}"); // whoever closed it does not want to read it

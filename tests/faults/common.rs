@@ -1,5 +1,9 @@
 //! What the classes share: a small job with windows, and chance.
 
+#[cfg(target_os = "linux")]
+use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::process::Command;
 use std::sync::Arc;
 
 use dualgauge::checkpoint::LocalStore;
@@ -56,6 +60,46 @@ pub fn disk() -> FaultFs {
     fs.create_dirs("/job".as_ref()).unwrap();
     fs.sync_dir("/".as_ref()).unwrap();
     fs
+}
+
+/// A real file system of two megabytes, for as long as it lives.
+#[cfg(target_os = "linux")]
+pub struct SmallDisk(tempfile::TempDir);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    /// None, which it says, where this process may not mount one.
+    pub fn mount() -> Option<SmallDisk> {
+        let dir = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "dualgauge"]).arg(dir.path()).output();
+        if mount.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(SmallDisk(dir));
+        }
+        println!("skipped: this process may not mount a tmpfs");
+        None
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Takes all the space there is.
+    pub fn fill(&self) {
+        let filled = std::fs::write(self.path().join("ballast"), vec![1; 4 << 20]).unwrap_err();
+        assert_eq!(filled.kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    /// Gives it back.
+    pub fn free(&self) {
+        std::fs::remove_file(self.path().join("ballast")).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
 }
 
 /// A number that looks drawn, by a seed and its place.

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use dualgauge::checkpoint::LocalStore;
@@ -14,6 +13,8 @@ use dualgauge::prelude::*;
 use dualgauge::testing::{Baton, Line, Lines};
 use dualgauge::{Checkpoints, ErrorKind, Result};
 
+#[cfg(target_os = "linux")]
+use crate::common::SmallDisk;
 use crate::common::{Out, checkpoints, disk, from_environment, limits, script, sums};
 
 /// Runs the job with everything on one disk; how many commits there were.
@@ -41,7 +42,7 @@ fn whole() -> (BTreeMap<String, Vec<u8>>, u64) {
 }
 
 /// Several at once, as many as there are processors; how many `found` something.
-fn count(cases: impl Iterator<Item = u64>, found: impl Fn(u64) -> bool + Sync) -> usize {
+pub fn count(cases: impl Iterator<Item = u64>, found: impl Fn(u64) -> bool + Sync) -> usize {
     let cases = std::sync::Mutex::new(cases.collect::<Vec<_>>());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let one = || {
@@ -137,35 +138,6 @@ fn a_disk_that_stays_full_ends_the_job_after_ten_tries_and_nothing_is_lost() {
     assert_eq!(out.text(), undisturbed.text());
 }
 
-/// Below a sink there is no second try: what is half written would have to be taken back first.
-#[test]
-fn a_full_disk_below_a_sink_ends_the_job_and_nothing_is_lost() {
-    let run = |out: &FaultFs, store: &FaultFs| {
-        let sums_sink = parquet::write("/out").span(10.seconds()).buckets(1).on(Arc::new(out.clone()));
-        let job =
-            Job::new(sums).source("items", script(1, 2, 9)).sink("sums", sums_sink).sink("late", Lines::default());
-        job.limits(limits(4)).turns(Arc::new(Baton::new(1, 1))).checkpoints(checkpoints(store)?).run()
-    };
-    let ((expected, _), mut ended) = (whole(), 0);
-    for space in (0..20_000).step_by(500) {
-        let (out, store) = (disk().fork(), disk().fork());
-        out.set_space(Some(space));
-        let Err(error) = run(&out, &store) else { break };
-        ended += 1;
-        assert_eq!(error.kind(), ErrorKind::Environment, "{space}: {error}");
-        for part in ["/out/", "no space left", "free some space there and start the job again"] {
-            assert!(error.to_string().contains(part), "{space}: `{part}` is not in {error}");
-        }
-        out.set_space(Some(0));
-        assert!(run(&out, &store).is_err(), "{space}: it has nothing left to write");
-        out.set_space(None);
-        run(&out, &store).unwrap();
-        assert!(output(&out) == expected, "{space}: {:?}", output(&out).keys());
-    }
-    println!("a disk that is full after so many bytes ended the job at {ended} of their numbers");
-    assert!(ended > 5, "{ended}");
-}
-
 /// Until there is room, the checkpoints that are due are kept, and the sources wait for them; then all goes on.
 #[test]
 fn while_a_disk_is_full_the_sources_wait_and_with_room_the_job_goes_on() {
@@ -192,41 +164,25 @@ fn while_a_disk_is_full_the_sources_wait_and_with_room_the_job_goes_on() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_real_disk_may_be_full_for_a_while() {
-    let dir = tempfile::tempdir().unwrap();
-    let mount = ["-t", "tmpfs", "-o", "size=2m", "dualgauge", dir.path().to_str().unwrap()];
-    let mounted = Command::new("mount").args(mount).output();
-    if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-        println!("skipped: this process may not mount a tmpfs");
-        return;
-    }
-    struct Unmount<'a>(&'a Path);
-    impl Drop for Unmount<'_> {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg("-l").arg(self.0).status();
-        }
-    }
-    let unmount = Unmount(dir.path());
+    let Some(small) = SmallDisk::mount() else { return };
     let (out, undisturbed) = (Out::default(), Out::default());
     let long = || script(4, 2, 300);
     undisturbed.job(long()).run().unwrap();
-    let store = LocalStore::open(Arc::new(RealFs), dir.path().join("job")).unwrap();
+    let store = LocalStore::open(Arc::new(RealFs), small.path().join("job")).unwrap();
     let checkpoints = Checkpoints::in_store(Arc::new(store)).every(Duration::ZERO);
     let job = out.job(long()).limits(limits(4)).checkpoints(checkpoints);
     // The fence is written before the disk is filled up.
     let running = job.start().unwrap();
-    let ballast = dir.path().join("ballast");
-    let filled = std::fs::write(&ballast, vec![1; 4 << 20]).unwrap_err();
-    assert_eq!(filled.kind(), std::io::ErrorKind::StorageFull);
+    small.fill();
     let retries = running.metrics().counter("checkpoint", "retries");
     while retries.get() < 2 && !running.is_finished() {
         std::thread::yield_now();
     }
-    std::fs::remove_file(&ballast).unwrap();
+    small.free();
     let outcome = running.join().unwrap();
     println!("{} tries failed while it was full", outcome.metrics.counter("checkpoint", "retries").get());
     assert!(retries.get() >= 2, "the disk was never full");
     assert_eq!(out.text(), undisturbed.text());
-    drop(unmount);
 }
 
 #[test]

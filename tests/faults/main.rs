@@ -7,6 +7,7 @@ mod clocks;
 mod common;
 mod disks;
 mod duplicates;
+mod full;
 mod gaps;
 mod hooks;
 mod jumps;

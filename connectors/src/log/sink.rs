@@ -93,10 +93,11 @@ impl Sink for LogSink {
     }
 
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
-        let log = self.log_or_new(schema)?;
+        let patient = LogSink { fs: writing.patience.on(self.fs.clone()), ..self.clone() };
+        let log = patient.log_or_new(schema)?;
         let partition = bucket as u32;
         let stage = log.partition_dir(partition)?.join("stage");
-        create_dirs_durably(&*self.fs, &stage)?;
+        create_dirs_durably(&*log.fs, &stage)?;
         let generation = writing.generation;
         Ok(Box::new(LogSinkWriter { log, partition, stage, generation, rows: Vec::new(), tags: Tags::default() }))
     }

@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn orphans_of_the_bucket_go_and_what_is_kept_or_younger_or_of_another_bucket_stays() {
         let fs: Arc<dyn Fs> = Arc::new(FaultFs::new());
-        let writing = |generation| Writing { job: Some("a/b".to_string()), generation, resumes: true };
+        let writing =
+            |generation| Writing { job: Some("a/b".to_string()), generation, resumes: true, ..Writing::default() };
         let aside = |bucket, generation| {
             Aside::open(fs.clone(), Path::new("/out/.staging"), bucket, &writing(generation)).unwrap()
         };

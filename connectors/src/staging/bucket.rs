@@ -70,6 +70,7 @@ struct OpenSpan<H> {
 impl<S: Shape> BucketWriter<S> {
     /// Opens the bucket in its place.
     pub(crate) fn open(shape: S, place: Place, bucket: usize, writing: &Writing) -> Result<BucketWriter<S>> {
+        let place = Place { fs: writing.patience.on(place.fs), ..place };
         let aside = Aside::open(place.fs.clone(), &place.staging, bucket, writing)?;
         let (open, given) = (BTreeMap::new(), BTreeSet::new());
         Ok(BucketWriter { shape, place, aside, bucket, durable: writing.job.is_some(), open, given })

@@ -247,7 +247,8 @@ fn a_directory_that_holds_something_is_refused_by_name() {
 fn a_start_that_a_younger_one_has_overtaken_overwrites_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let sink = sink(dir.path()).overwrite(true);
-    let start = |generation| Writing { job: Some("mine".to_string()), generation, resumes: false };
+    let start =
+        |generation| Writing { job: Some("mine".to_string()), generation, resumes: false, ..Writing::default() };
     sink.check(&schema(), &start(1)).unwrap();
     sink.check(&schema(), &start(2)).unwrap();
     let mut younger = sink.open(0, &schema(), &start(2)).unwrap();

@@ -5,14 +5,13 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::desk::Contribution;
 use crate::checkpoint::{self, BucketCut, Chain, CompactError, PartitionCut, StoreError};
 use crate::job::{Checkpointing, Shared};
-use crate::{Epoch, Error, PartitionId, Result};
+use crate::{Epoch, PartitionId, Result};
 
 /// What a worker has stored for one checkpoint: its share of the manifest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,8 +119,8 @@ impl Storing {
         match checkpoint::compact(store, &chain.layers, range.clone(), chain.groups, &name, &kept) {
             Ok(merged) => drop(self.chains[at].layers.splice(range, [merged])),
             // The chain stays as long as it is until the next checkpoint, which tries again.
-            Err(CompactError::Store(StoreError::Transient { .. })) => {
-                self.shared.metrics.counter("checkpoint", "retries").add(1);
+            Err(CompactError::Store(error @ StoreError::Transient { .. })) => {
+                self.shared.metrics.note_retry(CHECKPOINT, &error);
             }
             Err(CompactError::Store(error)) => return Err(error.into()),
             Err(CompactError::Read(error)) => return Err(error),
@@ -134,26 +133,10 @@ impl Storing {
     }
 }
 
-/// How often something that the store could not do is tried before the job ends.
-const TRIES: u32 = 10;
+/// Under what name the metrics count what was refused to checkpoints.
+const CHECKPOINT: &str = "checkpoint";
 
-/// Tries until it works, further and further apart; a failure that is final is not tried again.
-pub(super) fn again<T>(shared: &Shared, mut work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
-    let mut tries = 1;
-    loop {
-        match work() {
-            Err(StoreError::Transient { .. }) if tries < TRIES && !shared.stopping() => {
-                shared.metrics.counter("checkpoint", "retries").add(1);
-                if shared.may_park {
-                    thread::sleep(Duration::from_millis(10 << tries.min(9)));
-                }
-                tries += 1;
-            }
-            Err(error) => {
-                let error = Error::from(error);
-                return Err(if tries > 1 { error.at(format_args!("after {tries} tries")) } else { error });
-            }
-            Ok(done) => return Ok(done),
-        }
-    }
+/// Tries until it works; a failure that is final is not tried again.
+pub(super) fn again<T>(shared: &Shared, work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
+    shared.try_often(CHECKPOINT, |error| matches!(error, StoreError::Transient { .. }), work)
 }

@@ -114,11 +114,12 @@ impl<D: Record> SinkStep<D> {
         let sink = Arc::clone(&sinks[name].sink);
         let buckets = sink.buckets();
         let none = (0..buckets).map(|_| None).collect();
+        let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing()).unwrap_or_default();
         let mut output = SinkOutput {
             name: name.to_string(),
             schema: D::schema(),
             sink,
-            writing: checkpointing.as_ref().map(|checkpointing| checkpointing.writing()).unwrap_or_default(),
+            writing: Writing { patience: shared.patience(name), ..writing },
             shared: Arc::clone(shared),
             writers: Rc::new(RefCell::new(Writers { name: name.to_string(), buckets: none })),
             rows: shared.metrics.counter(name, "written"),

@@ -6,6 +6,7 @@
 
 mod disk;
 mod faulty;
+mod patience;
 mod real;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::io;
 use std::path::Path;
 
 pub use faulty::{Fault, FaultFs};
+pub use patience::Patience;
 pub use real::RealFs;
 
 /// A file system: the machine's ([`RealFs`]), or one that fails on demand ([`FaultFs`]).

@@ -284,7 +284,8 @@ impl Checkpointing {
 
     /// By whom sinks are written.
     pub(crate) fn writing(&self) -> Writing {
-        Writing { job: Some(self.job.clone()), generation: self.generation, resumes: self.resume.is_some() }
+        let resumes = self.resume.is_some();
+        Writing { job: Some(self.job.clone()), generation: self.generation, resumes, ..Writing::default() }
     }
 
     /// How far the sources were read before this generation.

@@ -1,6 +1,7 @@
 //! What a job counts while it runs, for progress bars, reports and tests.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -15,6 +16,7 @@ pub struct Metrics {
     checkpoint: Mutex<Option<LastCheckpoint>>,
     savepoint: Mutex<Option<Epoch>>,
     restarts: Mutex<Restarts>,
+    retries: Mutex<Retries>,
 }
 
 /// The newest checkpoint of a job.
@@ -36,6 +38,15 @@ pub struct Restarts {
     /// How often.
     pub count: u64,
     /// The error that the job had ended with.
+    pub last: String,
+}
+
+/// How often the machine refused something that is tried again, and what the last time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retries {
+    /// How often; the counter `retries` has it for each sink, and for the `checkpoint`.
+    pub count: u64,
+    /// What was refused, and why.
     pub last: String,
 }
 
@@ -71,7 +82,7 @@ impl Gauge {
 }
 
 impl Metrics {
-    /// What `name` (a source, sink or step) counts as `what`: a source `rows`, `bad` and `repeated`, a sink `written`, a step `late`.
+    /// What `name` (a source, sink or step) counts as `what`: a source `rows`, `bad` and `repeated`, a sink `written` and `retries`, a step `late`.
     pub fn counter(&self, name: &str, what: &'static str) -> Counter {
         self.counters.lock().expect("no panic holds it").entry((name.to_string(), what)).or_default().clone()
     }
@@ -108,6 +119,11 @@ impl Metrics {
         self.restarts.lock().expect("no panic holds it").clone()
     }
 
+    /// How often the machine refused something that is tried again, and why: the job stands still while that goes on.
+    pub fn retries(&self) -> Retries {
+        self.retries.lock().expect("no panic holds it").clone()
+    }
+
     pub(crate) fn note_checkpoint(&self, checkpoint: LastCheckpoint) {
         *self.checkpoint.lock().expect("no panic holds it") = Some(checkpoint);
     }
@@ -119,6 +135,12 @@ impl Metrics {
     pub(super) fn note_restart(&self, why: &Error) {
         let mut restarts = self.restarts.lock().expect("no panic holds it");
         *restarts = Restarts { count: restarts.count + 1, last: why.to_string() };
+    }
+
+    pub(crate) fn note_retry(&self, name: &str, why: &dyn Display) {
+        self.counter(name, "retries").add(1);
+        let mut retries = self.retries.lock().expect("no panic holds it");
+        *retries = Retries { count: retries.count + 1, last: format!("{name}: {why}") };
     }
 
     pub(crate) fn watermark(&self, name: &str, worker: usize) -> Gauge {

@@ -9,6 +9,7 @@ mod restart;
 mod run;
 mod running;
 mod shared;
+mod tries;
 mod turns;
 mod worker;
 
@@ -16,7 +17,7 @@ pub(crate) use bind::{BoundSink, BoundSource, BoundTable};
 pub(crate) use checkpointing::Checkpointing;
 pub use checkpointing::Checkpoints;
 pub use limits::Limits;
-pub use metrics::{Counter, Gauge, LastCheckpoint, Metrics, Restarts};
+pub use metrics::{Counter, Gauge, LastCheckpoint, Metrics, Restarts, Retries};
 pub use plan::{OpenWindows, Plan, SourcePlan, TablePlan};
 pub use restart::Restart;
 pub use run::Job;

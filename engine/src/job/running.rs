@@ -54,10 +54,12 @@ impl Attempt {
     /// Waits for the end.
     pub(super) fn join(self) -> Result<Outcome> {
         let Attempt { shared, workers, written, started, member, .. } = self;
-        let finish = || {
-            let mut sinks = written.iter();
-            sinks.try_for_each(|(name, sink)| sink.finish().map_err(|error| error.at(format_args!("sink {name}"))))
+        let may_pass = |error: &Error| error.kind() == ErrorKind::Environment && error.may_be_retried();
+        let finish_one = |(name, sink): &(String, Arc<dyn Sink>)| {
+            let done = shared.try_often(name, may_pass, || sink.finish());
+            done.map_err(|error| error.at(format_args!("sink {name}")))
         };
+        let finish = || written.iter().try_for_each(finish_one);
         let stopped = || shared.stop_asked() && shared.metrics.counter("checkpoint", "ended").get() == 0;
         let stopped = match member {
             Some(mut member) => {

@@ -17,7 +17,7 @@ use super::{BoundSink, BoundSource, Checkpointing, Shared, Turns};
 use crate::flow::{
     CheckpointDataflow, Context, Control, ControlDataflow, Desk, Flow, Graph, LoadedTable, Mode, SinkDeclaration,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Writing};
 
 /// How long a worker with nothing to do sleeps before it looks at the stop flag again.
 const PARK: Duration = Duration::from_millis(20);
@@ -43,8 +43,9 @@ impl WorkerPlan {
         let Some(checkpointing) = &self.checkpointing else { return Ok(()) };
         for SinkDeclaration { name, schema } in declared {
             let sink = &self.sinks[name].sink;
+            let writing = Writing { patience: self.shared.patience(name), ..checkpointing.writing() };
             for bucket in 0..sink.buckets() {
-                let mut writer = sink.open(bucket, schema, &checkpointing.writing())?;
+                let mut writer = sink.open(bucket, schema, &writing)?;
                 writer
                     .recover(&checkpointing.prepared(name, bucket))
                     .map_err(|error| error.at(format_args!("sink {name}")))?;

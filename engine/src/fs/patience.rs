@@ -1,0 +1,307 @@
+//! A file system on which what the machine refuses is tried again.
+//!
+//! A full disk is a matter of time: somebody frees space, and what waited goes on. So that every writer can wait without
+//! knowing how, the waiting stands below it: an operation either works at last, or fails as it would have at once.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Fs, FsFile, FsLock};
+
+/// What decides whether a refused operation is tried again: where it was refused, why, and how often it was tried.
+type Decide = dyn Fn(&Path, &io::Error, u32) -> bool + Send + Sync;
+
+/// How much is made of a refusal: whether an operation is tried again, and after what wait.
+///
+/// A job gives its own to every sink that it opens, in [`Writing`](crate::sink::Writing): each operation is tried ten
+/// times, further and further apart, while the sources wait. By itself (`default`) nothing is tried again.
+///
+/// - **A failed try leaves nothing that counts.** What an append has half written is cut off before the next try.
+/// - **A sync is tried once.** After a failed one nobody knows what the disk holds.
+/// - **Only what may pass is tried again.** A name that is taken or missing, and a permission, is what it is.
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use dualgauge_engine::fs::{FaultFs, Fs, Patience};
+///
+/// let disk = FaultFs::new();
+/// disk.set_space(Some(3));
+/// let room = disk.clone();
+/// let patience = Patience::new(move |_, _, _| {
+///     room.set_space(None); // somebody frees space meanwhile
+///     true
+/// });
+/// let mut file = patience.on(Arc::new(disk.clone())).create(Path::new("/a")).unwrap();
+/// file.append(b"whole").unwrap();
+/// assert_eq!(disk.read(Path::new("/a")).unwrap(), b"whole");
+/// ```
+#[derive(Clone, Default)]
+pub struct Patience(Option<Arc<Decide>>);
+
+impl Patience {
+    /// Asks `again` after each refusal. It gets the place, the reason and how often the operation was tried; it waits, and
+    /// says whether there is another try.
+    pub fn new(again: impl Fn(&Path, &io::Error, u32) -> bool + Send + Sync + 'static) -> Patience {
+        Patience(Some(Arc::new(again)))
+    }
+
+    /// The same files, with patience.
+    pub fn on(&self, fs: Arc<dyn Fs>) -> Arc<dyn Fs> {
+        match &self.0 {
+            Some(again) => Arc::new(PatientFs { fs, again: Tries(Arc::clone(again)) }),
+            None => fs,
+        }
+    }
+}
+
+impl fmt::Debug for Patience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Patience" } else { "Patience(none)" })
+    }
+}
+
+#[derive(Debug)]
+struct PatientFs {
+    fs: Arc<dyn Fs>,
+    again: Tries,
+}
+
+/// A file that is tried again.
+#[derive(Debug)]
+struct PatientFile {
+    file: Box<dyn FsFile>,
+    path: PathBuf,
+    again: Tries,
+    /// How many bytes of the file count.
+    length: u64,
+    /// Whether bytes may follow them, of an append that was refused half-way.
+    torn: bool,
+}
+
+#[derive(Clone)]
+struct Tries(Arc<Decide>);
+
+impl fmt::Debug for Tries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tries")
+    }
+}
+
+impl Tries {
+    fn of<T>(&self, path: &Path, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let mut tries = 1;
+        loop {
+            match work() {
+                Err(error) if may_pass(error.kind()) && (self.0)(path, &error, tries) => tries += 1,
+                Err(error) if tries > 1 => {
+                    return Err(io::Error::new(error.kind(), format!("after {tries} tries: {error}")));
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+/// Whether waiting can mend it; what a name or a permission forbids stays forbidden.
+fn may_pass(kind: ErrorKind) -> bool {
+    !matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::AlreadyExists
+            | ErrorKind::PermissionDenied
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::DirectoryNotEmpty
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::InvalidInput
+            | ErrorKind::InvalidData
+            | ErrorKind::InvalidFilename
+            | ErrorKind::CrossesDevices
+            | ErrorKind::TooManyLinks
+            | ErrorKind::Unsupported
+    )
+}
+
+impl PatientFs {
+    fn file(&self, path: &Path, open: impl FnMut() -> io::Result<Box<dyn FsFile>>) -> io::Result<Box<dyn FsFile>> {
+        let file = self.again.of(path, open)?;
+        let length = self.again.of(path, || file.length())?;
+        Ok(Box::new(PatientFile { file, path: path.to_path_buf(), again: self.again.clone(), length, torn: false }))
+    }
+}
+
+impl Fs for PatientFs {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        self.file(path, || self.fs.create(path))
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        self.file(path, || self.fs.append(path))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        self.file(path, || self.fs.open(path))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.again.of(to, || self.fs.link(from, to))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.again.of(to, || self.fs.rename(from, to))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.again.of(path, || self.fs.remove(path))
+    }
+
+    fn create_dirs(&self, dir: &Path) -> io::Result<()> {
+        self.again.of(dir, || self.fs.create_dirs(dir))
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.again.of(dir, || self.fs.remove_dir(dir))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.fs.sync_dir(dir)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.again.of(dir, || self.fs.list(dir))
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {
+        self.again.of(path, || self.fs.lock(path))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.again.of(path, || self.fs.read(path))
+    }
+}
+
+impl FsFile for PatientFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let PatientFile { file, path, again, length, torn } = self;
+        again.of(path, || {
+            if *torn {
+                file.truncate(*length)?;
+            }
+            *torn = true;
+            file.append(bytes)
+        })?;
+        (*length, *torn) = (*length + bytes.len() as u64, false);
+        Ok(())
+    }
+
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.again.of(&self.path, || self.file.read_at(position, buffer))
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.again.of(&self.path, || self.file.length())
+    }
+
+    fn truncate(&mut self, to: u64) -> io::Result<()> {
+        let PatientFile { file, path, again, length, torn } = self;
+        again.of(path, || file.truncate(to))?;
+        (*length, *torn) = (to, false);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::super::{Fault, FaultFs};
+    use super::*;
+
+    /// Patience for so many tries, which counts the refusals.
+    fn patience(tries: u32) -> (Patience, Arc<AtomicU32>) {
+        let refused = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&refused);
+        let again = move |_: &Path, _: &io::Error, tried| {
+            count.fetch_add(1, Ordering::Relaxed);
+            tried < tries
+        };
+        (Patience::new(again), refused)
+    }
+
+    #[test]
+    fn each_operation_that_fails_once_is_done_and_leaves_what_it_leaves_without_a_fault() {
+        let all = |fs: &Arc<dyn Fs>| -> io::Result<()> {
+            fs.create_dirs(Path::new("/d/e"))?;
+            let mut file = fs.create(Path::new("/d/a"))?;
+            file.append(b"one")?;
+            file.append(b"two")?;
+            file.truncate(5)?;
+            file.append(b"three")?;
+            fs.append(Path::new("/d/a"))?.append(b"four")?;
+            fs.link(Path::new("/d/a"), Path::new("/d/b"))?;
+            fs.rename(Path::new("/d/a"), Path::new("/d/c"))?;
+            fs.remove_dir(Path::new("/d/e"))
+        };
+        let operations = {
+            let fs = FaultFs::new();
+            all(&(Arc::new(fs.clone()) as Arc<dyn Fs>)).unwrap();
+            fs.operations()
+        };
+        for (operation, fault) in (0..operations)
+            .flat_map(|number| [Fault::NoSpace, Fault::Io, Fault::ShortWrite].map(|fault| (number, fault)))
+        {
+            let (fs, (patience, refused)) = (FaultFs::new(), patience(2));
+            fs.fail_at(operation, fault);
+            all(&patience.on(Arc::new(fs.clone()))).unwrap();
+            assert_eq!(refused.load(Ordering::Relaxed), 1, "{fault:?} at {operation}");
+            assert_eq!(fs.list(Path::new("/d")).unwrap(), ["b", "c"], "{fault:?} at {operation}");
+            assert_eq!(fs.read(Path::new("/d/c")).unwrap(), b"onetwthreefour", "{fault:?} at {operation}");
+        }
+    }
+
+    #[test]
+    fn a_failed_sync_is_never_tried_again() {
+        let (fs, (patience, refused)) = (FaultFs::new(), patience(10));
+        let patient = patience.on(Arc::new(fs.clone()));
+        let mut file = patient.create(Path::new("/a")).unwrap();
+        fs.fail_at(fs.operations(), Fault::FailedSync);
+        assert!(file.sync().is_err());
+        fs.fail_at(fs.operations(), Fault::FailedSync);
+        assert!(patient.sync_dir(Path::new("/")).is_err());
+        assert_eq!(refused.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn patience_has_an_end_that_says_how_often_it_was_tried() {
+        let (fs, (patience, refused)) = (FaultFs::new(), patience(10));
+        let patient = patience.on(Arc::new(fs.clone()));
+        let mut file = patient.create(Path::new("/a")).unwrap();
+        file.append(b"before").unwrap();
+        fs.set_space(Some(9));
+        let error = file.append(b"too much").unwrap_err();
+        assert_eq!((error.kind(), refused.load(Ordering::Relaxed)), (ErrorKind::StorageFull, 10));
+        assert_eq!(error.to_string(), "after 10 tries: no space left on device");
+        fs.set_space(None);
+        file.append(b", after").unwrap();
+        assert_eq!(fs.read(Path::new("/a")).unwrap(), b"before, after", "what was torn does not count");
+    }
+
+    #[test]
+    fn what_waiting_cannot_mend_is_told_at_once() {
+        let (fs, (patience, refused)) = (FaultFs::new(), patience(10));
+        let patient = patience.on(Arc::new(fs));
+        patient.create(Path::new("/a")).unwrap();
+        assert_eq!(patient.create(Path::new("/a")).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(patient.open(Path::new("/b")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(patient.create(Path::new("/c/d")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(refused.load(Ordering::Relaxed), 0);
+    }
+}
