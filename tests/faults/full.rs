@@ -189,7 +189,7 @@ fn a_run_on_a_full_disk_sounds_an_alarm() {
     let exit = run_from(sums, words, console);
     let err = String::from_utf8(err.1).unwrap();
     assert_eq!(exit, Exit::Done, "{err}");
-    assert!(err.contains("the job stands still and tries again (refused 1 time"), "{err}");
+    assert!(err.contains("the job stands still and tries again (refused "), "{err}");
     assert!(err.contains("): sums: ") && err.contains("/sums/.staging/"), "{err}");
     assert_eq!(std::fs::read_dir(small.path().join("sums")).unwrap().count(), 1, "{err}");
 }

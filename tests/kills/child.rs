@@ -14,6 +14,8 @@ use dualgauge::fs::RealFs;
 use dualgauge::prelude::*;
 use dualgauge::{Checkpoints, Limits, Source};
 
+use crate::bad_records;
+
 #[record]
 struct Bid {
     auction: u64,
@@ -43,6 +45,13 @@ fn files_and_log(flow: &Flow<'_>) {
     dearest
         .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
         .sink("dearest");
+}
+
+/// Windows to Parquet, and lines that cannot be read to JSON.
+fn quarantined(flow: &Flow<'_>) {
+    let bids = flow.source::<Bid>(source("bids").disorder(1.seconds()).quarantine("bad_bids"));
+    let windows = bids.key_by(|bid| bid.auction).window(tumbling(5.seconds())).aggregate("bids_of_windows", count());
+    windows.map(|pane| Answer { time: pane.time(), key: pane.key, value: pane.value }).sink("windows");
 }
 
 fn of_files<'s>(flow: &Flow<'s>) -> Stream<'s, Bid> {
@@ -77,7 +86,12 @@ pub fn run(words: &[String]) -> ExitCode {
     let job =
         job.and_then(|job| if hosts.len() > 1 { Ok(job.cluster(cluster(process, hosts, patience)?)) } else { Ok(job) });
     match job.and_then(Job::run) {
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(outcome) => {
+            if to == "quarantine" {
+                println!("bad {}", outcome.metrics.counter("bids", "bad").get());
+            }
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("{:?}: {error}", error.kind());
             ExitCode::FAILURE
@@ -98,18 +112,31 @@ fn job(dir: &Path, from: &str, to: &str, workers: usize, processes: usize) -> du
     let data = dir.parent().expect("the directory of a run lies beside its input");
     let bids: Arc<dyn Source> = match from {
         "history" => Arc::new(parquet::read(data.join("history/bids"))),
+        bad_records::DIRECTORY => Arc::new(csv::read(data.join(from))),
         _ => Arc::new(LogSource::open(dir.join("live"))?),
     };
     let out = dir.join("out");
-    let job = Job::new(if to == "log" { files_and_log } else { files }).workers(workers);
-    let job = job.source_with("bids", bids, SourceOptions::default());
+    let graph = match to {
+        "log" => files_and_log,
+        "quarantine" => quarantined,
+        _ => files,
+    };
+    let job = Job::new(graph).workers(workers).source_with("bids", bids, SourceOptions::default());
     let job = job.sink("windows", parquet::write(out.join("windows")).span(20.seconds()).buckets(2));
-    let job = job.sink("sessions", json::write(out.join("sessions/")).span(20.seconds()).buckets(2));
-    let job = job.sink("totals", csv::write(out.join("totals/")).span(20.seconds()));
+    let job = match to {
+        "quarantine" => job.sink("bad_bids", json::write(out.join("bad_bids/")).span(20.seconds()).buckets(2)),
+        _ => {
+            let job = job.sink("sessions", json::write(out.join("sessions/")).span(20.seconds()).buckets(2));
+            job.sink("totals", csv::write(out.join("totals/")).span(20.seconds()))
+        }
+    };
     let job = if to == "log" { job.sink("dearest", LogSink::new(out.join("dearest"), 2)) } else { job };
     let store = LocalStore::open(Arc::new(RealFs), dir.join("checkpoints"))?;
     // Each process has its part of the rows, and a run is to have some checkpoints however many there are.
-    let epoch_rows = 50 / processes;
-    let limits = Limits { epoch_rows, batch_rows: epoch_rows.min(40), ..Limits::default() };
+    let (epoch_rows, batch_rows) = match from {
+        bad_records::DIRECTORY => (bad_records::lines() as usize / 60 / processes, 4_096),
+        _ => (50 / processes, 40),
+    };
+    let limits = Limits { epoch_rows, batch_rows: epoch_rows.min(batch_rows), ..Limits::default() };
     Ok(job.limits(limits).checkpoints(Checkpoints::in_store(Arc::new(store)).every(Duration::ZERO)))
 }

@@ -42,7 +42,7 @@ pub fn alone(golden: &Golden) -> String {
 }
 
 /// Who runs a job after the other: more workers and fewer, more processes and fewer.
-const TEAMS: [Team; 6] = [
+pub const TEAMS: [Team; 6] = [
     TWO,
     Team { processes: 1, workers: 4 },
     Team { processes: 2, workers: 2 },

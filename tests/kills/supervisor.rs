@@ -62,6 +62,11 @@ impl Ground {
         nexmark::generate(&Options { file_rows: 900, row_group_rows: 250, disorder: 1.seconds(), ..history }).unwrap();
         Ground(dir)
     }
+
+    /// Where the history and all runs are.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
 }
 
 /// How a job is run: from where, to where, by whom.
