@@ -24,7 +24,7 @@ const TIME: u64 = 120_000_000;
 
 /// How many lines there are.
 pub fn lines() -> u64 {
-    from_environment("DUALGAUGE_LINES", 30_000)
+    from_environment("DUALGAUGE_LINES", 20_000)
 }
 
 /// Writes the lines, and tells the offsets of the bad ones, with their files.
