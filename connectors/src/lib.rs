@@ -5,6 +5,7 @@
 //! directory, standard input and standard output; what they share is in [`text`]. [`hybrid`] joins history and live. A [`binding`] names any of them as text.
 
 pub mod binding;
+mod caught;
 pub mod csv;
 pub mod hybrid;
 pub mod json;

@@ -15,6 +15,8 @@ use arrow_ipc::{Block, MetadataVersion};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use dualgauge_engine::{Error, EventTime, Result};
 
+use crate::caught::caught;
+
 /// Turns batches of one schema into messages.
 pub(super) struct Encoder {
     schema: SchemaRef,
@@ -96,7 +98,7 @@ impl Decoder {
         let metadata = 8 + u32::from_le_bytes([prefix[4], prefix[5], prefix[6], prefix[7]]) as usize;
         let body = message.len().checked_sub(metadata).ok_or_else(unreadable)?;
         let block = Block::new(0, metadata as i32, body as i64);
-        match self.file.read_record_batch(&block, message) {
+        match caught("the message", || self.file.read_record_batch(&block, message))? {
             Ok(Some(batch)) => Ok(batch),
             Ok(None) => Err(unreadable()),
             Err(error) => Err(unreadable().caused_by(error)),

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use bytes::{Buf, Bytes};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::thrift::check_struct;
+use super::page_header;
 
 /// How much is read ahead within a column chunk: few system calls, and memory that does not grow with the row group.
 const WINDOW_BYTES: u64 = 1 << 20;
@@ -26,7 +26,15 @@ const HEADER_BYTES_MAX: u64 = 1 << 16;
 pub(super) struct Chunks {
     file: File,
     len: u64,
-    windows: Vec<(Range<u64>, Mutex<Window>)>,
+    windows: Vec<(Wanted, Mutex<Window>)>,
+}
+
+/// A column chunk that is wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) range: Range<u64>,
+    /// The fewest bytes that a value has in a dictionary.
+    pub(super) value_bytes_min: i64,
 }
 
 /// Bytes of the file from `start` on.
@@ -34,11 +42,13 @@ pub(super) struct Chunks {
 struct Window {
     start: u64,
     bytes: Bytes,
+    /// Where the last two headers end that were handed out; two, since the library also asks for one where none is.
+    after_headers: [u64; 2],
 }
 
 impl Chunks {
     /// Reads `file`, of `len` bytes, ahead within the given column chunks and exactly elsewhere.
-    pub(super) fn new(file: File, len: u64, chunks: impl IntoIterator<Item = Range<u64>>) -> Chunks {
+    pub(super) fn new(file: File, len: u64, chunks: impl IntoIterator<Item = Wanted>) -> Chunks {
         let windows = chunks.into_iter().map(|chunk| (chunk, Mutex::default())).collect();
         Chunks { file, len, windows }
     }
@@ -49,16 +59,38 @@ impl Chunks {
         let end = start.checked_add(least).filter(|end| *end <= self.len).ok_or_else(|| {
             ParquetError::EOF(format!("{least} bytes at {start} are beyond the file's end at {}", self.len))
         })?;
-        let Some((chunk, window)) = self.windows.iter().find(|(chunk, _)| chunk.contains(&start)) else {
-            return self.read(start..end);
-        };
-        let mut window = window.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let Some((chunk, window)) = self.wanted(start) else { return self.read(start..end) };
+        let mut window = locked(window);
         let window_end = window.start + window.bytes.len() as u64;
         if afresh || start < window.start || window_end < end || window_end <= start {
-            let ahead = (start + WINDOW_BYTES).min(chunk.end).min(self.len);
-            *window = Window { start, bytes: self.read(start..ahead.max(end))? };
+            let ahead = (start + WINDOW_BYTES).min(chunk.range.end).min(self.len);
+            *window = Window { start, bytes: self.read(start..ahead.max(end))?, after_headers: window.after_headers };
         }
         Ok(window.bytes.slice((start - window.start) as usize..))
+    }
+
+    /// The column chunk that has this position.
+    fn wanted(&self, position: u64) -> Option<&(Wanted, Mutex<Window>)> {
+        self.windows.iter().find(|(wanted, _)| wanted.range.contains(&position))
+    }
+
+    /// Looks at the header that a page begins with; how long it is.
+    fn check_header(&self, start: u64, bytes: &[u8]) -> Result<usize, Option<String>> {
+        let (wanted, _) = self.wanted(start).ok_or(None)?;
+        page_header::check(bytes, wanted.value_bytes_min)
+    }
+
+    /// Notes that a header was handed out which ends here.
+    fn note_header(&self, end: u64) {
+        if let Some((_, window)) = self.wanted(end) {
+            let mut window = locked(window);
+            window.after_headers = [window.after_headers[1], end];
+        }
+    }
+
+    /// Whether these bytes begin with a header that nobody has looked at.
+    fn is_header(&self, start: u64) -> bool {
+        self.wanted(start).is_some_and(|(_, window)| !locked(window).after_headers.contains(&start))
     }
 
     fn read(&self, range: Range<u64>) -> Result<Bytes> {
@@ -79,18 +111,36 @@ impl ChunkReader for Chunks {
 
     fn get_read(&self, start: u64) -> Result<PageHeader> {
         let mut bytes = self.at(start, 1, false)?;
-        let mut whole = check_struct(&bytes).is_ok();
-        if !whole && (bytes.len() as u64) < HEADER_BYTES_MAX {
+        let mut checked = self.check_header(start, &bytes);
+        if checked == Err(None) && (bytes.len() as u64) < HEADER_BYTES_MAX {
             // It may only be cut by the end of the window.
             bytes = self.at(start, 1, true)?;
-            whole = check_struct(&bytes).is_ok();
+            checked = self.check_header(start, &bytes);
         }
-        Ok(PageHeader { start, bytes: bytes.reader(), whole })
+        if let Ok(length) = checked {
+            self.note_header(start + length as u64);
+        }
+        Ok(PageHeader { bytes: bytes.reader(), wrong: checked.err().map(|wrong| refused(start, wrong)) })
     }
 
+    /// By a page index the library asks for pages with their headers, and else for what follows a header.
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        Ok(self.at(start, length as u64, false)?.slice(..length))
+        let bytes = self.at(start, length as u64, false)?.slice(..length);
+        if self.is_header(start) {
+            let checked = self.check_header(start, &bytes).map_err(|wrong| refused(start, wrong));
+            checked.map_err(|wrong| io::Error::new(io::ErrorKind::InvalidData, wrong))?;
+        }
+        Ok(bytes)
     }
+}
+
+fn locked(window: &Mutex<Window>) -> MutexGuard<'_, Window> {
+    window.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// What reading a header fails with.
+fn refused(start: u64, wrong: Option<String>) -> String {
+    format!("the page header at byte {start}: {}", wrong.unwrap_or_else(|| "it is damaged".to_string()))
 }
 
 /// The bytes from a page's header on; reading them fails where there is no header that can be decoded.
@@ -98,19 +148,16 @@ impl ChunkReader for Chunks {
 /// The library sometimes asks for a reader at a place where no header is, and then does not read from it.
 #[derive(Debug)]
 pub(super) struct PageHeader {
-    start: u64,
     bytes: bytes::buf::Reader<Bytes>,
-    whole: bool,
+    /// What is wrong with the header.
+    wrong: Option<String>,
 }
 
 impl Read for PageHeader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self.whole {
-            true => self.bytes.read(into),
-            false => {
-                let damaged = format!("the page header at byte {} is damaged", self.start);
-                Err(io::Error::new(io::ErrorKind::InvalidData, damaged))
-            }
+        match &self.wrong {
+            None => self.bytes.read(into),
+            Some(wrong) => Err(io::Error::new(io::ErrorKind::InvalidData, wrong.clone())),
         }
     }
 }

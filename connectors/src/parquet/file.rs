@@ -13,9 +13,10 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::ChunkReader;
 
-use super::chunks::Chunks;
+use super::chunks::{Chunks, Wanted};
 use super::files::Named;
 use super::guard::guarded;
+use super::page_header::value_bytes_min;
 use super::thrift::check_struct;
 
 /// The four bytes at both ends of every Parquet file.
@@ -125,7 +126,7 @@ impl ParquetFile {
         let wanted = row_group.columns().iter().enumerate().filter(|(leaf, _)| columns.leaf_included(*leaf));
         let ranges = wanted.map(|(_, chunk)| {
             let (start, len) = chunk.byte_range();
-            start..start + len
+            Wanted { range: start..start + len, value_bytes_min: value_bytes_min(chunk) }
         });
         Ok(Chunks::new(self.reopen()?, self.identity.len, ranges))
     }

@@ -2,26 +2,15 @@
 
 use std::fmt::Display;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dualgauge_engine::{Error, Result};
 use parquet::errors::ParquetError;
 
-/// Runs `call` of the Parquet library.
-///
-/// The library checks much and not all of what a damaged file can say; some of it ends in a panic there. A damaged file
-/// is the world's failure and not ours, so it may not end the process. Whatever `call` had in hand is not used again
-/// after a panic.
+use crate::caught::caught;
+
+/// Runs `call` of the Parquet library. Whatever it had in hand is not used again after a panic.
 pub(super) fn guarded<T>(place: impl Display, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(cause)) => Err(decode_error(&place, cause)),
-        Err(panic) => {
-            let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-            let said = said.unwrap_or("without a message");
-            Err(Error::data(format!("{place}: the data is damaged (decoding it panicked: {said})")))
-        }
-    }
+    caught(&place, call)?.map_err(|cause| decode_error(&place, cause))
 }
 
 /// What a reader says when it is the file's content that is wrong.

@@ -10,6 +10,7 @@ mod file;
 mod files;
 mod guard;
 mod order;
+mod page_header;
 mod pages;
 mod reader;
 mod sink;

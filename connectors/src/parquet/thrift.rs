@@ -11,37 +11,64 @@ const DEPTH_MAX: usize = 32;
 
 /// Walks one struct in Thrift's compact encoding; how many bytes it has.
 pub(super) fn check_struct(bytes: &[u8]) -> Result<usize> {
-    let mut walk = Walk { bytes, at: 0 };
+    let mut walk = Walk::new(bytes);
     match walk.skip_struct(0) {
         Some(()) => Ok(walk.at),
         None => Err(Error::data(format!("the metadata is damaged at its byte {}", walk.at))),
     }
 }
 
-/// `None` from any method means that what is there cannot be.
-struct Walk<'a> {
+/// A walk through metadata. `None` from any method means that what is there cannot be.
+pub(super) struct Walk<'a> {
     bytes: &'a [u8],
-    at: usize,
+    /// How many bytes were passed.
+    pub(super) at: usize,
 }
 
-impl Walk<'_> {
-    fn skip_struct(&mut self, depth: usize) -> Option<()> {
+/// Kinds of fields.
+pub(super) const I32: u8 = 5;
+pub(super) const STRUCT: u8 = 12;
+
+/// What is done with a field, by its number and kind: whether its value was taken, or is to be passed over.
+pub(super) type OnField<'f> = dyn FnMut(&mut Walk<'_>, i64, u8) -> Option<bool> + 'f;
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Walk<'a> {
+        Walk { bytes, at: 0 }
+    }
+
+    /// Walks a struct to its end.
+    pub(super) fn fields(&mut self, depth: usize, each: &mut OnField<'_>) -> Option<()> {
         if depth > DEPTH_MAX {
             return None;
         }
+        let mut number = 0_i64;
         loop {
             let header = self.byte()?;
             if header == 0 {
                 return Some(());
             }
-            if header >> 4 == 0 {
-                self.varint()?; // the field's number, where it is not given as a step from the last one's
-            }
+            // A field's number, where it is not given as a step from the last one's.
+            number = match header >> 4 {
+                0 => self.integer()?,
+                step => number.checked_add(i64::from(step))?,
+            };
+            let kind = header & 0x0f;
             // The two kinds of boolean fields have their value in the header.
-            if !matches!(header & 0x0f, 1 | 2) {
-                self.skip_value(header & 0x0f, depth)?;
+            if !matches!(kind, 1 | 2) && !each(self, number, kind)? {
+                self.skip_value(kind, depth)?;
             }
         }
+    }
+
+    /// An integer of 16, 32 or 64 bits.
+    pub(super) fn integer(&mut self) -> Option<i64> {
+        let zigzag = self.varint()?;
+        Some((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
+    }
+
+    fn skip_struct(&mut self, depth: usize) -> Option<()> {
+        self.fields(depth, &mut |_, _, _| Some(false))
     }
 
     fn skip_value(&mut self, kind: u8, depth: usize) -> Option<()> {
