@@ -51,13 +51,14 @@ fn main() -> ExitCode {
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
     }
-    let checks: [(&str, fn()); 8] = [
+    let checks: [(&str, fn()); 9] = [
         ("two_processes_write_what_one_writes", two_processes_write_what_one_writes),
         (
             "processes_are_started_by_hand_with_a_secret_in_a_file",
             processes_are_started_by_hand_with_a_secret_in_a_file,
         ),
         ("a_panic_in_one_process_ends_all_with_70", a_panic_in_one_process_ends_all_with_70),
+        ("a_panic_that_comes_again_and_again_is_given_up", a_panic_that_comes_again_and_again_is_given_up),
         ("a_killed_process_ends_all_and_is_named", a_killed_process_ends_all_and_is_named),
         (
             "with_checkpoints_a_killed_process_does_not_show_in_the_output",
@@ -210,6 +211,19 @@ fn a_panic_in_one_process_ends_all_with_70() {
     assert!(said.lines().last().unwrap().starts_with("error: process "), "{said}");
     assert!(!said.contains("started again"), "nothing to go on from: {said}");
     assert!(!dir.path().join("out").exists(), "nothing is published");
+}
+
+fn a_panic_that_comes_again_and_again_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    add_bids(dir.path(), 0..20);
+    std::fs::write(dir.path().join("in/bids-1.csv"), "auction,date_time\n13,1970-01-01T00:00:01Z\n").unwrap();
+    let checkpoints = ["--checkpoint", "checkpoints", "--every", "1d", "--fresh", "--restart", "9"];
+    let (status, said) = Supervisor::start(dir.path(), &[&LIVE[..], &checkpoints[..]].concat()).end();
+    assert_eq!(status.code(), Some(70), "{said}");
+    assert_eq!(said.matches("all are started again").count(), 2, "{said}");
+    let last = said.lines().last().unwrap();
+    assert!(last.contains("has ended with exit code 70, the same three times in a row; mend the closure"), "{said}");
+    assert!(last.contains("inspect at ") && last.contains("an unlucky auction"), "{said}");
 }
 
 fn a_killed_process_ends_all_and_is_named() {

@@ -3,7 +3,8 @@
 //!
 //! - **All or none.** When one process ends in failure, the others end too, by themselves or by force, before new ones start.
 //! - **Not for ever.** Only what takes checkpoints is started again, only for what another start may mend, further and
-//!   further apart, and a limited number of times in a row.
+//!   further apart, and a limited number of times in a row; a panic that comes three times in a row at the same place in
+//!   the input would come again.
 //! - **No orphans.** A process whose supervisor is gone ends: it reads its standard input, which then ends.
 
 use std::ffi::OsString;
@@ -60,13 +61,52 @@ enum Decision {
     End(&'static str),
 }
 
-/// Decides about the last of so many `failures` in a row.
-fn decide(checkpointed: bool, limit: u32, failures: u32, may_be_mended: bool) -> Decision {
+/// This many panics in a row that say the same, of the same place in the input, are a loop.
+const SAME_MAX: u32 = 3;
+
+/// What has failed since a start that lasted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct InARow {
+    failures: u32,
+    /// Those of them, counted from the newest, that are the same panic.
+    same_panic: u32,
+    /// What the newest panic said; nothing where the newest failure was none.
+    panic: Option<String>,
+}
+
+impl InARow {
+    /// Counts one more failure: what was said at last, where it was a panic.
+    fn add(&mut self, panic: Option<String>) {
+        self.failures += 1;
+        self.same_panic = match (&panic, &self.panic) {
+            (None, _) => 0,
+            (new, old) if new == old => self.same_panic + 1,
+            (Some(_), _) => 1,
+        };
+        self.panic = panic;
+    }
+}
+
+/// What a process said, without the process of which it said it.
+fn without_process(words: &str) -> &str {
+    let of_another = words.strip_prefix("process ").and_then(|rest| rest.split_once(": "));
+    match of_another.filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit())) {
+        Some((_, rest)) => without_process(rest),
+        None => words,
+    }
+}
+
+/// Decides about the last of some failures in a row.
+fn decide(checkpointed: bool, limit: u32, in_a_row: &InARow, may_be_mended: bool) -> Decision {
     match (checkpointed, may_be_mended) {
         (false, _) => Decision::End(""),
         (true, false) => Decision::End(", and another start would not mend it"),
-        (true, true) if failures > limit => Decision::End(", and no other start has mended it"),
-        (true, true) => Decision::Again(Duration::from_micros(250_000 << (failures - 1).min(6))),
+        (true, true) if in_a_row.same_panic >= SAME_MAX => Decision::End(
+            ", the same three times in a row; mend the closure, or leave out the record that it panics at, and start again, \
+             which goes on from the last checkpoint",
+        ),
+        (true, true) if in_a_row.failures > limit => Decision::End(", and no other start has mended it"),
+        (true, true) => Decision::Again(Duration::from_micros(250_000 << (in_a_row.failures - 1).min(6))),
     }
 }
 
@@ -83,7 +123,7 @@ impl Supervisor {
     pub(super) fn run(&self, console: &mut Console<'_>) -> Result<Exit> {
         let clock = SystemClock::new();
         let limit = if self.checkpointed { self.restarts.unwrap_or(RESTARTS) } else { 0 };
-        let mut failures = 0;
+        let mut in_a_row = InARow::default();
         for attempt in 1.. {
             let started = clock.elapsed();
             let end = self.start(attempt, &clock, console)?;
@@ -93,12 +133,14 @@ impl Supervisor {
                 return Ok(exit);
             }
             if clock.elapsed() - started > LASTING {
-                failures = 0;
+                in_a_row = InARow::default();
             }
-            failures += 1;
+            let panicked = exit == Exit::Panicked;
+            in_a_row
+                .add(end.last_words.as_deref().filter(|_| panicked).map(|words| without_process(words).to_string()));
             let what = format!("process {process} {}", told(status));
             let said = end.last_words.map(|words| format!(": {words}")).unwrap_or_default();
-            let pause = match decide(self.checkpointed, limit, failures, may_be_mended(status)) {
+            let pause = match decide(self.checkpointed, limit, &in_a_row, may_be_mended(status)) {
                 Decision::Again(pause) => pause,
                 Decision::End(why) => {
                     let _ = writeln!(console.err, "error: {what}{why}{said}");
@@ -107,7 +149,8 @@ impl Supervisor {
             };
             let _ = writeln!(
                 console.err,
-                "{what}; all are started again from the last checkpoint in {pause} ({failures} of {limit})"
+                "{what}; all are started again from the last checkpoint in {pause} ({} of {limit})",
+                in_a_row.failures
             );
             let since = clock.elapsed();
             while clock.elapsed() - since < pause {
@@ -268,12 +311,31 @@ mod tests {
 
     #[test]
     fn what_another_start_may_mend_is_started_again_further_and_further_apart_and_not_for_ever() {
+        let decide = |checkpointed, limit, failures, may_be_mended| {
+            decide(checkpointed, limit, &InARow { failures, ..InARow::default() }, may_be_mended)
+        };
         assert_eq!(decide(true, 2, 1, true), Decision::Again(250.millis()));
         assert_eq!(decide(true, 2, 2, true), Decision::Again(500.millis()));
         assert_eq!(decide(true, 2, 3, true), Decision::End(", and no other start has mended it"));
         assert_eq!(decide(true, 99, 50, true), Decision::Again(16.seconds()));
         assert_eq!(decide(true, 2, 1, false), Decision::End(", and another start would not mend it"));
         assert_eq!(decide(false, 2, 1, true), Decision::End(""), "there is nothing to go on from");
+    }
+
+    #[test]
+    fn three_panics_in_a_row_that_say_the_same_are_a_loop_and_others_are_not() {
+        let mut in_a_row = InARow::default();
+        let mut after = |panic: Option<&str>| {
+            in_a_row.add(panic.map(str::to_string));
+            decide(true, 99, &in_a_row, true)
+        };
+        for panic in [Some("a"), Some("a"), None, Some("a"), Some("b"), Some("b")] {
+            assert!(matches!(after(panic), Decision::Again(_)), "{panic:?}");
+        }
+        assert!(matches!(after(Some("b")), Decision::End(why) if why.contains("the same three times in a row")));
+        assert!((0..5).all(|_| matches!(after(None), Decision::Again(_))), "lost processes are no panics");
+        assert_eq!(without_process("process 1: process 12: map at 7: no"), "map at 7: no");
+        assert_eq!(without_process("process 1 at home: map"), "process 1 at home: map");
     }
 
     #[cfg(unix)]

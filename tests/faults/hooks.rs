@@ -3,7 +3,7 @@
 //! Would catch: a job that hangs or ends its process, an error that does not name the culprit, and a checkpoint that a
 //! panic has spoilt: the same job goes on without the panic, on another number of workers, and must give the whole output.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -12,8 +12,8 @@ use dualgauge::operators::keyed::{Context, Process};
 use dualgauge::prelude::*;
 use dualgauge::testing::{Baton, Item, Line, Lines, Script};
 use dualgauge::{
-    Epoch, ErrorKind, Listing, Next, Offset, Partition, PartitionReader, Prepared, Result, Scan, Sink, SinkWriter,
-    Source, Writing,
+    Clock, Epoch, ErrorKind, Listing, Next, Offset, Partition, PartitionReader, Prepared, Result, Scan, Sink,
+    SinkWriter, Source, SystemClock, Writing,
 };
 
 use crate::common::{checkpoints, disk, drawn, limits, script};
@@ -21,19 +21,36 @@ use crate::common::{checkpoints, disk, drawn, limits, script};
 /// The hook that panics, and at which of its calls.
 static ARMED: Mutex<Option<(&str, u64)>> = Mutex::new(None);
 
+/// When a hook has panicked, by the clock of this file.
+static PANICKED: Mutex<Duration> = Mutex::new(Duration::ZERO);
+
+fn now() -> Duration {
+    static CLOCK: LazyLock<SystemClock> = LazyLock::new(SystemClock::new);
+    CLOCK.elapsed()
+}
+
+/// Two tests panic in the same hooks.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
 /// A call of a hook.
 fn call(hook: &str) {
     let due = {
         let mut armed = ARMED.lock().unwrap();
         match &mut *armed {
-            Some((name, calls)) if *name == hook => {
+            Some((name, calls)) if *name == hook && *calls > 0 => {
                 *calls -= 1;
                 *calls == 0
             }
             _ => false,
         }
     };
-    assert!(!due, "unlucky");
+    if due {
+        *PANICKED.lock().unwrap() = now();
+        panic!("unlucky");
+    }
 }
 
 /// Whether the hook that was armed has not come to its call.
@@ -244,6 +261,7 @@ const HOOKS: [(&str, &str); 20] = [
 /// Worker threads of tests say on standard error what they panic with: that is meant.
 #[test]
 fn a_panic_in_any_hook_ends_the_job_by_name_and_the_checkpoint_is_whole() {
+    let _alone = alone();
     let (mut panics, mut hooks) = (0, std::collections::BTreeSet::new());
     let all = HOOKS.into_iter().chain([("commit", "sink windows")]);
     for (number, (hook, named)) in (0..).zip(all) {
@@ -273,4 +291,28 @@ fn a_panic_in_any_hook_ends_the_job_by_name_and_the_checkpoint_is_whole() {
     }
     println!("{panics} panics in {} hooks", hooks.len());
     assert_eq!(hooks.len(), HOOKS.len() + 1, "{hooks:?}");
+}
+
+/// Threads as they come, and no scheduler; prints how long it took from the panic until all threads had ended.
+#[test]
+fn a_panic_ends_all_threads_of_a_job() {
+    let _alone = alone();
+    let (mut times, all) = (Vec::new(), HOOKS.iter().map(|(hook, _)| *hook).chain(["commit"]));
+    for (hook, workers) in all.flat_map(|hook| [(hook, 1), (hook, 3), (hook, 8)]) {
+        *ARMED.lock().unwrap() = Some((hook, 1));
+        let fs = disk();
+        let job = Out::default().job(7).workers(workers).limits(limits(4)).checkpoints(checkpoints(&fs).unwrap());
+        let ended = job.run();
+        let ended_at = now();
+        if disarm() {
+            ended.unwrap();
+            continue;
+        }
+        assert_eq!(ended.expect_err(hook).kind(), ErrorKind::Panic, "{hook}, {workers} workers");
+        times.push(ended_at - *PANICKED.lock().unwrap());
+    }
+    times.sort();
+    let of = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    println!("{} panics until all threads had ended: p50 {}, p99 {}", times.len(), of(50), of(99));
+    assert!(times.len() > HOOKS.len() * 2, "{}", times.len());
 }

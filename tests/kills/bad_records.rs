@@ -92,7 +92,7 @@ pub fn killed(golden: &Golden) -> String {
             let team = TEAMS[(seed + 2 * turn) as usize % TEAMS.len()];
             let process = drawn(place + 1_000_000, team.processes as u64) as usize;
             let mut processes = run.call(&Call::new(team, 0, "trace"));
-            let moment = 1 + drawn(place, passages / 2);
+            let moment = 1 + drawn(place, passages / 4);
             processes.lines(moment as usize);
             processes.kill(process);
             if processes.wait().statuses[process].success() {

@@ -12,9 +12,9 @@ use dualgauge::connectors::log::{LogSink, LogSource};
 use dualgauge::flow::SourceOptions;
 use dualgauge::fs::RealFs;
 use dualgauge::prelude::*;
-use dualgauge::{Checkpoints, Limits, Source};
+use dualgauge::{Checkpoints, ErrorKind, Limits, Source};
 
-use crate::bad_records;
+use crate::{bad_records, panics};
 
 #[record]
 struct Bid {
@@ -52,6 +52,32 @@ fn quarantined(flow: &Flow<'_>) {
     let bids = flow.source::<Bid>(source("bids").disorder(1.seconds()).quarantine("bad_bids"));
     let windows = bids.key_by(|bid| bid.auction).window(tumbling(5.seconds())).aggregate("bids_of_windows", count());
     windows.map(|pane| Answer { time: pane.time(), key: pane.key, value: pane.value }).sink("windows");
+}
+
+/// Windows, and a total, with hooks that may panic.
+fn hooked(flow: &Flow<'_>) {
+    let bids = flow.source::<Bid>(source("bids").disorder(1.seconds())).map(|bid| {
+        panics::call("map");
+        bid
+    });
+    let windows = bids.fork().key_by(|bid| {
+        panics::call("key_by");
+        bid.auction
+    });
+    let dearest = max(|bid: &Bid| {
+        panics::call("aggregate");
+        bid.price
+    });
+    let windows = windows.window(tumbling(5.seconds())).aggregate("dearest_of_windows", dearest);
+    windows
+        .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
+        .sink("windows");
+    let totals = bids.fork().key_by(|bid| bid.auction % 50).fold("total_of_auctions", |total: &mut u64, bid: Bid| {
+        panics::call("fold");
+        *total += bid.price;
+        Answer { time: bid.date_time, key: bid.auction, value: *total }
+    });
+    totals.sink("totals");
 }
 
 fn of_files<'s>(flow: &Flow<'s>) -> Stream<'s, Bid> {
@@ -94,7 +120,8 @@ pub fn run(words: &[String]) -> ExitCode {
         }
         Err(error) => {
             eprintln!("{:?}: {error}", error.kind());
-            ExitCode::FAILURE
+            // As the command line of a graph does.
+            if error.kind() == ErrorKind::Panic { ExitCode::from(70) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -119,11 +146,16 @@ fn job(dir: &Path, from: &str, to: &str, workers: usize, processes: usize) -> du
     let graph = match to {
         "log" => files_and_log,
         "quarantine" => quarantined,
+        _ if to.starts_with(panics::PANIC) => hooked,
         _ => files,
     };
     let job = Job::new(graph).workers(workers).source_with("bids", bids, SourceOptions::default());
     let job = job.sink("windows", parquet::write(out.join("windows")).span(20.seconds()).buckets(2));
     let job = match to {
+        _ if to.starts_with(panics::PANIC) => {
+            panics::arm(&to[panics::PANIC.len()..]);
+            job.sink("totals", csv::write(out.join("totals/")).span(20.seconds()))
+        }
         "quarantine" => job.sink("bad_bids", json::write(out.join("bad_bids/")).span(20.seconds()).buckets(2)),
         _ => {
             let job = job.sink("sessions", json::write(out.join("sessions/")).span(20.seconds()).buckets(2));

@@ -101,7 +101,7 @@ pub fn one_of_several(golden: &Golden) -> String {
     )
 }
 
-fn percentiles(mut times: Vec<Duration>) -> String {
+pub fn percentiles(mut times: Vec<Duration>) -> String {
     times.sort();
     let of = |percent: usize| times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)));
     let told = |percent| of(percent).map_or("-".to_string(), |time| format!("{} ms", time.as_micros() / 1000));

@@ -14,6 +14,7 @@ mod child;
 mod cuts;
 mod drawn;
 mod network;
+mod panics;
 mod steps;
 mod supervisor;
 mod zombies;
@@ -48,12 +49,13 @@ fn main() -> ExitCode {
 /// Says what it has done, or panics.
 type Check = fn(&Golden) -> String;
 
-const CHECKS: [(&str, Check); 12] = [
+const CHECKS: [(&str, Check); 13] = [
     ("killed_at_every_step_of_a_commit_it_gives_the_same_output", steps::of_a_commit),
     ("killed_at_every_step_of_its_recovery_it_gives_the_same_output", steps::of_its_recovery),
     ("killed_at_drawn_moments_it_gives_the_same_output", drawn::alone),
     ("one_of_several_killed_at_drawn_moments_it_gives_the_same_output", drawn::one_of_several),
     ("killed_among_bad_records_each_is_a_dead_letter_exactly_once", bad_records::killed),
+    ("a_panic_in_one_process_ends_all_with_exit_code_70", panics::in_hooks),
     ("stopped_at_every_step_and_woken_an_old_generation_changes_nothing", zombies::at_every_step),
     ("stopped_at_every_step_and_woken_one_or_all_of_two_change_nothing", zombies::of_two_processes),
     ("stopped_at_drawn_moments_and_woken_an_old_generation_changes_nothing", zombies::at_drawn_moments),
