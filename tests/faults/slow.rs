@@ -1,7 +1,8 @@
 //! A sink that stands still while its source has plenty to give.
 //!
 //! Would catch: memory that grows with the input instead of staying within what flow control allows, and a job that does
-//! not go on when the sink does. Rows on the way are counted, which no other program on the machine disturbs.
+//! not go on when the sink does. Rows on the way are counted, which no other program on the machine disturbs; memory, and
+//! the time to be up to speed again, are printed and not judged.
 
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -9,9 +10,9 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use dualgauge::prelude::*;
 use dualgauge::testing::{Item, Script, Step};
-use dualgauge::{Epoch, Limits, Prepared, Result, Sink, SinkWriter, Writing};
+use dualgauge::{Clock, Epoch, Limits, Prepared, Result, Sink, SinkWriter, SystemClock, Writing};
 
-use crate::common::at;
+use crate::common::{at, from_environment};
 
 /// How many rows a batch of the script has, and how many an epoch.
 const BATCH: usize = 10;
@@ -64,6 +65,13 @@ impl SinkWriter for Gate {
     }
 }
 
+/// How many kibibytes this process has in memory; 0 where the system does not say.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}
+
 #[test]
 fn a_sink_that_stands_still_holds_its_source_and_lets_it_go_again() {
     let partition = |number: usize| {
@@ -84,18 +92,34 @@ fn a_sink_that_stands_still_holds_its_source_and_lets_it_go_again() {
     let job = Job::new(copy).source("items", script).sink("gate", gate.clone()).workers(2).limits(limits);
     let running = job.start().unwrap();
     let rows = running.metrics().counter("items", "rows");
+    let clock = SystemClock::new();
     // Each worker may have so many epochs open, and the batch on top that made the last one full.
     let allowed = 2 * (4 * EPOCH + BATCH) as u64;
-    let mut most = 0;
-    for _ in 0..20_000 {
+    // It has read what it may when it stands still; from then on nothing is to be held that was not before.
+    while rows.get() < EPOCH as u64 && !running.is_finished() {
+        std::thread::yield_now();
+    }
+    let (mut most, resident_before) = (0, resident());
+    for _ in 0..from_environment("DUALGAUGE_LOOKS", 20_000) {
         most = most.max(rows.get());
         std::thread::yield_now();
     }
+    let (resident_after, stood_for) = (resident(), clock.elapsed());
     assert!(most <= allowed, "{most} rows were read, and no more than {allowed} are allowed on the way");
     gate.open_it();
+    // Up to speed: as many rows again as were on the way.
+    let (opened, read) = (clock.elapsed(), rows.get());
+    while rows.get() < read + allowed && !running.is_finished() {
+        std::thread::yield_now();
+    }
+    let up_to_speed = clock.elapsed() - opened;
     running.join().unwrap();
     let written = gate.rows.lock().unwrap().len();
     println!("{most} rows on the way at most, of {written}; {allowed} are allowed");
+    println!(
+        "it stood still for {stood_for}: {resident_before} KiB resident before, {resident_after} after; {up_to_speed} until \
+         {allowed} rows more were read"
+    );
     assert_eq!((written, rows.get() as usize), (2 * BATCHES * BATCH, 2 * BATCHES * BATCH));
     assert!(most > 0);
 }
