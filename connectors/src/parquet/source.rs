@@ -21,6 +21,9 @@ use super::time_column::TimeColumn;
 /// is late, whatever the disorder in and between them. A directory is listed once, at the first look: files that
 /// appear later are not part of this run. Names that start with `.` or `_` are not data.
 ///
+/// A page may have 128 MiB, or 32 times the bytes that it has in the file where that is more: what claims to be larger is
+/// damaged, and an error that names the file.
+///
 /// ```
 /// use dualgauge_connectors::parquet;
 /// use dualgauge_engine::Source;
