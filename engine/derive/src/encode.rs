@@ -31,6 +31,15 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
             fn push(&mut self, row: &#name) {
                 #(#builder::push(&mut self.#fields, &row.#fields);)*
             }
+            #[inline]
+            fn extend<'a>(&mut self, rows: impl ::core::iter::Iterator<Item = &'a #name> + ::core::clone::Clone)
+            where
+                #name: 'a,
+            {
+                #(#builder::extend(&mut self.#fields, ::core::iter::Iterator::map(
+                    ::core::clone::Clone::clone(&rows), |row| &row.#fields,
+                ));)*
+            }
             fn push_placeholder(&mut self) {
                 #(#builder::push_placeholder(&mut self.#fields);)*
             }

@@ -40,6 +40,10 @@ impl<P: ArrowPrimitiveType> ColumnBuilder for NumbersBuilder<P> {
     fn push(&mut self, value: &P::Native) {
         self.0.push(*value);
     }
+    #[inline]
+    fn extend<'a>(&mut self, values: impl Iterator<Item = &'a P::Native> + Clone) {
+        self.0.extend(values);
+    }
     fn push_placeholder(&mut self) {
         self.0.push(P::Native::default());
     }

@@ -98,6 +98,15 @@ pub trait ColumnBuilder {
     /// Appends a value.
     fn push(&mut self, value: &Self::Value);
 
+    /// Appends values.
+    #[inline]
+    fn extend<'a>(&mut self, values: impl Iterator<Item = &'a Self::Value> + Clone)
+    where
+        Self::Value: 'a,
+    {
+        values.for_each(|value| self.push(value));
+    }
+
     /// Appends something to stand under a null.
     fn push_placeholder(&mut self);
 

@@ -39,6 +39,13 @@ impl<R: Row> ColumnBuilder for NestedBuilder<R> {
     fn push(&mut self, value: &R) {
         self.0.push(value);
     }
+    #[inline]
+    fn extend<'a>(&mut self, values: impl Iterator<Item = &'a R> + Clone)
+    where
+        R: 'a,
+    {
+        self.0.extend(values);
+    }
     fn push_placeholder(&mut self) {
         self.0.push_placeholder();
     }

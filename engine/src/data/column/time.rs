@@ -150,6 +150,10 @@ macro_rules! micros {
             fn push(&mut self, value: &$type) {
                 self.0.push(value.as_micros());
             }
+            #[inline]
+            fn extend<'a>(&mut self, values: impl Iterator<Item = &'a $type> + Clone) {
+                self.0.extend(values.map(|value| value.as_micros()));
+            }
             fn push_placeholder(&mut self) {
                 self.0.push(0);
             }
