@@ -1,4 +1,5 @@
-//! Catches a query of the example whose answer is not that of its SQL, or is another on the live log than on history.
+//! Catches a query of the example whose answer is not that of its SQL, or is another on the live log than on history; and
+//! a program by hand, which the bench takes for the floor, that answers another question.
 //!
 //! The answers in `tests/fixtures/nexmark/answers.csv` are DuckDB's, on the same files; `make.py` beside them made them and
 //! says how. They are rows and digests, as the example prints them.
@@ -14,6 +15,8 @@ mod answer;
 #[allow(dead_code)] // the example uses all of it
 #[path = "../examples/nexmark/data.rs"]
 mod data;
+#[path = "../benches/nexmark/floor/mod.rs"]
+mod floor;
 #[allow(dead_code)] // the example uses all of it
 #[path = "../examples/nexmark/queries/mod.rs"]
 mod queries;
@@ -56,6 +59,23 @@ fn every_answer_is_that_of_duckdb() {
             let answer = Answer::new(&query, true, None);
             run::over_history(&query, dir.path(), workers, &answer).unwrap();
             assert_eq!(shown(answer.total()), (rows, digest.to_string()), "{} on {workers} workers", query.name);
+        }
+    }
+}
+
+#[test]
+fn every_program_by_hand_gives_the_same_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    // Several files, so that each worker reads some.
+    let options = Options { events: SIZE.events, rate: SIZE.rate, file_rows: 10_000, ..Options::new(dir.path()) };
+    generate(&options).unwrap();
+    let expected = fixtures();
+    for name in floor::PROGRAMS {
+        let (rows, digest) = expected[name];
+        for workers in [1, 3] {
+            let answer = Answer::new(&Query::named(name).unwrap(), true, None);
+            floor::run(name, dir.path(), workers, &answer).unwrap();
+            assert_eq!(shown(answer.total()), (rows, digest.to_string()), "{name} on {workers} workers");
         }
     }
 }

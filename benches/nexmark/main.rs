@@ -10,7 +10,8 @@
 //! On the same Parquet files, ours with two workers and theirs with two threads, in alternating runs: reading and producing
 //! every row of the answer as Arrow columns included, start of the process and import excluded. Each peer runs in the
 //! fastest of some formulations (`peers.py`); all answers must have the same number of rows before anything is timed. Our
-//! rows are sorted by time besides, as any sink gets them.
+//! rows are sorted by time besides, as any sink gets them. "By hand" is the floor: each query as a program on timely that
+//! was written for it alone (`floor/`), and whose answer must have the same digest.
 //!
 //! On paper: of 10 M bids, decoding takes 0.1 s on two threads, finding an accumulator 10 ns a bid and so 0.05 s on two;
 //! the state of the open windows (some thousand keys) stays in the cache, where a batch engine's table holds all windows
@@ -28,6 +29,7 @@ mod answer;
 #[allow(dead_code)] // the example uses all of it
 #[path = "../../examples/nexmark/data.rs"]
 mod data;
+mod floor;
 mod memory;
 mod peers;
 #[allow(dead_code)] // the example uses all of it
@@ -40,6 +42,7 @@ mod run;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use dualgauge::Digest;
 use dualgauge::nexmark::Table;
 
 use answer::Answer;
@@ -89,26 +92,28 @@ fn history(bids: u64) -> PathBuf {
 fn compare(timed: &[(&str, f64)], history: &Path, bids: u64, rounds: usize) {
     let mut peers: Vec<Peer> = PEERS.iter().map(|name| Peer::start(name, history, WORKERS)).collect();
     println!("{bids} bids of Parquet, {WORKERS} workers or threads; medians of {rounds} alternating runs, seconds");
-    print!("{:<14} {:>11} {:>8}", "query", "rows", "ours");
+    print!("{:<14} {:>11} {:>8} {:>8}", "query", "rows", "ours", "by hand");
     peers.iter().for_each(|peer| print!(" {:>11}", peer.name));
     println!("  fastest peer / ours");
     for (name, goal) in timed {
         let query = Query::named(name).expect("a query of the example");
-        let rows = ours(&query, history).1;
+        let Digest { rows, sum } = ours(&query, history, true).1;
+        assert_eq!(by_hand(&query, history, true).1, Digest { rows, sum }, "{name} by hand gives another answer");
         for peer in &mut peers {
             peer.choose(query.name, rows);
         }
-        let mut times = vec![Vec::new(); 1 + peers.len()];
+        let mut times = vec![Vec::new(); 2 + peers.len()];
         for _ in 0..rounds {
-            times[0].push(turn(|| ours(&query, history).0));
-            for (peer, times) in peers.iter_mut().zip(&mut times[1..]) {
+            times[0].push(turn(|| ours(&query, history, false).0));
+            times[1].push(turn(|| by_hand(&query, history, false).0));
+            for (peer, times) in peers.iter_mut().zip(&mut times[2..]) {
                 times.push(turn(|| peer.run(query.name).0));
             }
         }
         let medians: Vec<f64> = times.into_iter().map(median).collect();
-        let fastest = medians[1..].iter().copied().fold(f64::INFINITY, f64::min);
-        print!("{name:<14} {rows:>11} {:>8.3}", medians[0]);
-        medians[1..].iter().for_each(|seconds| print!(" {seconds:>11.3}"));
+        let fastest = medians[2..].iter().copied().fold(f64::INFINITY, f64::min);
+        print!("{name:<14} {rows:>11} {:>8.3} {:>8.3}", medians[0], medians[1]);
+        medians[2..].iter().for_each(|seconds| print!(" {seconds:>11.3}"));
         let ratio = fastest / medians[0];
         let verdict = if ratio >= *goal { "reached" } else { "MISSED" };
         println!("  {ratio:>6.2}  (at least {goal:.1}: {verdict})");
@@ -121,12 +126,20 @@ fn turn(run: impl FnOnce() -> f64) -> f64 {
     run()
 }
 
-/// How long the whole job takes, and how many rows come out.
-fn ours(query: &Query, history: &Path) -> (f64, u64) {
-    let answer = Answer::new(query, false, None);
+/// How long the whole job takes, and what comes out; `hashed`, or only counted.
+fn ours(query: &Query, history: &Path, hashed: bool) -> (f64, Digest) {
+    let answer = Answer::new(query, hashed, None);
     let start = Instant::now();
     run::over_history(query, history, WORKERS, &answer).expect("the job runs");
-    (start.elapsed().as_secs_f64(), answer.total().rows)
+    (start.elapsed().as_secs_f64(), answer.total())
+}
+
+/// The same of the program that is written by hand.
+fn by_hand(query: &Query, history: &Path, hashed: bool) -> (f64, Digest) {
+    let answer = Answer::new(query, hashed, None);
+    let start = Instant::now();
+    floor::run(query.name, history, WORKERS, &answer).expect("the program runs");
+    (start.elapsed().as_secs_f64(), answer.total())
 }
 
 fn median(mut seconds: Vec<f64>) -> f64 {

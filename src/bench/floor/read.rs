@@ -1,14 +1,12 @@
-//! A side of the join as a source of timely: a worker's partitions, one after the other, in event-time order.
+//! Sources as sources of timely: a worker's partitions of each, one after the other, in event-time order.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration as Wall;
 
-use super::{Failure, fail};
-use crate::bench::records::Row;
-use crate::bench::workload::Side;
+use super::Failure;
 use crate::timely::container::CapacityContainerBuilder;
 use crate::timely::dataflow::operators::generic::source as timely_source;
 use crate::timely::dataflow::{Scope, StreamVec};
@@ -18,65 +16,78 @@ use crate::{Duration, Event, EventTime, Next, Partition, PartitionReader, Record
 /// How many rows are read at once.
 const BATCH_ROWS: usize = 8192;
 
-/// How long a side that has nothing waits before it looks again.
+/// How long a source that has nothing waits before it looks again.
 const LOOK_AGAIN: Wall = Wall::from_micros(200);
 
-/// How far both sides of a worker are, so that neither runs ahead of the other by more than a window.
-pub(super) struct Pace {
-    watermarks: [Cell<EventTime>; 2],
-    /// A side that is ahead leaves here how to wake it.
-    waiting: [Cell<Option<Rc<Activator>>>; 2],
+/// How far the sources of a worker are, so that none runs ahead of another by more than a certain time.
+struct Pace {
     ahead_max: Duration,
+    sources: RefCell<Vec<Progress>>,
+}
+
+struct Progress {
+    watermark: EventTime,
+    /// One that is ahead leaves here how to wake it.
+    waiting: Option<Rc<Activator>>,
 }
 
 impl Pace {
-    pub(super) fn new(ahead_max: Duration) -> Pace {
-        let watermarks = [const { Cell::new(EventTime::MIN) }; 2];
-        Pace { watermarks, waiting: [const { Cell::new(None) }; 2], ahead_max }
+    fn is_ahead(&self, source: usize) -> bool {
+        let sources = self.sources.borrow();
+        let last = sources.iter().map(|source| source.watermark).min().expect("it is among them");
+        sources[source].watermark > last + self.ahead_max
     }
 
-    fn is_ahead(&self, side: Side) -> bool {
-        let other = 1 - side as usize;
-        self.watermarks[side as usize].get() > self.watermarks[other].get() + self.ahead_max
+    fn wait(&self, source: usize, activator: &Rc<Activator>) {
+        self.sources.borrow_mut()[source].waiting = Some(Rc::clone(activator));
     }
 
-    fn move_to(&self, side: Side, watermark: EventTime) {
-        self.watermarks[side as usize].set(watermark);
-        if let Some(other) = self.waiting[1 - side as usize].take() {
-            other.activate();
-        }
+    fn move_to(&self, source: usize, watermark: EventTime) {
+        let mut sources = self.sources.borrow_mut();
+        sources[source].watermark = watermark;
+        sources.iter_mut().filter_map(|source| source.waiting.take()).for_each(|waiting| waiting.activate());
     }
 }
 
-/// The rows of a side that this worker, `index` of `peers`, reads.
-pub(super) fn read<'s>(
+/// What a worker reads, each source in event-time order and none far ahead of the others.
+pub struct Sources<'s> {
     scope: Scope<'s, i64>,
-    source: &Arc<dyn Source>,
-    side: Side,
-    (index, peers): (usize, usize),
-    pace: &Rc<Pace>,
-    failure: &Failure,
-) -> Result<StreamVec<'s, i64, Event<Row>>> {
-    let event_time = Row::event_time_column().expect("rows have one").to_string();
-    let scan = Scan { schema: Row::schema(), event_time, from: None, to: None, batch_rows: BATCH_ROWS };
-    let mut partitions = source.partitions(&scan)?.partitions;
-    partitions.sort_by_key(|partition| partition.bound);
-    let mine: Vec<Partition> = partitions.into_iter().skip(index).step_by(peers).collect();
-    let mut reading = Reading { source: Arc::clone(source), scan, partitions: mine.into(), open: None };
-    let (pace, failure) = (Rc::clone(pace), Arc::clone(failure));
-    Ok(timely_source::<_, CapacityContainerBuilder<Vec<Event<Row>>>, _, _>(
-        scope,
-        side.name(),
-        move |capability, info| {
+    pace: Rc<Pace>,
+    failure: Failure,
+}
+
+impl<'s> Sources<'s> {
+    /// None yet. Later ones may be ahead of each other by `ahead_max`.
+    pub fn new(scope: Scope<'s, i64>, ahead_max: Duration, failure: &Failure) -> Sources<'s> {
+        let pace = Rc::new(Pace { ahead_max, sources: RefCell::default() });
+        Sources { scope, pace, failure: failure.clone() }
+    }
+
+    /// This worker's share of a source's partitions.
+    ///
+    /// # Errors
+    /// What the source says when it is asked for them.
+    pub fn read<R: Record>(&mut self, source: &Arc<dyn Source>) -> Result<StreamVec<'s, i64, Event<R>>> {
+        let event_time = R::event_time_column().expect("rows have one").to_string();
+        let scan = Scan { schema: R::schema(), event_time, from: None, to: None, batch_rows: BATCH_ROWS };
+        let mut partitions = source.partitions(&scan)?.partitions;
+        partitions.sort_by_key(|partition| partition.bound);
+        let mine: Vec<Partition> =
+            partitions.into_iter().skip(self.scope.index()).step_by(self.scope.peers()).collect();
+        let mut reading = Reading { source: Arc::clone(source), scan, partitions: mine.into(), open: None };
+        let (scope, pace, failure) = (self.scope, Rc::clone(&self.pace), self.failure.clone());
+        let number = pace.sources.borrow().len();
+        pace.sources.borrow_mut().push(Progress { watermark: EventTime::MIN, waiting: None });
+        Ok(timely_source::<_, CapacityContainerBuilder<Vec<Event<R>>>, _, _>(scope, "read", move |capability, info| {
             let activator = Rc::new(scope.activator_for(info.address));
             let mut capability = Some(capability);
             let mut watermark = EventTime::MIN;
             move |output| {
                 let Some(cap) = &mut capability else { return };
-                if pace.is_ahead(side) {
-                    return pace.waiting[side as usize].set(Some(Rc::clone(&activator)));
+                if pace.is_ahead(number) {
+                    return pace.wait(number, &activator);
                 }
-                match reading.next(watermark) {
+                match reading.next::<R>(watermark) {
                     Ok(Read::Rows(mut rows, after)) => {
                         output.session(cap).give_container(&mut rows);
                         watermark = watermark.max(after);
@@ -86,14 +97,14 @@ pub(super) fn read<'s>(
                     Ok(Read::Pending) => activator.activate_after(LOOK_AGAIN),
                     Ok(Read::End) => (capability, watermark) = (None, EventTime::MAX),
                     Err(error) => {
-                        fail(&failure, error);
+                        failure.note(error);
                         (capability, watermark) = (None, EventTime::MAX);
                     }
                 }
-                pace.move_to(side, watermark);
+                pace.move_to(number, watermark);
             }
-        },
-    ))
+        }))
+    }
 }
 
 /// The partitions that are left, and the one that is open.
@@ -105,9 +116,9 @@ struct Reading {
 }
 
 /// What a look at the partitions came to.
-enum Read {
+enum Read<R> {
     /// Rows, and the watermark after them.
-    Rows(Vec<Event<Row>>, EventTime),
+    Rows(Vec<Event<R>>, EventTime),
     /// Nothing now.
     Pending,
     /// Nothing more.
@@ -115,7 +126,7 @@ enum Read {
 }
 
 impl Reading {
-    fn next(&mut self, watermark: EventTime) -> Result<Read> {
+    fn next<R: Record>(&mut self, watermark: EventTime) -> Result<Read<R>> {
         loop {
             let Some(partition) = self.partitions.front() else { return Ok(Read::End) };
             let reader = match &mut self.open {
@@ -134,9 +145,9 @@ impl Reading {
         }
     }
 
-    fn rows(&self, batch: SourceBatch, watermark: EventTime) -> Result<Read> {
-        let mut rows: Vec<Event<Row>> = Vec::with_capacity(batch.rows.num_rows());
-        Row::decode(&batch.rows, &mut rows).map_err(|error| crate::Error::data(error.to_string()))?;
+    fn rows<R: Record>(&self, batch: SourceBatch, watermark: EventTime) -> Result<Read<R>> {
+        let mut rows: Vec<Event<R>> = Vec::with_capacity(batch.rows.num_rows());
+        R::decode(&batch.rows, &mut rows).map_err(|error| crate::Error::data(error.to_string()))?;
         let later = self.partitions.iter().skip(1).filter_map(|partition| partition.bound).min();
         // A log knows no bound, and its rows are in order: the next one is not before the last.
         let seen = || rows.iter().map(|row| row.time).max().unwrap_or(watermark);
