@@ -160,13 +160,13 @@ sinks
     bucket 0: 124 bytes prepared
 
 steps
-  per_auction
+  per_auction: 178 bytes in the layers
     panes: (u64, u64): 2 entries, 20 bytes
-  spent
+  spent: 891 bytes in the layers
     states: (String, (u64, Option<String>)): 3 entries, 49 bytes
     waiting: struct Bid { auction: u64, bidder: String, price: u64, date_time: struct EventTime(i64) }: 1 entry, 19 bytes
     timers: String: 0 entries, 0 bytes
-  sink lines
+  sink lines: 452 bytes in the layers
     unsettled: struct Line { what: String, number: u64, time: struct EventTime(i64) }: 0 entries, 0 bytes
 ";
     assert_eq!((exit, out.as_str()), (Some(0), expected));

@@ -3,9 +3,10 @@
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
+use super::figures;
 use crate::checkpoint::open_store;
 use crate::job::Restart;
-use crate::{Checkpoints, Duration, Epoch, Error, Job, Result};
+use crate::{Checkpoints, Duration, Epoch, Error, Job, Limits, Result};
 
 /// What the command line or a job file says of checkpoints.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,7 @@ pub(super) struct CheckpointSettings {
     pub(super) from_checkpoint: Option<u64>,
     pub(super) drop_state: Vec<String>,
     pub(super) restart: Option<u32>,
+    pub(super) state_max: Option<u64>,
 }
 
 /// The options of `run`.
@@ -50,6 +52,11 @@ pub(super) fn args() -> Vec<Arg> {
             .value_name("COUNT")
             .value_parser(value_parser!(u32))
             .help("Start again from the last checkpoint after a failure, so often in a row without a new one"),
+        Arg::new("state-max")
+            .long("state-max")
+            .value_name("BYTES")
+            .value_parser(figures::parse_bytes)
+            .help("Stop after the first checkpoint whose state is larger, such as 512MiB [default: no limit]"),
     ]
 }
 
@@ -66,6 +73,7 @@ impl CheckpointSettings {
             from_checkpoint: matches.try_get_one("from-checkpoint").ok().flatten().copied(),
             drop_state: dropped.into_iter().flatten().cloned().collect(),
             restart: matches.try_get_one("restart").ok().flatten().copied(),
+            state_max: matches.try_get_one("state-max").ok().flatten().copied(),
         }
     }
 
@@ -78,6 +86,7 @@ impl CheckpointSettings {
             from_checkpoint: self.from_checkpoint.or(below.from_checkpoint),
             drop_state: self.drop_state.into_iter().chain(below.drop_state).collect(),
             restart: self.restart.or(below.restart),
+            state_max: self.state_max.or(below.state_max),
         }
     }
 
@@ -120,7 +129,8 @@ impl CheckpointSettings {
         let checkpoints = if self.fresh { checkpoints.fresh() } else { checkpoints };
         let checkpoints = self.from_checkpoint.map(Epoch).into_iter().fold(checkpoints, Checkpoints::from);
         let checkpoints = self.drop_state.iter().fold(checkpoints, Checkpoints::drop_state);
-        let job = job.checkpoints(checkpoints);
+        let limit = |state_bytes_max| Limits { state_bytes_max, ..Limits::default() };
+        let job = self.state_max.map(limit).into_iter().fold(job.checkpoints(checkpoints), Job::limits);
         Ok(self.restart.map(Restart::times).into_iter().fold(job, Job::restart))
     }
 
@@ -132,6 +142,7 @@ impl CheckpointSettings {
             (self.from_checkpoint.is_some(), "--from-checkpoint"),
             (!self.drop_state.is_empty(), "--drop-state"),
             (self.restart.is_some(), "--restart"),
+            (self.state_max.is_some(), "--state-max"),
         ];
         given.iter().find(|(given, _)| *given).map(|(_, option)| *option)
     }

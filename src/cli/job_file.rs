@@ -27,6 +27,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::checkpoints::CheckpointSettings;
+use super::figures::parse_bytes;
 use super::settings::{Binding, Settings};
 use crate::{Duration, Error, EventTime, Result};
 
@@ -55,6 +56,8 @@ struct JobFile {
     #[serde(default)]
     drop_state: Vec<String>,
     restart: Option<u32>,
+    #[serde(default, deserialize_with = "bytes")]
+    state_max: Option<u64>,
 }
 
 /// Reads the settings that a file holds.
@@ -74,6 +77,7 @@ pub(super) fn read(path: &Path) -> Result<Settings> {
         from_checkpoint: file.from_checkpoint,
         drop_state: file.drop_state,
         restart: file.restart,
+        state_max: file.state_max,
     };
     let from_here = |(name, binding)| (name, Binding { file: Some(path.to_path_buf()), ..binding });
     let (sources, sinks) = (sources.into_iter().map(from_here).collect(), sinks.into_iter().map(from_here).collect());
@@ -83,6 +87,21 @@ pub(super) fn read(path: &Path) -> Result<Settings> {
 /// A length of time as text.
 fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+/// A number of bytes as text or as a number.
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let text = match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) => text,
+        toml::Value::Integer(number) => number.to_string(),
+        other => {
+            return Err(D::Error::custom(format!(
+                "expected bytes such as \"512MiB\", and this is {}",
+                other.type_str()
+            )));
+        }
+    };
+    parse_bytes(&text).map(Some).map_err(D::Error::custom)
 }
 
 /// An event time as text or as TOML's own.

@@ -8,6 +8,7 @@ use std::io::Write;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::figures::{bytes, grouped, length, plural, rate};
+use crate::checkpoint::CommitKind;
 use crate::job::{LastCheckpoint, Metrics, Plan};
 use crate::{Duration, Durations, EventTime};
 
@@ -157,6 +158,11 @@ pub(super) fn summary(plan: &Plan, metrics: &Metrics, elapsed: Duration) -> Stri
             _ => {}
         }
     }
+    // What a job keeps whose input has ended is of no use any more.
+    let goes_on = metrics.checkpoint().is_some_and(|last| last.kind != CommitKind::Ended);
+    for (name, kept) in metrics.state().iter().filter(|(_, kept)| goes_on && **kept > 0) {
+        lines.push(format!("  {name}: {} of state", bytes(*kept)));
+    }
     if let Some(last) = metrics.checkpoint() {
         let taken = plural(metrics.counter("checkpoint", "commits").get(), "checkpoint");
         lines.push(format!("  {taken}, the last of epoch {} ({})", last.epoch, bytes(last.bytes)));
@@ -171,7 +177,6 @@ pub(super) fn summary(plan: &Plan, metrics: &Metrics, elapsed: Duration) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::CommitKind;
     use crate::job::SourcePlan;
     use crate::{Epoch, Graph, Listing, Partition};
 

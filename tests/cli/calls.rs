@@ -46,6 +46,8 @@ fn every_wrong_call_is_a_usage_error_that_says_what_was_expected() {
         (with(&["--from-checkpoint", "3"]), &["--from-checkpoint is for a run with checkpoints"]),
         (with(&["--drop-state", "a"]), &["--drop-state is for a run with checkpoints"]),
         (with(&["--restart", "3"]), &["--restart is for a run with checkpoints"]),
+        (with(&["--state-max", "1GiB"]), &["--state-max is for a run with checkpoints"]),
+        (with(&["--checkpoint", "a", "--state-max", "much"]), &["'much' for '--state-max <BYTES>'", "such as 512MiB"]),
         (with(&["--checkpoint", ""]), &["the place for checkpoints is empty"]),
         (with(&["--checkpoint", "file://here"]), &["a file URL has an absolute path"]),
         (with(&["--checkpoint", "a", "--every", "soon"]), &["'soon' for '--every <TIME>'", "10s"]),

@@ -62,7 +62,14 @@ fn a_run_that_is_stopped_goes_on_where_it_was_and_says_how() {
     assert_eq!(stopped.exit, Exit::Failed, "{}", stopped.err);
     let place = data.path("checkpoints").display().to_string();
     assert!(stopped.err.starts_with(&format!("note: checkpoints in {place} every 1ms\n")), "{}", stopped.err);
-    for part in ["stopped after ", "the last of epoch ", "stopped: a last checkpoint of epoch ", "goes on from there"] {
+    for part in [
+        "stopped after ",
+        "  bids_per_auction: ",
+        " of state\n",
+        "the last of epoch ",
+        "stopped: a last checkpoint of epoch ",
+        "goes on from there",
+    ] {
         assert!(stopped.err.contains(part), "`{part}` is not in {}", stopped.err);
     }
     assert!(!data.path("out.csv").exists(), "a file is published when it is whole");
@@ -228,11 +235,25 @@ fn a_run_is_started_again_after_a_panic_and_given_up_after_three_of_the_same() {
 }
 
 #[test]
+fn a_state_beyond_its_limit_ends_the_run_and_names_the_steps() {
+    let data = Data::of_seconds(25);
+    let stopped = run(hot_items, &live(&data, &["--state-max", "10", "--restart", "5"]), Interrupt::default());
+    assert_eq!(stopped.exit, Exit::Failed, "{}", stopped.err);
+    for part in ["error: E-STATE-LIMIT: the state has ", " bytes (", "bids_per_auction ", "its limit is 10: "] {
+        assert!(stopped.err.contains(part), "`{part}` is not in {}", stopped.err);
+    }
+    assert!(!stopped.err.contains("restart 1"), "it would come to the same: {}", stopped.err);
+    data.append(25..60);
+    let done = run(hot_items, &live(&data, &["--state-max", "1GiB", "--until", until()[1]]), Interrupt::default());
+    assert!(done.err.contains("goes on after epoch "), "{}", done.err);
+}
+
+#[test]
 fn a_job_file_says_where_checkpoints_are() {
     let data = Data::of_seconds(60);
     let place = |name: &str| data.path(name).display().to_string();
     let job = format!(
-        "checkpoint = \"file://{}\"\nevery = \"1ms\"\nrestart = 3\ndrop_state = []\nfresh = true\n\
+        "checkpoint = \"file://{}\"\nevery = \"1ms\"\nrestart = 3\nstate_max = \"1GiB\"\ndrop_state = []\nfresh = true\n\
          [sources]\nbids = \"csv:{}\"\n[sinks]\nhot_items = \"csv:{}\"\n",
         place("checkpoints"),
         place("bids.csv"),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::collect::KEPT;
-use super::layer::{self, ChainReader, EachEntry, LayerError};
+use super::layer::{self, ChainReader, EachEntry, Layer, LayerError};
 use super::log::{self, ManifestLog};
 use super::manifest::{Chain, Commit, CommitKind, Entry};
 use super::store::Store;
@@ -48,6 +48,46 @@ impl StateReader {
     pub fn open(store: &Arc<dyn Store>, commit: &Commit) -> Result<StateReader> {
         let open = |chain: &Chain| Ok((chain.clone(), ChainReader::open(Arc::clone(store), &chain.layers)?));
         Ok(StateReader { chains: commit.chains.iter().map(open).collect::<Result<_>>()? })
+    }
+
+    /// How many bytes of the layers each step has: what it keeps, and what was replaced and is not merged away yet.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use dualgauge_engine::checkpoint::{
+    ///     Chain, Commit, CommitKind, GroupRange, LayerPart, LocalStore, StateReader, Store, write_layer,
+    /// };
+    /// use dualgauge_engine::fs::FaultFs;
+    /// use dualgauge_engine::state::{Changes, Fingerprint};
+    /// use dualgauge_engine::{Epoch, EventTime, KeyGroup};
+    ///
+    /// let store: Arc<dyn Store> = Arc::new(LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap());
+    /// let mut changes = Changes::new(Epoch(1));
+    /// changes.put(KeyGroup(3), b"", &"apple", &7_u8);
+    /// let fingerprint = Fingerprint::of::<(String, u8)>();
+    /// let part = LayerPart { step: "counts".into(), part: "table".into(), fingerprint, changes };
+    /// let layer = write_layer(&*store, "layers/1", &[part]).unwrap();
+    /// let commit = Commit {
+    ///     generation: 1,
+    ///     epoch: Epoch(1),
+    ///     kind: CommitKind::Checkpoint,
+    ///     taken: EventTime::default(),
+    ///     key_groups: 256,
+    ///     steps: Vec::new(),
+    ///     chains: vec![Chain { groups: GroupRange::new(0, 256), layers: vec![layer] }],
+    ///     sources: Default::default(),
+    ///     sinks: Default::default(),
+    ///     counters: Vec::new(),
+    /// };
+    /// let bytes = StateReader::open(&store, &commit).unwrap().bytes();
+    /// assert!(bytes["counts"] > 9, "two lengths, a key of six bytes, a value of one, and what the footer says of them");
+    /// ```
+    pub fn bytes(&self) -> BTreeMap<String, u64> {
+        let layers = self.chains.iter().flat_map(|(_, reader)| reader.layers());
+        // A layer may be in several chains.
+        let layers: BTreeMap<&str, &Layer> = layers.map(|layer| (layer.name.as_str(), layer)).collect();
+        let parts = layers.values().flat_map(|layer| &layer.parts);
+        layer::by_step(parts.map(|part| (part.step.clone(), part.bytes)))
     }
 
     /// Hands out each entry of a part.

@@ -22,6 +22,7 @@ mod store;
 
 pub use collect::{KEPT, collect};
 pub use layer::{ChainReader, CompactError, EachEntry, LayerPart, compact, compaction_due, write_layer};
+pub(crate) use layer::{StepBytes, measure, write_measured};
 pub use log::{Appended, ManifestLog, layer_name};
 pub(crate) use log::{fenced, is_fenced};
 pub use look::{Found, StateReader, Verified, verify_all};

@@ -10,8 +10,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::desk::{Announcement, Last};
+use super::state_bytes::StateBytes;
 use super::storing::{Background, WorkerPart, again};
-use crate::checkpoint::{self, Appended, Chain, Commit, CommitKind, Entry, ManifestLog, SourceCut};
+use crate::checkpoint::{self, Appended, Chain, Commit, CommitKind, Entry, ManifestLog, SourceCut, StepBytes};
 use crate::job::{Checkpointing, LastCheckpoint, Shared};
 use crate::{Duration, Epoch, Error, Result};
 
@@ -20,6 +21,9 @@ const AHEAD: u64 = 4;
 
 /// How many checkpoints may be on their way to the disk before the sources pause.
 const UNSTORED_MAX: usize = 2;
+
+/// Of how many steps an error says how much they keep.
+const TOLD: usize = 3;
 
 /// What has come in from the workers.
 #[derive(Default)]
@@ -44,6 +48,7 @@ pub(super) struct Coordinator {
     appended: usize,
     due: Duration,
     sources: BTreeMap<String, SourceCut>,
+    state_bytes: StateBytes,
 }
 
 impl Coordinator {
@@ -79,6 +84,7 @@ impl Coordinator {
             appended: 0,
             due: shared.clock.elapsed() + checkpointing.every,
             sources: checkpointing.first_cut(),
+            state_bytes: StateBytes::default(),
             checkpointing,
             shared,
             inbox,
@@ -157,14 +163,15 @@ impl Coordinator {
     }
 
     /// Asks for a stop where the state has outgrown its limit: after a checkpoint, before the machine has no memory left.
-    fn limit_state(&self, chains: &[Chain]) {
+    fn limit_state(&self, chains: &[Chain], steps: &StepBytes) {
         let layers: BTreeMap<&str, u64> =
             chains.iter().flat_map(|chain| &chain.layers).map(|layer| (layer.name.as_str(), layer.size)).collect();
         let (bytes, limit) = (layers.values().sum::<u64>(), self.shared.limits.state_bytes_max);
         if bytes > limit {
             let reason = Error::environment(format!(
-                "E-STATE-LIMIT: the state has {bytes} bytes, and its limit is {limit}: it was stopped after a checkpoint. \
-                 Do keys come without end, or windows never close? Raise the limit to go on from there"
+                "E-STATE-LIMIT: the state has {bytes} bytes{}, and its limit is {limit}: it was stopped after a checkpoint. \
+                 Do keys come without end, or windows never close? Raise the limit to go on from there",
+                largest(steps)
             ));
             self.shared.ask_stop_for(reason.for_good());
         }
@@ -176,6 +183,7 @@ impl Coordinator {
         let (mut chains, mut sinks) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
         for part in parts {
             chains.extend(part.chains);
+            self.state_bytes.hear(part.measured);
             for (source, partition, cut) in part.partitions {
                 let source = self.sources.get_mut(&source).expect("every source of the graph has its cut");
                 source.partitions.insert(partition, cut);
@@ -186,7 +194,21 @@ impl Coordinator {
         }
         chains.sort_by_key(|chain| chain.groups);
         sinks.values_mut().for_each(|cuts| cuts.sort_by_key(|cut| cut.bucket));
-        self.limit_state(&chains);
+        let steps = self.state_bytes.of(&chains);
+        self.limit_state(&chains, &steps);
+        self.shared.metrics.note_state(steps);
         self.checkpointing.commit(epoch, kind, self.shared.clock.now(), chains, self.sources.clone(), sinks)
+    }
+}
+
+/// The steps with the largest state, in words behind a number of bytes.
+fn largest(steps: &StepBytes) -> String {
+    let mut steps: Vec<_> = steps.iter().filter(|(_, bytes)| **bytes > 0).collect();
+    steps.sort_by_key(|(name, bytes)| (std::cmp::Reverse(**bytes), *name));
+    let told: Vec<_> = steps.iter().take(TOLD).map(|(name, bytes)| format!("{name} {bytes}")).collect();
+    match steps.len() {
+        0 => String::new(),
+        1..=TOLD => format!(" ({})", told.join(", ")),
+        more => format!(" ({}, and {} others less)", told.join(", "), more - TOLD),
     }
 }

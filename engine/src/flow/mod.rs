@@ -17,6 +17,7 @@ mod layout;
 mod options;
 mod read;
 mod settle;
+mod state_bytes;
 mod step;
 mod storing;
 mod stream;

@@ -9,7 +9,8 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use super::desk::Contribution;
-use crate::checkpoint::{self, BucketCut, Chain, CompactError, PartitionCut, StoreError};
+use super::state_bytes::Measured;
+use crate::checkpoint::{self, BucketCut, Chain, CompactError, PartitionCut, StepBytes, StoreError};
 use crate::job::{Checkpointing, Shared};
 use crate::{Epoch, PartitionId, Result};
 
@@ -20,6 +21,8 @@ pub(crate) struct WorkerPart {
     pub(crate) chains: Vec<Chain>,
     pub(crate) partitions: Vec<(String, PartitionId, PartitionCut)>,
     pub(crate) buckets: Vec<(String, BucketCut)>,
+    /// Of layers that were not told of before, how many bytes each step has in them.
+    pub(crate) measured: Vec<(String, StepBytes)>,
 }
 
 /// Something that is done in the order in which it is asked for, on a thread of its own, or at once where a scheduler
@@ -81,6 +84,7 @@ pub(super) struct Storing {
     shared: Arc<Shared>,
     worker: usize,
     chains: Vec<Chain>,
+    measured: Measured,
 }
 
 impl Storing {
@@ -91,7 +95,7 @@ impl Storing {
         workers: usize,
     ) -> Storing {
         let chains = checkpointing.chains(worker, workers);
-        Storing { checkpointing, shared, worker, chains }
+        Storing { checkpointing, shared, worker, chains, measured: Measured::default() }
     }
 
     /// Stores what has changed, and keeps the chains short.
@@ -100,13 +104,15 @@ impl Storing {
         let store = &self.checkpointing.store;
         if !layers.is_empty() {
             let name = self.layer_name(epoch, "");
-            let layer = again(&self.shared, || checkpoint::write_layer(&**store, &name, &layers))?;
+            let (layer, bytes) = again(&self.shared, || checkpoint::write_measured(&**store, &name, &layers))?;
+            self.measured.note(&layer, bytes);
             self.chains.iter_mut().for_each(|chain| chain.layers.push(layer.clone()));
         }
         for at in 0..self.chains.len() {
             self.compact(at, epoch)?;
         }
-        Ok(WorkerPart { epoch, chains: self.chains.clone(), partitions, buckets })
+        let measured = self.measured.take(&*self.checkpointing.store, &self.chains);
+        Ok(WorkerPart { epoch, chains: self.chains.clone(), partitions, buckets, measured })
     }
 
     /// Merges layers where there are too many of them, leaving out what the graph's steps keep no more.

@@ -15,6 +15,7 @@ pub struct Metrics {
     watermarks: Mutex<BTreeMap<(String, usize), Gauge>>,
     checkpoint: Mutex<Option<LastCheckpoint>>,
     savepoint: Mutex<Option<Epoch>>,
+    state: Mutex<BTreeMap<String, u64>>,
     restarts: Mutex<Restarts>,
     retries: Mutex<Retries>,
 }
@@ -114,6 +115,12 @@ impl Metrics {
         *self.savepoint.lock().expect("no panic holds it")
     }
 
+    /// How many bytes of state each step has in the newest checkpoint, and each sink (`sink NAME`) whose rows wait for the
+    /// watermark: what is held, and what was replaced and is not merged away yet. Of several processes the first knows it.
+    pub fn state(&self) -> BTreeMap<String, u64> {
+        self.state.lock().expect("no panic holds it").clone()
+    }
+
     /// How often the job was started again, and why.
     pub fn restarts(&self) -> Restarts {
         self.restarts.lock().expect("no panic holds it").clone()
@@ -130,6 +137,10 @@ impl Metrics {
 
     pub(crate) fn note_savepoint(&self, epoch: Epoch) {
         *self.savepoint.lock().expect("no panic holds it") = Some(epoch);
+    }
+
+    pub(crate) fn note_state(&self, state: BTreeMap<String, u64>) {
+        *self.state.lock().expect("no panic holds it") = state;
     }
 
     pub(super) fn note_restart(&self, why: &Error) {

@@ -40,8 +40,12 @@ fn show_source(name: &str, cut: &SourceCut) {
 
 fn show_steps(store: &Arc<dyn Store>, commit: &Commit) -> Result<()> {
     let reader = StateReader::open(store, commit);
+    let stored = reader.as_ref().map(StateReader::bytes).unwrap_or_default();
     for step in &commit.steps {
-        println!("  {}", step.name);
+        match stored.get(&step.name) {
+            Some(bytes) => println!("  {}: {} in the layers", step.name, count(*bytes, "byte")),
+            None => println!("  {}", step.name),
+        }
         for (part, shape) in &step.parts {
             print!("    {part}: {shape}");
             if let Ok(reader) = &reader {

@@ -41,6 +41,14 @@ pub(super) struct FooterSection {
     pub checksum: u64,
 }
 
+impl FooterPart {
+    /// How many bytes of a layer it takes: those of its entries, and those of what the footer says of them.
+    pub fn bytes(&self) -> u64 {
+        let footer = postcard::to_stdvec(self).expect("a footer has no Serialize that fails");
+        footer.len() as u64 + self.sections.iter().map(|section| section.length).sum::<u64>()
+    }
+}
+
 pub(super) fn head() -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..8].copy_from_slice(&MAGIC);

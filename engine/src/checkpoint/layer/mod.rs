@@ -12,4 +12,7 @@ pub use policy::compaction_due;
 pub use read::{ChainReader, EachEntry};
 pub use write::{LayerPart, write_layer};
 
-pub(super) use read::{LayerError, verify, verify_all};
+pub(crate) use read::measure;
+pub(super) use read::{Layer, LayerError, verify, verify_all};
+pub(super) use write::by_step;
+pub(crate) use write::{StepBytes, write_measured};

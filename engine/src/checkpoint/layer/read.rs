@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{self, FooterPart};
 use super::merge::PartMerge;
+use super::write::{StepBytes, by_step};
 use crate::checkpoint::{GroupRange, LayerRef, Store, StoreError};
 use crate::state::Fingerprint;
 use crate::{Error, KeyGroup, Result};
@@ -77,7 +78,7 @@ impl ChainReader {
         Ok(())
     }
 
-    pub(super) fn layers(&self) -> &[Layer] {
+    pub(in crate::checkpoint) fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
@@ -88,24 +89,26 @@ impl ChainReader {
 
 /// A layer whose footer is known.
 #[derive(Debug)]
-pub(super) struct Layer {
-    pub(super) name: String,
-    pub(super) parts: Vec<LayerIndex>,
+pub(in crate::checkpoint) struct Layer {
+    pub(in crate::checkpoint) name: String,
+    pub(in crate::checkpoint) parts: Vec<LayerIndex>,
 }
 
 /// Where the entries of a part are in a layer.
 #[derive(Debug)]
-pub(super) struct LayerIndex {
+pub(in crate::checkpoint) struct LayerIndex {
     pub step: String,
     pub part: String,
     pub fingerprint: Fingerprint,
     pub ranges: Vec<(Vec<u8>, Vec<u8>)>,
+    /// How many bytes of the layer it takes.
+    pub bytes: u64,
     /// In the order of their groups, one after the other in the file.
     pub sections: Vec<Section>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Section {
+pub(in crate::checkpoint) struct Section {
     pub group: u16,
     pub bytes: Range<u64>,
     pub checksum: u64,
@@ -132,6 +135,11 @@ pub(in crate::checkpoint) fn verify_all(store: &dyn Store, layer: &LayerRef) -> 
         }
     }
     Ok(())
+}
+
+/// How many bytes each step has in a layer, as its footer says.
+pub(crate) fn measure(store: &dyn Store, layer: &LayerRef) -> Result<StepBytes> {
+    Ok(by_step(Layer::open(store, layer)?.parts.into_iter().map(|part| (part.step, part.bytes))))
 }
 
 /// Why a layer cannot be used.
@@ -209,13 +217,14 @@ impl Layer {
 
 impl LayerIndex {
     fn of(part: FooterPart, position: &mut u64) -> LayerIndex {
+        let bytes = part.bytes();
         let FooterPart { step, part, fingerprint, ranges, sections } = part;
         let sections = sections.iter().map(|section| {
             let start = *position;
             *position = start.saturating_add(section.length);
             Section { group: section.group, bytes: start..*position, checksum: section.checksum }
         });
-        LayerIndex { sections: sections.collect(), step, part, fingerprint, ranges }
+        LayerIndex { sections: sections.collect(), bytes, step, part, fingerprint, ranges }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writing a layer: sorted, then streamed to the store section by section.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -9,6 +10,9 @@ use crate::KeyGroup;
 use crate::checkpoint::{LayerRef, Store, StoreError};
 use crate::data::KEY_GROUPS;
 use crate::state::{Changes, Fingerprint};
+
+/// How many bytes each step has in a layer, or in several.
+pub(crate) type StepBytes = BTreeMap<String, u64>;
 
 /// What has changed in one part of one step.
 #[derive(Clone, Debug)]
@@ -55,6 +59,15 @@ pub struct LayerPart {
 /// assert_eq!(found, [(KeyGroup(3), b"\x05apple".to_vec(), vec![7])]);
 /// ```
 pub fn write_layer(store: &dyn Store, name: &str, parts: &[LayerPart]) -> Result<LayerRef, StoreError> {
+    write_measured(store, name, parts).map(|(layer, _)| layer)
+}
+
+/// The same, and how many bytes each step has in the layer.
+pub(crate) fn write_measured(
+    store: &dyn Store,
+    name: &str,
+    parts: &[LayerPart],
+) -> Result<(LayerRef, StepBytes), StoreError> {
     let mut parts: Vec<_> = parts.iter().collect();
     parts.sort_by(|a, b| (&a.step, &a.part).cmp(&(&b.step, &b.part)));
     let twice = parts.windows(2).find(|two| (&two[0].step, &two[0].part) == (&two[1].step, &two[1].part));
@@ -72,11 +85,19 @@ pub fn write_layer(store: &dyn Store, name: &str, parts: &[LayerPart]) -> Result
                 layer.end_group(group)?;
             }
         }
-        written = Some(layer.finish()?);
+        let measured = by_step(layer.parts.iter().map(|part| (part.step.clone(), part.bytes())));
+        written = Some((layer.finish()?, measured));
         Ok(())
     })?;
-    let (size, checksum) = written.expect("a store that has stored has called the writer");
-    Ok(LayerRef { name: name.to_string(), size, checksum, saves: 1 })
+    let ((size, checksum), measured) = written.expect("a store that has stored has called the writer");
+    Ok((LayerRef { name: name.to_string(), size, checksum, saves: 1 }, measured))
+}
+
+/// The bytes of each step, by those of its parts.
+pub(in crate::checkpoint) fn by_step(parts: impl Iterator<Item = (String, u64)>) -> StepBytes {
+    let mut steps = StepBytes::new();
+    parts.for_each(|(step, bytes)| *steps.entry(step).or_default() += bytes);
+    steps
 }
 
 /// An entry, and in front of it the eight bytes that its key begins with behind what all keys begin with.
