@@ -34,12 +34,13 @@ fn main() -> ExitCode {
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
     }
-    let checks: [(&str, fn()); 9] = [
+    let checks: [(&str, fn()); 10] = [
         ("a_run_that_is_done_exits_with_0", a_run_that_is_done_exits_with_0),
         ("a_wrong_call_exits_with_2", a_wrong_call_exits_with_2),
         ("a_panic_exits_with_70_and_is_told_once", a_panic_exits_with_70_and_is_told_once),
         ("ctrl_c_ends_a_live_run_in_order", ctrl_c_ends_a_live_run_in_order),
         ("a_signal_asks_for_a_savepoint_and_another_for_a_last_checkpoint", a_signal_asks_for_a_savepoint),
+        ("a_command_asks_for_a_savepoint_through_the_place_of_checkpoints", a_command_asks_for_a_savepoint),
         ("a_log_is_appended_to_and_printed", a_log_is_appended_to_and_printed),
         ("an_auction_house_is_generated", an_auction_house_is_generated),
         ("window_joins_are_measured", window_joins_are_measured),
@@ -157,6 +158,47 @@ fn a_signal_asks_for_a_savepoint() {
     assert!(!text(&output.stderr).contains("the first bid"), "what was read is not read again");
     let out = std::fs::read_to_string(dir.path().join("out.csv")).unwrap();
     assert_eq!(out, "auction,date_time\n1,1970-01-01T00:00:00Z\n2,1970-01-01T00:00:01Z\n");
+}
+
+fn a_command_asks_for_a_savepoint() {
+    let dir = bids(&[1, 2]);
+    let savepoint = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dualgauge"));
+        command.current_dir(dir.path()).args(["checkpoint", "savepoint", "checkpoints"]).args(more);
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        (status.code(), text(&stdout), text(&stderr))
+    };
+    let (exit, _, told) = savepoint(&[]);
+    assert_eq!(exit, Some(2), "{told}");
+    assert!(told.contains("there are no checkpoints here"), "{told}");
+
+    let words = ["run", "--source", "bids=csv:bids.csv?follow=true", "--sink", "copies=csv:out.csv"];
+    let words = [&words[..], &["--checkpoint", "checkpoints", "--every", "1d"]].concat();
+    let mut child = graph(dir.path(), &words).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    line_with(&mut stderr, "the first bid");
+    let (exit, first, told) = savepoint(&[]);
+    assert_eq!(exit, Some(0), "{told}");
+    line_with(&mut stderr, first.trim()); // and the run says so too
+    let (exit, second, told) = savepoint(&[]);
+    assert_eq!(exit, Some(0), "{told}");
+    let epoch = |told: &str| told.trim().strip_prefix("savepoint of epoch ").unwrap().parse::<u64>().unwrap();
+    assert!(epoch(&second) > epoch(&first), "each asks for its own: {first}{second}");
+    signal(&child, "-KILL");
+    assert_eq!(child.wait().unwrap().code(), None, "it was killed");
+
+    let (exit, out, told) = savepoint(&["--within", "1s"]);
+    assert_eq!((exit, out.as_str()), (Some(1), ""), "nobody is there: {told}");
+    assert!(told.starts_with("error: checkpoints: no savepoint within 1s: does the job run"), "{told}");
+    assert!(!dir.path().join("checkpoints/savepoint-wanted").exists(), "the next start is not asked any more");
+
+    let (first, until) = (epoch(&first).to_string(), ["--until", "1970-01-01T00:00:01Z"]);
+    let back = graph(dir.path(), &[&words[..], &["--from-checkpoint", &first], &until].concat()).output().unwrap();
+    assert_eq!(back.status.code(), Some(0), "{}", text(&back.stderr));
+    assert!(text(&back.stderr).contains(&format!("note: goes on after epoch {first} ")), "{}", text(&back.stderr));
+    let (exit, _, told) = savepoint(&[]);
+    assert_eq!(exit, Some(2), "{told}");
+    assert!(told.contains("the input of this job has ended, with the checkpoint of epoch "), "{told}");
 }
 
 fn a_log_is_appended_to_and_printed() {

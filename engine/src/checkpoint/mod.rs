@@ -3,6 +3,7 @@
 //! ```text
 //! manifest/00000000000000000000    a fence or a commit; the numbers are dense, nothing is ever deleted
 //! layers/<name>                    what changed in the state, as one worker saved it, or several such merged
+//! savepoint-wanted                 somebody waits for a savepoint
 //! ```
 //!
 //! - **One entry a number.** An entry is created if absent. That is the commit, and it is also what stops an older
@@ -17,6 +18,7 @@ mod log;
 mod look;
 mod manifest;
 pub mod protocol;
+mod request;
 mod start;
 mod store;
 
@@ -29,6 +31,8 @@ pub use look::{Found, StateReader, Verified, verify_all};
 pub use manifest::{
     BucketCut, Chain, Commit, CommitKind, Entry, Fence, GroupRange, LayerRef, PartitionCut, SourceCut, StepShape,
 };
+pub use request::SavepointRequest;
+pub(crate) use request::{is_wanted, met};
 pub use start::{Retained, Started, Wish, start};
 #[cfg(feature = "object-store")]
 pub use store::RemoteStore;

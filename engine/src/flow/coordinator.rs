@@ -25,6 +25,24 @@ const UNSTORED_MAX: usize = 2;
 /// Of how many steps an error says how much they keep.
 const TOLD: usize = 3;
 
+/// How often it is looked whether somebody asks for a savepoint: one small read of the store.
+const LOOK: Duration = Duration::from_micros(1_000_000);
+
+/// What is done with the store, in order.
+enum Task {
+    /// Append a manifest.
+    Append(Box<Commit>),
+    /// Look whether a savepoint is wanted.
+    Look,
+}
+
+/// What came of it.
+enum Done {
+    Appended(LastCheckpoint),
+    /// Whether a savepoint is wanted.
+    Looked(bool),
+}
+
 /// What has come in from the workers.
 #[derive(Default)]
 pub(super) struct Inbox {
@@ -39,7 +57,7 @@ pub(super) struct Coordinator {
     checkpointing: Arc<Checkpointing>,
     shared: Arc<Shared>,
     inbox: Rc<RefCell<Inbox>>,
-    appending: Background<Commit, Result<LastCheckpoint>>,
+    store: Background<Task, Result<Done>>,
     /// The next epoch that nothing is decided about.
     undecided: Epoch,
     last: Option<Last>,
@@ -47,6 +65,8 @@ pub(super) struct Coordinator {
     uncommitted: VecDeque<(Epoch, CommitKind)>,
     appended: usize,
     due: Duration,
+    /// When it is looked next whether a savepoint is wanted; never while it is being looked.
+    look_due: Duration,
     sources: BTreeMap<String, SourceCut>,
     state_bytes: StateBytes,
 }
@@ -60,7 +80,7 @@ impl Coordinator {
     ) -> Coordinator {
         let again_shared = Arc::clone(&shared);
         let mut known = checkpointing.layers();
-        let append = move |commit: Commit| {
+        let mut append = move |commit: Commit| {
             let sizes: BTreeMap<_, _> = commit.layers().map(|layer| (layer.name.clone(), layer.size)).collect();
             let bytes = sizes.iter().filter(|(name, _)| !known.contains(*name)).map(|(_, size)| size).sum();
             let Commit { epoch, kind, taken, .. } = commit;
@@ -75,9 +95,25 @@ impl Coordinator {
             checkpoint::collect(&**log.store(), &log, checkpoint::KEPT)?;
             Ok(LastCheckpoint { epoch, kind, taken, bytes })
         };
+        let (store, met_shared, mut wanted) = (Arc::clone(&checkpointing.store), Arc::clone(&shared), false);
+        let work = move |task| match task {
+            Task::Look => {
+                // A store that does not answer now is asked again: a wish is no reason to fail.
+                wanted = checkpoint::is_wanted(&*store).unwrap_or(false);
+                Ok(Done::Looked(wanted))
+            }
+            Task::Append(commit) => {
+                let last = append(*commit)?;
+                if last.kind == CommitKind::Savepoint && std::mem::take(&mut wanted) {
+                    again(&met_shared, || checkpoint::met(&*store))?;
+                }
+                Ok(Done::Appended(last))
+            }
+        };
         let first = checkpointing.first_epoch();
         Coordinator {
-            appending: Background::new("checkpoints".to_string(), !shared.may_park, append),
+            store: Background::new("checkpoints".to_string(), !shared.may_park, work),
+            look_due: shared.clock.elapsed() + LOOK,
             undecided: Epoch(first.0 + AHEAD),
             last: None,
             uncommitted: VecDeque::new(),
@@ -106,11 +142,25 @@ impl Coordinator {
             && self.inbox.borrow().stored > epoch
         {
             let commit = self.manifest(epoch, kind);
-            self.appending.ask(commit);
+            self.store.ask(Task::Append(Box::new(commit)));
             self.appended += 1;
         }
-        while let Some(committed) = self.appending.poll() {
-            let committed = committed?;
+        // Where a scheduler decides who may run, nobody is there to ask.
+        if self.shared.may_park && self.last.is_none() && self.shared.clock.elapsed() >= self.look_due {
+            self.look_due = Duration::MAX;
+            self.store.ask(Task::Look);
+        }
+        while let Some(done) = self.store.poll() {
+            let committed = match done? {
+                Done::Appended(committed) => committed,
+                Done::Looked(wanted) => {
+                    if wanted && !self.savepoint_comes() {
+                        self.shared.ask_savepoint();
+                    }
+                    self.look_due = self.shared.clock.elapsed() + LOOK;
+                    continue;
+                }
+            };
             let epoch = committed.epoch;
             self.shared.metrics.note_checkpoint(committed);
             if committed.kind == CommitKind::Savepoint {
@@ -125,6 +175,11 @@ impl Coordinator {
             told.push(Announcement::Committed(epoch));
         }
         Ok(told)
+    }
+
+    /// Whether a savepoint is on its way already.
+    fn savepoint_comes(&self) -> bool {
+        self.uncommitted.iter().any(|(_, kind)| *kind == CommitKind::Savepoint)
     }
 
     fn decide(&mut self, highest: Epoch, all_done: bool) -> Option<Announcement> {

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dualgauge_engine::checkpoint::{
-    Appended, BucketCut, Commit, CommitKind, Created, Entry, ManifestLog, Retained, Started, Store, StoreError, Wish,
-    collect, layer_name, probe, start,
+    Appended, BucketCut, Commit, CommitKind, Created, Entry, ManifestLog, Retained, SavepointRequest, Started, Store,
+    StoreError, Wish, collect, layer_name, probe, start,
 };
 use dualgauge_engine::fs::FaultFs;
 use dualgauge_engine::{Epoch, ErrorKind, Prepared};
@@ -136,6 +136,35 @@ fn collecting_keeps_what_may_still_be_asked_for_and_what_may_still_be_named() {
     append(&mut second, Commit { generation: 2, ..commit(2, 6, Vec::new()) });
     assert_eq!(collect(&*store, &second.log, 1).unwrap(), 3);
     assert_eq!(layers(), of(&[1, 5]), "the savepoint's, and that from which the generation went on");
+}
+
+#[test]
+fn who_asks_for_a_savepoint_gets_one_from_behind_the_question() {
+    let store = store(&FaultFs::new());
+    let refused = SavepointRequest::make(&*store).unwrap_err();
+    assert!(refused.to_string().contains("no checkpoints here"), "{refused}");
+    let mut first = start(store.clone(), wish()).unwrap();
+    append(&mut first, Commit { kind: CommitKind::Savepoint, ..commit(1, 1, Vec::new()) });
+    let mut one = SavepointRequest::make(&*store).unwrap();
+    append(&mut first, commit(1, 2, Vec::new()));
+    let mut other = SavepointRequest::make(&*store).unwrap();
+    assert_eq!((one.answer(&*store).unwrap(), other.answer(&*store).unwrap()), (None, None));
+    append(&mut first, Commit { kind: CommitKind::Savepoint, ..commit(1, 3, Vec::new()) });
+    assert_eq!(one.answer(&*store).unwrap(), None, "until the job has seen to it");
+    store.delete("savepoint-wanted").unwrap();
+    assert_eq!(one.answer(&*store).unwrap(), Some(Epoch(3)));
+    assert_eq!(other.answer(&*store).unwrap(), Some(Epoch(3)), "both asked for the same");
+
+    // What is met without a savepoint behind the question was another one: it is asked again.
+    let mut third = SavepointRequest::make(&*store).unwrap();
+    store.delete("savepoint-wanted").unwrap();
+    assert_eq!(third.answer(&*store).unwrap(), None);
+    assert!(store.get("savepoint-wanted").is_ok());
+    let mut second = start(store.clone(), wish()).unwrap();
+    append(&mut second, Commit { kind: CommitKind::Ended, ..commit(2, 4, Vec::new()) });
+    let ended = third.answer(&*store).unwrap_err();
+    assert!(ended.to_string().contains("has ended, with the checkpoint of epoch 4"), "{ended}");
+    assert!(store.get("savepoint-wanted").is_err(), "it is asked no more");
 }
 
 #[test]

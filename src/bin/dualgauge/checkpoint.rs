@@ -1,16 +1,17 @@
-//! `dualgauge checkpoint`: what a place of checkpoints holds, and whether it is whole.
+//! `dualgauge checkpoint`: what a place of checkpoints holds, whether it is whole, and one more that is kept.
 
 use clap::{Arg, ArgMatches, Command};
 use dualgauge::checkpoint::{Entry, Found, open_existing_store, verify_all};
 use dualgauge::{Error, Result};
 
 use crate::place::{self, Place, count, word};
+use crate::savepoint;
 use crate::show::show;
 
 pub(crate) fn command() -> Command {
     let place = || Arg::new("place").value_name("PLACE").required(true).help("A directory, or a URL");
     Command::new("checkpoint")
-        .about("Look into checkpoints; nothing is changed, and a job may run meanwhile")
+        .about("Look into checkpoints, also while a job runs; or ask it for one that is kept")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
@@ -22,6 +23,7 @@ pub(crate) fn command() -> Command {
                 .arg(place::epoch()),
         )
         .subcommand(Command::new("verify").about("Read all that is stored and check it").arg(place()))
+        .subcommand(savepoint::command(place()))
 }
 
 pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
@@ -33,6 +35,7 @@ pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
             let (store, number, commit) = Place::open(place)?.commit(matches)?;
             show(&store, number, &commit)
         }
+        "savepoint" => savepoint::call(place, matches),
         _ => verify(place),
     }
 }

@@ -6,6 +6,7 @@ mod checkpoint;
 mod log;
 mod nexmark;
 mod place;
+mod savepoint;
 mod schema;
 mod show;
 mod state;
