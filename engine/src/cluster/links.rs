@@ -231,6 +231,12 @@ impl Links {
         (0..self.peers.len()).all(|process| process == self.me as usize || state.done[process])
     }
 
+    /// Whether a process has said that it leaves.
+    #[cfg(test)]
+    pub(super) fn has_left(&self, process: usize) -> bool {
+        self.state().left[process]
+    }
+
     /// What passed the data connection to a process.
     pub(super) fn data(&self, process: usize) -> &Passed {
         &self.peers[process].as_ref().expect("there is a connection to every other process").data
@@ -292,10 +298,12 @@ impl Links {
 
     /// Leaves: well, or because the job has failed. The threads then end when the others have left too, or soon after.
     pub(super) fn leave(&self) {
-        match self.shared.stopping() {
-            true => self.tell_failure(),
-            false => self.say_to_all(&Word::Goodbye),
+        if self.shared.stopping() {
+            self.tell_failure();
         }
+        // Also where another process has told of the failure: whoever hears that later than this end, must not take this
+        // process for the one that was lost.
+        self.say_to_all(&Word::Goodbye);
         self.change(|state| state.closing = Some(self.shared.clock.elapsed()));
         for peer in self.peers.iter().flatten() {
             // What is on its way arrives: only the sending side is closed.

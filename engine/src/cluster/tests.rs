@@ -79,6 +79,20 @@ fn a_process_that_leaves_without_a_word_is_lost_at_once() {
 }
 
 #[test]
+fn a_process_that_ends_for_the_failure_of_another_takes_its_leave() {
+    // Else a third, which hears of the failure later than of this end, would take it for the one that was lost.
+    let error = ends_process_0(|connections| {
+        let (links, threads, data) = beating(connections);
+        links.shared.fail(Error::data("a row that cannot be read"));
+        links.leave();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert!(links.has_left(0));
+        drop(data);
+    });
+    assert_eq!(error.to_string(), "process 1: a row that cannot be read");
+}
+
+#[test]
 fn a_frame_that_cannot_be_ends_the_job_in_all_processes() {
     let error = ends_process_0(|connections| {
         let (links, threads, mut data) = beating(connections);
