@@ -5,8 +5,9 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::panic;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, Once};
 
 use arrow_array::{BinaryArray, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
@@ -50,9 +51,22 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Held by each check: what others allocate is not to be counted.
+/// Whether it matters what is held.
+static COUNTED: AtomicBool = AtomicBool::new(false);
+
+/// Held by each check: what others allocate is not to be counted. Nor is what a panic takes that is caught and becomes an
+/// error, as with a backtrace it reads this program's symbols.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let shown = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !COUNTED.load(Relaxed) {
+                shown(panic);
+            }
+        }));
+    });
     ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
@@ -60,7 +74,9 @@ fn alone() -> MutexGuard<'static, ()> {
 fn most<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.load(Relaxed);
     MOST.store(before, Relaxed);
+    COUNTED.store(true, Relaxed);
     let done = work();
+    COUNTED.store(false, Relaxed);
     (done, MOST.load(Relaxed).saturating_sub(before))
 }
 
