@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::write::{bucket_of, group_of};
-use crate::state::{self, Changes, Fingerprint, Kept, Place};
+use crate::state::{self, Changes, Fingerprint, Kept, Layout, Place};
 use crate::{Error, Event, EventTime, KeyGroup, Record, Result};
 
 /// Rows that the watermark has not passed, by the bucket that they go to.
@@ -77,6 +77,10 @@ impl<D: Record> Bucket<D> {
 impl<D: Record> Kept for Unsettled<D> {
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of::<D>()
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Record
     }
 
     fn save(&mut self, changes: &mut Changes) {

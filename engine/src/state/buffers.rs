@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Changes, Fingerprint, Kept, Place, kept};
+use super::{Changes, Fingerprint, Kept, Layout, Place, kept};
 use crate::{Data, Error, Event, KeyGroup, Result};
 
 /// Events by place; they are appended, and a whole place goes at once.
@@ -128,6 +128,10 @@ impl<P: Place, D: Data> Kept for Buffers<P, D> {
         Fingerprint::of::<Event<D>>()
     }
 
+    fn layout(&self) -> Layout {
+        Layout::Record
+    }
+
     fn save(&mut self, changes: &mut Changes) {
         for place in self.gone.drain(..) {
             changes.remove_prefix(&place.bytes());
@@ -143,10 +147,12 @@ impl<P: Place, D: Data> Kept for Buffers<P, D> {
         }
     }
 
-    fn load(&mut self, _: KeyGroup, mut key: &[u8], value: &[u8]) -> Result<()> {
+    fn load(&mut self, group: KeyGroup, mut key: &[u8], value: &[u8]) -> Result<()> {
         let place = P::take(&mut key).ok_or_else(|| Error::data("an entry of the state is too short for its place"))?;
+        let event: Event<D> = kept::read(value)?;
+        kept::check_group(group, (self.group)(&event.data))?;
         let buffer = self.by_place.entry(place).or_insert_with(|| Buffer { events: Vec::new(), saved: 0 });
-        buffer.events.push(kept::read(value)?);
+        buffer.events.push(event);
         buffer.saved = buffer.events.len();
         Ok(())
     }
@@ -177,14 +183,14 @@ mod tests {
     }
 
     /// What a checkpoint holds after these saves, by how a store applies them.
-    fn stored(saves: &[Changes]) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    fn stored(saves: &[Changes]) -> BTreeMap<Vec<u8>, (KeyGroup, Vec<u8>)> {
         let mut entries = BTreeMap::new();
         for changes in saves {
             let gone = |key: &[u8]| changes.ranges().iter().any(|(from, to)| &from[..] <= key && key < &to[..]);
             entries.retain(|key: &Vec<u8>, _| !gone(key));
             for change in changes.iter() {
-                let before =
-                    entries.insert(change.key.to_vec(), change.value.expect("nothing is removed alone").to_vec());
+                let value = change.value.expect("nothing is removed alone").to_vec();
+                let before = entries.insert(change.key.to_vec(), (change.group, value));
                 assert_eq!(before, None, "two events under one key");
             }
         }
@@ -193,7 +199,7 @@ mod tests {
 
     fn loaded(saves: &[Changes]) -> Windows {
         let mut buffers = Windows::new(KeyGroup::of);
-        stored(saves).iter().for_each(|(key, value)| buffers.load(KeyGroup(0), key, value).unwrap());
+        stored(saves).iter().for_each(|(key, (group, value))| buffers.load(*group, key, value).unwrap());
         buffers
     }
 
@@ -251,5 +257,16 @@ mod tests {
         buffers.take(at(0));
         saves.push(saved(&mut buffers, 3));
         assert!(stored(&saves).is_empty());
+    }
+
+    #[test]
+    fn an_event_whose_key_is_made_otherwise_is_not_taken_back() {
+        let mut buffers = Windows::new(KeyGroup::of);
+        buffers.push(at(0), Event::new(at(1), 1));
+        let saves = [saved(&mut buffers, 0)];
+        let mut other = Windows::new(|number| KeyGroup::of(&(number + 1)));
+        let loads = stored(&saves).into_iter().map(|(key, (group, value))| other.load(group, &key, &value));
+        let error = loads.collect::<Result<()>>().unwrap_err().to_string();
+        assert!(error.contains("was the key of the step changed"), "{error}");
     }
 }

@@ -68,7 +68,7 @@ impl fmt::Display for Fingerprint {
 }
 
 /// `a::b::C<d::E>` as `C<E>`.
-fn without_paths(name: &str) -> String {
+pub(super) fn without_paths(name: &str) -> String {
     let mut short = String::new();
     let mut word = 0; // where the present word starts in `short`
     let mut rest = name.chars().peekable();

@@ -17,6 +17,9 @@ pub trait Kept {
     /// The shape of keys and values: bytes of another shape are refused before they are read.
     fn fingerprint(&self) -> Fingerprint;
 
+    /// Where in an entry what the fingerprint describes lies.
+    fn layout(&self) -> Layout;
+
     /// Tells what has changed since the last save.
     fn save(&mut self, changes: &mut Changes);
 
@@ -35,6 +38,17 @@ pub trait Kept {
     fn load(&mut self, group: KeyGroup, key: &[u8], value: &[u8]) -> Result<()>;
 }
 
+/// Where in the entries of a part the type of its fingerprint lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A pair: its first is at the end of the entry's key, its second is the value.
+    Keyed,
+    /// It is at the end of the entry's key, and the value is empty.
+    Bare,
+    /// It is the value; the key says only what tells equal ones apart.
+    Record,
+}
+
 /// The parts of what a step keeps, by their names, which are part of the stored format.
 pub type Parts<'a> = Vec<(&'static str, &'a mut dyn Kept)>;
 
@@ -48,4 +62,19 @@ pub fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         Ok((_, rest)) => Err(unreadable(format!("{} bytes are left over", rest.len()).into())),
         Err(error) => Err(unreadable(Box::<dyn std::error::Error + Send + Sync>::from(error))),
     }
+}
+
+/// Refuses a record that belongs to another key group than it was stored under: its key is made otherwise than before.
+///
+/// # Errors
+/// When the groups differ.
+pub fn check_group(stored: KeyGroup, now: KeyGroup) -> Result<()> {
+    if stored == now {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "a record that waits was stored in key group {} and belongs to group {} now: was the key of the step changed, or by \
+         an up-cast? Records that wait keep their key; give the step another name to start it empty",
+        stored.0, now.0
+    )))
 }

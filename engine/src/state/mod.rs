@@ -3,6 +3,7 @@
 mod buffers;
 mod changes;
 mod fingerprint;
+mod form;
 mod kept;
 mod place;
 mod queue;
@@ -11,16 +12,18 @@ mod shape;
 mod table;
 mod tables;
 mod trace;
+mod upcast;
 mod value;
 
 pub use buffers::Buffers;
 pub use changes::{Change, Changes};
 pub use fingerprint::Fingerprint;
-pub use kept::{Kept, Parts, read};
+pub use kept::{Kept, Layout, Parts, check_group, read};
 pub use place::Place;
 pub use queue::Queue;
 pub use reading::{Entry, EntryReader};
 pub use shape::Shape;
 pub use table::Table;
 pub use tables::Tables;
+pub use upcast::{NoUpcast, Upcast, Upcasts};
 pub use value::Value;

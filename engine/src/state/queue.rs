@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Changes, Fingerprint, Kept, Place, kept};
+use super::{Changes, Fingerprint, Kept, Layout, Place, kept};
 use crate::{Data, Event, EventTime, KeyGroup, Result};
 
 /// Events that wait for the watermark, the earliest first; equal times in the order of the records.
@@ -82,6 +82,10 @@ impl<D: Data + Ord> Kept for Queue<D> {
         Fingerprint::of::<D>()
     }
 
+    fn layout(&self) -> Layout {
+        Layout::Record
+    }
+
     fn save(&mut self, changes: &mut Changes) {
         if std::mem::take(&mut self.shrunk) {
             let end = self.saved.peek().map_or(vec![0xff; 64], |event| event.0.time.bytes());
@@ -94,9 +98,11 @@ impl<D: Data + Ord> Kept for Queue<D> {
         self.saved.append(&mut self.fresh);
     }
 
-    fn load(&mut self, _: KeyGroup, mut key: &[u8], value: &[u8]) -> Result<()> {
+    fn load(&mut self, group: KeyGroup, mut key: &[u8], value: &[u8]) -> Result<()> {
         let time = EventTime::take(&mut key).ok_or_else(|| crate::Error::data("a waiting event has no time"))?;
-        self.saved.push(Reverse(Event::new(time, kept::read(value)?)));
+        let data = kept::read(value)?;
+        kept::check_group(group, (self.group)(&data))?;
+        self.saved.push(Reverse(Event::new(time, data)));
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
-//! The shape of a type, read back from the description in its fingerprint, and stored bytes read by it.
+//! The shape of a type, as the description in its fingerprint has it, and stored bytes read by it.
 //!
 //! So whoever looks into a checkpoint needs none of the program's types. Only postcard's own form is known here: fields
 //! one behind the other, integers as varints, variants by their number.
 
 use super::Fingerprint;
+use super::form::{Form, Leaf};
 use super::value::Value;
 use crate::EventTime;
 
@@ -17,68 +18,14 @@ use crate::EventTime;
 /// assert_eq!(shape.read(bytes), Some(Value::List(vec![Value::Text("hi".into()), Value::Unsigned(200)])));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shape(Form);
-
-#[derive(Clone, Debug, PartialEq)]
-enum Form {
-    /// What the trace could not see: no bytes can be read by it.
-    Unknown,
-    Leaf(Leaf),
-    /// The type of this name that it is inside of.
-    Recursive(String),
-    Option(Box<Form>),
-    Seq(Box<Form>),
-    Map(Box<(Form, Form)>),
-    Array(Box<Form>, usize),
-    /// A tuple, or a struct without names of fields.
-    Tuple(Option<String>, Vec<Form>),
-    Struct(String, Vec<(String, Form)>),
-    Enum(String, Vec<(String, Option<Form>)>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Leaf {
-    Unit,
-    Bool,
-    U8,
-    I8,
-    /// Of up to this many bits.
-    Unsigned(u32),
-    Signed(u32),
-    F32,
-    F64,
-    Char,
-    Text,
-    Bytes,
-}
-
-const LEAVES: [(&str, Leaf); 17] = [
-    ("()", Leaf::Unit),
-    ("bool", Leaf::Bool),
-    ("u8", Leaf::U8),
-    ("u16", Leaf::Unsigned(16)),
-    ("u32", Leaf::Unsigned(32)),
-    ("u64", Leaf::Unsigned(64)),
-    ("u128", Leaf::Unsigned(128)),
-    ("i8", Leaf::I8),
-    ("i16", Leaf::Signed(16)),
-    ("i32", Leaf::Signed(32)),
-    ("i64", Leaf::Signed(64)),
-    ("i128", Leaf::Signed(128)),
-    ("f32", Leaf::F32),
-    ("f64", Leaf::F64),
-    ("char", Leaf::Char),
-    ("String", Leaf::Text),
-    ("bytes", Leaf::Bytes),
-];
+pub struct Shape(pub(super) Form);
 
 impl Shape {
     /// The shape that a fingerprint describes; `None` where the description is not one.
     pub fn of(fingerprint: &Fingerprint) -> Option<Shape> {
         let description = fingerprint.to_string();
-        let mut parser = Parser(&description);
-        let form = parser.form()?;
-        (parser.0.is_empty() || parser.0.starts_with(" (of ")).then_some(Shape(form))
+        let (form, rest) = Form::parse(&description)?;
+        (rest.is_empty() || rest.starts_with(" (of ")).then_some(Shape(form))
     }
 
     /// The two parts of a pair.
@@ -98,116 +45,8 @@ impl Shape {
     }
 }
 
-/// What is still to be read of a description.
-struct Parser<'a>(&'a str);
-
-impl<'a> Parser<'a> {
-    fn eat(&mut self, word: &str) -> bool {
-        let rest = self.0.strip_prefix(word);
-        self.0 = rest.unwrap_or(self.0);
-        rest.is_some()
-    }
-
-    /// Everything up to, and not with, the first of these.
-    fn until(&mut self, ends: &[&str]) -> &'a str {
-        let at = ends.iter().filter_map(|end| self.0.find(end)).min().unwrap_or(self.0.len());
-        let (word, rest) = self.0.split_at(at);
-        self.0 = rest;
-        word
-    }
-
-    fn form(&mut self) -> Option<Form> {
-        if self.eat("?") {
-            return Some(Form::Unknown);
-        }
-        if self.eat("^") {
-            return Some(Form::Recursive(self.until(&[",", ")", " }", ">", ";", "]"]).to_string()));
-        }
-        if self.eat("Option<") {
-            return self.closed_by(">").map(|part| Form::Option(Box::new(part)));
-        }
-        if self.eat("seq<") {
-            return self.closed_by(">").map(|part| Form::Seq(Box::new(part)));
-        }
-        if self.eat("map<") {
-            let key = self.closed_by(", ")?;
-            return Some(Form::Map(Box::new((key, self.closed_by(">")?))));
-        }
-        if self.eat("[") {
-            let part = self.closed_by("; ")?;
-            let count = self.until(&["]"]).parse().ok()?;
-            return self.eat("]").then_some(Form::Array(Box::new(part), count));
-        }
-        if self.eat("struct ") {
-            let name = self.until(&["(", " { ", ",", ")", " }", ">", ";", " ("]).to_string();
-            return if self.eat("(") {
-                Some(Form::Tuple(Some(name), self.listed()?))
-            } else if self.eat(" { ") {
-                Some(Form::Struct(name, self.named()?))
-            } else {
-                Some(Form::Tuple(Some(name), Vec::new()))
-            };
-        }
-        if self.eat("enum ") {
-            let name = self.until(&[" { "]).to_string();
-            return if self.eat(" { ") { Some(Form::Enum(name, self.variants()?)) } else { None };
-        }
-        if self.eat("any") {
-            return Some(Form::Unknown);
-        }
-        if let Some((name, leaf)) = LEAVES.iter().find(|(name, _)| self.0.starts_with(name)) {
-            self.eat(name);
-            return Some(Form::Leaf(*leaf));
-        }
-        if self.eat("(") { Some(Form::Tuple(None, self.listed()?)) } else { None }
-    }
-
-    fn closed_by(&mut self, end: &str) -> Option<Form> {
-        let form = self.form()?;
-        self.eat(end).then_some(form)
-    }
-
-    /// Parts behind an opening bracket, up to the closing one.
-    fn listed(&mut self) -> Option<Vec<Form>> {
-        let mut parts = Vec::new();
-        while !self.eat(")") {
-            let _ = self.eat(", ");
-            parts.push(self.form()?);
-        }
-        Some(parts)
-    }
-
-    fn named(&mut self) -> Option<Vec<(String, Form)>> {
-        let mut parts = Vec::new();
-        while !self.eat(" }") {
-            let _ = self.eat(", ");
-            let name = self.until(&[": "]).to_string();
-            let form = if self.eat(": ") { self.form()? } else { return None };
-            parts.push((name, form));
-        }
-        Some(parts)
-    }
-
-    fn variants(&mut self) -> Option<Vec<(String, Option<Form>)>> {
-        let mut variants = Vec::new();
-        while !self.eat(" }") {
-            let _ = self.eat(", ");
-            let name = self.until(&["(", "?", " { ", ",", " }"]).to_string();
-            let form = if self.eat("(") {
-                Some(Form::Tuple(Some(String::new()), self.listed()?))
-            } else if self.eat(" { ") {
-                Some(Form::Struct(String::new(), self.named()?))
-            } else {
-                self.eat("?").then_some(Form::Unknown)
-            };
-            variants.push((name, form));
-        }
-        Some(variants)
-    }
-}
-
 /// Takes a value of a form off the bytes; `inside` are the forms that it is inside of.
-fn take<'a>(form: &'a Form, inside: &mut Vec<&'a Form>, bytes: &mut &[u8]) -> Option<Value> {
+pub(super) fn take<'a>(form: &'a Form, inside: &mut Vec<&'a Form>, bytes: &mut &[u8]) -> Option<Value> {
     inside.push(form);
     let value = match form {
         Form::Unknown => None,
@@ -273,19 +112,6 @@ fn take_tuple<'a>(
     }
 }
 
-impl Form {
-    /// Whether a part inside of it that says `^name` means it.
-    fn is_named(&self, name: &str) -> bool {
-        match self {
-            Form::Tuple(Some(own), _) | Form::Struct(own, _) | Form::Enum(own, _) => own == name,
-            Form::Tuple(None, _) | Form::Array(..) => name == "tuple",
-            Form::Seq(_) => name == "seq",
-            Form::Map(_) => name == "map",
-            Form::Unknown | Form::Leaf(_) | Form::Recursive(_) | Form::Option(_) => false,
-        }
-    }
-}
-
 fn take_leaf(leaf: Leaf, bytes: &mut &[u8]) -> Option<Value> {
     Some(match leaf {
         Leaf::Unit => Value::None,
@@ -312,7 +138,7 @@ fn fits(number: u128, bits: u32) -> Option<u128> {
     (bits == 128 || number >> bits == 0).then_some(number)
 }
 
-fn take_byte(bytes: &mut &[u8]) -> Option<u8> {
+pub(super) fn take_byte(bytes: &mut &[u8]) -> Option<u8> {
     take_array::<1>(bytes).map(|[byte]| byte)
 }
 
@@ -330,7 +156,7 @@ fn take_counted<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// How many parts follow. More than a million are taken for bytes of another shape: parts without bytes would have no end.
-fn take_count(bytes: &mut &[u8]) -> Option<u128> {
+pub(super) fn take_count(bytes: &mut &[u8]) -> Option<u128> {
     let count = take_varint(bytes)?;
     (count <= bytes.len().max(1_000_000) as u128).then_some(count)
 }

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::{Changes, Fingerprint, Kept, kept};
+use super::{Changes, Fingerprint, Kept, Layout, kept};
 use crate::{Data, Key, KeyGroup, Result};
 
 /// Values by key, of which a save tells what changed.
@@ -218,6 +218,10 @@ impl<K: Key, V: Data> Table<K, V> {
 impl<K: Key, V: Data> Kept for Table<K, V> {
     fn fingerprint(&self) -> Fingerprint {
         Table::<K, V>::shape()
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Keyed
     }
 
     fn save(&mut self, changes: &mut Changes) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::ops::Bound;
 
-use super::{Changes, Fingerprint, Kept, Place, Table};
+use super::{Changes, Fingerprint, Kept, Layout, Place, Table};
 use crate::{Data, Error, Key, KeyGroup, Result};
 
 /// Tables by place, in the order of the places; a whole table goes at once.
@@ -105,6 +105,10 @@ impl<P: Copy + Ord, K: Hash + Eq + Clone, V> Tables<P, K, V> {
 impl<P: Place, K: Key, V: Data> Kept for Tables<P, K, V> {
     fn fingerprint(&self) -> Fingerprint {
         Table::<K, V>::shape()
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Keyed
     }
 
     fn save(&mut self, changes: &mut Changes) {

@@ -58,12 +58,12 @@ impl<D: Data> Stored<D> {
         self.told = self.waiting.next_number();
     }
 
-    /// Takes one saved entry back.
-    pub(super) fn load(&mut self, mut key: &[u8], value: &[u8]) -> Result<()> {
+    /// Takes one saved entry back; the event that it is.
+    pub(super) fn load(&mut self, mut key: &[u8], value: &[u8]) -> Result<&Event<D>> {
         let time = EventTime::take(&mut key).ok_or_else(|| Error::data("an event of a join has no time"))?;
         let tag = Tag { number: read(key)?, status: Status::Waiting };
         self.loaded.push((Event::new(time, read(value)?), tag));
-        Ok(())
+        Ok(&self.loaded.last().expect("it was pushed").0)
     }
 
     /// Every entry of a checkpoint has been loaded.

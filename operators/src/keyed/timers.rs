@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dualgauge_engine::state::{Changes, Fingerprint, Kept, Place, read};
+use dualgauge_engine::state::{Changes, Fingerprint, Kept, Layout, Place, read};
 use dualgauge_engine::{Error, EventTime, Key, KeyGroup, Result};
 
 /// Timers in the order in which they fire: by time, then by key. Setting one twice is setting it once.
@@ -59,6 +59,10 @@ impl<K: Ord> Timers<K> {
 impl<K: Key> Kept for Timers<K> {
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of::<K>()
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Bare
     }
 
     fn save(&mut self, changes: &mut Changes) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dualgauge_engine::state::{Changes, Fingerprint, Kept, read};
+use dualgauge_engine::state::{Changes, Fingerprint, Kept, Layout, read};
 use dualgauge_engine::{EventTime, KeyGroup, Result};
 
 /// The end of the last window that has fired, by key group.
@@ -43,6 +43,10 @@ impl Fired {
 impl Kept for Fired {
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of::<EventTime>()
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Record
     }
 
     fn save(&mut self, changes: &mut Changes) {

@@ -4,7 +4,7 @@
 //! groups of that worker, by turns, so that fewer or more workers share what waits.
 
 use dualgauge_engine::checkpoint::GroupRange;
-use dualgauge_engine::state::{Changes, Fingerprint, Kept};
+use dualgauge_engine::state::{Changes, Fingerprint, Kept, Layout};
 use dualgauge_engine::{Data, KeyGroup, Result};
 
 use crate::join::stored::Stored;
@@ -27,6 +27,10 @@ impl<D: Data> Kept for Held<D> {
         Fingerprint::of::<D>()
     }
 
+    fn layout(&self) -> Layout {
+        Layout::Record
+    }
+
     fn save(&mut self, changes: &mut Changes) {
         let GroupRange { first, end } = self.groups;
         let turn = |number: u64| KeyGroup(first + (number % u64::from(end - first)) as u16);
@@ -34,6 +38,6 @@ impl<D: Data> Kept for Held<D> {
     }
 
     fn load(&mut self, _: KeyGroup, key: &[u8], value: &[u8]) -> Result<()> {
-        self.waiting.load(key, value)
+        self.waiting.load(key, value).map(drop)
     }
 }

@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use dualgauge_engine::state::{Changes, Fingerprint, Kept, Parts, Place, Queue, read};
+use dualgauge_engine::state::{Changes, Fingerprint, Kept, Layout, Parts, Place, Queue, read};
 use dualgauge_engine::{Data, Error, Event, EventTime, KeyGroup, Result};
 
 /// A worker's copy of the broadcast state, and the changes that are still to be made.
@@ -109,6 +109,10 @@ impl<S: Data, R: Data> Kept for Made<S, R> {
         Fingerprint::of::<Event<S>>()
     }
 
+    fn layout(&self) -> Layout {
+        Layout::Record
+    }
+
     fn save(&mut self, changes: &mut Changes) {
         if std::mem::take(&mut self.changed) {
             changes.remove_prefix(&[]); // also the copies of workers that there are no more
@@ -130,6 +134,10 @@ impl<S: Data, R: Data> Kept for Made<S, R> {
 impl<S: Data, R: Data + Ord> Kept for ToCome<S, R> {
     fn fingerprint(&self) -> Fingerprint {
         self.queue.fingerprint()
+    }
+
+    fn layout(&self) -> Layout {
+        self.queue.layout()
     }
 
     fn save(&mut self, changes: &mut Changes) {

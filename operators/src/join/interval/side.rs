@@ -1,6 +1,6 @@
 //! One side of an interval join: what waits for the watermark, what is held after it, and how both are stored.
 
-use dualgauge_engine::state::{Changes, Fingerprint, Kept, Place, read};
+use dualgauge_engine::state::{Changes, Fingerprint, Kept, Layout, Place, check_group, read};
 use dualgauge_engine::{Data, Duration, Error, Event, EventTime, KeyGroup, Result};
 
 use super::held::{Held, Row};
@@ -107,6 +107,10 @@ impl<D: Data, F: KeyFn<D>> Kept for Side<D, F> {
         if self.role.is_told_fates() { Fingerprint::of::<(Status, D)>() } else { Fingerprint::of::<D>() }
     }
 
+    fn layout(&self) -> Layout {
+        Layout::Record
+    }
+
     fn save(&mut self, changes: &mut Changes) {
         self.waiting.close();
         let Side { role, key, waiting, held, told, .. } = self;
@@ -135,10 +139,11 @@ impl<D: Data, F: KeyFn<D>> Kept for Side<D, F> {
         (told.numbers, told.places) = (waiting.next_number(), held.end());
     }
 
-    fn load(&mut self, _: KeyGroup, mut key: &[u8], value: &[u8]) -> Result<()> {
+    fn load(&mut self, group: KeyGroup, mut key: &[u8], value: &[u8]) -> Result<()> {
         let time = EventTime::take(&mut key).ok_or_else(|| Error::data("an event of a join has no time"))?;
         let number = read(key)?;
         let (status, data) = if self.role.is_told_fates() { read(value)? } else { (Status::Waiting, read(value)?) };
+        check_group(group, self.key.group(&data))?;
         self.loaded.push((Event::new(time, data), Tag { number, status }));
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! One side of a temporal join: what waits for the watermark.
 
-use dualgauge_engine::state::{Changes, Fingerprint, Kept};
+use dualgauge_engine::state::{Changes, Fingerprint, Kept, Layout, check_group};
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, KeyGroup, Result};
 
 use crate::join::admit::admit;
@@ -47,12 +47,17 @@ impl<D: Data, F: KeyFn<D>> Kept for Side<D, F> {
         Fingerprint::of::<D>()
     }
 
+    fn layout(&self) -> Layout {
+        Layout::Record
+    }
+
     fn save(&mut self, changes: &mut Changes) {
         let Side { key, waiting } = self;
         waiting.save(changes, |data, _| key.group(data));
     }
 
-    fn load(&mut self, _: KeyGroup, key: &[u8], value: &[u8]) -> Result<()> {
-        self.waiting.load(key, value)
+    fn load(&mut self, group: KeyGroup, key: &[u8], value: &[u8]) -> Result<()> {
+        let loaded = self.waiting.load(key, value)?;
+        check_group(group, self.key.group(&loaded.data))
     }
 }
