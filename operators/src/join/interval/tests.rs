@@ -35,7 +35,7 @@ fn at(second: i64) -> EventTime {
 
 /// What a checkpoint has after several saves, part by part.
 #[derive(Default)]
-struct Stored(BTreeMap<(&'static str, Vec<u8>), Vec<u8>>);
+struct Stored(BTreeMap<(&'static str, Vec<u8>), (KeyGroup, Vec<u8>)>);
 
 impl Stored {
     fn save(&mut self, step: &mut Test, epoch: u64) {
@@ -47,7 +47,7 @@ impl Stored {
             }
             for change in changes.iter() {
                 let value = change.value.expect("only ranges are removed");
-                self.0.insert((part, change.key.to_vec()), value.to_vec());
+                self.0.insert((part, change.key.to_vec()), (change.group, value.to_vec()));
             }
         }
     }
@@ -58,7 +58,7 @@ impl Stored {
     fn load(&self, mut step: Test) -> Test {
         for (name, kept) in step.kept() {
             let entries = self.0.iter().filter(|((part, _), _)| *part == name);
-            entries.for_each(|((_, key), value)| kept.load(KeyGroup(0), key, value).unwrap());
+            entries.for_each(|((_, key), (group, value))| kept.load(*group, key, value).unwrap());
         }
         step.loaded();
         step
