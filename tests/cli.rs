@@ -17,3 +17,5 @@ mod plan;
 mod run;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "cli/upgrades.rs"]
+mod upgrades;

@@ -71,6 +71,13 @@ pub trait Sink: Send + Sync {
         true
     }
 
+    /// Whether a job may go on with rows of other columns than it has written here before its checkpoint.
+    ///
+    /// A sink says yes whose output may hold both beside each other, also in what is prepared and not finished.
+    fn takes_other_columns(&self) -> bool {
+        false
+    }
+
     /// Opens one bucket. Called once per bucket, on the worker that owns it.
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>>;
 

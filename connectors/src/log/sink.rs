@@ -92,6 +92,11 @@ impl Sink for LogSink {
         self.layout.partition_count() as usize
     }
 
+    /// Whether the rows have the columns of the log is seen by `check`.
+    fn takes_other_columns(&self) -> bool {
+        true
+    }
+
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
         let patient = LogSink { fs: writing.patience.on(self.fs.clone()), ..self.clone() };
         let log = patient.log_or_new(schema)?;

@@ -167,6 +167,11 @@ impl<F: Format> Sink for TextSink<F> {
         self.buckets
     }
 
+    /// Where lines name their columns themselves.
+    fn takes_other_columns(&self) -> bool {
+        !self.format.header()
+    }
+
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
         if let Target::Stdout = self.target() {
             return Ok(Box::new(StdoutWriter::new(self.format.clone(), std::io::stdout(), schema.clone())));

@@ -23,7 +23,9 @@ mod start;
 mod store;
 
 pub use collect::{KEPT, collect};
-pub use layer::{ChainReader, CompactError, EachEntry, LayerPart, compact, compaction_due, write_layer};
+pub use layer::{
+    Becomes, ChainReader, CompactError, EachEntry, LayerPart, compact, compaction_due, rewrite, write_layer,
+};
 pub(crate) use layer::{StepBytes, measure, write_measured};
 pub use log::{Appended, ManifestLog, layer_name};
 pub(crate) use log::{fenced, is_fenced};

@@ -2,19 +2,23 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use timely::dataflow::operators::probe::Handle as Probe;
 
 use super::control::Control;
 use super::desk::Desk;
 use super::graph::{Graph, NodeId, NodeSpec};
+use super::keeping::Keeping;
 use super::options::SourceOptions;
 use super::stream::Stream;
 use super::table::{LoadedTable, Table, TableDeclaration};
-use crate::checkpoint::{GroupRange, StepShape};
+use crate::checkpoint::GroupRange;
 use crate::job::{BoundSink, BoundSource, Checkpointing, Shared};
 use crate::state::Parts;
 use crate::time::Stamp;
@@ -43,7 +47,7 @@ pub(crate) struct Context {
     pub(crate) control: Rc<RefCell<Control>>,
     pub(crate) desk: Rc<RefCell<Desk>>,
     /// What the graph's steps and sinks keep.
-    pub(crate) steps: RefCell<Vec<StepShape>>,
+    pub(crate) keeping: RefCell<Keeping>,
 }
 
 /// Whether the flow will run or is only looked at.
@@ -113,6 +117,56 @@ impl<'s> Flow<'s> {
         super::table::table(self, name.into())
     }
 
+    /// Says that state of the type `Old` became state of the type `New`, which is made of it by `From`.
+    ///
+    /// A job that goes on from a checkpoint that holds an `Old` where the graph now keeps a `New` *up-casts* it: as what a
+    /// step keeps of a key, in an accumulator, as a record that waits, or within any of them. It is declared once for a
+    /// type; one that changed twice is up-cast from the first to the second, and from that to the third. The old type is
+    /// recognised by its parts, and by its name or that of the new one, so it may be called `StatsV1` in this program.
+    ///
+    /// Keys are not up-cast: they say where their state lies. Declaring it costs nothing where there is no old state.
+    ///
+    /// ```
+    /// use dualgauge_engine::{Job, record};
+    /// use serde::{Deserialize, Serialize};
+    /// # #[record]
+    /// # struct Bid { #[event_time] time: dualgauge_engine::EventTime }
+    ///
+    /// #[derive(Deserialize)]
+    /// struct StatsV1 { count: u32 }
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Stats { count: u64, total: Option<u64> }
+    /// impl From<StatsV1> for Stats {
+    ///     fn from(StatsV1 { count }: StatsV1) -> Stats {
+    ///         Stats { count: count.into(), total: None }
+    ///     }
+    /// }
+    ///
+    /// let job = Job::new(|flow| {
+    ///     flow.upcast::<StatsV1, Stats>();
+    ///     flow.source::<Bid>("bids").sink("out");
+    /// });
+    /// assert!(job.graph().is_ok());
+    ///
+    /// // What is stored must say which of the two it is.
+    /// let job = Job::new(|flow| flow.upcast::<Stats, Stats>());
+    /// assert!(job.graph().unwrap_err().to_string().contains("both are `struct Stats { count: u64, total: Option<u64> }`"));
+    /// ```
+    #[track_caller]
+    pub fn upcast<Old, New>(&self)
+    where
+        Old: DeserializeOwned + 'static,
+        New: From<Old> + Serialize + DeserializeOwned + 'static,
+    {
+        if let Mode::Run { .. } = self.context.mode {
+            return; // it was declared when the graph was looked at
+        }
+        let location = Location::caller();
+        if let Err(error) = self.context.keeping.borrow_mut().upcasts.declare::<Old, New>() {
+            self.context.refuse(error.at(location));
+        }
+    }
+
     /// How many workers run the flow; one when it is only looked at.
     pub fn workers(&self) -> usize {
         self.scope.peers()
@@ -151,15 +205,7 @@ impl<'s> Flow<'s> {
     pub(super) fn enter_state(&self, name: &str, parts: Parts<'_>) -> bool {
         self.context.desk.borrow_mut().join();
         let Mode::Run { shared, checkpointing, .. } = &self.context.mode else {
-            let shape = |(part, kept): &(&str, &mut dyn crate::state::Kept)| (part.to_string(), kept.fingerprint());
-            let parts: Vec<_> = parts.iter().map(shape).collect();
-            let mut steps = self.context.steps.borrow_mut();
-            match steps.iter_mut().find(|step| step.name == name) {
-                // A sink that settles upserts keeps something at two places.
-                Some(step) => step.parts.extend(parts),
-                None if parts.is_empty() => {}
-                None => steps.push(StepShape { name: name.to_string(), parts }),
-            }
+            self.context.keeping.borrow_mut().note(name, &parts);
             return false;
         };
         let Some(checkpointing) = checkpointing else { return false };
@@ -196,7 +242,7 @@ impl Context {
         Context {
             mode,
             desk,
-            steps: RefCell::default(),
+            keeping: RefCell::default(),
             graph: RefCell::default(),
             errors: RefCell::default(),
             sources: RefCell::default(),

@@ -115,14 +115,13 @@ impl Storing {
         Ok(WorkerPart { epoch, chains: self.chains.clone(), partitions, buckets, measured })
     }
 
-    /// Merges layers where there are too many of them, leaving out what the graph's steps keep no more.
+    /// Merges layers where there are too many of them.
     fn compact(&mut self, at: usize, epoch: Epoch) -> Result<()> {
         let chain = &self.chains[at];
         let Some(range) = checkpoint::compaction_due(&chain.layers) else { return Ok(()) };
         let name = self.layer_name(epoch, &format!("-c{at}"));
-        let kept = |step: &str, _: &str| self.checkpointing.keeps(step);
         let store = &self.checkpointing.store;
-        match checkpoint::compact(store, &chain.layers, range.clone(), chain.groups, &name, &kept) {
+        match checkpoint::compact(store, &chain.layers, range.clone(), chain.groups, &name) {
             Ok(merged) => drop(self.chains[at].layers.splice(range, [merged])),
             // The chain stays as long as it is until the next checkpoint, which tries again.
             Err(CompactError::Store(error @ StoreError::Transient { .. })) => {
@@ -143,6 +142,6 @@ impl Storing {
 const CHECKPOINT: &str = "checkpoint";
 
 /// Tries until it works; a failure that is final is not tried again.
-pub(super) fn again<T>(shared: &Shared, work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
+pub(crate) fn again<T>(shared: &Shared, work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
     shared.try_often(CHECKPOINT, |error| matches!(error, StoreError::Transient { .. }), work)
 }

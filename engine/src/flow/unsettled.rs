@@ -100,10 +100,13 @@ impl<D: Record> Kept for Unsettled<D> {
         }
     }
 
-    fn load(&mut self, _: KeyGroup, mut key: &[u8], value: &[u8]) -> Result<()> {
+    fn load(&mut self, group: KeyGroup, mut key: &[u8], value: &[u8]) -> Result<()> {
         let time = EventTime::take(&mut key).ok_or_else(|| Error::data("a row that waits at a sink has no time"))?;
         let data: D = state::read(value)?;
-        let at = bucket_of(&data, self.buckets.len());
+        let (own, count) = (bucket_of(&data, self.buckets.len()), self.buckets.len());
+        // A row that was up-cast stays in the bucket of the row that it was: its own may be another worker's.
+        let of_group = || (0..count).find(|at| group_of(*at, count) == group);
+        let at = if group_of(own, count) == group { own } else { of_group().unwrap_or(own) };
         let bucket = &mut self.buckets[at];
         bucket.earliest = bucket.earliest.min(time);
         bucket.saved.push(Event::new(time, data));

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::{BoundSink, BoundSource, LastCheckpoint};
+use super::upgrade::Upgrade;
+use super::{BoundSink, BoundSource, LastCheckpoint, Shared};
 use crate::checkpoint::{
     self, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, ManifestLog, PartitionCut, Retained,
     SourceCut, Started, StepShape, Store, Wish,
@@ -12,11 +13,11 @@ use crate::checkpoint::{
 use crate::cluster::Generation;
 use crate::data::KEY_GROUPS;
 use crate::failpoint::{Step, around};
-use crate::flow::LoadedTable;
+use crate::flow::{Keeping, LoadedTable};
 use crate::state::Parts;
 use crate::{
     Delivery, Duration, Durations, Epoch, Error, ErrorKind, EventTime, Offset, Partition, PartitionId, Prepared,
-    Result, Writing,
+    Result, Sink, Writing,
 };
 
 /// How a job takes checkpoints, and what it does with those that are there.
@@ -81,6 +82,10 @@ pub(crate) struct Checkpointing {
     /// What was read of each table of the graph, as a commit tells it.
     pub(super) tables: BTreeMap<String, SourceCut>,
     pub(super) resume: Option<Commit>,
+    /// What must be done to the state before the job goes on from it.
+    upgrade: Upgrade,
+    /// What a person should know of that, once it is done.
+    upgraded: Vec<String>,
     pub(super) log: Mutex<Option<ManifestLog>>,
 }
 
@@ -123,7 +128,7 @@ impl Checkpointing {
     pub(super) fn start(
         checkpoints: &Checkpoints,
         workers: usize,
-        steps: Vec<StepShape>,
+        keeping: &Keeping,
         sources: &BTreeMap<String, BoundSource>,
         tables: &BTreeMap<String, LoadedTable>,
     ) -> Result<Checkpointing> {
@@ -135,10 +140,38 @@ impl Checkpointing {
             retained: Some(retained_by(sources.clone())),
         };
         let Started { log, generation, job, resume } = checkpoint::start(Arc::clone(&checkpoints.store), wish)?;
-        Checkpointing::of(checkpoints, Generation { job, generation, resume }, Some(log), steps, sources, tables)
+        let upgrade = resume.as_ref().map(|commit| Upgrade::of(commit, keeping, &checkpoints.dropped)).transpose()?;
+        let started = Generation { job, generation, resume };
+        let checkpointing = Checkpointing::of(checkpoints, started, Some(log), keeping.steps.clone(), sources, tables)?;
+        let upgrade = upgrade.filter(|_| !checkpointing.has_ended()).unwrap_or_default();
+        Ok(Checkpointing { upgrade, ..checkpointing })
     }
 
-    /// Takes part in a generation that was started: the log is with who has started it.
+    /// Refuses rows of another type for a sink whose unfinished output could not hold both.
+    pub(super) fn check_rows(&self, name: &str, sink: &dyn Sink) -> Result<()> {
+        if !self.upgrade.changes(&format!("sink {name}")) || sink.takes_other_columns() {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "sink {name}: {} may still have to finish output with rows of the type that they had before the checkpoint, and \
+             it cannot hold those of another type beside them. Make them the old type where they go to this sink, and write \
+             the new ones to a sink of another name and place",
+            sink.describe()
+        )))
+    }
+
+    /// Makes the state from which the job goes on that of this graph.
+    pub(super) fn upgrade(&mut self, shared: &Shared) -> Result<()> {
+        let Some(commit) = &self.resume else { return Ok(()) };
+        let chains = self.upgrade.chains(&self.store, commit, self.generation, shared);
+        if let Some(chains) = chains.map_err(|error| self.explained(error))? {
+            self.upgraded = self.upgrade.notes(commit);
+            self.resume = Some(Commit { chains, steps: self.steps.clone(), ..commit.clone() });
+        }
+        Ok(())
+    }
+
+    /// Takes part in a generation that was started: the log is with who has started it, and the state is that of this graph.
     pub(super) fn of(
         checkpoints: &Checkpoints,
         started: Generation,
@@ -158,9 +191,10 @@ impl Checkpointing {
             bindings,
             tables: tables.iter().map(|(name, table)| (name.clone(), cut_of(table))).collect(),
             resume,
+            upgrade: Upgrade::default(),
+            upgraded: Vec::new(),
             log: Mutex::new(log),
         };
-        checkpointing.check_graph(&checkpoints.dropped)?;
         sources.iter().try_for_each(|(name, bound)| checkpointing.check_partitions(name, bound))?;
         checkpointing.tables.iter().try_for_each(|(name, now)| checkpointing.check_table(name, now))?;
         Ok(checkpointing)
@@ -221,11 +255,6 @@ impl Checkpointing {
         Ok(())
     }
 
-    /// Whether a step of this name is in the graph.
-    pub(crate) fn keeps(&self, step: &str) -> bool {
-        self.steps.iter().any(|known| known.name == step)
-    }
-
     /// Whether the input had ended before this generation.
     pub(super) fn has_ended(&self) -> bool {
         self.resume.as_ref().is_some_and(|commit| commit.kind == CommitKind::Ended)
@@ -248,7 +277,7 @@ impl Checkpointing {
             let what = bound.sink.describe();
             format!("sink {name} ({what}) shows rows at once: what it showed since the last checkpoint, it shows again after a crash")
         });
-        [start].into_iter().chain(twice).collect()
+        [start].into_iter().chain(self.upgraded.iter().cloned()).chain(twice).collect()
     }
 
     /// The checkpoint from which the job goes on.
@@ -363,43 +392,5 @@ impl Checkpointing {
             sinks,
             counters: Vec::new(),
         }
-    }
-
-    /// Refuses a checkpoint whose state is not that of this graph.
-    pub(super) fn check_graph(&self, dropped: &[String]) -> Result<()> {
-        let Some(commit) = &self.resume else { return Ok(()) };
-        for stored in &commit.steps {
-            let Some(now) = self.steps.iter().find(|step| step.name == stored.name) else {
-                if dropped.contains(&stored.name) {
-                    continue;
-                }
-                let name = &stored.name;
-                return Err(Error::usage(format!(
-                    "the checkpoint of epoch {} holds the state of the step `{name}`, which is not in the graph; was it renamed? \
-                     To forget what it kept: --drop-state {name}",
-                    commit.epoch
-                )));
-            };
-            for (part, shape) in &stored.parts {
-                match now.parts.iter().find(|(name, _)| name == part) {
-                    Some((_, new)) if new == shape => {}
-                    Some((_, new)) => {
-                        return Err(Error::usage(format!(
-                            "the step `{}` keeps another type of state than its checkpoint of epoch {} holds ({part}): it was \
-                             {shape} and is {new}. Give the step another name to start it empty, or keep the type",
-                            stored.name, commit.epoch
-                        )));
-                    }
-                    None => {
-                        return Err(Error::usage(format!(
-                            "the step `{}` is of another kind than the one of its checkpoint of epoch {}, which kept `{part}`; \
-                             give it another name to start it empty",
-                            stored.name, commit.epoch
-                        )));
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod running;
 mod shared;
 mod tries;
 mod turns;
+mod upgrade;
 mod worker;
 
 pub(crate) use bind::{BoundSink, BoundSource, BoundTable};

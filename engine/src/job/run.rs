@@ -12,11 +12,10 @@ use super::{
     AnyOrder, Attempt, BoundSource, Checkpointing, Checkpoints, Limits, Metrics, Outcome, Plan, Restart, Running,
     Shared, SourcePlan, TablePlan, Turns,
 };
-use crate::checkpoint::StepShape;
 use crate::cluster::{Cluster, Member, Start, Terms};
 use crate::data::KEY_GROUPS;
 use crate::flow::{
-    Context, Control, Desk, Flow, Graph, LoadedTable, Mode, SinkDeclaration, SourceDeclaration, SourceOptions,
+    Context, Control, Desk, Flow, Graph, Keeping, LoadedTable, Mode, SinkDeclaration, SourceDeclaration, SourceOptions,
     TableDeclaration,
 };
 use crate::{Clock, Error, EventTime, Listing, Result, Sink, Source, SystemClock};
@@ -41,7 +40,7 @@ struct Description {
     sources: Vec<SourceDeclaration>,
     tables: Vec<TableDeclaration>,
     sinks: Vec<SinkDeclaration>,
-    steps: Vec<StepShape>,
+    keeping: Keeping,
 }
 
 /// What a graph reads, with all names bound: sources that were listed, and tables that were read.
@@ -268,7 +267,7 @@ impl Job {
     /// What must be the same in all processes of a cluster.
     fn terms(&self, description: &Description, Inputs { sources, tables }: &Inputs) -> Terms {
         let Bindings { sources: _, sinks, from, to, until } = &self.bindings;
-        let graph = format!("{}{:?}", description.graph, description.steps);
+        let graph = format!("{}{:?}", description.graph, description.keeping);
         let bound = sources.iter().map(|(name, bound)| (name, bound.source.describe(), &bound.options));
         let mut sinks: Vec<_> = sinks.iter().map(|(name, sink)| (name, sink.describe())).collect();
         sinks.sort();
@@ -281,28 +280,31 @@ impl Job {
         Terms::new(self.workers, [env!("CARGO_PKG_VERSION"), &graph, &bindings, &options, &listed])
     }
 
-    /// Where the job goes on, if it takes checkpoints. Alone or in process 0 the generation is started and the sinks are
-    /// looked at; the other processes are told.
+    /// Where the job goes on, if it takes checkpoints. Alone or in process 0 the generation is started, the sinks are looked
+    /// at and the state is made that of this graph; the other processes are told.
     fn begin(
         &self,
         description: &Description,
         inputs: &Inputs,
         workers: usize,
         member: Option<&Member>,
+        shared: &Shared,
     ) -> Result<Option<Arc<Checkpointing>>> {
-        let steps = || description.steps.clone();
         let Inputs { sources, tables } = inputs;
         if let Some(member) = member.filter(|member| !member.is_first()) {
             return match (member.hear_start()?, &self.checkpoints) {
                 (Start { generation: Some(started) }, Some(checkpoints)) => {
-                    Ok(Some(Arc::new(Checkpointing::of(checkpoints, started, None, steps(), sources, tables)?)))
+                    let steps = description.keeping.steps.clone();
+                    Ok(Some(Arc::new(Checkpointing::of(checkpoints, started, None, steps, sources, tables)?)))
                 }
                 _ => Ok(None),
             };
         }
-        let checkpointing = match &self.checkpoints {
+        let mut checkpointing = match &self.checkpoints {
             None => None,
-            Some(checkpoints) => Some(Arc::new(Checkpointing::start(checkpoints, workers, steps(), sources, tables)?)),
+            Some(checkpoints) => {
+                Some(Checkpointing::start(checkpoints, workers, &description.keeping, sources, tables)?)
+            }
         };
         let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing()).unwrap_or_default();
         for SinkDeclaration { name, schema } in &description.sinks {
@@ -313,11 +315,15 @@ impl Job {
                     None => error,
                 }
             })?;
+            checkpointing.as_ref().map_or(Ok(()), |checkpointing| checkpointing.check_rows(name, &*sink))?;
+        }
+        if let Some(checkpointing) = &mut checkpointing {
+            checkpointing.upgrade(shared)?; // when nothing else can be refused
         }
         if let Some(member) = member {
             member.say_start(Start { generation: checkpointing.as_ref().map(|checkpointing| checkpointing.started()) });
         }
-        Ok(checkpointing)
+        Ok(checkpointing.map(Arc::new))
     }
 
     /// Starts the workers of this process.
@@ -329,7 +335,7 @@ impl Job {
         all_workers: usize,
         member: Option<&mut Member>,
     ) -> Result<Attempt> {
-        let checkpointing = self.begin(&description, &inputs, all_workers, member.as_deref())?;
+        let checkpointing = self.begin(&description, &inputs, all_workers, member.as_deref(), &shared)?;
         let sinks: BTreeMap<_, _> =
             description.sinks.iter().map(|sink| (sink.name.clone(), self.bindings.bind_sink(&sink.name))).collect();
         let written = sinks.iter().map(|(name, bound)| (name.clone(), Arc::clone(&bound.sink))).collect();
@@ -378,7 +384,7 @@ impl Job {
         catch_unwind(AssertUnwindSafe(build)).map_err(|panic| building_panicked(&*panic))?;
         let graph = context.finished_graph()?;
         let (sources, tables) = (context.sources.take(), context.tables.take());
-        let (sinks, steps) = (context.sinks.take(), context.steps.take());
-        Ok(Description { graph, sources, tables, sinks, steps })
+        let (sinks, keeping) = (context.sinks.take(), context.keeping.take());
+        Ok(Description { graph, sources, tables, sinks, keeping })
     }
 }

@@ -170,7 +170,7 @@ pub(super) fn building_panicked(panic: &(dyn Any + Send)) -> Error {
     Error::new(ErrorKind::Panic, format!("building the graph panicked: {}", message_of(panic)))
 }
 
-fn message_of(panic: &(dyn Any + Send)) -> &str {
+pub(super) fn message_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }

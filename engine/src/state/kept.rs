@@ -54,9 +54,8 @@ pub type Parts<'a> = Vec<(&'static str, &'a mut dyn Kept)>;
 
 /// Reads what [`Changes`] wrote by postcard, and no byte more.
 pub fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let unreadable = |cause| {
-        Error::data("an entry of the state is not of the type that its fingerprint promises: ").caused_by(cause)
-    };
+    let unreadable =
+        |cause| Error::data("an entry of the state is not of the type that its fingerprint promises").caused_by(cause);
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(unreadable(format!("{} bytes are left over", rest.len()).into())),

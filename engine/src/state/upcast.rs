@@ -5,6 +5,7 @@
 //! not for a step; and of several, V1 to V2 and V2 to V3, one follows the other.
 
 use std::any::{TypeId, type_name};
+use std::collections::VecDeque;
 use std::fmt;
 
 use serde::Serialize;
@@ -60,7 +61,10 @@ type Convert = fn(&mut &[u8], &mut Vec<u8>) -> Result<()>;
 
 /// How the values of one part become those of another shape.
 #[derive(Debug)]
-pub struct Upcast(Plan);
+pub struct Upcast {
+    plan: Plan,
+    shape: Fingerprint,
+}
 
 #[derive(Debug)]
 enum Plan {
@@ -136,16 +140,16 @@ impl Upcasts {
     /// When the declared up-casts do not lead from one to the other.
     pub fn plan(&self, layout: Layout, old: &Fingerprint, new: &Fingerprint) -> Result<Upcast, NoUpcast> {
         let shape = |shape: &Fingerprint| Shape::of(shape).ok_or_else(|| NoUpcast::Unseen(shape.to_string()));
-        let (old, new) = (shape(old)?, shape(new)?);
-        let (old, new) = match layout {
+        let (before, now) = (shape(old)?, shape(new)?);
+        let (before, now) = match layout {
             Layout::Bare => return Err(NoUpcast::Key),
-            Layout::Record => (old, new),
-            Layout::Keyed => match (old.pair(), new.pair()) {
-                (Some((old_key, old)), Some((key, new))) if old_key == key => (old, new),
+            Layout::Record => (before, now),
+            Layout::Keyed => match (before.pair(), now.pair()) {
+                (Some((key_before, before)), Some((key, now))) if key_before == key => (before, now),
                 _ => return Err(NoUpcast::Key),
             },
         };
-        self.plan_of(&old.0, &new.0).map(Upcast)
+        Ok(Upcast { plan: self.plan_of(&before.0, &now.0)?, shape: new.clone() })
     }
 
     fn plan_of(&self, old: &Form, new: &Form) -> Result<Plan, NoUpcast> {
@@ -192,9 +196,10 @@ impl Upcasts {
         if old == new {
             return Ok(None);
         }
-        let mut ways: Vec<Vec<&Cast>> = self.0.iter().filter(|cast| cast.new == *new).map(|cast| vec![cast]).collect();
+        let mut ways: VecDeque<Vec<&Cast>> =
+            self.0.iter().filter(|cast| cast.new == *new).map(|cast| vec![cast]).collect();
         let mut found: Vec<Vec<&Cast>> = Vec::new();
-        while let Some(way) = ways.pop() {
+        while let Some(way) = ways.pop_front() {
             let first = way[0];
             if first.old == *old || first.old.called_as(new) == *old {
                 found.push(way);
@@ -229,13 +234,18 @@ fn alike<F>(old: &[(String, F)], new: &[(String, F)]) -> bool {
 }
 
 impl Upcast {
+    /// The shape of the part when its values have been up-cast.
+    pub fn shape(&self) -> &Fingerprint {
+        &self.shape
+    }
+
     /// A stored value as one of the present type.
     ///
     /// # Errors
     /// When the bytes are not of the shape that they were stored in.
     pub fn apply(&self, mut bytes: &[u8]) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(bytes.len() + 16);
-        self.0.run(&mut bytes, &mut out)?;
+        self.plan.run(&mut bytes, &mut out)?;
         if bytes.is_empty() { Ok(out) } else { Err(unreadable(format!("{} bytes are left over", bytes.len()))) }
     }
 }
@@ -260,11 +270,11 @@ impl Plan {
                     Some(value) => last(&mut &value[..], out)?,
                 }
             }
-            Plan::Option(part) => {
-                if copied(bytes, out, take_byte)? == 1 {
-                    part.run(bytes, out)?;
-                }
-            }
+            Plan::Option(part) => match copied(bytes, out, take_byte)? {
+                0 => {}
+                1 => part.run(bytes, out)?,
+                other => return Err(unreadable(format!("an option begins with {other}"))),
+            },
             Plan::Seq(part) => {
                 let count = copied(bytes, out, take_count)?;
                 (0..count).try_for_each(|_| part.run(bytes, out))?;
@@ -278,9 +288,8 @@ impl Plan {
             Plan::Variants(variants) => {
                 let at = copied(bytes, out, take_varint)?;
                 let variant = usize::try_from(at).ok().and_then(|at| variants.get(at));
-                match variant.ok_or_else(|| unreadable(format!("there is no variant {at}")))? {
-                    Some(part) => part.run(bytes, out)?,
-                    None => {}
+                if let Some(part) = variant.ok_or_else(|| unreadable(format!("there is no variant {at}")))? {
+                    part.run(bytes, out)?;
                 }
             }
         }
@@ -308,7 +317,7 @@ where
 }
 
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::data("an entry of the state is not of the type that its fingerprint promises: ").caused_by(cause)
+    Error::data("an entry of the state is not of the type that its fingerprint promises").caused_by(cause)
 }
 
 impl fmt::Display for NoUpcast {
@@ -333,3 +342,6 @@ impl fmt::Display for NoUpcast {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,11 @@ impl Lines {
         lines.iter().map(|line| format!("{} {}", seconds(line.time), line.text).trim_end().to_string()).collect()
     }
 
+    /// An independent sink of the same kind, in which the same lines are published.
+    pub fn fork(&self) -> Lines {
+        Lines { published: Arc::new(Mutex::new(self.published().clone())), ..*self }
+    }
+
     fn published(&self) -> MutexGuard<'_, Published> {
         self.published.lock().expect("no panic holds it")
     }
@@ -61,6 +66,10 @@ impl Sink for Lines {
 
     fn wants_order(&self) -> bool {
         !self.unordered
+    }
+
+    fn takes_other_columns(&self) -> bool {
+        true
     }
 
     fn open(&self, bucket: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {

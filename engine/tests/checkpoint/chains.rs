@@ -1,6 +1,6 @@
 //! A chain holds what the changes told, as a map that was told the same holds it.
 
-use dualgauge_engine::checkpoint::{ChainReader, GroupRange, LayerRef, compact, write_layer};
+use dualgauge_engine::checkpoint::{Becomes, ChainReader, GroupRange, LayerRef, compact, rewrite, write_layer};
 use dualgauge_engine::fs::FaultFs;
 use dualgauge_engine::state::Fingerprint;
 
@@ -52,7 +52,7 @@ fn a_chain_holds_the_same_after_any_of_its_layers_were_merged() {
                 let start = dice.roll(layers.len() as u64) as usize;
                 let end = start + 1 + dice.roll((layers.len() - start) as u64) as usize;
                 let name = format!("layers/{number}-merged");
-                let merged = compact(&store, &layers, start..end, ALL, &name, &|_, _| true).unwrap();
+                let merged = compact(&store, &layers, start..end, ALL, &name).unwrap();
                 layers.splice(start..end, [merged]);
                 assert_eq!(held(&store, &layers, "part", ALL).unwrap(), map, "seed {seed}, {start}..{end} at {number}");
             }
@@ -70,11 +70,14 @@ fn merging_a_whole_chain_leaves_nothing_of_what_was_removed_and_nothing_of_other
         layer(&store, "layers/3", &[(1, 1, Some(8)), (2, 1, Some(9))], &[]),
     ];
     let groups = GroupRange::new(0, 2);
-    let merged = compact(&store, &layers, 0..3, groups, "layers/4", &|_, _| true).unwrap();
+    let merged = compact(&store, &layers, 0..3, groups, "layers/4").unwrap();
     let alone = layer(&store, "layers/5", &[(1, 1, Some(8))], &[]);
     assert_eq!(store.get("layers/4").unwrap(), store.get("layers/5").unwrap());
     assert_eq!(merged.checksum, alone.checksum);
-    let dropped = compact(&store, &layers, 0..3, ALL, "layers/6", &|_, part| part != "part").unwrap();
+    let dropped = rewrite(&store, &layers, ALL, "layers/6", &|_, part| {
+        if part == "part" { Becomes::Nothing } else { Becomes::Same }
+    })
+    .unwrap();
     assert!(ChainReader::open(store, &[dropped]).unwrap().shapes().is_empty());
 }
 

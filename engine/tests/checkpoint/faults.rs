@@ -51,7 +51,7 @@ fn run(fs: Arc<dyn Fs>) -> Ran {
         layers.push(layer);
         if number == 3 {
             let name = layer_name(1, Epoch(number), "merged");
-            if let Ok(merged) = compact(&store, &layers, 0..2, ALL, &name, &|_, _| true) {
+            if let Ok(merged) = compact(&store, &layers, 0..2, ALL, &name) {
                 layers.splice(0..2, [merged]);
             }
         }

@@ -1,4 +1,4 @@
-//! Merging layers of a chain into one.
+//! Merging layers of a chain into one, and writing a chain anew whose parts have become others.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,13 +10,13 @@ use super::merge::PartMerge;
 use super::read::ChainReader;
 use super::write::LayerWriter;
 use crate::checkpoint::{GroupRange, LayerRef, Store, StoreError};
+use crate::state::Upcast;
 use crate::{Error, Result};
 
 /// Merges the layers `merged` of a chain into a new one, which takes their place for the groups of the chain.
 ///
 /// Where the chain's oldest layer is among them, nothing that was removed is told any more; else it is, because older
-/// layers may hold it. Parts for which `keep` (of step and part) says no are left out. It takes the memory of about a
-/// key group, or of 4 MiB a layer.
+/// layers may hold it. It takes the memory of about a key group, or of 4 MiB a layer.
 ///
 /// # Errors
 /// When a layer cannot be read or is damaged, and when the new one cannot be written.
@@ -26,16 +26,51 @@ pub fn compact(
     merged: Range<usize>,
     groups: GroupRange,
     name: &str,
-    keep: &dyn Fn(&str, &str) -> bool,
 ) -> Result<LayerRef, CompactError> {
     let removals = merged.start > 0;
-    let merged = &chain[merged];
+    write(store, &chain[merged], groups, name, removals, &|_, _| Becomes::Same)
+}
+
+/// Writes a whole chain as one layer, for the groups of the chain, in which each part is what `becomes` (of step and part)
+/// says. The layers that were there stay as they are.
+///
+/// # Errors
+/// As for [`compact`]; and when a value is not of the shape that it was stored in.
+pub fn rewrite<'a>(
+    store: &Arc<dyn Store>,
+    chain: &[LayerRef],
+    groups: GroupRange,
+    name: &str,
+    becomes: &dyn Fn(&str, &str) -> Becomes<'a>,
+) -> Result<LayerRef, CompactError> {
+    write(store, chain, groups, name, false, becomes)
+}
+
+/// What a part is when its chain has been written anew.
+#[derive(Clone, Copy, Debug)]
+pub enum Becomes<'a> {
+    /// What it was.
+    Same,
+    /// Nothing: it is left out.
+    Nothing,
+    /// Its values are of another type.
+    Upcast(&'a Upcast),
+}
+
+fn write<'a>(
+    store: &Arc<dyn Store>,
+    merged: &[LayerRef],
+    groups: GroupRange,
+    name: &str,
+    removals: bool,
+    becomes: &dyn Fn(&str, &str) -> Becomes<'a>,
+) -> Result<LayerRef, CompactError> {
     let saves = merged.iter().map(|layer| layer.saves).sum();
     let reader = ChainReader::open(store.clone(), merged)?;
     let (mut written, mut failure) = (None, None);
     let stored = store.put(name, &mut |out| {
         let mut layer = LayerWriter::new(out)?;
-        match merge(&reader, &mut layer, groups, removals, keep) {
+        match merge(&reader, &mut layer, groups, removals, becomes) {
             Ok(()) => {}
             Err(Failure::Write(error)) => return Err(error),
             Err(Failure::Read(error)) => {
@@ -92,25 +127,34 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn merge(
+fn merge<'a>(
     reader: &ChainReader,
     layer: &mut LayerWriter<'_>,
     groups: GroupRange,
     removals: bool,
-    keep: &dyn Fn(&str, &str) -> bool,
+    becomes: &dyn Fn(&str, &str) -> Becomes<'a>,
 ) -> Result<(), Failure> {
-    for ((step, part), fingerprint) in reader.shapes() {
-        if !keep(step, part) {
-            continue;
-        }
+    for ((step, part), shape) in reader.shapes() {
+        let upcast = match becomes(step, part) {
+            Becomes::Nothing => continue,
+            Becomes::Same => None,
+            Becomes::Upcast(upcast) => Some(upcast),
+        };
         let indexes = || reader.layers().iter().filter_map(|layer| layer.index(step, part));
         let ranges: BTreeSet<_> =
             indexes().filter(|_| removals).flat_map(|index| index.ranges.iter().cloned()).collect();
-        layer.start_part(step, part, fingerprint.clone(), format::joined(ranges.into_iter().collect()));
+        let shape = upcast.map_or(shape, Upcast::shape).clone();
+        layer.start_part(step, part, shape, format::joined(ranges.into_iter().collect()));
         let mut merge = PartMerge::new(reader.store(), reader.layers(), step, part, groups);
         while let Some(group) = merge.next_group()? {
             merge.entries(removals, &mut |key, value| {
-                layer.push(key, value);
+                match (upcast, value) {
+                    (Some(upcast), Some(value)) => {
+                        let place = |error: Error| error.at(format_args!("step {step}: part {part}"));
+                        layer.push(key, Some(&upcast.apply(value).map_err(place)?));
+                    }
+                    (_, value) => layer.push(key, value),
+                }
                 Ok(())
             })?;
             layer.end_group(group)?;

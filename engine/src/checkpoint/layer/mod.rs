@@ -7,7 +7,7 @@ mod policy;
 mod read;
 mod write;
 
-pub use compact::{CompactError, compact};
+pub use compact::{Becomes, CompactError, compact, rewrite};
 pub use policy::compaction_due;
 pub use read::{ChainReader, EachEntry};
 pub use write::{LayerPart, write_layer};

@@ -35,7 +35,10 @@ fn at(second: i64) -> EventTime {
 
 /// What a checkpoint has after several saves, part by part.
 #[derive(Default)]
-struct Stored(BTreeMap<(&'static str, Vec<u8>), (KeyGroup, Vec<u8>)>);
+struct Stored(BTreeMap<(&'static str, Vec<u8>), Entry>);
+
+/// A value, and the group that it was saved in.
+type Entry = (KeyGroup, Vec<u8>);
 
 impl Stored {
     fn save(&mut self, step: &mut Test, epoch: u64) {
