@@ -45,7 +45,7 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, Default)]
 pub struct Upcasts(Vec<Cast>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Cast {
     from: TypeId,
     to: TypeId,
@@ -54,6 +54,13 @@ struct Cast {
     old: Form,
     new: Form,
     convert: Convert,
+}
+
+/// Without the address of the conversion, which is another in each process: those of a cluster compare what they declare.
+impl fmt::Debug for Cast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} to {}", self.name, self.old, self.new)
+    }
 }
 
 /// Takes a value of the old type off the bytes, and adds the new one's.

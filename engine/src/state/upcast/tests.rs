@@ -289,3 +289,10 @@ fn bytes_that_are_not_of_the_stored_shape_are_an_error() {
         assert!(error.contains("not of the type that its fingerprint promises"), "{bad:?}: {error}");
     }
 }
+
+#[test]
+fn what_is_declared_reads_the_same_in_every_process() {
+    let read = format!("{:?}", stats());
+    let types = "struct StatsV1 { count: u32 } to struct Stats { total: Option<i64>, count: u64 }";
+    assert_eq!(read, format!("Upcasts([StatsV1 to Stats: {types}])"));
+}
