@@ -15,8 +15,8 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         let ty = &field.ty;
         quote!(<#ty as #private::Field>::Column)
     });
-    // Not to be seen by the expressions of `default`, which stand in its scope.
-    let columns = Ident::new("columns", Span::mixed_site());
+    // Not to be seen by the expressions of `default`, which stand in its scope, nor taken for fields of these names.
+    let [columns, rows, row] = ["columns", "rows", "row"].map(|name| Ident::new(name, Span::mixed_site()));
     let opened = record.fields.iter().map(|field| open(field, &columns, private));
     quote! {
         #visibility struct __Columns #bounds {
@@ -38,6 +38,11 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
             #[inline]
             fn get(&self, row: usize) -> #name {
                 #name { #(#fields: #private::Column::get(&self.#fields, row),)* }
+            }
+            #[inline]
+            fn getter(&self, #rows: usize) -> impl ::core::ops::Fn(usize) -> #name {
+                #(let #fields = #private::Column::getter(&self.#fields, #rows);)*
+                move |#row| #name { #(#fields: #fields(#row),)* }
             }
         }
     }

@@ -130,16 +130,22 @@ impl<D> Default for Emitter<D> {
     }
 }
 
-/// How many events a batch on its way out holds: some hundred kilobytes, which the next operator finds in the cache.
-const BATCH: usize = 8192;
+/// How many bytes a batch on its way out holds: few enough that the next operator finds it in the cache.
+const BATCH_BYTES: usize = 1 << 18;
 
 impl<D> Emitter<D> {
+    /// How many events are a batch.
+    const BATCH: usize = {
+        let fit = BATCH_BYTES / size_of::<Event<D>>();
+        if fit < 1024 { 1024 } else { fit }
+    };
+
     /// Emits one event.
     #[inline]
     pub fn give(&mut self, time: EventTime, data: D) {
         self.least = self.least.min(time);
         self.open.events.push(Event { time, data });
-        if self.open.len() >= BATCH {
+        if self.open.len() >= Self::BATCH {
             self.cut();
         }
     }
@@ -172,7 +178,7 @@ impl<D> Emitter<D> {
     fn cut(&mut self) {
         if !self.open.is_empty() {
             // Who emits much will do so again, and growing from nothing would copy it all once more.
-            let next = Batch::with_capacity(if self.open.len() >= BATCH / 8 { BATCH } else { 0 });
+            let next = Batch::with_capacity(if self.open.len() >= Self::BATCH / 8 { Self::BATCH } else { 0 });
             self.full.push((self.least, std::mem::replace(&mut self.open, next)));
         }
         self.least = EventTime::MAX;

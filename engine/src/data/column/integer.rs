@@ -24,6 +24,11 @@ impl<T: ArrowNativeType> Column for Numbers<T> {
     fn get(&self, row: usize) -> T {
         self.0[row]
     }
+    #[inline]
+    fn getter(&self, rows: usize) -> impl Fn(usize) -> T {
+        let values = &self.0[..rows];
+        |row| values[row]
+    }
 }
 
 /// Numbers in the making.

@@ -85,6 +85,13 @@ pub trait Column {
 
     /// The value of a live row; for any other, something or a panic.
     fn get(&self, row: usize) -> Self::Value;
+
+    /// The same for many rows, all before `rows`: what is the same for each is looked up once.
+    #[inline]
+    fn getter(&self, rows: usize) -> impl Fn(usize) -> Self::Value {
+        let _ = rows;
+        |row| self.get(row)
+    }
 }
 
 /// A column in the making.

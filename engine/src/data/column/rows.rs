@@ -57,8 +57,9 @@ pub fn decode<R: Row>(
     event_time: impl Fn(&R) -> EventTime,
 ) -> Result<(), DecodeError> {
     let columns = R::open(&Columns::of_batch(batch))?;
+    let get = columns.getter(batch.num_rows());
     rows.extend((0..batch.num_rows()).map(|row| {
-        let data = columns.get(row);
+        let data = get(row);
         Event::new(event_time(&data), data)
     }));
     Ok(())

@@ -138,6 +138,11 @@ macro_rules! micros {
             fn get(&self, row: usize) -> $type {
                 $type::from_micros(self.0[row])
             }
+            #[inline]
+            fn getter(&self, rows: usize) -> impl Fn(usize) -> $type {
+                let values = &self.0[..rows];
+                |row| $type::from_micros(values[row])
+            }
         }
 
         impl ColumnBuilder for MicrosBuilder<$type> {
