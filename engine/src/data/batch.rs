@@ -169,12 +169,12 @@ impl<D> Batch<D> {
     #[inline]
     pub(crate) fn deal(&mut self, mut owner: impl FnMut(&D) -> usize, targets: &mut [Batch<D>]) {
         assert!(self.versions.is_none(), "an upsert stream is dealt by its identities only");
-        // Room for twice a fair share: growing from nothing cost more than all else about a deal.
-        let share = 2 * self.events.len() / targets.len();
+        // Room for a fair share and some more: growing from nothing cost more than all else about a deal.
+        let share = self.events.len() / targets.len();
         targets
             .iter_mut()
             .filter(|target| target.events.capacity() == 0)
-            .for_each(|target| target.events.reserve(share));
+            .for_each(|target| target.events.reserve(share + share / 8));
         if self.behind.is_empty() {
             for event in self.events.drain(..) {
                 targets[owner(&event.data)].events.push(event);
