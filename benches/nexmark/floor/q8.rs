@@ -15,7 +15,7 @@ use super::{TEN_SECONDS, Tables};
 #[record]
 struct Person {
     id: u64,
-    name: String,
+    name: Text,
     #[event_time]
     date_time: EventTime,
 }
@@ -30,7 +30,7 @@ struct Auction {
 #[record]
 pub struct NewSeller {
     id: u64,
-    name: String,
+    name: Text,
     window_end: EventTime,
     #[event_time]
     time: EventTime,

@@ -16,7 +16,7 @@ pub const QUERY: Query = Query::of::<NewSeller>(
 #[record]
 struct Person {
     id: u64,
-    name: String,
+    name: Text,
     #[event_time]
     date_time: EventTime,
 }
@@ -31,7 +31,7 @@ struct Auction {
 #[record]
 struct NewSeller {
     id: u64,
-    name: String,
+    name: Text,
     window_end: EventTime,
     #[event_time]
     time: EventTime,
