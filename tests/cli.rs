@@ -7,6 +7,8 @@
 mod calls;
 #[path = "cli/checkpoints.rs"]
 mod checkpoints;
+#[path = "cli/configurations.rs"]
+mod configurations;
 #[path = "cli/graph.rs"]
 mod graph;
 #[path = "cli/job_file.rs"]

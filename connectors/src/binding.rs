@@ -191,6 +191,14 @@ impl Binding {
         value.parse().map(|value| apply(built, value)).map_err(|_| not(&expected))
     }
 
+    /// Refuses standard input and output where what is read or written is a place.
+    fn is_on_disk(&self) -> Result<()> {
+        match self.path.as_str() {
+            "-" => Err(Error::usage("`-` is standard input or output, which is for csv and json; name a path")),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses what nobody asked for.
     fn finish(&self) -> Result<()> {
         let Some((name, _)) = self.options.first() else { return Ok(()) };
@@ -200,38 +208,43 @@ impl Binding {
 }
 
 const TRUTH: &str = "true or false";
-const COUNT: &str = "a whole number";
+const COUNT: &str = "a whole number above zero";
 const LENGTH: &str = "a length of time such as 10s or 1h30m";
+const SPAN: &str = "a length of time above zero such as 10s or 1h30m";
 
 /// What every source understands.
 fn shared(binding: &mut Binding) -> Result<SourceOptions> {
     let options = SourceOptions::default();
-    let options = binding.option(options, "disorder", LENGTH, SourceOptions::disorder)?;
-    let options = binding.option(options, "idle_after", LENGTH, SourceOptions::idle_after)?;
-    let options = binding.option(options, "max_ahead", LENGTH, SourceOptions::max_ahead)?;
+    let options = binding.option(options, "disorder", LENGTH, |options, Length(time)| options.disorder(time))?;
+    let options = binding.option(options, "idle_after", LENGTH, |options, Length(time)| options.idle_after(time))?;
+    let options = binding.option(options, "max_ahead", LENGTH, |options, Length(time)| options.max_ahead(time))?;
     binding.option(options, "bad", Policy::EXPECTED, |options, Policy(bad)| options.on_bad_records(bad))
 }
 
 fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
+    binding.is_on_disk()?;
     Ok(Box::new(parquet::read(&binding.path)))
 }
 
 fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
+    binding.is_on_disk()?;
     let sink = parquet::write(&binding.path);
     let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
     let sink = binding.option(sink, "row_group_rows", COUNT, |sink, Positive(count)| sink.row_group_rows(count))?;
-    let sink = binding.option(sink, "span", LENGTH, |sink, Span(span)| sink.span(span))?;
+    let sink = binding.option(sink, "span", SPAN, |sink, Span(span)| sink.span(span))?;
     Ok(Box::new(binding.option(sink, "overwrite", TRUTH, parquet::ParquetSink::overwrite)?))
 }
 
 fn log_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
+    binding.is_on_disk()?;
     let follow = binding.option(true, "follow", TRUTH, |_, follow| follow)?;
     Ok(Box::new(log::LogSource::open(&binding.path)?.bounded(!follow)))
 }
 
 fn log_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
-    let partitions = binding.option(1, "partitions", COUNT, |_, partitions: u32| partitions)?;
-    let sink = log::LogSink::new(&binding.path, partitions);
+    binding.is_on_disk()?;
+    let partitions = binding.option(1, "partitions", COUNT, |_, Positive(count)| count)?;
+    let sink = log::LogSink::new(&binding.path, u32::try_from(partitions).unwrap_or(u32::MAX));
     Ok(Box::new(binding.option(sink, "seal", TRUTH, log::LogSink::seal)?))
 }
 
@@ -258,13 +271,13 @@ fn json_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
 
 fn text_source<F: Format>(binding: &mut Binding, source: TextSource<F>) -> Result<TextSource<F>> {
     let source = binding.option(source, "follow", TRUTH, TextSource::follow)?;
-    let source = binding.option(source, "block_bytes", COUNT, TextSource::block_bytes)?;
-    binding.option(source, "line_bytes_max", COUNT, TextSource::line_bytes_max)
+    let source = binding.option(source, "block_bytes", COUNT, |source, Positive(bytes)| source.block_bytes(bytes))?;
+    binding.option(source, "line_bytes_max", COUNT, |source, Positive(bytes)| source.line_bytes_max(bytes))
 }
 
 fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
-    let sink = binding.option(sink, "buckets", COUNT, TextSink::buckets)?;
-    let sink = binding.option(sink, "span", LENGTH, TextSink::span)?;
+    let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
+    let sink = binding.option(sink, "span", SPAN, |sink, Span(span)| sink.span(span))?;
     binding.option(sink, "overwrite", TRUTH, TextSink::overwrite)
 }
 
@@ -315,6 +328,17 @@ impl FromStr for Positive {
 
     fn from_str(text: &str) -> Result<Positive, ()> {
         text.parse().ok().filter(|&count| count > 0).map(Positive).ok_or(())
+    }
+}
+
+/// A length of time, or none.
+struct Length(Duration);
+
+impl FromStr for Length {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Length, ()> {
+        text.parse().ok().filter(|length| *length >= Duration::ZERO).map(Length).ok_or(())
     }
 }
 
@@ -386,7 +410,9 @@ mod tests {
         ] {
             assert!(refused(text).contains(message), "{}", refused(text));
         }
-        assert!(sink("parquet:out?buckets=0").err().unwrap().to_string().contains("`0` is not a whole number"));
+        assert!(
+            sink("parquet:out?buckets=0").err().unwrap().to_string().contains("`0` is not a whole number above zero")
+        );
     }
 
     #[test]

@@ -260,7 +260,7 @@ fn an_empty_file_has_no_rows_and_ends() {
 fn a_header_that_lacks_a_column_names_the_nearest_one() {
     let (_directory, path) = file("time,nmae,count\n1970-01-01T00:00:00Z,a,1\n", "a.csv");
     let error = open(&csv::read(&path), 0).next().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert_eq!(error.kind(), ErrorKind::Data);
     let text = error.to_string();
     assert!(text.contains("no column `name` (did you mean `nmae`?); it has: time, nmae, count"), "{text}");
 }

@@ -113,6 +113,11 @@ impl CheckpointSettings {
         if self.fresh && self.from_checkpoint.is_some() {
             return Err(Error::usage("--fresh starts anew and --from-checkpoint goes on; leave one of them out"));
         }
+        if self.state_max == Some(0) {
+            return Err(Error::usage(
+                "--state-max 0: no job has so little state; without the option there is no limit",
+            ));
+        }
         if let Some(every) = self.every.filter(|every| !every.is_positive()) {
             return Err(Error::usage(format!(
                 "--every {every}: the time between two checkpoints is more than nothing"

@@ -133,7 +133,8 @@ pub(super) fn is_supervised() -> bool {
 fn addresses(list: &str) -> Result<Vec<String>> {
     let is_address =
         |text: &str| text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-    let (what, addresses): (_, Vec<String>) = match list.split(',').all(|part| is_address(part.trim())) {
+    let is_list = |text: &str| text.contains(',') || is_address(text);
+    let (what, addresses): (_, Vec<String>) = match is_list(list) && !Path::new(list).exists() {
         true => ("--hosts".to_string(), list.split(',').map(|part| part.trim().to_string()).collect()),
         false => {
             let text = std::fs::read_to_string(Path::new(list)).map_err(|cause| {
@@ -193,6 +194,7 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         assert_eq!(read.unwrap(), ["a:1", "b:2"]);
         assert!(wrong.unwrap_err().to_string().contains("`b` is no address"));
-        assert!(addresses("a:1,b").unwrap_err().to_string().contains("neither addresses"));
+        assert!(addresses("a:1,b").unwrap_err().to_string().contains("`b` is no address"));
+        assert!(addresses("a").unwrap_err().to_string().contains("neither addresses"));
     }
 }

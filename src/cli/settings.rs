@@ -125,6 +125,15 @@ impl Settings {
         }
     }
 
+    /// Before a process is started.
+    pub(super) fn refuse_too_many(&self, processes: usize) -> Result<()> {
+        let workers = processes.saturating_mul(self.workers.unwrap_or(1));
+        match workers {
+            1..=256 => Ok(()),
+            _ => Err(Error::usage(format!("--processes {processes} makes {workers} workers: a job has 1 to 256"))),
+        }
+    }
+
     /// Names first, before a mistyped one costs a look at the disk.
     fn check_names(&self, job: &Job) -> Result<()> {
         let (sources, sinks) = job.names()?;

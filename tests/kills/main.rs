@@ -6,13 +6,14 @@
 //! nobody clears, processes that wait for ever for one that is lost or out of reach, and an old generation that writes after a new one has
 //! started. It is itself the program that it kills. More by `DUALGAUGE_WAYS`, in how many of four ways several processes
 //! are killed at each step, and by `DUALGAUGE_KILLS`, `DUALGAUGE_ZOMBIES` and `DUALGAUGE_CUTS`, the numbers of drawn kills,
-//! of drawn zombies and of cut networks; `DUALGAUGE_LINES` is the number of lines among which some are bad.
+//! of drawn zombies and of cut networks; `DUALGAUGE_LOSS` is how many packets in a hundred are lost (`losses.rs`); `DUALGAUGE_LINES` is the number of lines among which some are bad.
 
 mod bad_records;
 mod bootstrap;
 mod child;
 mod cuts;
 mod drawn;
+mod losses;
 mod network;
 mod panics;
 mod steps;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
 /// Says what it has done, or panics.
 type Check = fn(&Golden) -> String;
 
-const CHECKS: [(&str, Check); 13] = [
+const CHECKS: [(&str, Check); 14] = [
     ("killed_at_every_step_of_a_commit_it_gives_the_same_output", steps::of_a_commit),
     ("killed_at_every_step_of_its_recovery_it_gives_the_same_output", steps::of_its_recovery),
     ("killed_at_drawn_moments_it_gives_the_same_output", drawn::alone),
@@ -61,6 +62,7 @@ const CHECKS: [(&str, Check); 13] = [
     ("stopped_at_drawn_moments_and_woken_an_old_generation_changes_nothing", zombies::at_drawn_moments),
     ("cut_off_or_stopped_beyond_the_deadline_all_end_and_say_who_was_lost", cuts::lasting),
     ("a_stall_that_is_over_before_the_deadline_does_not_show", cuts::passing),
+    ("with_lost_packets_all_end_or_say_who_was_lost", losses::of_packets),
     ("cut_short_in_a_handshake_they_find_each_other_or_say_who_is_missing", bootstrap::cut_short),
     ("a_thousand_slow_strangers_keep_nobody_out", bootstrap::among_strangers),
 ];

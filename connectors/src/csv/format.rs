@@ -68,13 +68,16 @@ impl Format for Csv {
                 (None, _) => {
                     let hint = did_you_mean(name, names.iter().map(String::as_str));
                     let has = has();
-                    return Err(Error::usage(format!(
-                        "the header has no column `{name}`{hint}; it has: {has}; likely mistake: another delimiter, or \
+                    return Err(Error::data(format!(
+                        "E-SCHEMA: the header has no column `{name}`{hint}; it has: {has}; likely mistake: another delimiter, or \
                          a file without a header (`header=false`)"
                     )));
                 }
                 (Some(_), Some(_)) => {
-                    return Err(Error::usage(format!("the header has column `{name}` twice; it has: {}", has())));
+                    return Err(Error::data(format!(
+                        "E-SCHEMA: the header has column `{name}` twice; it has: {}",
+                        has()
+                    )));
                 }
             }
         }
@@ -115,7 +118,7 @@ impl Csv {
 
     fn names_in(&self, header: &[u8]) -> Result<Vec<String>> {
         let names = fields_of(header, self.delimiter);
-        names.map_err(|cause| Error::usage("the header cannot be read").caused_by(cause))
+        names.map_err(|cause| Error::data("the header cannot be read").caused_by(cause))
     }
 }
 

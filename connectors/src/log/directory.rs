@@ -88,9 +88,10 @@ impl Log {
         layout: impl Into<Layout>,
     ) -> Result<Log> {
         let dir = dir.as_ref();
-        identity::check_schema(schema)?;
+        let layout = layout.into();
+        identity::check(schema, &layout)?;
         create_dirs_durably(&*fs, dir)?;
-        let identity = Identity::create(&*fs, dir, schema, &layout.into(), random_id())?;
+        let identity = Identity::create(&*fs, dir, schema, &layout, random_id())?;
         Ok(Log::new(fs, dir, identity))
     }
 

@@ -87,14 +87,7 @@ impl Document {
 impl Identity {
     /// Writes the identity of a new log into `dir`; the last thing that makes the log exist.
     pub fn create(fs: &dyn Fs, dir: &Path, schema: &SchemaRef, layout: &Layout, id: [u8; 16]) -> Result<Identity> {
-        check_schema(schema)?;
-        if layout.partitions == 0 || layout.partitions > 10_000 {
-            return Err(Error::usage(format!(
-                "a log has between 1 and 10000 partitions, and {} were asked for",
-                layout.partitions
-            )));
-        }
-        let event_time = layout.event_time.as_deref().map(|column| event_time_index(schema, column)).transpose()?;
+        let event_time = check(schema, layout)?;
         for partition in 0..layout.partitions {
             create_dirs_durably(fs, &dir.join(partition_name(partition)))?;
         }
@@ -165,7 +158,18 @@ pub(super) fn exists(fs: &dyn Fs, dir: &Path) -> bool {
 }
 
 /// Refuses what a segment cannot hold.
-pub(super) fn check_schema(schema: &SchemaRef) -> Result<()> {
+/// Refuses what no log can be; the index of the event time's column, if there is one.
+pub(super) fn check(schema: &SchemaRef, layout: &Layout) -> Result<Option<usize>> {
+    check_schema(schema)?;
+    let partitions = layout.partitions;
+    if !(1..=10_000).contains(&partitions) {
+        let message = format!("a log has between 1 and 10000 partitions, and {partitions} were asked for");
+        return Err(Error::usage(message));
+    }
+    layout.event_time.as_deref().map(|column| event_time_index(schema, column)).transpose()
+}
+
+fn check_schema(schema: &SchemaRef) -> Result<()> {
     for field in schema.flattened_fields() {
         if matches!(field.data_type(), DataType::Dictionary(..)) {
             let message = format!(

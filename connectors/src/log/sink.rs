@@ -37,13 +37,18 @@ pub struct LogSink {
 
 impl LogSink {
     /// The log in `dir`, or a new one of this layout (a number of partitions, or a [`Layout`]).
+    ///
+    /// # Panics
+    /// When the layout has no partition.
     pub fn new(dir: impl AsRef<Path>, layout: impl Into<Layout>) -> LogSink {
         LogSink::new_on(Arc::new(RealFs), dir, layout)
     }
 
     /// As [`LogSink::new`], on a file system of the caller's.
     pub fn new_on(fs: Arc<dyn Fs>, dir: impl AsRef<Path>, layout: impl Into<Layout>) -> LogSink {
-        LogSink { fs, dir: dir.as_ref().to_path_buf(), layout: layout.into(), seal: true }
+        let layout = layout.into();
+        assert!(layout.partition_count() > 0, "rows must go somewhere: the log has 0 partitions");
+        LogSink { fs, dir: dir.as_ref().to_path_buf(), layout, seal: true }
     }
 
     /// Whether the log is sealed when the job's input has ended, so that a follower of the log ends too; it is, unless
@@ -76,7 +81,7 @@ impl Sink for LogSink {
 
     fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {
         if !identity::exists(&*self.fs, &self.dir) {
-            return identity::check_schema(schema);
+            return identity::check(schema, &self.layout).map(drop);
         }
         let log = self.log()?;
         if log.partitions() as usize != self.buckets() {

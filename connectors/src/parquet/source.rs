@@ -152,7 +152,8 @@ impl ParquetSource {
         let column = match scan.event_time.as_str() {
             "" => None,
             name => Some(
-                TimeColumn::find(file.schema(), name, wanted).map_err(|e| e.at(format_args!("file {}", file.name)))?,
+                TimeColumn::find(file.schema(), name, wanted)
+                    .map_err(|e| e.at("E-SCHEMA").at(format_args!("file {}", file.name)))?,
             ),
         };
         let groups = statistics::group_times(file, column.as_ref())?;

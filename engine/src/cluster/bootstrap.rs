@@ -183,7 +183,10 @@ impl Door<'_> {
             }
         }
         self.greet(now, patience, joined)?;
+        keep_youngest(&mut self.known);
         let mut still = Vec::new();
+        // Whoever waits here believes to be connected: on a bad network what it has said last takes its time.
+        let patience = patience.max(self.timing.deadline);
         for mut one in std::mem::take(&mut self.known) {
             match one.look(now, patience) {
                 Ok(body) if one.state.1.is_confirmed_by(&body) && one.stream.set_nonblocking(false).is_ok() => {
@@ -226,11 +229,15 @@ impl Door<'_> {
                 }
             }
         }
-        let surplus = still.len().saturating_sub(STRANGERS_MAX);
-        still.drain(..surplus);
+        keep_youngest(&mut still);
         self.strangers = still;
         Ok(())
     }
+}
+
+/// Sends the eldest away where there are too many.
+fn keep_youngest<T>(waiting: &mut Vec<T>) {
+    waiting.drain(..waiting.len().saturating_sub(STRANGERS_MAX));
 }
 
 /// The way to a process that listens.

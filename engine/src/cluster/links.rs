@@ -28,7 +28,7 @@ use crate::{Duration, Error, ErrorKind};
 /// How often a process looks whether something has happened here that the others must know.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
 
-/// How long to listen to a process that is told that this one ends, until it ends too.
+/// How long to listen to a process that is told that this one fails, until it ends too.
 const LINGER: Duration = Duration::from_micros(1_000_000);
 
 /// What process 0 tells the others before they start.
@@ -375,7 +375,10 @@ impl Links {
                 let state = self.state();
                 (state.left[process], state.closing)
             };
-            if closing.is_some_and(|since| now - since > LINGER) {
+            // Where all is well it has to hear so, and a socket that is closed with something unread in it would take back
+            // what is on its way.
+            let linger = if self.shared.stopping() { LINGER } else { self.timing.deadline };
+            if closing.is_some_and(|since| now - since > linger) {
                 return;
             }
             let expected = left || closing.is_some();

@@ -41,7 +41,11 @@ impl From<&str> for SourceOptions {
 impl SourceOptions {
     /// Events of a partition may be this far behind the latest one before them: after an event at `t` the watermark is
     /// `t - disorder`, and an event exactly `disorder` behind is on time. Zero by default for followed sources.
+    ///
+    /// # Panics
+    /// When it is negative: the watermark would be ahead of the events.
     pub fn disorder(mut self, disorder: Duration) -> SourceOptions {
+        assert!(disorder >= Duration::ZERO, "source {}: a disorder of {disorder} is less than none", self.name);
         self.disorder = Some(disorder);
         self
     }

@@ -82,6 +82,10 @@ fn open(append: &Append) -> Result<Log> {
         }
         return Ok(log);
     }
+    if append.partition >= append.partitions.max(1) {
+        let (partition, partitions) = (append.partition, append.partitions);
+        return Err(Error::usage(format!("a log of --partitions {partitions} has no partition {partition} (from 0)")));
+    }
     let layout = Layout::partitions(append.partitions);
     let layout = match append.event_time.as_deref().or(schema::only_timestamp(&schema)) {
         Some(column) => layout.event_time(column),

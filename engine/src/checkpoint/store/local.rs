@@ -43,7 +43,8 @@ impl LocalStore {
     pub fn open(fs: Arc<dyn Fs>, dir: impl Into<PathBuf>) -> Result<LocalStore, StoreError> {
         let store = LocalStore { fs, dir: dir.into(), mark: random(), written: AtomicU64::new(0) };
         for folder in FOLDERS {
-            store.fs.create_dirs(&store.dir.join(folder)).map_err(|cause| store.transient(folder, cause))?;
+            let created = store.fs.create_dirs(&store.dir.join(folder));
+            created.map_err(|cause| StoreError::Transient { place: store.place(folder), cause })?;
         }
         // The names of the directories must last as long as what is put into them.
         for dir in store.dir.ancestors() {

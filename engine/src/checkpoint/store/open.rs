@@ -74,7 +74,13 @@ fn remote(place: &str, scheme: &str) -> Result<Arc<dyn Store>> {
 
 #[cfg(not(feature = "object-store"))]
 fn remote(place: &str, scheme: &str) -> Result<Arc<dyn Store>> {
-    Err(not_compiled_in(place, scheme))
+    match scheme {
+        "s3" | "s3a" => Err(not_compiled_in(place, scheme)),
+        _ => Err(Error::usage(format!(
+            "checkpoints {place}: `{scheme}` is no kind of place that this program can write to; name a directory, or \
+             s3://bucket/job in a program built with the cargo feature `s3` of dualgauge"
+        ))),
+    }
 }
 
 #[cfg_attr(feature = "s3", allow(dead_code))]
