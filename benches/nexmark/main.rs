@@ -17,10 +17,11 @@
 //! the state of the open windows (some thousand keys) stays in the cache, where a batch engine's table holds all windows
 //! at once. A result row costs about 100 ns on its way out, which is most of a join that has one for each bid.
 //!
-//! By callgrind, half of the instructions of the interval join read Parquet (a third of all is zstd), which the peers do as
-//! well; a fifth joins, and dealing, making rows and making the answer's columns take 5 to 7 % each. On memory: these jobs
-//! hold 10 to 60 MB at a time; with huge pages the allocator made 80 to 180 MB of it, and clearing them cost more than they
-//! brought.
+//! By perf, a third of the interval join's time reads Parquet (half of it zstd), which the peers do as well; a fifth joins,
+//! dealing, making rows and making the answer's columns take 3 to 7 % each, and 13 % is the kernel's, most of it for memory
+//! that is touched first. On memory: these jobs hold 10 to 60 MB at a time; with huge pages the allocator made 80 to 180 MB
+//! of it, and clearing them cost more than they brought. Shorter epochs, smaller batches and fewer epochs on the way save
+//! memory and no time.
 //!
 //! Limits: each faster than the fastest peer, q5 and q11 three times as fast; 300 MB for any, also over 50 M bids.
 
