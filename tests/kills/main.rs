@@ -6,7 +6,8 @@
 //! nobody clears, processes that wait for ever for one that is lost or out of reach, and an old generation that writes after a new one has
 //! started. It is itself the program that it kills. More by `DUALGAUGE_WAYS`, in how many of four ways several processes
 //! are killed at each step, and by `DUALGAUGE_KILLS`, `DUALGAUGE_ZOMBIES` and `DUALGAUGE_CUTS`, the numbers of drawn kills,
-//! of drawn zombies and of cut networks; `DUALGAUGE_LOSS` is how many packets in a hundred are lost (`losses.rs`); `DUALGAUGE_LINES` is the number of lines among which some are bad.
+//! of drawn zombies and of cut networks; `DUALGAUGE_LOSS` is how many packets in a hundred are lost (`losses.rs`);
+//! `DUALGAUGE_LINES` is the number of lines among which some are bad.
 
 mod bad_records;
 mod bootstrap;

@@ -157,7 +157,6 @@ pub(super) fn exists(fs: &dyn Fs, dir: &Path) -> bool {
     fs.open(&dir.join(NAME)).is_ok()
 }
 
-/// Refuses what a segment cannot hold.
 /// Refuses what no log can be; the index of the event time's column, if there is one.
 pub(super) fn check(schema: &SchemaRef, layout: &Layout) -> Result<Option<usize>> {
     check_schema(schema)?;
@@ -169,6 +168,7 @@ pub(super) fn check(schema: &SchemaRef, layout: &Layout) -> Result<Option<usize>
     layout.event_time.as_deref().map(|column| event_time_index(schema, column)).transpose()
 }
 
+/// Refuses what a segment cannot hold.
 fn check_schema(schema: &SchemaRef) -> Result<()> {
     for field in schema.flattened_fields() {
         if matches!(field.data_type(), DataType::Dictionary(..)) {
