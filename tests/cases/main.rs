@@ -1,0 +1,22 @@
+//! What real data and hostile hands broke once: small inputs, and the right answer to each.
+//!
+//! Started with `DUALGAUGE_CASE`, this program is the command line of the graph of that name (`graphs.rs`), as a user
+//! writes it; else it runs the cases, each in directories and processes of its own. A file here is a kind of fault, and a
+//! case in it one line of the kind's table. `cargo test --test cases NAME` runs those whose name contains it.
+
+mod graphs;
+mod runner;
+mod support;
+mod text;
+
+use std::process::ExitCode;
+
+/// A case by its name, which says what is right.
+type Case = (&'static str, fn());
+
+fn main() -> ExitCode {
+    if let Ok(name) = std::env::var(support::GRAPH) {
+        return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
+    }
+    runner::run(&[text::CASES].concat())
+}

@@ -1,0 +1,77 @@
+//! A directory of a case, and the processes that are started in it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The variable that names the graph whose command line this program is.
+pub const GRAPH: &str = "DUALGAUGE_CASE";
+
+/// A directory that is gone when the case is over.
+pub struct Dir(tempfile::TempDir);
+
+/// How a process ended, and what it printed.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code; `None` after a signal.
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Dir {
+    pub fn new() -> Dir {
+        Dir(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes a file, and the directories above it.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// What lies in a directory of it, sorted; nothing where it is not there.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(name)).into_iter().flatten();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// The command line of a graph with these words, in this directory; nothing is on its standard input.
+    pub fn command(&self, graph: &str, words: &[&str]) -> Command {
+        program(self.0.path(), std::env::current_exe().unwrap(), Some(graph), words)
+    }
+
+    /// Runs the command line of a graph to its end.
+    pub fn run(&self, graph: &str, words: &[&str]) -> Ran {
+        ran(self.command(graph, words))
+    }
+
+    /// Runs `dualgauge` to its end.
+    pub fn dualgauge(&self, words: &[&str]) -> Ran {
+        ran(program(self.0.path(), env!("CARGO_BIN_EXE_dualgauge").into(), None, words))
+    }
+}
+
+/// Runs a command to its end.
+pub fn ran(mut command: Command) -> Ran {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+fn program(dir: &Path, program: PathBuf, graph: Option<&str>, words: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove("RUST_BACKTRACE").env_remove(GRAPH).envs(graph.map(|graph| (GRAPH, graph)));
+    command.current_dir(dir).args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
