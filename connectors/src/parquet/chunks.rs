@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::{Buf, Bytes};
 use parquet::errors::{ParquetError, Result};
@@ -24,7 +24,7 @@ const HEADER_BYTES_MAX: u64 = 1 << 16;
 /// window of its own. Nothing here moves a file position, which threads would share.
 #[derive(Debug)]
 pub(super) struct Chunks {
-    file: File,
+    file: Arc<File>,
     len: u64,
     windows: Vec<(Wanted, Mutex<Window>)>,
 }
@@ -48,7 +48,7 @@ struct Window {
 
 impl Chunks {
     /// Reads `file`, of `len` bytes, ahead within the given column chunks and exactly elsewhere.
-    pub(super) fn new(file: File, len: u64, chunks: impl IntoIterator<Item = Wanted>) -> Chunks {
+    pub(super) fn new(file: Arc<File>, len: u64, chunks: impl IntoIterator<Item = Wanted>) -> Chunks {
         let windows = chunks.into_iter().map(|chunk| (chunk, Mutex::default())).collect();
         Chunks { file, len, windows }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use dualgauge_engine::{Error, EventTime, Result};
 use serde::{Deserialize, Serialize};
 
-use super::file::ParquetFile;
+use super::file::{KnownColumns, ParquetFile};
 use super::files;
 
 /// The key in a file's footer under which it says what it covers; the value is a JSON list of [`Covered`].
@@ -50,11 +50,10 @@ pub struct Covered {
 /// assert_eq!(covered(dir.path()).unwrap(), [part]);
 /// ```
 pub fn covered(path: impl AsRef<Path>) -> Result<Vec<Covered>> {
-    let mut all = Vec::new();
+    let (mut all, known) = (Vec::new(), KnownColumns::default());
     for named in files::list(path.as_ref())? {
-        let file = ParquetFile::open(&named)?;
-        let key_values = file.metadata().metadata().file_metadata().key_value_metadata();
-        let said = key_values.into_iter().flatten().filter(|pair| pair.key == COVERS);
+        let (_, key_values) = ParquetFile::open(&named, &known)?;
+        let said = key_values.iter().filter(|pair| pair.key == COVERS);
         for text in said.filter_map(|pair| pair.value.as_deref()) {
             let bad =
                 |e| Error::data(format!("file {}: the footer's `{COVERS}` cannot be read", named.name)).caused_by(e);

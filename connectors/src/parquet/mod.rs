@@ -4,11 +4,14 @@
 //! sink's files each hold one span of event time and one bucket, and appear whole or not at all.
 
 mod chunks;
+mod columns;
 mod covers;
 mod direct;
 mod file;
 mod files;
+mod footer;
 mod guard;
+mod index;
 mod order;
 mod page_header;
 mod pages;

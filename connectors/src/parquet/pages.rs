@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use dualgauge_engine::{EventTime, Scan};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 
-use super::file::ParquetFile;
+use super::columns::Projection;
 use super::guard::guarded;
 use super::time_column::TimeColumn;
 
@@ -22,32 +23,29 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Reads the page index of a row group whose event times lie in `group_range`; `None` where the file has none that
-    /// agrees with the rest of its metadata.
+    /// Those of a row group with its page index, whose event times lie in `group_range`; `None` where the file has none
+    /// that agrees with the rest of its metadata.
     pub(super) fn of(
-        file: &ParquetFile,
-        group: usize,
+        group: &ArrowReaderMetadata,
+        wanted: &Projection,
         column: &TimeColumn,
         group_range: (EventTime, EventTime),
     ) -> Option<Pages> {
-        let plain = file.metadata().metadata().row_group(group);
-        let roots = file.metadata().parquet_schema();
-        let leaf = (0..roots.num_columns()).find(|leaf| roots.get_column_root_idx(*leaf) == column.root)?;
+        let metadata = group.metadata();
+        let leaf = wanted.leaf_of(column.root)?;
+        let plain = metadata.row_group(0);
         plain.column(leaf).column_index_offset().and(plain.column(leaf).offset_index_offset())?;
-        let indexed = file.indexed()?;
-        let metadata = indexed.metadata();
         let (index, offsets) = (metadata.column_index()?, metadata.offset_index()?);
         let pages = guarded("page index", || {
-            let converter =
-                StatisticsConverter::try_new(column.name(), file.schema(), file.metadata().parquet_schema())?;
-            let mins = converter.data_page_mins(index, offsets, &[group])?;
-            let maxes = converter.data_page_maxes(index, offsets, &[group])?;
-            let locations = offsets[group][leaf].page_locations();
+            let converter = StatisticsConverter::try_new(column.name(), group.schema(), group.parquet_schema())?;
+            let mins = converter.data_page_mins(index, offsets, &[0])?;
+            let maxes = converter.data_page_maxes(index, offsets, &[0])?;
+            let locations = offsets[0][leaf].page_locations();
             let first_rows: Vec<_> = locations.iter().map(|page| page.first_row_index as u64).collect();
             let range = |page| Some((column.time(&mins, page)?, column.time(&maxes, page)?));
             let ranges: Vec<_> = (0..locations.len()).map(range).collect();
             // A page without values is said to be so; one that merely has no statistics cannot be told from it.
-            let all_null: Vec<_> = (0..locations.len()).map(|page| index[group][leaf].is_null_page(page)).collect();
+            let all_null: Vec<_> = (0..locations.len()).map(|page| index[0][leaf].is_null_page(page)).collect();
             Ok((first_rows, ranges, all_null))
         });
         let (first_rows, ranges, all_null) = pages.ok()?;

@@ -8,7 +8,9 @@ use dualgauge_engine::{EventTime, Next, Offset, PartitionReader, Result, Scan, S
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
+use parquet::file::metadata::RowGroupMetaData;
 
+use super::columns::Projection;
 use super::file::ParquetFile;
 use super::guard::guarded;
 use super::pages::Pages;
@@ -17,8 +19,6 @@ use super::time_column::TimeColumn;
 /// Reads a row group; its offsets count the rows of the group.
 pub(super) struct GroupReader {
     file: Arc<ParquetFile>,
-    /// Kept for the next group of the file, which is opened before this one is let go.
-    _indexed: Option<Arc<ArrowReaderMetadata>>,
     group: usize,
     /// `None` once the rows are exhausted, or decoding them failed.
     batches: Option<ParquetRecordBatchReader>,
@@ -47,24 +47,35 @@ impl GroupReader {
         offset: Option<&Offset>,
         scan: &Scan,
     ) -> Result<GroupReader> {
-        let rows = file.metadata().metadata().row_group(group).num_rows() as u64;
-        let indexed = file.indexed();
-        let pages = column.as_ref().and_then(|column| Pages::of(&file, group, column, range));
+        let projection = file.columns().project(scan.schema.fields().iter().map(|field| field.name().as_str()));
+        let plain = file.group(group, &projection)?;
+        let rows = plain.metadata().row_group(0).num_rows() as u64;
+        let start = offset.map_or(0, |offset| offset.position);
+        // It tells what the bound is between pages; and pages before the first wanted row are not even decompressed by it.
+        let with_bounds = column.as_ref().filter(|column| column.is_known());
+        let indexed = with_bounds.map(drop).or((start > 0).then_some(()));
+        let indexed = indexed.and_then(|()| file.with_index(&plain, &projection));
+        let pages = indexed.as_ref().zip(with_bounds);
+        let pages = pages.and_then(|(indexed, column)| Pages::of(indexed, &projection, column, range));
         let mut wanted = pages.as_ref().map_or(0..rows, |pages| pages.wanted(scan));
-        wanted.start = wanted.start.max(offset.map_or(0, |offset| offset.position)).min(wanted.end);
+        wanted.start = wanted.start.max(start).min(wanted.end);
 
         let batches = match wanted.is_empty() {
             true => None,
-            false => Some(batches(&file, group, &wanted, rows, scan)?),
+            false => {
+                let by = if wanted == (0..rows) { &plain } else { indexed.as_ref().unwrap_or(&plain) };
+                Some(batches(&file, group, by, &wanted, scan)?)
+            }
         };
+        let column = column.filter(|column| sorted_by(plain.metadata().row_group(0), &projection, column));
         let bounds = match pages {
             Some(pages) => Bounds::Pages(pages),
-            None => match column.filter(|column| sorted_by(&file, group, column)) {
+            None => match column {
                 Some(column) => Bounds::Sorted { column, reached: range.0 },
                 None => Bounds::Group(range.0),
             },
         };
-        Ok(GroupReader { _indexed: indexed, file, group, batches, position: wanted.start, bounds })
+        Ok(GroupReader { file, group, batches, position: wanted.start, bounds })
     }
 }
 
@@ -100,25 +111,21 @@ impl Bounds {
     }
 }
 
+/// The wanted rows of a row group, which is the only one that `metadata` tells of.
 fn batches(
     file: &ParquetFile,
     group: usize,
+    metadata: &ArrowReaderMetadata,
     wanted: &Range<u64>,
-    rows: u64,
     scan: &Scan,
 ) -> Result<ParquetRecordBatchReader> {
-    let mask = file.projection(scan.schema.fields().iter().map(|field| field.name()));
-    let chunks = file.chunks(group, &mask)?;
+    let row_group = metadata.metadata().row_group(0);
+    let rows = row_group.num_rows() as u64;
+    let chunks = file.chunks(row_group)?;
     guarded(format_args!("file {}: row group {group}", file.name), || {
-        let whole = *wanted == (0..rows);
-        // With the page index, pages before the first wanted row are not even decompressed.
-        let indexed = if whole { None } else { file.indexed() };
-        let metadata = indexed.as_deref().unwrap_or(file.metadata());
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
-            .with_row_groups(vec![group])
-            .with_projection(mask)
             .with_batch_size(scan.batch_rows.max(1));
-        if !whole {
+        if *wanted != (0..rows) {
             let selected = std::iter::once(wanted.start as usize..wanted.end as usize);
             builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(selected, rows as usize));
         }
@@ -127,11 +134,8 @@ fn batches(
 }
 
 /// Whether the file says that the group is sorted by event time first of all.
-fn sorted_by(file: &ParquetFile, group: usize, column: &TimeColumn) -> bool {
-    let first = file.metadata().metadata().row_group(group).sorting_columns().and_then(|columns| columns.first());
-    let schema = file.metadata().parquet_schema();
-    // The library takes the index as the file has it, and panics where there is no such column.
-    let leaf = |index: i32| usize::try_from(index).ok().filter(|leaf| *leaf < schema.num_columns());
-    let root = |index| leaf(index).map(|leaf| schema.get_column_root_idx(leaf));
+fn sorted_by(group: &RowGroupMetaData, wanted: &Projection, column: &TimeColumn) -> bool {
+    let first = group.sorting_columns().and_then(|columns| columns.first());
+    let root = |index: i32| usize::try_from(index).ok().and_then(|leaf| wanted.root_of(leaf));
     first.is_some_and(|first| !first.descending && root(first.column_idx) == Some(column.root))
 }

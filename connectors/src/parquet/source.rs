@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use dualgauge_engine::{
     Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Result, Scan, Source,
 };
 use rayon::prelude::*;
 
-use super::file::ParquetFile;
+use super::file::{KnownColumns, ParquetFile};
 use super::files::{self, Named};
 use super::reader::GroupReader;
-use super::statistics::{self, GroupTimes};
+use super::statistics::{self, GroupLook};
 use super::time_column::TimeColumn;
 
 /// Reads Parquet files: a file, a directory with all `*.parquet` below it, or a pattern such as `data/bids-*.parquet`.
@@ -32,7 +32,12 @@ use super::time_column::TimeColumn;
 /// assert!(parquet::read("data/bids/").bounded());
 /// ```
 pub fn read(path: impl Into<PathBuf>) -> ParquetSource {
-    ParquetSource { path: path.into(), files: OnceLock::new(), times: Mutex::default() }
+    ParquetSource {
+        path: path.into(),
+        files: OnceLock::new(),
+        columns: KnownColumns::default(),
+        times: Mutex::default(),
+    }
 }
 
 /// Parquet files as a source; made by [`read`].
@@ -41,35 +46,26 @@ pub struct ParquetSource {
     path: PathBuf,
     /// Listed once: every worker must see the same files.
     files: OnceLock<Vec<Known>>,
+    columns: KnownColumns,
     /// The event times of the row groups of each file, by event-time column.
     times: Mutex<HashMap<TimesKey, Arc<FileTimes>>>,
 }
 
-/// A file of the source. Its footer is in memory while somebody reads the file, and no longer: history is long.
+/// A file of the source; its footer is read once.
 #[derive(Debug)]
 struct Known {
     named: Named,
-    /// What its footer hashed to when it was first read.
-    proof: OnceLock<[u8; 32]>,
-    open: Mutex<Weak<ParquetFile>>,
+    open: Mutex<Option<Arc<ParquetFile>>>,
 }
 
 impl Known {
-    /// The file with its footer, which is still the one that was listed.
-    fn load(&self) -> Result<Arc<ParquetFile>> {
+    fn load(&self, columns: &KnownColumns) -> Result<Arc<ParquetFile>> {
         let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(file) = open.upgrade() {
-            return Ok(file);
+        if let Some(file) = &*open {
+            return Ok(Arc::clone(file));
         }
-        let file = Arc::new(ParquetFile::open(&self.named)?);
-        if self.proof.get_or_init(|| file.proof()) != &file.proof() {
-            return Err(Error::data(format!(
-                "file {}: it changed while it was being read. Is something still writing it?",
-                self.named.name
-            )));
-        }
-        *open = Arc::downgrade(&file);
-        Ok(file)
+        let (file, _) = ParquetFile::open(&self.named, columns)?;
+        Ok(Arc::clone(open.insert(Arc::new(file))))
     }
 }
 
@@ -80,7 +76,7 @@ type TimesKey = (String, String, Option<String>);
 struct FileTimes {
     /// `None` where the rows are wanted without a time.
     column: Option<TimeColumn>,
-    groups: GroupTimes,
+    ranges: Vec<(EventTime, EventTime)>,
 }
 
 impl Source for ParquetSource {
@@ -95,9 +91,10 @@ impl Source for ParquetSource {
     fn partitions(&self, scan: &Scan) -> Result<Listing> {
         let files = self.files()?;
         let list = |known: &Known| {
-            let file = known.load()?;
+            let file = known.load(&self.columns)?;
             let mut listing = Listing::default();
-            list(&file, &*self.times(&file, scan)?, scan, &mut listing);
+            let (times, looks) = self.look(&file, scan)?;
+            list(&file, times.column.as_ref(), &looks, scan, &mut listing);
             Ok(listing)
         };
         let mut listing = Listing::default();
@@ -122,7 +119,7 @@ impl Source for ParquetSource {
             file.check_proof(offset)?;
         }
         let times = self.times(&file, scan)?;
-        let range = times.groups.ranges[group];
+        let range = times.ranges[group];
         let scan = Scan {
             from: scan.from.max(partition.from),
             to: scan.to.into_iter().chain(partition.to).min(),
@@ -135,31 +132,36 @@ impl Source for ParquetSource {
 impl ParquetSource {
     fn files(&self) -> Result<&[Known]> {
         if self.files.get().is_none() {
-            let known = |named| Known { named, proof: OnceLock::new(), open: Mutex::default() };
+            let known = |named| Known { named, open: Mutex::default() };
             // Another worker may have been here meanwhile; whoever was first is right for all.
             let _ = self.files.set(files::list(&self.path)?.into_iter().map(known).collect());
         }
         Ok(self.files.get().expect("they were set just now"))
     }
 
+    /// Between which event times the row groups of a file lie, as it was seen when they were listed.
     fn times(&self, file: &ParquetFile, scan: &Scan) -> Result<Arc<FileTimes>> {
-        let wanted = scan.schema.field_with_name(&scan.event_time).ok();
-        let unit = wanted.and_then(|field| field.metadata().get(super::UNIT)).cloned();
-        let key = (file.name.clone(), scan.event_time.clone(), unit);
-        if let Some(known) = self.times.lock().expect("no panic under this lock").get(&key) {
-            return Ok(Arc::clone(known));
+        let known = self.times.lock().expect("no panic under this lock").get(&times_key(file, scan)).cloned();
+        match known {
+            Some(known) => Ok(known),
+            None => Ok(self.look(file, scan)?.0),
         }
+    }
+
+    fn look(&self, file: &ParquetFile, scan: &Scan) -> Result<(Arc<FileTimes>, Vec<GroupLook>)> {
+        let wanted = scan.schema.field_with_name(&scan.event_time).ok();
         let column = match scan.event_time.as_str() {
             "" => None,
             name => Some(
-                TimeColumn::find(file.schema(), name, wanted)
+                TimeColumn::find(file.columns().schema(), name, wanted)
                     .map_err(|e| e.at("E-SCHEMA").at(format_args!("file {}", file.name)))?,
             ),
         };
-        let groups = statistics::group_times(file, column.as_ref())?;
-        let times = Arc::new(FileTimes { column, groups });
-        self.times.lock().expect("no panic under this lock").insert(key, Arc::clone(&times));
-        Ok(times)
+        let projection = file.columns().project(scan.schema.fields().iter().map(|field| field.name().as_str()));
+        let looks = statistics::looks(file, &projection, column.as_ref())?;
+        let times = Arc::new(FileTimes { column, ranges: looks.iter().map(|look| look.range).collect() });
+        self.times.lock().expect("no panic under this lock").insert(times_key(file, scan), Arc::clone(&times));
+        Ok((times, looks))
     }
 
     fn find(&self, id: &PartitionId) -> Result<(Arc<ParquetFile>, usize)> {
@@ -168,9 +170,11 @@ impl ParquetSource {
             Error::data(format!("partition {id}: {what} in {path}. Was it removed or replaced since the checkpoint?"))
         };
         let (name, group) = id.0.rsplit_once('#').ok_or_else(|| gone("no file can be named so".to_owned()))?;
-        let known = self.files()?.iter().find(|known| known.named.name == name);
-        let file = known.ok_or_else(|| gone("there is no such file".to_owned()))?.load()?;
-        let groups = file.metadata().metadata().num_row_groups();
+        let files = self.files()?;
+        let known = files.binary_search_by(|known| known.named.name.as_str().cmp(name));
+        let known = known.map_err(|_| gone("there is no such file".to_owned()))?;
+        let file = files[known].load(&self.columns)?;
+        let groups = file.group_count();
         match group.parse::<usize>() {
             Ok(group) if group < groups => Ok((file, group)),
             _ => Err(gone(format!("the file has {groups} row groups and not this one"))),
@@ -178,20 +182,21 @@ impl ParquetSource {
     }
 }
 
+fn times_key(file: &ParquetFile, scan: &Scan) -> TimesKey {
+    let wanted = scan.schema.field_with_name(&scan.event_time).ok();
+    let unit = wanted.and_then(|field| field.metadata().get(super::UNIT)).cloned();
+    (file.name.clone(), scan.event_time.clone(), unit)
+}
+
 /// Adds the row groups of a file to the listing; those without rows are left out.
-fn list(file: &ParquetFile, times: &FileTimes, scan: &Scan, listing: &mut Listing) {
-    let columns = file.projection(scan.schema.fields().iter().map(|field| field.name()));
-    for (group, row_group) in file.metadata().metadata().row_groups().iter().enumerate() {
-        if row_group.num_rows() == 0 {
-            continue;
-        }
-        let (bound, upper) = times.groups.ranges[group];
-        let wanted = row_group.columns().iter().enumerate().filter(|(leaf, _)| columns.leaf_included(*leaf));
+fn list(file: &ParquetFile, column: Option<&TimeColumn>, looks: &[GroupLook], scan: &Scan, listing: &mut Listing) {
+    for (group, look) in looks.iter().enumerate().filter(|(_, look)| look.rows > 0) {
+        let (bound, upper) = look.range;
         let partition = Partition {
             bound: Some(bound),
             upper: Some(upper),
-            rows: Some(row_group.num_rows() as u64),
-            bytes: Some(wanted.map(|(_, column)| column.compressed_size() as u64).sum()),
+            rows: Some(look.rows),
+            bytes: Some(look.bytes),
             ..Partition::new(format!("{}#{group}", file.name))
         };
         match overlaps(scan, bound, upper) {
@@ -199,7 +204,7 @@ fn list(file: &ParquetFile, times: &FileTimes, scan: &Scan, listing: &mut Listin
             false => listing.pruned.push(partition),
         }
     }
-    let Some(column) = &times.column else { return };
+    let Some(column) = column else { return };
     if !column.is_known() {
         listing.notes.push(format!(
             "file {}: nothing says what the integers of `{}` count, so no row group is left out and no window closes \
@@ -208,10 +213,11 @@ fn list(file: &ParquetFile, times: &FileTimes, scan: &Scan, listing: &mut Listin
             column.name()
         ));
     }
-    if !times.groups.scanned.is_empty() {
-        let (name, column, count) = (&file.name, column.name(), times.groups.scanned.len());
+    let scanned = looks.iter().filter(|look| look.scanned).count();
+    if scanned > 0 {
+        let (name, column) = (&file.name, column.name());
         listing.notes.push(format!(
-            "file {name}: {count} row groups have no statistics of `{column}` to rely on: scanned that column"
+            "file {name}: {scanned} row groups have no statistics of `{column}` to rely on: scanned that column"
         ));
     }
 }

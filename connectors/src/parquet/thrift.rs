@@ -4,17 +4,24 @@
 //! would have it ask for more memory than any machine has, and that ends the process: it is neither an error nor a
 //! panic that could be caught.
 
+use std::ops::Range;
+
 use dualgauge_engine::{Error, Result};
 
 /// How deep metadata may be nested; the format itself needs less than ten levels.
 const DEPTH_MAX: usize = 32;
+
+/// What is said of metadata that cannot be walked.
+pub(super) fn damaged(walk: &Walk<'_>) -> Error {
+    Error::data(format!("the metadata is damaged at its byte {}", walk.at))
+}
 
 /// Walks one struct in Thrift's compact encoding; how many bytes it has.
 pub(super) fn check_struct(bytes: &[u8]) -> Result<usize> {
     let mut walk = Walk::new(bytes);
     match walk.skip_struct(0) {
         Some(()) => Ok(walk.at),
-        None => Err(Error::data(format!("the metadata is damaged at its byte {}", walk.at))),
+        None => Err(damaged(&walk)),
     }
 }
 
@@ -27,7 +34,27 @@ pub(super) struct Walk<'a> {
 
 /// Kinds of fields.
 pub(super) const I32: u8 = 5;
+pub(super) const I64: u8 = 6;
+pub(super) const LIST: u8 = 9;
 pub(super) const STRUCT: u8 = 12;
+
+/// Writes the header of a list of structs.
+pub(super) fn put_structs_header(bytes: &mut Vec<u8>, len: usize) {
+    if len < 15 {
+        return bytes.push((len as u8) << 4 | STRUCT);
+    }
+    bytes.push(0xf0 | STRUCT);
+    put_varint(bytes, len as u64);
+}
+
+/// Writes an integer of variable length.
+pub(super) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
 
 /// What is done with a field, by its number and kind: whether its value was taken, or is to be passed over.
 pub(super) type OnField<'f> = dyn FnMut(&mut Walk<'_>, i64, u8) -> Option<bool> + 'f;
@@ -67,6 +94,19 @@ impl<'a> Walk<'a> {
         Some((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
     }
 
+    /// Walks a list of structs to its end; `each` gets where in the bytes each lies. How many there were.
+    pub(super) fn structs(&mut self, depth: usize, each: &mut dyn FnMut(Range<usize>)) -> Option<usize> {
+        let (kind, len) = self.list_header()?;
+        // Some writers give an empty list another kind, or none.
+        for _ in 0..len {
+            let start = self.at;
+            (kind == STRUCT).then_some(())?;
+            self.skip_struct(depth + 1)?;
+            each(start..self.at);
+        }
+        Some(len as usize)
+    }
+
     fn skip_struct(&mut self, depth: usize) -> Option<()> {
         self.fields(depth, &mut |_, _, _| Some(false))
     }
@@ -90,13 +130,19 @@ impl<'a> Walk<'a> {
         if depth > DEPTH_MAX {
             return None;
         }
+        let (kind, len) = self.list_header()?;
+        // Every element has at least a byte, so a length that is too large ends where the bytes end.
+        (0..len).try_for_each(|_| self.skip_value(kind, depth + 1))
+    }
+
+    /// The kind of a list's elements, and how many it claims.
+    fn list_header(&mut self) -> Option<(u8, u64)> {
         let header = self.byte()?;
         let len = match header >> 4 {
             15 => self.varint()?,
             short => u64::from(short),
         };
-        // Every element has at least a byte, so a length that is too large ends where the bytes end.
-        (0..len).try_for_each(|_| self.skip_value(header & 0x0f, depth + 1))
+        Some((header & 0x0f, len))
     }
 
     fn byte(&mut self) -> Option<u8> {

@@ -86,13 +86,15 @@ pub fn write_file(
 pub(super) struct FileWriter<W: Write + Send> {
     writer: ArrowWriter<W>,
     pieces: BatchCoalescer,
+    group_rows: usize,
 }
 
 impl<W: Write + Send> FileWriter<W> {
     pub(super) fn new(to: W, schema: &SchemaRef, options: &FileOptions) -> Result<FileWriter<W>> {
         let properties = properties(schema, options)?;
         let writer = ArrowWriter::try_new(to, SchemaRef::clone(schema), Some(properties)).map_err(write_error)?;
-        Ok(FileWriter { writer, pieces: BatchCoalescer::new(SchemaRef::clone(schema), PIECE_ROWS) })
+        let pieces = BatchCoalescer::new(SchemaRef::clone(schema), PIECE_ROWS);
+        Ok(FileWriter { writer, pieces, group_rows: options.row_group_rows.max(1) })
     }
 
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -109,7 +111,14 @@ impl<W: Write + Send> FileWriter<W> {
 
     fn write_pieces(&mut self) -> Result<()> {
         while let Some(piece) = self.pieces.next_completed_batch() {
-            self.writer.write(&piece).map_err(write_error)?;
+            // Cut where a row group is full: else the library calls itself for each row group within the piece.
+            let mut from = 0;
+            while from < piece.num_rows() {
+                let room = self.group_rows - self.writer.in_progress_rows();
+                let rows = room.min(piece.num_rows() - from);
+                self.writer.write(&piece.slice(from, rows)).map_err(write_error)?;
+                from += rows;
+            }
         }
         Ok(())
     }

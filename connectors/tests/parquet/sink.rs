@@ -275,3 +275,14 @@ fn times_at_both_ends_are_written() {
     let all: Vec<_> = listing.partitions.iter().flat_map(|p| ids(&source, p, None, &scan())).collect();
     assert_eq!(all, [0, 1, 2, 3]);
 }
+
+#[test]
+fn thousands_of_row_groups_within_one_piece_of_rows_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    for group in [1, 7] {
+        write(&path, 0..5_000, group, 1);
+        let listing = parquet::read(&path).partitions(&scan()).unwrap();
+        assert_eq!(listing.partitions.len(), 5_000_usize.div_ceil(group));
+    }
+}

@@ -1,0 +1,119 @@
+//! The columns of files: what they are, which are wanted, and as what they are read.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataOptions};
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type};
+
+/// The columns of a file, decoded once for all files that have the same.
+#[derive(Debug)]
+pub(super) struct FileColumns {
+    parquet: SchemaDescPtr,
+    arrow: SchemaRef,
+    projections: Mutex<HashMap<Vec<usize>, Arc<Projection>>>,
+}
+
+/// Those of them that are wanted.
+#[derive(Debug)]
+pub(super) struct Projection {
+    /// Their leaves, among all leaves of the file.
+    pub(super) leaves: Vec<usize>,
+    /// How many leaves the file has.
+    pub(super) of: usize,
+    /// For each of the leaves, to which of the file's root columns it belongs.
+    roots: Vec<usize>,
+    pub(super) arrow: SchemaRef,
+    /// How metadata of these columns alone is decoded.
+    pub(super) decoding: ParquetMetaDataOptions,
+}
+
+impl FileColumns {
+    /// Those that a footer without row groups speaks of.
+    pub(super) fn of(head: ParquetMetaData) -> Result<FileColumns, ParquetError> {
+        let parquet = head.file_metadata().schema_descr_ptr();
+        let plain = ArrowReaderMetadata::try_new(Arc::new(head), ArrowReaderOptions::new())?;
+        let fields: Fields = plain.schema().fields().iter().map(with_views).collect();
+        let arrow = Arc::new(Schema::new_with_metadata(fields, plain.schema().metadata().clone()));
+        Ok(FileColumns { parquet, arrow, projections: Mutex::default() })
+    }
+
+    /// As Arrow sees them.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.arrow
+    }
+
+    /// Those of these names that there are.
+    pub(super) fn project<'a>(&self, names: impl Iterator<Item = &'a str>) -> Arc<Projection> {
+        let mut roots: Vec<_> = names.filter_map(|name| self.arrow.index_of(name).ok()).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        let mut projections = self.projections.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let projection = projections.entry(roots).or_insert_with_key(|roots| Arc::new(self.projected(roots)));
+        Arc::clone(projection)
+    }
+
+    fn projected(&self, roots: &[usize]) -> Projection {
+        let of = self.parquet.num_columns();
+        let root_of = |leaf: usize| self.parquet.get_column_root_idx(leaf);
+        let leaves: Vec<_> = (0..of).filter(|leaf| roots.binary_search(&root_of(*leaf)).is_ok()).collect();
+        let schema = self.parquet.root_schema();
+        let kept = roots.iter().map(|root| schema.get_fields()[*root].clone()).collect();
+        let kept = Type::group_type_builder(schema.name()).with_fields(kept).build();
+        let parquet = Arc::new(SchemaDescriptor::new(Arc::new(kept.expect("a group of columns that a group had"))));
+        Projection {
+            roots: leaves.iter().map(|leaf| root_of(*leaf)).collect(),
+            leaves,
+            of,
+            arrow: Arc::new(self.arrow.project(roots).expect("columns that there are")),
+            decoding: ParquetMetaDataOptions::new().with_schema(parquet),
+        }
+    }
+}
+
+impl Projection {
+    /// The first leaf below one of the file's root columns, as it is counted here.
+    pub(super) fn leaf_of(&self, root: usize) -> Option<usize> {
+        self.roots.iter().position(|of| *of == root)
+    }
+
+    /// The file's root column that a leaf of the file is below, if it is one of those that are wanted.
+    pub(super) fn root_of(&self, leaf: usize) -> Option<usize> {
+        self.leaves.binary_search(&leaf).ok().map(|at| self.roots[at])
+    }
+
+    /// Makes metadata of these columns alone ready to read by.
+    pub(super) fn ready(&self, metadata: ParquetMetaData) -> Result<ArrowReaderMetadata, ParquetError> {
+        ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new().with_schema(self.arrow.clone()))
+    }
+}
+
+/// How a column is read: texts and bytes as views at any depth, which point into the pages instead of copying each value
+/// out of them, and which have no 2 GiB of text in one batch as their limit.
+fn with_views(field: &FieldRef) -> FieldRef {
+    let of = match viewed(field.data_type()) {
+        Some(of) => of,
+        None => return field.clone(),
+    };
+    Arc::new(Field::clone(field).with_data_type(of))
+}
+
+fn viewed(of: &DataType) -> Option<DataType> {
+    Some(match of {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::Dictionary(_, values) => match values.as_ref() {
+            DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+            DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+            _ => return None,
+        },
+        DataType::List(item) => DataType::List(with_views(item)),
+        DataType::LargeList(item) => DataType::LargeList(with_views(item)),
+        DataType::Map(entries, sorted) => DataType::Map(with_views(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(with_views).collect()),
+        _ => return None,
+    })
+}

@@ -1,0 +1,169 @@
+//! Files of very many row groups, and of very many columns.
+//!
+//! Would catch: a footer that is decoded again for each row group, columns that are decoded though nobody wants them, and
+//! memory that holds what is known of all groups at once. What is counted is how many bytes are allocated in all, which
+//! is a measure of work that no other process disturbs, and how many are held at most.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use dualgauge_connectors::parquet;
+use dualgauge_engine::{Next, Scan, Source};
+
+struct Counting;
+
+static ALL: AtomicUsize = AtomicUsize::new(0);
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+fn count(more: usize, less: usize) {
+    ALL.fetch_add(more, Relaxed);
+    let held = HELD.fetch_add(more, Relaxed) + more;
+    HELD.fetch_sub(less, Relaxed);
+    MOST.fetch_max(held, Relaxed);
+}
+
+// SAFETY: the system's allocator does the work.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(0, layout.size());
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Held by each test: what others allocate is not to be counted.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The two columns that are wanted, at both ends of the rest.
+fn scan() -> Scan {
+    let time = Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false);
+    let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false), time]));
+    Scan { schema, event_time: "time".to_owned(), from: None, to: None, batch_rows: 1024 }
+}
+
+/// Writes so many row groups of one row with `unwanted` columns beside the two; a page index only where asked for.
+fn write(path: &Path, groups: usize, unwanted: usize, index: bool) {
+    let rows = groups as i64;
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+    let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(0..rows).with_timezone("UTC"));
+    let mut columns = vec![("id".to_owned(), ids.clone())];
+    columns.extend((0..unwanted).map(|column| (format!("c{column}"), ids.clone())));
+    columns.push(("time".to_owned(), times));
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(1));
+    let properties = match index {
+        true => properties.set_statistics_enabled(EnabledStatistics::Page),
+        false => properties.set_statistics_enabled(EnabledStatistics::Chunk).set_offset_index_disabled(true),
+    };
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties.build())).unwrap();
+    // One by one: the library calls itself for each row group that a batch is cut into.
+    (0..groups).for_each(|row| writer.write(&batch.slice(row, 1)).unwrap());
+    writer.close().unwrap();
+}
+
+/// What reading it all came to.
+#[derive(Debug)]
+struct Read {
+    rows: usize,
+    allocated: usize,
+    /// Beyond what is listed.
+    held: usize,
+}
+
+/// Reads all row groups, each opened alone, as one is after the other in a replay.
+fn read(path: &Path) -> Read {
+    let source = parquet::read(path);
+    let (all, before) = (ALL.load(Relaxed), HELD.load(Relaxed));
+    MOST.store(before, Relaxed);
+    let listing = source.partitions(&scan()).unwrap();
+    let mut rows = 0;
+    for partition in &listing.partitions {
+        let mut reader = source.open(partition, None, &scan()).unwrap();
+        while let Next::Batch(batch) = reader.next().unwrap() {
+            rows += batch.rows.num_rows();
+        }
+    }
+    Read { rows, allocated: ALL.load(Relaxed) - all, held: MOST.load(Relaxed) - before }
+}
+
+#[test]
+fn twice_the_row_groups_are_twice_the_work() {
+    let (_alone, dir) = (alone(), tempfile::tempdir().unwrap());
+    for index in [false, true] {
+        let allocated = [500, 1_000, 2_000].map(|groups| {
+            let path = dir.path().join("a.parquet");
+            write(&path, groups, 1, index);
+            let read = read(&path);
+            assert_eq!(read.rows, groups);
+            read.allocated / groups
+        });
+        println!("with a page index {index}: {allocated:?} bytes are allocated for each of 500, 1,000, 2,000 groups");
+        let [least, .., most] = allocated;
+        assert!(most * 10 < least * 11, "with a page index {index}: {allocated:?} bytes a group");
+    }
+}
+
+#[test]
+fn columns_that_nobody_wants_are_not_decoded_with_each_group() {
+    let (_alone, dir) = (alone(), tempfile::tempdir().unwrap());
+    let path = dir.path().join("a.parquet");
+    let allocated = [1, 500].map(|unwanted| {
+        write(&path, 100, unwanted, false);
+        let read = read(&path);
+        assert_eq!(read.rows, 100);
+        read.allocated / 100
+    });
+    let footer = std::fs::metadata(&path).unwrap().len() as usize / 100;
+    println!("{allocated:?} bytes are allocated for a group of 3 and of 502 columns, which has {footer} in the file");
+    let [few, many] = allocated;
+    assert!(many < few + 3 * footer, "{allocated:?} bytes a group, of {footer} in the file");
+}
+
+/// The library counts row groups in 16 bits, and other writers do not.
+#[test]
+fn a_file_of_thirty_three_thousand_row_groups_is_read_and_held_in_little_memory() {
+    let (_alone, dir) = (alone(), tempfile::tempdir().unwrap());
+    let path = dir.path().join("a.parquet");
+    write(&path, 1, 1, false);
+    let whole = std::fs::read(&path).unwrap();
+    let tail = whole.len() - 8;
+    let footer_at = tail - u32::from_le_bytes(whole[tail..tail + 4].try_into().unwrap()) as usize;
+    let footer = &whole[footer_at..tail];
+    // The list of row groups, of one struct that begins with a list of three; it ends where its number in the file stands.
+    let list = footer.windows(4).position(|bytes| bytes == [0x19, 0x1c, 0x19, 0x3c]).unwrap();
+    let end = list + footer[list..].windows(4).position(|bytes| bytes == [0x14, 0x00, 0x00, 0x19]).unwrap() + 3;
+    let group = &footer[list + 2..end];
+    const GROUPS: usize = 33_000;
+    let count = [0x19, 0xfc, (GROUPS & 0x7f) as u8 | 0x80, (GROUPS >> 7 & 0x7f) as u8 | 0x80, (GROUPS >> 14) as u8];
+    let footer = [&footer[..list], &count, &group.repeat(GROUPS), &footer[end..]].concat();
+    let bytes = [&whole[..footer_at], &footer, &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat();
+    std::fs::write(&path, bytes).unwrap();
+
+    let read = read(&path);
+    assert_eq!(read.rows, GROUPS);
+    let beyond = read.held.saturating_sub(footer.len());
+    println!(
+        "{} bytes of footer; {} bytes held at most, {} beyond it for a group",
+        footer.len(),
+        read.held,
+        beyond / GROUPS
+    );
+    assert!(beyond < 500 * GROUPS, "{} bytes are held for a group", beyond / GROUPS);
+}
