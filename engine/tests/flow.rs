@@ -255,3 +255,74 @@ fn keys_of_every_width_keep_their_group() {
         }
     }
 }
+
+/// Of a thread: that it is alive.
+fn alive(life: &Arc<()>) -> bool {
+    Arc::strong_count(life) > 1
+}
+
+#[test]
+fn a_job_whose_handle_is_dropped_is_stopped_and_its_threads_have_ended() {
+    for workers in [1, 3] {
+        let (life, sink) = (Arc::new(()), discard());
+        let held = Arc::clone(&life);
+        let job = Job::new(move |flow: &Flow<'_>| {
+            let held = Arc::clone(&held);
+            let endless = flow.source::<Number>("numbers").transform(NodeSpec::stateless("held"), move |batch| {
+                let _held = &held;
+                batch
+            });
+            endless.sink("out");
+        });
+        let running = job.sink("out", sink).source("numbers", numbers(u64::MAX)).workers(workers).start().unwrap();
+        drop(running);
+        assert!(!alive(&life), "no worker holds the graph any more");
+    }
+}
+
+#[test]
+fn a_job_that_does_not_end_is_left_behind_when_its_handle_is_dropped() {
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let (entered, standing) = std::sync::mpsc::channel::<()>();
+    let (wait, entered) = (Arc::new(Mutex::new(wait)), Mutex::new(entered));
+    let job = Job::new(move |flow: &Flow<'_>| {
+        let (wait, entered) = (Arc::clone(&wait), entered.lock().unwrap().clone());
+        let stuck = flow.source::<Number>("numbers").transform(NodeSpec::stateless("stuck"), move |batch| {
+            let _ = entered.send(());
+            let _ = wait.lock().unwrap().recv(); // returns when the test lets go, and not before
+            batch
+        });
+        stuck.sink("out");
+    });
+    let running = job.sink("out", discard()).source("numbers", numbers(10)).start().unwrap();
+    standing.recv().unwrap();
+    drop(running); // would wait for ever
+    drop(release);
+}
+
+#[test]
+fn a_detached_job_runs_on_to_its_end() {
+    let (sender, ended) = std::sync::mpsc::channel::<u64>();
+    let sender = Mutex::new(sender);
+    let job = Job::new(move |flow: &Flow<'_>| {
+        let sender = sender.lock().unwrap().clone();
+        let told = flow.source::<Number>("numbers").transform(NodeSpec::stateless("told"), move |batch| {
+            batch.events.iter().for_each(|event| sender.send(event.data.value).unwrap_or(()));
+            batch
+        });
+        told.sink("out");
+    });
+    job.sink("out", discard()).source("numbers", numbers(1_000)).start().unwrap().detach().unwrap();
+    assert_eq!(ended.iter().find(|value| *value == 999), Some(999));
+}
+
+#[test]
+fn limits_under_which_nothing_moves_are_refused_before_anything_is_read() {
+    let source = numbers(10);
+    let job = Job::new(|flow: &Flow<'_>| flow.source::<Number>("numbers").sink("out"));
+    let job = job.sink("out", discard()).source("numbers", source.clone());
+    let error = job.limits(Limits { epochs_ahead: 0, ..Limits::default() }).run().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().starts_with("the limit epochs_ahead is 0: nothing could be read"), "{error}");
+    assert_eq!(source.read.load(Ordering::SeqCst), 0);
+}

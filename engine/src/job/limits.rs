@@ -1,6 +1,6 @@
 //! How far a job may run ahead of itself: what bounds its memory.
 
-use crate::{Duration, Durations};
+use crate::{Duration, Durations, Error, Result};
 
 /// The bounds of flow control and lockstep.
 ///
@@ -28,6 +28,32 @@ pub struct Limits {
     pub state_bytes_max: u64,
 }
 
+impl Limits {
+    /// Refuses limits under which nothing could ever move: a run that stood still for ever would say nothing of it.
+    pub(super) fn check(&self) -> Result<()> {
+        let none = |what: &str, found: &dyn std::fmt::Display, least: &str| {
+            Err(Error::usage(format!("the limit {what} is {found}: nothing could be read; it is at least {least}")))
+        };
+        let Limits { epochs_ahead, epoch_rows, epoch_interval, lockstep, lockstep_rows, batch_rows, state_bytes_max } =
+            self;
+        let counts = [
+            ("epochs_ahead", *epochs_ahead),
+            ("epoch_rows", *epoch_rows as u64),
+            ("lockstep_rows", *lockstep_rows as u64),
+            ("batch_rows", *batch_rows as u64),
+            ("state_bytes_max", *state_bytes_max),
+        ];
+        if let Some((what, count)) = counts.iter().find(|(_, count)| *count == 0) {
+            return none(what, count, "1");
+        }
+        let spans = [("epoch_interval", epoch_interval), ("lockstep", lockstep)];
+        match spans.iter().find(|(_, span)| **span < Duration::ZERO) {
+            Some((what, span)) => none(what, span, "0s"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
@@ -39,5 +65,30 @@ impl Default for Limits {
             batch_rows: 8192,
             state_bytes_max: u64::MAX,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_under_which_nothing_moves_is_refused_by_its_name() {
+        let usual = Limits::default();
+        let refused = [
+            ("epochs_ahead", Limits { epochs_ahead: 0, ..usual }),
+            ("epoch_rows", Limits { epoch_rows: 0, ..usual }),
+            ("lockstep_rows", Limits { lockstep_rows: 0, ..usual }),
+            ("batch_rows", Limits { batch_rows: 0, ..usual }),
+            ("state_bytes_max", Limits { state_bytes_max: 0, ..usual }),
+            ("epoch_interval", Limits { epoch_interval: (-1).seconds(), ..usual }),
+            ("lockstep", Limits { lockstep: (-1).seconds(), ..usual }),
+        ];
+        for (name, limits) in refused {
+            let error = limits.check().unwrap_err();
+            assert!(error.to_string().starts_with(&format!("the limit {name} is")), "{error}");
+        }
+        usual.check().unwrap();
+        Limits { epoch_interval: Duration::ZERO, lockstep: Duration::ZERO, ..usual }.check().unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 mod bind;
 mod checkpointing;
+mod dropped;
 mod limits;
 mod metrics;
 mod plan;

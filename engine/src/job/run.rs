@@ -224,6 +224,12 @@ impl Job {
         if !(1..=KEY_GROUPS as usize).contains(&all_workers) {
             return Err(Error::usage(format!("{all_workers} workers: a job has 1 to {KEY_GROUPS}")));
         }
+        self.limits.check()?;
+        if let Some(every) =
+            self.checkpoints.as_ref().map(|checkpoints| checkpoints.every).filter(|every| !every.is_positive())
+        {
+            return Err(Error::usage(format!("checkpoints every {every}: the time between two is more than nothing")));
+        }
         let (description, inputs) = self.bind()?;
         let shared =
             Arc::new(Shared::new(self.limits, Arc::clone(&self.clock), self.turns.may_park()).counting(metrics));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
-use super::{Metrics, Shared};
+use super::{Metrics, Shared, dropped};
 use crate::cluster::Member;
 use crate::{Duration, Error, ErrorKind, Result, Sink};
 
@@ -17,15 +17,22 @@ pub struct Outcome {
 }
 
 /// A job whose workers run.
+///
+/// Dropped without [`Running::join`], it is asked to stop as by [`StopHandle::stop`], and has a second to end in order: with
+/// checkpoints, after a last one. What has not ended by then (a closure or a read that does not return) is left to a thread
+/// named `dualgauge-dropped`, which waits for it; dropping never blocks for longer. To let a job run on without a handle,
+/// say [`Running::detach`].
+#[must_use = "a job is stopped when its handle is dropped: join it, or detach it"]
 pub struct Running {
     metrics: Arc<Metrics>,
     present: Arc<Present>,
     notes: Vec<String>,
-    end: End,
+    /// Gone once it is joined or detached.
+    end: Option<End>,
 }
 
 /// Where the end of a job comes from.
-enum End {
+pub(super) enum End {
     /// Its one start.
     Once(Box<Attempt>),
     /// A thread that starts it again where it fails.
@@ -139,7 +146,7 @@ impl Present {
         }
     }
 
-    fn stop(&self) {
+    pub(super) fn stop(&self) {
         let mut state = self.state.lock().expect("no panic holds it");
         if !self.checkpointed || !state.shared.ask_stop() {
             state.shared.stop();
@@ -176,7 +183,7 @@ impl StopHandle {
 impl Running {
     pub(super) fn once(mut attempt: Attempt) -> Running {
         let (metrics, present) = (Arc::clone(&attempt.shared.metrics), Present::of(&attempt));
-        Running { metrics, present, notes: std::mem::take(&mut attempt.notes), end: End::Once(Box::new(attempt)) }
+        Running { metrics, present, notes: std::mem::take(&mut attempt.notes), end: Some(End::Once(Box::new(attempt))) }
     }
 
     pub(super) fn supervised(
@@ -185,7 +192,7 @@ impl Running {
         notes: Vec<String>,
         supervisor: JoinHandle<Result<Outcome>>,
     ) -> Running {
-        Running { metrics, present, notes, end: End::Supervised(supervisor) }
+        Running { metrics, present, notes, end: Some(End::Supervised(supervisor)) }
     }
 
     /// The counts and watermarks while it runs. Where a job is started again, they go on; what it reads again counts again.
@@ -205,15 +212,41 @@ impl Running {
 
     /// Whether every worker has ended and none will be started again, so that `join` would not wait.
     pub fn is_finished(&self) -> bool {
-        match &self.end {
+        self.end.as_ref().is_none_or(End::is_finished)
+    }
+
+    /// Waits for the end.
+    pub fn join(mut self) -> Result<Outcome> {
+        self.end.take().expect("a job is joined once").join()
+    }
+
+    /// Lets the job run on by itself, to its end or that of the process. Nobody is told how it ends.
+    ///
+    /// # Errors
+    /// The machine has no room for the thread that waits for the end; the job is then asked to stop.
+    pub fn detach(mut self) -> Result<()> {
+        dropped::leave(self.end.take().expect("a job is detached once"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            dropped::stop(&self.present, end);
+        }
+    }
+}
+
+impl End {
+    pub(super) fn is_finished(&self) -> bool {
+        match self {
             End::Once(attempt) => attempt.is_finished(),
             End::Supervised(supervisor) => supervisor.is_finished(),
         }
     }
 
-    /// Waits for the end.
-    pub fn join(self) -> Result<Outcome> {
-        match self.end {
+    pub(super) fn join(self) -> Result<Outcome> {
+        match self {
             End::Once(attempt) => attempt.join(),
             End::Supervised(supervisor) => match supervisor.join() {
                 Ok(outcome) => outcome,
