@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::{Clock, Error, Offset, Result, SystemClock};
 
-use super::files::create_dirs_durably;
+use super::files::{create_dirs_durably, is_own_dir};
 use super::format::{partition_name, schema_message};
 use super::identity::{self, Identity, Layout};
 use super::index::{Index, Owner};
@@ -178,6 +178,15 @@ impl Log {
             return Err(Error::usage(message));
         }
         Ok(self.dir.join(partition_name(partition)))
+    }
+
+    /// The directory of a partition that is to be written, which must be one and no link to one.
+    pub(super) fn own_partition_dir(&self, partition: u32) -> Result<PathBuf> {
+        let dir = self.partition_dir(partition)?;
+        match is_own_dir(&*self.fs, &dir)? {
+            true => Ok(dir),
+            false => Err(Error::data(format!("{}: the directory of partition {partition} is gone", dir.display()))),
+        }
     }
 
     pub(super) fn owner(&self, partition: u32) -> Owner {

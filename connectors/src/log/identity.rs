@@ -10,7 +10,7 @@ use dualgauge_engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::files::{create_dirs_durably, on};
+use super::files::{create_own_dir, on};
 use super::format::{partition_name, schema_message};
 
 const NAME: &str = "log.json";
@@ -89,7 +89,7 @@ impl Identity {
     pub fn create(fs: &dyn Fs, dir: &Path, schema: &SchemaRef, layout: &Layout, id: [u8; 16]) -> Result<Identity> {
         let event_time = check(schema, layout)?;
         for partition in 0..layout.partitions {
-            create_dirs_durably(fs, &dir.join(partition_name(partition)))?;
+            create_own_dir(fs, &dir.join(partition_name(partition)))?;
         }
         let mut document = Document {
             format: FORMAT,

@@ -23,6 +23,7 @@ mod retention;
 
 mod sink;
 mod source;
+mod staged;
 
 mod files;
 

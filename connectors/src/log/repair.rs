@@ -70,7 +70,7 @@ pub fn repair_on(fs: Arc<dyn Fs>, dir: impl AsRef<Path>) -> Result<Repair> {
 }
 
 fn repair_partition(log: &Log, partition: u32, report: &mut Repair) -> Result<()> {
-    let dir = log.partition_dir(partition)?;
+    let dir = log.own_partition_dir(partition)?;
     let lock_path = dir.join("writer.lock");
     let Some(_lock) = on(&lock_path, log.fs.lock(&lock_path))? else {
         return Err(Error::environment(format!("{}: partition {partition} is being written", log.dir.display())));

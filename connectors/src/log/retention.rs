@@ -3,7 +3,7 @@
 use dualgauge_engine::{Duration, Result};
 
 use super::directory::Log;
-use super::files::{on, segments};
+use super::files::{on, remove, segments};
 use super::format::{index_name, segment_name};
 
 /// What a partition may forget, by whole segments from the front.
@@ -54,7 +54,7 @@ impl Log {
     /// # Errors
     /// A damaged index, or a disk that refuses.
     pub fn retain(&self, partition: u32, retention: &Retention) -> Result<u64> {
-        let dir = self.partition_dir(partition)?;
+        let dir = self.own_partition_dir(partition)?;
         let firsts = segments(&*self.fs, &dir)?;
         let mut lengths = Vec::new();
         for &first in &firsts {
@@ -82,10 +82,7 @@ impl Log {
             // The segment first, and durably: an index alone is nothing, a segment alone asks for a repair.
             for name in [segment_name(first), index_name(first)] {
                 let path = dir.join(name);
-                match self.fs.remove(&path) {
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    removed => on(&path, removed)?,
-                }
+                remove(&*self.fs, &path)?;
                 on(&dir, self.fs.sync_dir(&dir))?;
             }
         }

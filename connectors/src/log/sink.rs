@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::directory::{Log, random_u64};
-use super::files::{create_dirs_durably, on, segments, synced};
+use super::files::{create_own_dir, on, remove, segments, synced};
 use super::identity::{self, Layout};
 use super::index::End;
+use super::staged::StagedRows;
 use super::writer::LogWriter;
 
 /// The log as a sink.
@@ -106,8 +107,8 @@ impl Sink for LogSink {
         let patient = LogSink { fs: writing.patience.on(self.fs.clone()), ..self.clone() };
         let log = patient.log_or_new(schema)?;
         let partition = bucket as u32;
-        let stage = log.partition_dir(partition)?.join("stage");
-        create_dirs_durably(&*log.fs, &stage)?;
+        let stage = log.own_partition_dir(partition)?.join("stage");
+        create_own_dir(&*log.fs, &stage)?;
         let generation = writing.generation;
         Ok(Box::new(LogSinkWriter { log, partition, stage, generation, rows: Vec::new(), tags: Tags::default() }))
     }
@@ -146,7 +147,7 @@ struct Tags {
 #[derive(Serialize, Deserialize)]
 struct Prepared {
     /// The name of the staged file.
-    file: String,
+    file: StagedRows,
     /// What the index entry of the batch will carry.
     tag: u64,
     /// xxh3_64 of the staged file.
@@ -173,8 +174,8 @@ impl SinkWriter for LogSinkWriter {
         });
         let bytes = bytes.map_err(|error| Error::data("the rows cannot be staged").caused_by(error))?;
         let tag = random_u64().max(1);
-        let file = format!("g{:010}-{:020}-{tag:016x}.arrows", self.generation, epoch.0);
-        let path = self.stage.join(&file);
+        let file = StagedRows::new(self.generation, epoch, tag);
+        let path = file.within(&self.stage);
         if let Err(error) = self.stage_file(&path, &bytes) {
             let _ = self.log.fs.remove(&path);
             return Err(error);
@@ -210,16 +211,17 @@ impl LogSinkWriter {
     /// Appends what was staged, unless the log has it. The order makes it idempotent: the staged file goes only after
     /// the batch with its tag is durable.
     fn publish(&mut self, prepared: &[u8]) -> Result<()> {
-        let prepared: Prepared = serde_json::from_slice(prepared)
-            .map_err(|error| Error::data("what the manifest says of it cannot be read").caused_by(error))?;
-        let path = self.stage.join(&prepared.file);
+        let prepared: Prepared = serde_json::from_slice(prepared).map_err(|error| {
+            Error::data("E-CHECKPOINT-CORRUPT: what the manifest says of it cannot be read").caused_by(error)
+        })?;
+        let path = prepared.file.within(&self.stage);
         let mut writer = self.log.writer(self.partition)?;
         self.learn_tags(&writer)?;
         if !self.tags.known.contains(&prepared.tag) {
             let bytes = match self.log.fs.read(&path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return Err(Error::data(format!(
-                        "{}: the prepared rows are gone, and the log does not have them; was the stage directory emptied, or their segment deleted by retention?",
+                        "{}: the prepared rows are gone, and the log does not have them; was the stage directory emptied, their segment deleted by retention, or an old copy of the checkpoints brought back?",
                         path.display()
                     )));
                 }
@@ -236,10 +238,7 @@ impl LogSinkWriter {
             self.tags.upto = Some(writer.commit()?);
             self.tags.known.insert(prepared.tag);
         }
-        match self.log.fs.remove(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            removed => on(&path, removed),
-        }
+        remove(&*self.log.fs, &path)
     }
 
     /// Reads the tags in the log, unless nobody has written since they were read.
@@ -269,14 +268,9 @@ impl LogSinkWriter {
 
     /// Removes what earlier generations have staged and no manifest names; what a younger one has staged stays.
     fn remove_orphans(&self) -> Result<()> {
-        let younger = format!("g{:010}-", self.generation + 1);
-        for name in on(&self.stage, self.log.fs.list(&self.stage))? {
-            if name >= younger {
-                continue;
-            }
-            let path = self.stage.join(name);
-            on(&path, self.log.fs.remove(&path))?;
-        }
-        Ok(())
+        let names = on(&self.stage, self.log.fs.list(&self.stage))?;
+        let orphans = names.into_iter().filter_map(|name| StagedRows::of(&name));
+        let orphans = orphans.filter(|orphan| orphan.generation() <= self.generation);
+        orphans.into_iter().try_for_each(|orphan| remove(&*self.log.fs, &orphan.within(&self.stage)))
     }
 }

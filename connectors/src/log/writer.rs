@@ -67,7 +67,7 @@ struct Staged {
 
 impl LogWriter {
     pub(super) fn open(log: &Log, partition: u32, options: WriteOptions) -> Result<LogWriter> {
-        let dir = log.partition_dir(partition)?;
+        let dir = log.own_partition_dir(partition)?;
         let lock_path = dir.join("writer.lock");
         let Some(lock) = on(&lock_path, log.fs.lock(&lock_path))? else {
             let message = format!(

@@ -18,21 +18,21 @@ use dualgauge_engine::{Error, EventTime, Result};
 use super::guard::guarded;
 use super::order::{Rows, Run, failed};
 use super::writer::{FileOptions, FileWriter};
-use crate::staging::{Aside, Making, StagedFile, Whole, files::on};
+use crate::staging::{Aside, Making, StagedFile, StagedName, Whole, files::on};
 
 /// A sorted run that is being written as a Parquet file, and its event times beside it.
 pub(super) struct Direct {
     file: FileWriter<StagedFile>,
     times: StagedFile,
-    name: String,
-    times_name: String,
+    name: StagedName,
+    times_name: StagedName,
     times_path: PathBuf,
 }
 
 impl Direct {
     pub(super) fn create(making: &mut Making<'_>, schema: &SchemaRef, options: &FileOptions) -> Result<Direct> {
-        let name = making.aside.name(&format!("{}.ready", making.what));
-        let times_name = format!("{name}.times");
+        let name = making.aside.name(making.what, "ready");
+        let times_name = name.beside("times");
         let file = FileWriter::new(StagedFile::create(making.aside, &name)?, schema, options)?;
         let times = StagedFile::create(making.aside, &times_name)?;
         Ok(Direct { file, times, times_path: making.aside.path(&times_name), name, times_name })
@@ -52,7 +52,7 @@ impl Direct {
     }
 
     /// Reads it back; `spent` gets the names of its files.
-    pub(super) fn read(self, aside: &Aside, spent: &mut Vec<String>) -> Result<Run> {
+    pub(super) fn read(self, aside: &Aside, spent: &mut Vec<StagedName>) -> Result<Run> {
         self.file.finish()?.finish()?;
         self.times.finish()?;
         let path = aside.path(&self.name);

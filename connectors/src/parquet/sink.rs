@@ -9,7 +9,7 @@ use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::sink::Writing;
 use dualgauge_engine::{Duration, Durations, Error, Result, Sink, SinkWriter};
 
-use super::spans::ParquetSpans;
+use super::spans::{ParquetSpans, named_by_a_sink};
 use super::writer::FileOptions;
 use crate::staging::{BucketWriter, Place, files};
 
@@ -137,34 +137,5 @@ impl Sink for ParquetSink {
 
     fn finish(&self) -> Result<()> {
         self.place().clear()
-    }
-}
-
-/// Whether a name is one that a sink gives: `<time>-b<number>.parquet`, or `….s<number>.parquet`.
-fn named_by_a_sink(name: &str) -> bool {
-    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let Some((start, rest)) = name.strip_suffix(".parquet").and_then(|stem| stem.rsplit_once("-b")) else {
-        return false;
-    };
-    let (bucket, supplement) = rest.split_once(".s").unwrap_or((rest, "1"));
-    let time = start.ends_with("Z") || start.ends_with("us");
-    time && start.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
-        && number(bucket)
-        && number(supplement)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::named_by_a_sink;
-
-    #[test]
-    fn only_our_own_names_are_overwritten() {
-        for name in ["20260101T000000Z-b0.parquet", "20260101T000000.5Z-b12.s3.parquet", "n000001us-b0.parquet"] {
-            assert!(named_by_a_sink(name), "{name}");
-        }
-        for name in ["bids.parquet", "a-b0.parquet", "20260101T000000Z-b.parquet", "20260101T000000Z-b0.csv", "x/Z-b0"]
-        {
-            assert!(!named_by_a_sink(name), "{name}");
-        }
     }
 }

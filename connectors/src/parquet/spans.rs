@@ -8,7 +8,7 @@ use super::direct::Direct;
 use super::order::{Rows, merge};
 use super::staged;
 use super::writer::{FileOptions, FileWriter};
-use crate::staging::{Making, Part, Shape, StagedFile, Whole};
+use crate::staging::{Making, Part, Shape, StagedFile, Whole, is_span_start};
 
 /// How many rows of a span memory holds before they are staged.
 const HELD_ROWS_MAX: usize = 1 << 16;
@@ -54,6 +54,10 @@ impl Shape for ParquetSpans {
     fn name(&self, start: EventTime, bucket: usize, supplement: usize) -> String {
         let stem = format!("{}-b{bucket}", file_time(start));
         if supplement == 0 { format!("{stem}.parquet") } else { format!("{stem}.s{supplement}.parquet") }
+    }
+
+    fn gives(&self, name: &str) -> bool {
+        named_by_a_sink(name)
     }
 
     fn deal(&self, times: &[EventTime], rows: &RecordBatch) -> Result<Vec<(EventTime, Rows)>> {
@@ -120,11 +124,21 @@ impl Shape for ParquetSpans {
             let rows = Rows::sorted_together(rows)?;
             runs.push(Box::new(std::iter::once(Ok(rows))));
         }
-        let staged = making.aside.name(&format!("{}.ready", making.what));
+        let staged = making.aside.name(making.what, "ready");
         let mut writer = FileWriter::new(StagedFile::create(making.aside, &staged)?, &self.schema, &self.options)?;
         merge(runs, |batch| writer.write(batch)).map_err(|error| error.at(making.aside.path(&staged).display()))?;
         Ok(Whole { blake3: writer.finish()?.finish()?, staged, spent })
     }
+}
+
+/// Whether a name is one that a sink gives: `<time>-b<number>.parquet`, or `….s<number>.parquet`.
+pub(super) fn named_by_a_sink(name: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((start, rest)) = name.strip_suffix(".parquet").and_then(|stem| stem.rsplit_once("-b")) else {
+        return false;
+    };
+    let (bucket, supplement) = rest.split_once(".s").unwrap_or((rest, "1"));
+    is_span_start(start, 'n') && number(bucket) && number(supplement)
 }
 
 /// A time as part of a file name: `20260101T120000Z`.
@@ -132,4 +146,27 @@ fn file_time(time: EventTime) -> String {
     let text = time.to_string();
     let sign = if text.starts_with('-') { "n" } else { "" };
     format!("{sign}{}", text.replace(['-', ':'], ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named_by_a_sink;
+
+    #[test]
+    fn only_names_of_our_own_form_are_ours() {
+        for name in ["20260101T000000Z-b0.parquet", "20260101T000000.5Z-b12.s3.parquet", "n000001us-b0.parquet"] {
+            assert!(named_by_a_sink(name), "{name}");
+        }
+        for name in [
+            "bids.parquet",
+            "a-b0.parquet",
+            "status-b1.parquet",
+            "campus-b2.parquet",
+            "20260101T000000Z-b.parquet",
+            "20260101T000000Z-b0.csv",
+            "x/Z-b0",
+        ] {
+            assert!(!named_by_a_sink(name), "{name}");
+        }
+    }
 }

@@ -9,11 +9,12 @@ use dualgauge_engine::fs::{Fs, FsFile};
 use dualgauge_engine::sink::Writing;
 use dualgauge_engine::{Error, Result};
 
-use super::files::{self, create_dirs_durably, synced};
+use super::StagedName;
+use super::files::{self, create_own_dir, synced};
 
 /// The staging directory of one bucket in one generation.
 ///
-/// A staged name is given once: `b0.g3.17.WHAT` is the 17th that bucket 0 gave in generation 3 of the job.
+/// A staged name is given once ([`StagedName`]).
 #[derive(Debug)]
 pub(crate) struct Aside {
     pub(crate) fs: Arc<dyn Fs>,
@@ -29,7 +30,8 @@ impl Aside {
     /// Opens the directory of the job below `root`, which lies in the output directory; both are created if missing.
     pub(crate) fn open(fs: Arc<dyn Fs>, root: &Path, bucket: usize, writing: &Writing) -> Result<Aside> {
         let dir = dir_of(root, writing.job.as_deref());
-        create_dirs_durably(&*fs, &dir)?;
+        create_own_dir(&*fs, root)?;
+        create_own_dir(&*fs, &dir)?;
         // They may be there and not durable, when the process that made them was killed.
         for above in root.ancestors().take(3) {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
@@ -42,16 +44,16 @@ impl Aside {
     }
 
     /// A name that nobody has.
-    pub(crate) fn name(&mut self, what: &str) -> String {
+    pub(crate) fn name(&mut self, what: &str, ending: &str) -> StagedName {
         self.given += 1;
-        format!("b{}.g{}.{}.{what}", self.bucket, self.generation, self.given)
+        StagedName::new(self.bucket, self.generation, self.given, what, ending)
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.join(name)
+    pub(crate) fn path(&self, name: &StagedName) -> PathBuf {
+        name.plain().within(&self.dir)
     }
 
-    pub(crate) fn create(&mut self, name: &str) -> Result<Box<dyn FsFile>> {
+    pub(crate) fn create(&mut self, name: &StagedName) -> Result<Box<dyn FsFile>> {
         let path = self.path(name);
         self.unsynced = true;
         self.fs.create(&path).map_err(|error| match error.kind() {
@@ -72,19 +74,18 @@ impl Aside {
         Ok(())
     }
 
-    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+    pub(crate) fn remove(&self, name: &StagedName) -> Result<()> {
         files::remove(&*self.fs, &self.path(name))
     }
 
     /// Removes what this bucket has staged in earlier generations, and what bears the number of this one and is not its
     /// own, but for the names that are `kept`. What a younger generation has staged stays.
-    pub(crate) fn remove_orphans(&self, kept: &BTreeSet<String>) -> Result<()> {
-        let orphan = |name: &String| {
-            let theirs = bucket_and_generation(name);
-            theirs.is_some_and(|(bucket, generation)| bucket == self.bucket && generation <= self.generation)
-                && !kept.contains(name)
+    pub(crate) fn remove_orphans(&self, kept: &BTreeSet<StagedName>) -> Result<()> {
+        let names = files::list(&*self.fs, &self.dir)?;
+        let orphan = |name: &StagedName| {
+            name.bucket() == self.bucket && name.generation() <= self.generation && !kept.contains(name)
         };
-        files::list(&*self.fs, &self.dir)?.iter().filter(|name| orphan(name)).try_for_each(|name| self.remove(name))
+        names.iter().filter_map(|name| StagedName::of(name)).filter(orphan).try_for_each(|name| self.remove(&name))
     }
 }
 
@@ -97,12 +98,6 @@ pub(super) fn dir_of(root: &Path, job: Option<&str>) -> PathBuf {
         || root.to_path_buf(),
         |job| root.join(format!("job-{}", job.chars().map(text).collect::<String>())),
     )
-}
-
-fn bucket_and_generation(name: &str) -> Option<(usize, u64)> {
-    let mut parts = name.split('.');
-    let bucket = parts.next()?.strip_prefix('b')?.parse().ok()?;
-    Some((bucket, parts.next()?.strip_prefix('g')?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -123,7 +118,7 @@ mod tests {
         for (bucket, generation) in [(0, 1), (0, 2), (0, 3), (1, 1)] {
             let mut aside = aside(bucket, generation);
             for _ in 0..2 {
-                names.push(aside.name("x.part"));
+                names.push(aside.name("x", "part"));
                 aside.create(&names[names.len() - 1]).unwrap();
             }
         }
@@ -136,7 +131,8 @@ mod tests {
     fn a_name_that_is_taken_is_refused() {
         let fs: Arc<dyn Fs> = Arc::new(FaultFs::new());
         let open = || Aside::open(fs.clone(), Path::new("/out/.staging"), 0, &Writing::default()).unwrap();
-        open().create("b0.g0.1.x").unwrap();
-        assert!(open().create("b0.g0.1.x").unwrap_err().to_string().contains("another job"));
+        let name = StagedName::of("b0.g0.1.x").unwrap();
+        open().create(&name).unwrap();
+        assert!(open().create(&name).unwrap_err().to_string().contains("another job"));
     }
 }

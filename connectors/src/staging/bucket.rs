@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
 use arrow_array::RecordBatch;
+use dualgauge_engine::fs::{Kind, PlainName};
 use dualgauge_engine::sink::{Prepared, Writing};
 use dualgauge_engine::{Epoch, Error, EventTime, Result, SinkWriter};
 
-use super::files::{self, synced};
+use super::files::{self, on, synced};
 use super::manifest::{Manifest, Publish};
 use super::{Aside, Part, Place, Whole};
 
@@ -23,6 +24,9 @@ pub(crate) trait Shape {
 
     /// The visible name of a span's file; `supplement` counts those for rows that came after it was published.
     fn name(&self, start: EventTime, bucket: usize, supplement: usize) -> String;
+
+    /// Whether a name is one that [`Shape::name`] can give.
+    fn gives(&self, name: &str) -> bool;
 
     /// The rows by the start of their span.
     fn deal(&self, times: &[EventTime], rows: &RecordBatch) -> Result<Vec<(EventTime, Self::Rows)>>;
@@ -56,7 +60,7 @@ pub(crate) struct BucketWriter<S: Shape> {
     /// By the start of the span.
     open: BTreeMap<EventTime, OpenSpan<S::Held>>,
     /// The visible names that this writer gave and that may not be in the directory yet.
-    given: BTreeSet<String>,
+    given: BTreeSet<PlainName>,
 }
 
 /// A span that may still get rows.
@@ -90,22 +94,28 @@ impl<S: Shape> BucketWriter<S> {
     fn close(&mut self, start: EventTime, span: OpenSpan<S::Held>) -> Result<Publish> {
         let name = self.free_name(start)?;
         let parts: Vec<Part> = span.taken_up.into_iter().chain(span.own).collect();
-        let mut making = Making { aside: &mut self.aside, what: &name, durable: self.durable };
+        let mut making = Making { aside: &mut self.aside, what: name.as_str(), durable: self.durable };
         let mut whole = self.shape.finish(span.held, &parts, &mut making)?;
         whole.spent.extend(parts.into_iter().map(|part| part.name));
         Ok(Publish { name, whole })
     }
 
     /// A visible name for the span that nobody has: the plain one, or that of the next supplement.
-    fn free_name(&mut self, start: EventTime) -> Result<String> {
+    fn free_name(&mut self, start: EventTime) -> Result<PlainName> {
         for supplement in 0.. {
-            let name = self.shape.name(start, self.bucket, supplement);
-            if !self.given.contains(&name) && !files::exists(&*self.place.fs, &self.place.dir.join(&name))? {
+            let name = PlainName::parse(self.shape.name(start, self.bucket, supplement))?;
+            let path = name.within(&self.place.dir);
+            if !self.given.contains(&name) && on(&path, self.place.fs.kind(&path))?.is_none() {
                 self.given.insert(name.clone());
                 return Ok(name);
             }
         }
         unreachable!("numbers do not end")
+    }
+
+    /// What an epoch prepared of this bucket.
+    fn manifest(&self, epoch: Epoch, prepared: &[u8]) -> Result<Manifest> {
+        Manifest::decode(epoch, prepared)?.check(epoch, self.bucket, |name| self.shape.gives(name))
     }
 
     /// Makes files visible, unless they are already; removes what they were made from only when that is durable.
@@ -123,7 +133,7 @@ impl<S: Shape> BucketWriter<S> {
     }
 
     fn link(&self, file: &Publish) -> Result<()> {
-        let (staged, visible) = (self.aside.path(&file.whole.staged), self.place.dir.join(&file.name));
+        let (staged, visible) = (self.aside.path(&file.whole.staged), file.name.within(&self.place.dir));
         match self.place.fs.link(&staged, &visible) {
             Ok(()) => return Ok(()),
             // Published before, by this generation or another.
@@ -139,8 +149,10 @@ impl<S: Shape> BucketWriter<S> {
                 visible.display()
             ))),
             None => Err(Error::environment(format!(
-                "{} was prepared and is gone. Was the directory cleaned while the job was down?",
-                staged.display()
+                "{} was prepared to be published as {}, and neither is there; did somebody clean up there, or is this an \
+                 old copy of the checkpoints?",
+                staged.display(),
+                visible.display()
             ))),
         }
     }
@@ -148,6 +160,10 @@ impl<S: Shape> BucketWriter<S> {
     /// Refuses a staged file that is no longer what was prepared; one that is gone may have been published.
     fn check_staged(&self, whole: &Whole) -> Result<()> {
         let path = self.aside.path(&whole.staged);
+        match on(&path, self.place.fs.kind(&path))? {
+            None | Some(Kind::File) => {}
+            Some(_) => return Err(Error::data(format!("{} was prepared as a file and is none", path.display()))),
+        }
         match files::hash(&*self.place.fs, &path)? {
             Some(hash) if hash != whole.blake3 => {
                 Err(Error::data(format!("{} is not what was prepared: it is damaged", path.display())))
@@ -213,13 +229,14 @@ impl<S: Shape> SinkWriter for BucketWriter<S> {
     }
 
     fn commit(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
-        self.publish(&Manifest::decode(epoch, prepared)?.publish)
+        self.publish(&self.manifest(epoch, prepared)?.publish)
     }
 
     fn recover(&mut self, prepared: &[Prepared]) -> Result<()> {
         let mut kept = BTreeSet::new();
-        for one in prepared {
-            let manifest = Manifest::decode(one.epoch, &one.bytes)?;
+        // All are read before anything is touched.
+        let manifests = prepared.iter().map(|one| self.manifest(one.epoch, &one.bytes)).collect::<Result<Vec<_>>>()?;
+        for manifest in manifests {
             manifest.publish.iter().try_for_each(|file| self.check_staged(&file.whole))?;
             self.publish(&manifest.publish)?;
             kept = manifest.open.iter().flat_map(|(_, parts)| parts).map(|part| part.name.clone()).collect();

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use dualgauge_engine::Result;
 use dualgauge_engine::fs::FsFile;
 
-use super::Aside;
 use super::files::{on, synced};
+use super::{Aside, StagedName};
 
 /// How many bytes are gathered before they are appended; what is larger is appended as it comes.
 const PIECE_BYTES: usize = 1 << 18;
@@ -23,7 +23,7 @@ pub(crate) struct StagedFile {
 
 impl StagedFile {
     /// Creates the file of this name.
-    pub(crate) fn create(aside: &mut Aside, name: &str) -> Result<StagedFile> {
+    pub(crate) fn create(aside: &mut Aside, name: &StagedName) -> Result<StagedFile> {
         let (file, path) = (aside.create(name)?, aside.path(name));
         Ok(StagedFile { file, path, buffer: Vec::new(), hasher: blake3::Hasher::new() })
     }

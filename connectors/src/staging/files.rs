@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use dualgauge_engine::fs::Fs;
+use dualgauge_engine::fs::{Fs, Kind};
 use dualgauge_engine::{Error, Result};
 
 /// Names the path in an I/O error.
@@ -50,22 +50,54 @@ pub(crate) fn exists(fs: &dyn Fs, path: &Path) -> Result<bool> {
     Ok(if_there(path, fs.open(path))?.is_some())
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it is there; what has its name and is no file is refused.
 pub(crate) fn remove(fs: &dyn Fs, path: &Path) -> Result<()> {
-    if_there(path, fs.remove(path)).map(|_| ())
+    match on(path, fs.kind(path))? {
+        None => Ok(()),
+        Some(Kind::File) => if_there(path, fs.remove(path)).map(|_| ()),
+        Some(kind) => Err(not_ours(path, kind)),
+    }
 }
 
-/// Removes a directory that holds only files and such directories, if it is there.
-pub(crate) fn remove_all(fs: &dyn Fs, dir: &Path) -> Result<()> {
-    let Some(names) = if_there(dir, fs.list(dir))? else { return Ok(()) };
-    for name in names {
-        let path = dir.join(name);
-        match fs.list(&path) {
-            Ok(_) => remove_all(fs, &path)?,
-            Err(_) => remove(fs, &path)?,
-        }
+/// Whether there is a directory of our own at a path, which must then be one and no link to one.
+pub(crate) fn is_own_dir(fs: &dyn Fs, path: &Path) -> Result<bool> {
+    match on(path, fs.kind(path))? {
+        None => Ok(false),
+        Some(Kind::Dir) => Ok(true),
+        Some(kind) => Err(not_ours(path, kind)),
     }
-    if_there(dir, fs.remove_dir(dir)).map(|_| ())
+}
+
+/// Creates a directory of our own such that it survives a power loss; a link that lies there is refused.
+pub(crate) fn create_own_dir(fs: &dyn Fs, path: &Path) -> Result<()> {
+    if !is_own_dir(fs, path)? {
+        create_dirs_durably(fs, path)?;
+        is_own_dir(fs, path)?;
+    }
+    Ok(())
+}
+
+/// Removes a directory of our own when nothing is in it.
+pub(crate) fn remove_empty_dir(fs: &dyn Fs, dir: &Path) -> Result<()> {
+    match is_own_dir(fs, dir)? && list(fs, dir)?.is_empty() {
+        true => if_there(dir, fs.remove_dir(dir)).map(|_| ()),
+        false => Ok(()),
+    }
+}
+
+/// Refuses what has a name of our own and is not what a sink makes there.
+pub(crate) fn not_ours(path: &Path, kind: Kind) -> Error {
+    let what = match kind {
+        Kind::File => "a file",
+        Kind::Dir => "a directory",
+        Kind::Link => "a symbolic link",
+        Kind::Other => "neither a file nor a directory",
+    };
+    Error::usage(format!(
+        "{} is {what}, which no sink makes there, so it is neither followed nor removed; move it out of the way, or choose \
+         another place",
+        path.display()
+    ))
 }
 
 /// The hash of a file's content, in hexadecimal digits; `None` where there is no such file.

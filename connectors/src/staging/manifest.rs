@@ -1,9 +1,10 @@
 //! What a manifest keeps of one bucket: the parts of open spans, and the files that wait for their commit.
 
+use dualgauge_engine::fs::PlainName;
 use dualgauge_engine::{Epoch, Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::Part;
+use super::{Part, StagedName};
 
 /// The first byte of what `prepare` returns; JSON follows.
 const FORMAT: u8 = 1;
@@ -20,7 +21,7 @@ pub(super) struct Manifest {
 /// A finished file and the name that it is to have.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Publish {
-    pub(super) name: String,
+    pub(super) name: PlainName,
     pub(super) whole: Whole,
 }
 
@@ -28,11 +29,11 @@ pub(super) struct Publish {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Whole {
     /// Its staged name.
-    pub(crate) staged: String,
+    pub(crate) staged: StagedName,
     /// The hash of its content, by which a second commit recognises what the first one published.
     pub(crate) blake3: String,
     /// The staged names of what it was made from, and is no longer needed once it is published.
-    pub(crate) spent: Vec<String>,
+    pub(crate) spent: Vec<StagedName>,
 }
 
 impl Manifest {
@@ -46,12 +47,29 @@ impl Manifest {
         bytes
     }
 
-    /// What was prepared, from its bytes.
+    /// Refuses names that this bucket cannot have given, and visible ones that the sink does not give.
+    pub(super) fn check(self, epoch: Epoch, bucket: usize, gives: impl Fn(&str) -> bool) -> Result<Manifest> {
+        let parts = self.open.iter().flat_map(|(_, parts)| parts).map(|part| &part.name);
+        let staged = self.publish.iter().flat_map(|file| file.whole.spent.iter().chain([&file.whole.staged]));
+        let stranger = staged.chain(parts).find(|name| name.bucket() != bucket).map(ToString::to_string);
+        let visible = self.publish.iter().map(|file| &file.name).find(|name| !gives(name.as_str()));
+        match stranger.or(visible.map(ToString::to_string)) {
+            None => Ok(self),
+            Some(name) => Err(Error::data(format!(
+                "what epoch {epoch} prepared of bucket {bucket} names {name}, which this sink does not give there; was the \
+                 checkpoint damaged or made up, or does the sink write to a file of another name?"
+            ))),
+        }
+    }
+
+    /// What was prepared, from its bytes. Names that no bucket gives are refused here, before anything is touched.
     pub(super) fn decode(epoch: Epoch, bytes: &[u8]) -> Result<Manifest> {
         match bytes.split_first() {
             None => Ok(Manifest::default()),
-            Some((&FORMAT, json)) => serde_json::from_slice(json)
-                .map_err(|error| Error::data(format!("what epoch {epoch} prepared cannot be read")).caused_by(error)),
+            Some((&FORMAT, json)) => serde_json::from_slice(json).map_err(|error| {
+                Error::data(format!("E-CHECKPOINT-CORRUPT: what epoch {epoch} prepared cannot be read"))
+                    .caused_by(error)
+            }),
             Some((format, _)) => Err(Error::data(format!(
                 "what epoch {epoch} prepared has format {format}, and this build knows {FORMAT}. Was it written by a \
                  newer version?"

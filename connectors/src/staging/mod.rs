@@ -21,12 +21,16 @@ mod bucket;
 mod file;
 pub(crate) mod files;
 mod manifest;
+mod name;
 mod owner;
 mod part;
+mod span_name;
 
 pub(crate) use aside::Aside;
 pub(crate) use bucket::{BucketWriter, Making, Shape};
 pub(crate) use file::StagedFile;
 pub(crate) use manifest::Whole;
+pub(crate) use name::StagedName;
 pub(crate) use owner::Place;
 pub(crate) use part::{Frame, Part};
+pub(crate) use span_name::is_span_start;

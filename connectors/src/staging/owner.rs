@@ -7,15 +7,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dualgauge_engine::fs::Fs;
+use dualgauge_engine::fs::{Fs, Kind};
 use dualgauge_engine::sink::Writing;
 use dualgauge_engine::{Error, Result};
 
+use super::StagedName;
 use super::aside::dir_of;
-use super::files::{self, create_dirs_durably, on, synced};
+use super::files::{self, create_own_dir, on, synced};
 
 /// The first line of the file that names the job.
 const HEAD: &str = "# The output here belongs to this job of dualgauge, which goes on from its checkpoint:\n";
+
+/// A file that is to become the one that names the job.
+const NEW_OWNER: &str = "job.new";
 
 /// Where a sink writes.
 #[derive(Clone, Debug)]
@@ -54,6 +58,7 @@ impl Place {
     /// A job that goes on where another one has written, or nobody knows who; one that starts and finds output of its
     /// own, which a younger generation must have written while this one stood still: it is not to be overwritten.
     pub(crate) fn goes_on(&self, writing: &Writing, output: &[String]) -> Result<bool> {
+        self.refuse_links()?;
         let Some(job) = writing.job.as_deref() else { return Ok(false) };
         if !writing.resumes {
             return match !output.is_empty() && self.owner()?.as_deref() == Some(job) {
@@ -92,9 +97,9 @@ impl Place {
         if !writing.resumes {
             self.remove_strangers(job)?;
         }
-        create_dirs_durably(fs, &self.staging)?;
+        create_own_dir(fs, &self.staging)?;
         if owner.as_ref() != Some(job) {
-            let aside = self.staging.join("job.new");
+            let aside = self.staging.join(NEW_OWNER);
             files::remove(fs, &aside)?;
             let mut file = on(&aside, fs.create(&aside))?;
             on(&aside, file.append(format!("{HEAD}{job}\n").as_bytes()))?;
@@ -109,11 +114,14 @@ impl Place {
         if files::if_there(&self.dir, self.fs.list(&self.dir))?.is_none() {
             return Ok(()); // not a row was written, so nobody has made the directory
         }
-        files::remove_all(&*self.fs, &self.staging)?;
+        self.remove_staged()?;
         synced(&self.dir, self.fs.sync_dir(&self.dir))
     }
 
     fn owner(&self) -> Result<Option<String>> {
+        if let Some(kind) = on(&self.owner, self.fs.kind(&self.owner))?.filter(|kind| *kind != Kind::File) {
+            return Err(files::not_ours(&self.owner, kind));
+        }
         let Some(bytes) = files::if_there(&self.owner, self.fs.read(&self.owner))? else { return Ok(None) };
         let owner = String::from_utf8(bytes).ok();
         let owner = owner.and_then(|text| Some(text.strip_prefix(HEAD)?.strip_suffix('\n')?.to_string()));
@@ -124,12 +132,46 @@ impl Place {
     /// Removes what other jobs have staged here: their output is gone.
     fn remove_strangers(&self, job: &str) -> Result<()> {
         let own = dir_of(&self.staging, Some(job));
-        for name in files::list(&*self.fs, &self.staging)? {
-            let path = self.staging.join(name);
-            if path != own && self.fs.list(&path).is_ok() {
-                files::remove_all(&*self.fs, &path)?;
+        self.jobs()?.iter().filter(|dir| **dir != own).try_for_each(|dir| self.remove_staged_in(dir))
+    }
+
+    /// Removes all staged files, and the directories that held nothing else.
+    fn remove_staged(&self) -> Result<()> {
+        self.jobs()?.iter().try_for_each(|dir| self.remove_staged_in(dir))?;
+        self.remove_staged_in(&self.staging)
+    }
+
+    /// Refuses links where this module makes directories and files: what they lead to is somebody else's.
+    pub(crate) fn refuse_links(&self) -> Result<()> {
+        for dir in self.jobs()?.iter().chain([&self.staging]) {
+            for name in files::list(&*self.fs, dir)? {
+                let path = dir.join(name);
+                if on(&path, self.fs.kind(&path))? == Some(Kind::Link) {
+                    return Err(files::not_ours(&path, Kind::Link));
+                }
             }
         }
         Ok(())
+    }
+
+    /// The directories of jobs, each real and no link to one.
+    fn jobs(&self) -> Result<Vec<PathBuf>> {
+        if !files::is_own_dir(&*self.fs, &self.staging)? {
+            return Ok(Vec::new());
+        }
+        let names = files::list(&*self.fs, &self.staging)?;
+        let dirs = names.iter().filter(|name| name.starts_with("job-")).map(|name| self.staging.join(name));
+        dirs.map(|dir| files::is_own_dir(&*self.fs, &dir).map(|_| dir)).collect()
+    }
+
+    /// Removes the staged files of a directory, and then itself. What nobody has staged stays, and so does the directory.
+    fn remove_staged_in(&self, dir: &Path) -> Result<()> {
+        if !files::is_own_dir(&*self.fs, dir)? {
+            return Ok(());
+        }
+        let staged = |name: &&String| StagedName::of(name).is_some() || *name == NEW_OWNER;
+        let names = files::list(&*self.fs, dir)?;
+        names.iter().filter(staged).try_for_each(|name| files::remove(&*self.fs, &dir.join(name)))?;
+        files::remove_empty_dir(&*self.fs, dir)
     }
 }

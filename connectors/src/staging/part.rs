@@ -17,15 +17,15 @@ use dualgauge_engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Aside;
 use super::files::{on, synced};
+use super::{Aside, StagedName};
 
 const HEAD_BYTES: u64 = 16;
 
 /// A staged file of which so many bytes count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Part {
-    pub(crate) name: String,
+    pub(crate) name: StagedName,
     length: u64,
     /// Over the heads of the frames, each with the checksum before it.
     checksum: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Part {
 impl Part {
     /// A part without a frame.
     pub(super) fn create(aside: &mut Aside, what: &str) -> Result<Part> {
-        let name = aside.name(&format!("{what}.part"));
+        let name = aside.name(what, "part");
         aside.create(&name)?;
         Ok(Part { name, length: 0, checksum: 0, durable: 0 })
     }
@@ -74,7 +74,8 @@ impl Part {
         let path = aside.path(&self.name);
         let gone = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::environment(format!(
-                "{} was prepared and is gone. Was the directory cleaned while the job was down?",
+                "{} was prepared, is needed to go on, and is gone; did somebody clean up there, or is this an old copy of the \
+                 checkpoints?",
                 path.display()
             )),
             _ => Error::io(path.display(), error),

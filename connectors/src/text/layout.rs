@@ -1,8 +1,8 @@
 //! Which files an output has, and what they are called.
 
-use std::path::Path;
-
 use dualgauge_engine::{Duration, EventTime};
+
+use crate::staging::is_span_start;
 
 /// Which rows go to which file.
 #[derive(Clone, Debug)]
@@ -42,13 +42,23 @@ impl Naming {
         }
     }
 
-    /// Whether a file that was found in a directory of spans, or in the place of the one file, is named as ours are.
+    /// Whether a name is one that [`Naming::name`] gives.
     pub(super) fn is_ours(&self, name: &str) -> bool {
-        let Naming::Spans(_, extension) = self else { return true };
-        let stem = Path::new(name).file_stem().filter(|_| name.ends_with(&format!(".{extension}")));
-        let Some((span, rest)) = stem.and_then(|stem| stem.to_str()?.split_once("-b")) else { return false };
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        span.ends_with(['Z', 's']) && rest.split('-').all(digits)
+        let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let supplement = |rest: &str| rest.is_empty() || rest.strip_prefix('-').is_some_and(number);
+        match self {
+            Naming::One(one) => {
+                let (stem, extension) = one.rsplit_once('.').unwrap_or((one, ""));
+                let middle = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(extension)?.strip_suffix('.'));
+                name == one || middle.is_some_and(supplement)
+            }
+            Naming::Spans(_, extension) => {
+                let stem = name.strip_suffix(extension).and_then(|stem| stem.strip_suffix('.'));
+                let Some((start, rest)) = stem.and_then(|stem| stem.rsplit_once("-b")) else { return false };
+                let bucket = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+                is_span_start(start, '-') && bucket.len() < rest.len() && supplement(bucket)
+            }
+        }
     }
 }
 
@@ -78,9 +88,21 @@ mod tests {
             ("20260101T130000Z-b3-2.csv", true),
             ("20260101T130000Z-b3.jsonl", false),
             ("notes-backup.csv", false),
+            ("sales-b1.csv", false),
+            ("results-b2-2025.csv", false),
+            ("20260101T130000Z-b3-2-5.csv", false),
             ("README.md", false),
         ] {
             assert_eq!(naming.is_ours(name), ours, "{name}");
+        }
+        let one = Naming::One("sales.2026.csv".to_string());
+        for (name, ours) in [
+            (one.name(EventTime::MIN, 0, 0), true),
+            (one.name(EventTime::MIN, 0, 3), true),
+            ("sales.2025.csv".to_string(), false),
+            ("sales.2026-b.csv".to_string(), false),
+        ] {
+            assert_eq!(one.is_ours(&name), ours, "{name}");
         }
     }
 

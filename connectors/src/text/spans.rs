@@ -42,6 +42,10 @@ impl<F: Format> Shape for TextSpans<F> {
         self.naming.name(start, bucket, supplement)
     }
 
+    fn gives(&self, name: &str) -> bool {
+        self.naming.is_ours(name)
+    }
+
     fn deal(&self, times: &[EventTime], rows: &RecordBatch) -> Result<Vec<(EventTime, Vec<Row>)>> {
         let mut dealt: Vec<(EventTime, Vec<Row>)> = Vec::new();
         for row in rows::encode(&self.format, times, rows)? {
@@ -79,7 +83,7 @@ impl<F: Format> Shape for TextSpans<F> {
                 read_rows(&frame.read()?, &mut all).ok_or_else(misshapen)?;
             }
         }
-        let staged = making.aside.name(&format!("{}.ready", making.what));
+        let staged = making.aside.name(making.what, "ready");
         let mut file = StagedFile::create(making.aside, &staged)?;
         let written = file.write_all(&rows::sorted(&self.format, Some(&self.schema), all));
         written.map_err(|error| Error::io("cannot write", error))?;

@@ -212,7 +212,7 @@ fn what_was_prepared_is_published_by_another_generation_once() {
     assert!(error.contains("19700101T000000Z-b0.parquet is another file"), "{error}");
     fs::remove_file(dir.path().join("19700101T000000Z-b0.parquet")).unwrap();
     let error = again.recover(&[Prepared { epoch: Epoch(3), bytes: prepared.to_vec() }]).unwrap_err().to_string();
-    assert!(error.contains("was prepared and is gone"), "{error}");
+    assert!(error.contains("was prepared to be published") && error.contains("neither is there"), "{error}");
     assert!(
         again
             .recover(&[Prepared { epoch: Epoch(3), bytes: [9].to_vec() }])

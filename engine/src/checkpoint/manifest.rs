@@ -6,8 +6,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Envelope, Unsealed};
+use crate::fs::PlainName;
 use crate::state::Fingerprint;
 use crate::{Epoch, EventTime, KeyGroup, Offset, PartitionId, Prepared};
+
+/// The folder that holds the layers.
+const LAYERS: &str = "layers/";
 
 const ENTRY: Envelope = Envelope { magic: *b"dg-entry", version: 1 };
 
@@ -210,8 +214,21 @@ impl Entry {
         ENTRY.seal(self)
     }
 
+    /// The entry, if every name in it that becomes a path is a plain one: a crafted entry must lead nowhere else.
     pub(super) fn decode(bytes: &[u8]) -> Result<Entry, Unsealed> {
-        ENTRY.open(bytes)
+        let entry: Entry = ENTRY.open(bytes)?;
+        let plain = |name: &str| PlainName::parse(name).is_ok();
+        match &entry {
+            Entry::Fence(fence) if !plain(&fence.job) => {
+                Err(Unsealed::Damaged("its checksum is right, but the name of its job is none"))
+            }
+            Entry::Commit(commit)
+                if !commit.layers().all(|layer| layer.name.strip_prefix(LAYERS).is_some_and(plain)) =>
+            {
+                Err(Unsealed::Damaged("its checksum is right, but it names a layer that does not lie among the layers"))
+            }
+            _ => Ok(entry),
+        }
     }
 }
 
@@ -225,6 +242,35 @@ impl Commit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_leads_out_of_the_place_is_refused_when_it_is_read() {
+        let fence = |job: &str| Fence { generation: 1, job: job.into(), workers: 1, version: "1".into(), mark: 7 };
+        let commit = |layer: &str| {
+            let layer = LayerRef { name: layer.into(), size: 1, checksum: 2, saves: 1 };
+            let chains = vec![Chain { groups: GroupRange::new(0, 256), layers: vec![layer] }];
+            Entry::Commit(Box::new(Commit {
+                generation: 1,
+                epoch: Epoch(5),
+                kind: CommitKind::Checkpoint,
+                taken: EventTime::default(),
+                key_groups: 256,
+                steps: Vec::new(),
+                chains,
+                sources: BTreeMap::new(),
+                sinks: BTreeMap::new(),
+                counters: Vec::new(),
+            }))
+        };
+        for entry in [Entry::Fence(fence("0f")), commit("layers/0000000001-00000000000000000005-w000")] {
+            assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
+        }
+        for name in ["", "..", "../../diary.txt", "/etc/passwd", "a/b", "a\\b", "a\0"] {
+            for entry in [Entry::Fence(fence(name)), commit(&format!("layers/{name}")), commit(name)] {
+                assert!(matches!(Entry::decode(&entry.encode()), Err(Unsealed::Damaged(_))), "{entry:?}");
+            }
+        }
+    }
 
     #[test]
     fn the_ranges_of_all_workers_are_the_owners_of_their_groups_and_leave_none_out() {

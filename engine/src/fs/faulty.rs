@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::disk::{Dice, Disk, Inode, NameChange, Node, Write};
-use super::{Fs, FsFile, FsLock};
+use super::{Fs, FsFile, FsLock, Kind};
 
 /// A file system in memory with a volatile and a durable half.
 ///
@@ -251,6 +251,17 @@ impl Fs for FaultFs {
         disk.is_dir(dir)?;
         let inside = disk.names.keys().filter(|path| path.parent() == Some(dir));
         Ok(inside.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
+        let disk = self.disk();
+        disk.powered()?;
+        Ok(match disk.names.get(path) {
+            _ if path.parent().is_none() => Some(Kind::Dir),
+            Some(Node::Dir) => Some(Kind::Dir),
+            Some(Node::File(_)) => Some(Kind::File),
+            None => None,
+        })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {

@@ -6,6 +6,7 @@
 
 mod disk;
 mod faulty;
+mod name;
 mod patience;
 mod real;
 
@@ -14,6 +15,7 @@ use std::io;
 use std::path::Path;
 
 pub use faulty::{Fault, FaultFs};
+pub use name::PlainName;
 pub use patience::Patience;
 pub use real::RealFs;
 
@@ -23,6 +25,8 @@ pub use real::RealFs;
 ///   [`Fs::sync_dir`] of its directory.
 /// - **Nothing is overwritten by accident.** [`Fs::create`] and [`Fs::link`] refuse a name that exists with
 ///   [`io::ErrorKind::AlreadyExists`]; only [`Fs::rename`] replaces.
+/// - **What is written is no link's target.** [`Fs::create`], [`Fs::append`], [`Fs::lock`], [`Fs::rename`] and [`Fs::remove`]
+///   never follow a symbolic link in the last component; [`Fs::kind`] tells one that lies there.
 /// - **A failed sync is final.** What it was to make durable may be lost although it can still be read, and a second
 ///   try may claim success: the caller gives the file up.
 pub trait Fs: Send + Sync + fmt::Debug {
@@ -56,6 +60,9 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// The names in a directory, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
+    /// What lies at a path, without following a link there; `None` where nothing does.
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>>;
+
     /// Takes an exclusive lock on a file, which is created if missing and stays; `None` when another holds it, in this
     /// process or in any other. The lock ends with the guard, or with its process.
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>>;
@@ -68,6 +75,19 @@ pub trait Fs: Send + Sync + fmt::Debug {
         bytes.truncate(read);
         Ok(bytes)
     }
+}
+
+/// What lies at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link, whatever it leads to.
+    Link,
+    /// Something else: a pipe, a socket, a device.
+    Other,
 }
 
 /// An open file, written only at its end.

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Fs, FsFile, FsLock};
+use super::{Fs, FsFile, FsLock, Kind};
 
 /// What decides whether a refused operation is tried again: where it was refused, why, and how often it was tried.
 type Decide = dyn Fn(&Path, &io::Error, u32) -> bool + Send + Sync;
@@ -173,6 +173,10 @@ impl Fs for PatientFs {
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         self.again.of(dir, || self.fs.list(dir))
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
+        self.again.of(path, || self.fs.kind(path))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Fs, FsFile, FsLock};
+use super::{Fs, FsFile, FsLock, Kind};
 
 /// The machine's own file system.
 ///
@@ -28,7 +28,7 @@ impl Fs for RealFs {
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
-        Ok(Box::new(RealFile(OpenOptions::new().read(true).append(true).open(path)?)))
+        Ok(Box::new(RealFile(no_link(OpenOptions::new().read(true).append(true)).open(path)?)))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
@@ -75,13 +75,61 @@ impl Fs for RealFs {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(FsLock::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        loop {
+            let file = no_link(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+            match file.try_lock() {
+                // Who held it before may have removed it, and a third may have locked the one that lies there instead.
+                Ok(()) if !is_at(&file, path)? => {}
+                Ok(()) => return Ok(Some(FsLock::new(file))),
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
     }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
+        let found = match std::fs::symlink_metadata(path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            found => found?.file_type(),
+        };
+        Ok(Some(match found {
+            found if found.is_symlink() => Kind::Link,
+            found if found.is_dir() => Kind::Dir,
+            found if found.is_file() => Kind::File,
+            _ => Kind::Other,
+        }))
+    }
+}
+
+/// Opens no symbolic link for writing: what it leads to is not what was named.
+#[cfg(unix)]
+fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+}
+
+#[cfg(not(unix))]
+fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+/// Whether the open file still has this name.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let open = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        there => there.map(|there| (there.dev(), there.ino()) == (open.dev(), open.ino())),
+    }
+}
+
+/// What is open cannot be removed there.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Created, Store, StoreError, random};
 use crate::failpoint::{Step, around};
-use crate::fs::{Fs, FsFile};
+use crate::fs::{Fs, FsFile, Kind};
 
 /// How many bytes are collected before they are given to the file.
 const BUFFER: usize = 256 * 1024;
@@ -43,6 +43,9 @@ impl LocalStore {
     pub fn open(fs: Arc<dyn Fs>, dir: impl Into<PathBuf>) -> Result<LocalStore, StoreError> {
         let store = LocalStore { fs, dir: dir.into(), mark: random(), written: AtomicU64::new(0) };
         for folder in FOLDERS {
+            if store.is_link(folder)? {
+                return Err(store.transient(folder, no_link("the folder")));
+            }
             let created = store.fs.create_dirs(&store.dir.join(folder));
             created.map_err(|cause| StoreError::Transient { place: store.place(folder), cause })?;
         }
@@ -60,6 +63,11 @@ impl LocalStore {
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    fn is_link(&self, name: &str) -> Result<bool, StoreError> {
+        let kind = self.fs.kind(&self.path(name)).map_err(|cause| self.transient(name, cause))?;
+        Ok(kind == Some(Kind::Link))
     }
 
     fn place(&self, name: &str) -> String {
@@ -150,6 +158,9 @@ impl Store for LocalStore {
     }
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
+        if self.is_link(name)? {
+            return Err(self.transient(name, no_link("what is to be removed")));
+        }
         match self.fs.remove(&self.path(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.transient(name, error)),
             _ => Ok(()), // a deleted name that comes back after a power loss is deleted again
@@ -159,12 +170,29 @@ impl Store for LocalStore {
     fn sweep(&self) -> Result<(), StoreError> {
         for folder in FOLDERS {
             let names = self.fs.list(&self.path(folder)).map_err(|cause| self.transient(folder, cause))?;
-            for name in names.iter().filter(|name| name.starts_with('.')) {
+            for name in names.iter().filter(|name| is_aside(name)) {
                 self.delete(&format!("{folder}/{name}"))?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether a name is one that [`LocalStore::aside`] gives: `.NAME.MARK.NUMBER`, with 32 digits of the mark.
+fn is_aside(name: &str) -> bool {
+    let mut parts = name.rsplitn(3, '.');
+    let (number, mark, rest) = (parts.next(), parts.next(), parts.next());
+    let digits = |text: &str, radix| !text.is_empty() && text.chars().all(|c| c.is_digit(radix));
+    number.is_some_and(|number| digits(number, 10))
+        && mark.is_some_and(|mark| mark.len() == 32 && digits(mark, 16))
+        && rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('.'))
+}
+
+fn no_link(what: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{what} is a symbolic link, and checkpoints are written to no link's target: put it out of the way"),
+    )
 }
 
 fn cannot_be_synced(error: &io::Error) -> bool {
@@ -212,5 +240,36 @@ impl Write for Buffered {
             self.buffer.clear();
         }
         Ok(())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::fs::RealFs;
+
+    #[test]
+    fn neither_a_link_nor_what_it_leads_to_is_removed_or_written_and_only_its_own_files_are_swept() {
+        let dir = std::env::temp_dir().join(format!("dualgauge-store-links-{:032x}", random()));
+        let (home, place) = (dir.join("home"), dir.join("place"));
+        std::fs::create_dir_all(&home).unwrap();
+        std::fs::write(home.join("diary"), "precious").unwrap();
+        let store = LocalStore::open(Arc::new(RealFs), &place).unwrap();
+        let own = format!(".layer.{:032x}.7", 1);
+        for name in [".gitkeep", ".notes.txt.1", &own] {
+            std::fs::write(place.join("layers").join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink(home.join("diary"), place.join("layers/0000000001-a")).unwrap();
+        store.sweep().unwrap();
+        assert_eq!(RealFs.list(&place.join("layers")).unwrap(), [".gitkeep", ".notes.txt.1", "0000000001-a"]);
+        assert!(store.delete("layers/0000000001-a").unwrap_err().to_string().contains("is a symbolic link"));
+        assert!(place.join("layers/0000000001-a").is_symlink());
+
+        std::fs::remove_dir_all(place.join("layers")).unwrap();
+        std::os::unix::fs::symlink(&home, place.join("layers")).unwrap();
+        let error = LocalStore::open(Arc::new(RealFs), &place).unwrap_err().to_string();
+        assert!(error.contains("layers") && error.contains("is a symbolic link"), "{error}");
+        assert_eq!(std::fs::read(home.join("diary")).unwrap(), b"precious");
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -1,0 +1,182 @@
+//! What a sink touches: only what it has made itself. Links, and names that a checkpoint made up, lead nowhere.
+//!
+//! Each test is a table over all sinks that write to places; a new one is put into `SINKS`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use dualgauge_connectors::binding;
+use dualgauge_engine::sink::{Prepared, Writing};
+use dualgauge_engine::{Epoch, ErrorKind, EventTime, Sink, SinkWriter};
+
+/// Every sink that writes to a place, by its binding; the place lies in the directory `DIR`.
+const SINKS: &[&str] = &[
+    "parquet:DIR/out?buckets=1&span=10ms",
+    "csv:DIR/out/?span=10ms",
+    "json:DIR/out/?span=10ms",
+    "csv:DIR/out/one.csv",
+    "json:DIR/out/one.json",
+    "log:DIR/out",
+];
+
+fn sink(binding: &str, dir: &Path) -> Box<dyn Sink> {
+    binding::sink(&binding.replace("DIR", &dir.display().to_string())).unwrap()
+}
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, false)]))
+}
+
+fn job(generation: u64) -> Writing {
+    Writing { job: Some("mine".to_string()), generation, resumes: generation > 1, ..Writing::default() }
+}
+
+fn put(writer: &mut dyn SinkWriter, micros: &[i64]) {
+    let times: Vec<_> = micros.iter().copied().map(EventTime::from_micros).collect();
+    let rows = RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from(micros.to_vec()))]).unwrap();
+    writer.write(&times, &rows).unwrap();
+}
+
+/// All files below a directory with what is in them; a link is told as one.
+fn all(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        match () {
+            () if kind.is_symlink() => drop(found.insert(entry.path(), b"a link".to_vec())),
+            () if kind.is_dir() => found.extend(all(&entry.path())),
+            () => drop(found.insert(entry.path(), fs::read(entry.path()).unwrap())),
+        }
+    }
+    found
+}
+
+/// Texts that lead elsewhere, or to what no sink has made.
+fn hostile(victim: &Path) -> Vec<String> {
+    let up = format!("../../../{}", victim.file_name().unwrap().display());
+    let absolute = victim.display().to_string();
+    let plain = ["", ".", "..", "diary.txt", "b0.g1.1.x/../../../../diary.txt", "b7.g1.1.x.part", "b0.g1.1.\0.part"];
+    plain.map(String::from).into_iter().chain([up, absolute]).collect()
+}
+
+/// The places of names in what a sink has prepared.
+fn names(value: &serde_json::Value, at: String, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (field, value) in fields {
+                match value {
+                    serde_json::Value::String(_) if matches!(field.as_str(), "name" | "staged" | "file") => {
+                        found.push(format!("{at}/{field}"));
+                    }
+                    serde_json::Value::Array(_) if field == "spent" => found.push(format!("{at}/{field}")),
+                    value => names(value, format!("{at}/{field}"), found),
+                }
+            }
+        }
+        serde_json::Value::Array(values) => {
+            values.iter().enumerate().for_each(|(number, value)| names(value, format!("{at}/{number}"), found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_name_that_a_checkpoint_made_up_is_refused_before_anything_is_touched() {
+    for binding in SINKS {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("diary.txt"), "precious").unwrap();
+        let sink = sink(binding, dir.path());
+        sink.check(&schema(), &job(1)).unwrap();
+        let mut writer = sink.open(0, &schema(), &job(1)).unwrap();
+        writer.recover(&[]).unwrap();
+        put(&mut *writer, &[1, 2, 20_001]);
+        let first = writer.prepare(Epoch(1), EventTime::MIN).unwrap();
+        put(&mut *writer, &[20_002]);
+        let last = writer.prepare(Epoch(2), EventTime::MAX).unwrap();
+        std::mem::forget(writer);
+        let before = all(dir.path());
+        let mut tried = 0;
+        for honest in [&first, &last] {
+            let head = usize::from(honest[0] == 1);
+            let read = || serde_json::from_slice::<serde_json::Value>(&honest[head..]).unwrap();
+            let mut found = Vec::new();
+            names(&read(), String::new(), &mut found);
+            for (field, text) in found
+                .iter()
+                .flat_map(|field| hostile(&dir.path().join("diary.txt")).into_iter().map(move |text| (field, text)))
+            {
+                let mut crafted = read();
+                *crafted.pointer_mut(field).unwrap() = match field.ends_with("spent") {
+                    true => serde_json::json!([text]),
+                    false => serde_json::json!(text),
+                };
+                let bytes = [&honest[..head], &serde_json::to_vec(&crafted).unwrap()].concat();
+                let mut writer = sink.open(0, &schema(), &job(2)).unwrap();
+                // An honest one before it is not published either.
+                let prepared =
+                    [Prepared { epoch: Epoch(1), bytes: first.clone() }, Prepared { epoch: Epoch(3), bytes }];
+                let prepared = if binding.starts_with("log:") { &prepared[1..] } else { &prepared[..] };
+                let error = writer.recover(prepared).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Data, "{binding}: {field} = {text:?}: {error}");
+                assert!(error.to_string().contains("epoch 3"), "{binding}: {field} = {text:?}: {error}");
+                std::mem::forget(writer);
+                assert_eq!(all(dir.path()), before, "{binding}: {field} = {text:?}");
+                tried += 1;
+            }
+        }
+        assert!(tried >= 2 * hostile(dir.path()).len(), "{binding}: only {tried} were tried");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_below_a_place_is_refused_by_name_and_what_it_leads_to_is_as_it_was() {
+    // Where the link lies, below `out`; its target is a directory with a file, or the file.
+    let staging = [".staging", ".staging/x", ".staging/b0.g1.1.x.part", ".staging/job-mine"];
+    let one = |name: &str| [format!(".{name}.staging"), format!(".{name}.staging/x"), format!(".{name}.job")];
+    for binding in SINKS {
+        let links: Vec<String> = match *binding {
+            binding if binding.starts_with("log:") => ["p0000", "p0000/stage"].map(String::from).into_iter().collect(),
+            binding if binding.ends_with("one.csv") => one("one.csv").into_iter().collect(),
+            binding if binding.ends_with("one.json") => one("one.json").into_iter().collect(),
+            _ => staging.map(String::from).into_iter().chain([".job".to_string()]).collect(),
+        };
+        for link in links {
+            for target in ["home", "home/diary.txt"] {
+                let dir = tempfile::tempdir().unwrap();
+                fs::create_dir_all(dir.path().join("home/photos")).unwrap();
+                fs::write(dir.path().join("home/diary.txt"), "precious").unwrap();
+                fs::write(dir.path().join("home/photos/b0.g1.2.x.part"), "a photo").unwrap();
+                let sink = sink(binding, dir.path());
+                if binding.starts_with("log:") {
+                    // A log that is there, one of whose directories was exchanged for a link.
+                    drop(sink.open(0, &schema(), &job(1)).unwrap());
+                    fs::remove_dir_all(dir.path().join("out").join(&link)).unwrap();
+                }
+                let at = dir.path().join("out").join(&link);
+                fs::create_dir_all(at.parent().unwrap()).unwrap();
+                std::os::unix::fs::symlink(dir.path().join(target), &at).unwrap();
+                let before = all(&dir.path().join("home"));
+                for writing in [Writing::default(), job(1), job(2)] {
+                    let outcome = sink.check(&schema(), &writing).and_then(|()| {
+                        let mut writer = sink.open(0, &schema(), &writing)?;
+                        writer.recover(&[])?;
+                        writer.prepare(Epoch(1), EventTime::MAX)?;
+                        sink.finish()
+                    });
+                    let error = outcome.map(|()| String::new()).unwrap_or_else(|error| error.to_string());
+                    assert!(error.contains("is a symbolic link"), "{binding}: {link} to {target}: {error}");
+                    let name = at.display().to_string();
+                    assert!(error.contains(&name), "{binding}: {link} to {target}: {error}");
+                }
+                assert_eq!(all(&dir.path().join("home")), before, "{binding}: {link} to {target}");
+                assert!(at.is_symlink(), "{binding}: {link}: the link itself stays too");
+            }
+        }
+    }
+}
