@@ -18,7 +18,7 @@ use crate::flow::{
     Context, Control, Desk, Flow, Graph, Keeping, LoadedTable, Mode, SinkDeclaration, SourceDeclaration, SourceOptions,
     TableDeclaration,
 };
-use crate::{Clock, Error, EventTime, Listing, Result, Sink, Source, SystemClock};
+use crate::{Clock, Duration, Error, EventTime, Listing, Result, Sink, Source, SystemClock};
 
 /// A graph and what its names are bound to: `Job::new(graph).source(…).sink(…).run()`.
 #[derive(Clone)]
@@ -225,10 +225,10 @@ impl Job {
             return Err(Error::usage(format!("{all_workers} workers: a job has 1 to {KEY_GROUPS}")));
         }
         self.limits.check()?;
-        if let Some(every) =
-            self.checkpoints.as_ref().map(|checkpoints| checkpoints.every).filter(|every| !every.is_positive())
-        {
-            return Err(Error::usage(format!("checkpoints every {every}: the time between two is more than nothing")));
+        // Nothing between two is for tests and the hasty: the next one begins when the last is stored.
+        let negative = |every: &Duration| *every < Duration::ZERO;
+        if let Some(every) = self.checkpoints.as_ref().map(|checkpoints| checkpoints.every).filter(negative) {
+            return Err(Error::usage(format!("checkpoints every {every}: the time between two is not negative")));
         }
         let (description, inputs) = self.bind()?;
         let shared =
