@@ -6,6 +6,7 @@
 
 mod graphs;
 mod runner;
+mod starts;
 mod support;
 mod text;
 
@@ -18,5 +19,5 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(support::GRAPH) {
         return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
     }
-    runner::run(&[text::CASES].concat())
+    runner::run(&[starts::CASES, text::CASES].concat())
 }

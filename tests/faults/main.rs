@@ -13,5 +13,6 @@ mod hooks;
 mod jumps;
 mod schemas;
 mod slow;
+mod starts;
 mod state;
 mod zombies;

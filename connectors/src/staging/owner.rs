@@ -18,8 +18,15 @@ use super::files::{self, create_own_dir, on, synced};
 /// The first line of the file that names the job.
 const HEAD: &str = "# The output here belongs to this job of dualgauge, which goes on from its checkpoint:\n";
 
-/// A file that is to become the one that names the job.
-const NEW_OWNER: &str = "job.new";
+/// The name of a file that is to become the one that names the job. Each start has its own.
+fn new_owner(generation: u64) -> String {
+    format!("job.g{generation}.new")
+}
+
+fn is_new_owner(name: &str) -> bool {
+    let generation = name.strip_prefix("job.g").and_then(|rest| rest.strip_suffix(".new"));
+    generation.is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))
+}
 
 /// Where a sink writes.
 #[derive(Clone, Debug)]
@@ -99,7 +106,7 @@ impl Place {
         }
         create_own_dir(fs, &self.staging)?;
         if owner.as_ref() != Some(job) {
-            let aside = self.staging.join(NEW_OWNER);
+            let aside = self.staging.join(new_owner(writing.generation));
             files::remove(fs, &aside)?;
             let mut file = on(&aside, fs.create(&aside))?;
             on(&aside, file.append(format!("{HEAD}{job}\n").as_bytes()))?;
@@ -169,7 +176,7 @@ impl Place {
         if !files::is_own_dir(&*self.fs, dir)? {
             return Ok(());
         }
-        let staged = |name: &&String| StagedName::of(name).is_some() || *name == NEW_OWNER;
+        let staged = |name: &&String| StagedName::of(name).is_some() || is_new_owner(name);
         let names = files::list(&*self.fs, dir)?;
         names.iter().filter(staged).try_for_each(|name| files::remove(&*self.fs, &dir.join(name)))?;
         files::remove_empty_dir(&*self.fs, dir)

@@ -1,5 +1,6 @@
 //! A sink of text: files that appear whole, or standard output.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -129,7 +130,10 @@ impl<F: Format> Sink for TextSink<F> {
                 );
             }
             Target::Stdout => return Ok(()),
-            Target::Directory if self.fs.list(&self.path).is_err() && files::exists(&*self.fs, &self.path)? => {
+            // One question and not two, between which another start could make the directory.
+            Target::Directory
+                if self.fs.list(&self.path).is_err_and(|error| error.kind() == io::ErrorKind::NotADirectory) =>
+            {
                 return refuse("a directory is wanted here, and there is a file");
             }
             Target::File | Target::Directory => {}

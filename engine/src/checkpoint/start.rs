@@ -85,13 +85,18 @@ pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
         // The fence takes the next number: every commit before it has been read, and none of an older generation follows.
         if let Some(mut log) = ManifestLog::fence(&store, &read, fence)? {
             store.sweep()?;
-            let resume = decide(&*store, &wish, asked, &read)?;
+            let resume = decide(&*store, &wish, asked, &read).map_err(|error| told_if_fenced(&log, error))?;
             if let Some(commit) = &resume {
                 log.went_on_from(commit);
             }
             return Ok(Started { log, generation, job, resume });
         }
     }
+}
+
+/// What a start fails with: once a younger generation has started, for that, since it may have collected what was looked at.
+fn told_if_fenced(log: &ManifestLog, error: Error) -> Error {
+    if log.is_taken().unwrap_or(false) { log::fenced().caused_by(error) } else { error }
 }
 
 /// Asks the protocol, and looks at what it wants to know.

@@ -20,6 +20,7 @@ type Decide = dyn Fn(&Path, &io::Error, u32) -> bool + Send + Sync;
 ///
 /// - **A failed try leaves nothing that counts.** What an append has half written is cut off before the next try.
 /// - **A sync is tried once.** After a failed one nobody knows what the disk holds.
+/// - **A lock is waited for.** Who holds it may be about to let go, as an older generation does that is still publishing.
 /// - **Only what may pass is tried again.** A name that is taken or missing, and a permission, is what it is.
 ///
 /// ```
@@ -180,7 +181,11 @@ impl Fs for PatientFs {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {
-        self.again.of(path, || self.fs.lock(path))
+        let held = || io::Error::new(ErrorKind::WouldBlock, "another one holds the lock");
+        match self.again.of(path, || self.fs.lock(path)?.ok_or_else(held)) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            taken => taken.map(Some),
+        }
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -296,6 +301,23 @@ mod tests {
         fs.set_space(None);
         file.append(b", after").unwrap();
         assert_eq!(fs.read(Path::new("/a")).unwrap(), b"before, after", "what was torn does not count");
+    }
+
+    #[test]
+    fn a_lock_that_is_let_go_meanwhile_is_taken_and_one_that_is_not_stays_held() {
+        let fs = FaultFs::new();
+        let held = std::sync::Mutex::new(fs.lock(Path::new("/a")).unwrap());
+        let patient = Patience::new(move |_, _, tries| {
+            if tries == 3 {
+                held.lock().unwrap().take();
+            }
+            true
+        });
+        let taken = patient.on(Arc::new(fs.clone())).lock(Path::new("/a")).unwrap();
+        assert!(taken.is_some());
+        let (patience, refused) = patience(10);
+        assert!(patience.on(Arc::new(fs)).lock(Path::new("/a")).unwrap().is_none());
+        assert_eq!(refused.load(Ordering::Relaxed), 10);
     }
 
     #[test]

@@ -13,6 +13,10 @@ use crate::fs::{Fs, FsFile, Kind};
 /// How many bytes are collected before they are given to the file.
 const BUFFER: usize = 256 * 1024;
 
+/// How often a file is written anew that was swept away before it had its name. Each start of the job sweeps once, so
+/// that more would mean that something else removes it.
+const SWEPT_MAX: usize = 100;
+
 /// A directory as a store: files are written aside under a name that begins with a dot, synced, and then linked or
 /// renamed to where they are seen; then the directory is synced.
 ///
@@ -91,7 +95,7 @@ impl LocalStore {
         let (dir, file_name) = (path.parent().expect("a name in a folder"), path.file_name().expect("a name"));
         let number = self.written.fetch_add(1, Ordering::Relaxed);
         let aside = dir.join(format!(".{}.{:032x}.{number}", file_name.to_string_lossy(), self.mark));
-        // A failed write is transient even where it says "not found": somebody swept the file away.
+        // A failed write is transient even where it says "not found": nobody asked for something that is not there.
         let transient = |cause| StoreError::Transient { place: self.place(name), cause };
         let file = self.fs.create(&aside).map_err(transient)?;
         let aside = Aside { fs: self.fs.clone(), path: aside, moved: false };
@@ -113,27 +117,40 @@ impl Store for LocalStore {
     }
 
     fn put(&self, name: &str, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StoreError> {
-        let mut aside = self.aside(name, write)?;
-        around(Step::Rename, || self.fs.rename(&aside.path, &self.path(name)))
-            .map_err(|cause| StoreError::Transient { place: self.place(name), cause })?;
-        aside.moved = true;
-        around(Step::SyncNames, || self.sync_folder(name))
+        let mut swept = 0;
+        loop {
+            let mut aside = self.aside(name, write)?;
+            match around(Step::Rename, || self.fs.rename(&aside.path, &self.path(name))) {
+                Err(cause) if is_missing(&cause) && swept < SWEPT_MAX => swept += 1,
+                Err(cause) => return Err(StoreError::Transient { place: self.place(name), cause }),
+                Ok(()) => {
+                    aside.moved = true;
+                    return around(Step::SyncNames, || self.sync_folder(name));
+                }
+            }
+        }
     }
 
     fn create(&self, name: &str, bytes: &[u8]) -> Result<Created, StoreError> {
-        let aside = self.aside(name, &mut |out| out.write_all(bytes))?;
-        let linked = around(Step::Append, || self.fs.link(&aside.path, &self.path(name)));
-        if let Err(cause) = linked {
-            // Taken, or a failure that may have come after the deed. What stands there now is the truth, unless that
-            // cannot be read either.
-            match self.get(name) {
-                Ok(found) if found == bytes => {}
-                Ok(_) => return Ok(Created::Taken),
-                Err(_) => return Err(StoreError::Transient { place: self.place(name), cause }),
+        let mut swept = 0;
+        loop {
+            let aside = self.aside(name, &mut |out| out.write_all(bytes))?;
+            if let Err(cause) = around(Step::Append, || self.fs.link(&aside.path, &self.path(name))) {
+                // Taken, or a failure that may have come after the deed. What stands there now is the truth, unless that
+                // cannot be read either.
+                match self.get(name) {
+                    Ok(found) if found == bytes => {}
+                    Ok(_) => return Ok(Created::Taken),
+                    Err(StoreError::NotFound { .. }) if is_missing(&cause) && swept < SWEPT_MAX => {
+                        swept += 1;
+                        continue;
+                    }
+                    Err(_) => return Err(StoreError::Transient { place: self.place(name), cause }),
+                }
             }
+            around(Step::SyncLog, || self.sync_folder(name))?;
+            return Ok(Created::New);
         }
-        around(Step::SyncLog, || self.sync_folder(name))?;
-        Ok(Created::New)
     }
 
     fn get(&self, name: &str) -> Result<Vec<u8>, StoreError> {
@@ -193,6 +210,11 @@ fn no_link(what: &str) -> io::Error {
         io::ErrorKind::InvalidInput,
         format!("{what} is a symbolic link, and checkpoints are written to no link's target: put it out of the way"),
     )
+}
+
+/// Whether what was written aside is gone: a start of the job has swept it away.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 fn cannot_be_synced(error: &io::Error) -> bool {

@@ -46,8 +46,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Removes a name; it is well if there is none.
     fn delete(&self, name: &str) -> Result<(), StoreError>;
 
-    /// Removes what interrupted writes left. Only for a generation that starts, before it writes anything: a write of
-    /// an older one that this disturbs fails, and can be made again.
+    /// Removes what interrupted writes left. Only for a generation that starts: writes of others that this disturbs, who
+    /// start at the same moment or are over without knowing it, are made again and do not fail.
     fn sweep(&self) -> Result<(), StoreError> {
         Ok(())
     }
