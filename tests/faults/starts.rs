@@ -100,7 +100,8 @@ fn graph(flow: &Flow<'_>) {
 
 /// The job on a disk, up to its end.
 fn run(fs: Arc<dyn Fs>, sink: &str, seed: u64) -> Result<(), Error> {
-    let job = Job::new(graph).source("items", script(seed, 2, 8)).limits(limits(5)).turns(Arc::new(Baton::new(1, seed)));
+    let job =
+        Job::new(graph).source("items", script(seed, 2, 8)).limits(limits(5)).turns(Arc::new(Baton::new(1, seed)));
     let job = match sink {
         "parquet" => job.sink("sums", parquet::write("/job/out").span(10.seconds()).buckets(2).on(Arc::clone(&fs))),
         "csv" => job.sink("sums", csv::write("/job/out/").span(10.seconds()).on(Arc::clone(&fs))),
@@ -108,14 +109,15 @@ fn run(fs: Arc<dyn Fs>, sink: &str, seed: u64) -> Result<(), Error> {
         _ => job.sink("sums", json::write("/job/out.jsonl").on(Arc::clone(&fs))),
     };
     let store: Arc<dyn Store> = Arc::new(LocalStore::open(fs, "/job/checkpoints")?);
-    job.checkpoints(Checkpoints::in_store(store).every(Duration::ZERO)).run().map(drop)
+    job.checkpoints(Checkpoints::in_store(store).every(Duration::from_micros(1))).run().map(drop)
 }
 
 /// What readers see: files and their bytes, of a log its rows.
 fn output(fs: &FaultFs, sink: &str) -> Vec<(String, String)> {
     let visible = |dir: &str| {
         let names = fs.list(Path::new(dir)).unwrap().into_iter().filter(|name| !name.starts_with('.'));
-        names.filter_map(|name| Some((fs.read(&Path::new(dir).join(&name)).ok()?, name)))
+        names
+            .filter_map(|name| Some((fs.read(&Path::new(dir).join(&name)).ok()?, name)))
             .map(|(bytes, name)| (name, format!("{bytes:?}")))
             .collect()
     };
