@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dualgauge_engine::{
-    Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Result, Scan, Source,
+    Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan, Source,
 };
 
 use crate::log::{Log, LogSource};
@@ -67,6 +67,10 @@ impl Hybrid {
 impl Source for Hybrid {
     fn describe(&self) -> String {
         format!("{},{}", self.history.describe(), self.live.describe())
+    }
+
+    fn places(&self) -> Vec<Place> {
+        [self.history.places(), self.live.places()].concat()
     }
 
     fn bounded(&self) -> bool {

@@ -12,6 +12,7 @@ pub mod json;
 pub mod log;
 pub mod memory;
 pub mod parquet;
+mod places;
 mod staging;
 mod suggest;
 pub mod text;

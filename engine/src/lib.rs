@@ -14,6 +14,7 @@ pub mod failpoint;
 pub mod flow;
 pub mod fs;
 pub mod job;
+mod place;
 pub mod sink;
 pub mod source;
 pub mod state;
@@ -24,6 +25,7 @@ pub use data::{Batch, Data, DecodeError, Digest, Event, Key, KeyGroup, Record, T
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream, TwoInputStep};
 pub use job::{Checkpoints, Job, Limits, Outcome, Restart};
+pub use place::Place;
 pub use sink::{Delivery, Prepared, Sink, SinkWriter, Writing};
 pub use source::{
     Listing, Next, Offset, Partition, PartitionId, PartitionReader, Scan, Source, SourceBatch, Unreadable,

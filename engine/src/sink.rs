@@ -9,7 +9,7 @@ use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use crate::fs::Patience;
-use crate::{Epoch, EventTime, Result};
+use crate::{Epoch, EventTime, Place, Result};
 
 /// By whom and how a sink is written in one run.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +51,12 @@ pub trait Sink: Send + Sync {
     /// Looks before the run whether writing can succeed: an output directory that is someone else's is refused here.
     /// Called once, before any bucket is opened; of several processes it is called in the first.
     fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()>;
+
+    /// What it writes, with all that it keeps beside it. Two sinks of a job, or a sink and a source, whose places meet are
+    /// refused at the start. A sink that writes to no place that another could name has none.
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
 
     /// When rows are seen, and how often.
     fn delivery(&self) -> Delivery {

@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventTime, Result};
+use crate::{EventTime, Place, Result};
 
 /// A place that events can be read from, again and again, by offset.
 ///
@@ -21,6 +21,11 @@ use crate::{EventTime, Result};
 pub trait Source: Send + Sync {
     /// What stands behind the name, as the user wrote it: `parquet:data/bids/`.
     fn describe(&self) -> String;
+
+    /// What it reads, or would read if it were there: a job does not write there.
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
 
     /// Whether the source ends by itself.
     fn bounded(&self) -> bool;

@@ -22,6 +22,13 @@ pub struct Out {
     pub time: EventTime,
 }
 
+/// A row of a table.
+#[record]
+pub struct Category {
+    pub id: i64,
+    pub name: String,
+}
+
 /// Builds the graph of this name.
 pub fn build(name: &str, flow: &Flow<'_>) {
     match name {
@@ -34,6 +41,16 @@ pub fn build(name: &str, flow: &Flow<'_>) {
             let panes = keyed.window(tumbling(1.hours())).aggregate("hours", (count(), sum(|event: &Ev| event.value)));
             panes.late().sink("late");
             panes.map(out).sink("out");
+        }
+        // Events named by a table of categories.
+        "lookup" => {
+            let categories = flow.table::<Category>("cats");
+            let named = flow.source::<Ev>("in").lookup(categories, |event| event.value, |category| category.id);
+            let name = |event: &Ev, category: Option<&Category>| Ev {
+                key: format!("{}:{}", event.key, category.map_or("?", |category| category.name.as_str())),
+                ..event.clone()
+            };
+            named.left(name).sink("out");
         }
         other => panic!("there is no graph {other}"),
     }

@@ -1,5 +1,6 @@
 //! A directory of a case, and the processes that are started in it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -44,6 +45,28 @@ impl Dir {
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    /// All files below it with what is in them, by their paths; a link is told by what it leads to.
+    pub fn all(&self) -> BTreeMap<String, Vec<u8>> {
+        let (mut found, mut dirs) = (BTreeMap::new(), vec![self.path("")]);
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                let content = match std::fs::symlink_metadata(&path).unwrap().file_type() {
+                    kind if kind.is_symlink() => {
+                        std::fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+                    }
+                    kind if kind.is_dir() => {
+                        dirs.push(path);
+                        continue;
+                    }
+                    _ => std::fs::read(&path).unwrap(),
+                };
+                found.insert(path.strip_prefix(self.0.path()).unwrap().display().to_string(), content);
+            }
+        }
+        found
     }
 
     /// The command line of a graph with these words, in this directory; nothing is on its standard input.

@@ -12,7 +12,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use dualgauge_engine::fs::{Fs, RealFs};
-use dualgauge_engine::{Epoch, Error, EventTime, Offset, Result, Sink, SinkWriter};
+use dualgauge_engine::{Epoch, Error, EventTime, Offset, Place, Result, Sink, SinkWriter};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -78,6 +78,10 @@ impl LogSink {
 impl Sink for LogSink {
     fn describe(&self) -> String {
         format!("log:{}", self.dir.display())
+    }
+
+    fn places(&self) -> Vec<Place> {
+        vec![Place::tree(&*self.fs, &self.dir)]
     }
 
     fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {

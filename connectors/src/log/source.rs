@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use dualgauge_engine::{Listing, Offset, Partition, PartitionReader, Result, Scan, Source};
+use dualgauge_engine::fs::RealFs;
+use dualgauge_engine::{Listing, Offset, Partition, PartitionReader, Place, Result, Scan, Source};
 
 use super::directory::Log;
 use super::reader::ReadOptions;
@@ -41,6 +42,10 @@ impl LogSource {
 impl Source for LogSource {
     fn describe(&self) -> String {
         format!("log:{}", self.log.path().display())
+    }
+
+    fn places(&self) -> Vec<Place> {
+        vec![Place::tree(&RealFs, self.log.path())]
     }
 
     fn bounded(&self) -> bool {

@@ -7,11 +7,11 @@ use ::parquet::arrow::ArrowSchemaConverter;
 use arrow_schema::SchemaRef;
 use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::sink::Writing;
-use dualgauge_engine::{Duration, Durations, Error, Result, Sink, SinkWriter};
+use dualgauge_engine::{Duration, Durations, Error, Place, Result, Sink, SinkWriter};
 
 use super::spans::{ParquetSpans, named_by_a_sink};
 use super::writer::FileOptions;
-use crate::staging::{BucketWriter, Place, files};
+use crate::staging::{BucketWriter, OutputPlace, files};
 
 /// Writes results as Parquet files into `dir`, which must be empty, or missing, or hold what this job wrote before it
 /// went on from a checkpoint (the hidden file `.job` says so).
@@ -94,14 +94,18 @@ impl ParquetSink {
         self
     }
 
-    fn place(&self) -> Place {
-        Place::directory(self.fs.clone(), &self.dir)
+    fn place(&self) -> OutputPlace {
+        OutputPlace::directory(self.fs.clone(), &self.dir)
     }
 }
 
 impl Sink for ParquetSink {
     fn describe(&self) -> String {
         format!("parquet:{}", self.dir.display())
+    }
+
+    fn places(&self) -> Vec<Place> {
+        vec![Place::tree(&*self.fs, &self.dir)]
     }
 
     fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()> {

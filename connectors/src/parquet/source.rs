@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use dualgauge_engine::{
-    Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Result, Scan, Source,
+    Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan, Source,
 };
 use rayon::prelude::*;
 
@@ -14,6 +14,7 @@ use super::files::{self, Named};
 use super::reader::GroupReader;
 use super::statistics::{self, GroupLook};
 use super::time_column::TimeColumn;
+use crate::places::read_from;
 
 /// Reads Parquet files: a file, a directory with all `*.parquet` below it, or a pattern such as `data/bids-*.parquet`.
 ///
@@ -82,6 +83,10 @@ struct FileTimes {
 impl Source for ParquetSource {
     fn describe(&self) -> String {
         format!("parquet:{}", self.path.display())
+    }
+
+    fn places(&self) -> Vec<Place> {
+        read_from(&self.path)
     }
 
     fn bounded(&self) -> bool {

@@ -10,7 +10,7 @@ use dualgauge_engine::{Epoch, Error, EventTime, Result, SinkWriter};
 
 use super::files::{self, on, synced};
 use super::manifest::{Manifest, Publish};
-use super::{Aside, Part, Place, Whole};
+use super::{Aside, OutputPlace, Part, Whole};
 
 /// What tells the files of one format from those of another: how rows are dealt to spans, held, staged and written.
 pub(crate) trait Shape {
@@ -53,7 +53,7 @@ pub(crate) struct Making<'a> {
 /// Writes the files of one bucket.
 pub(crate) struct BucketWriter<S: Shape> {
     shape: S,
-    place: Place,
+    place: OutputPlace,
     aside: Aside,
     bucket: usize,
     durable: bool,
@@ -73,8 +73,8 @@ struct OpenSpan<H> {
 
 impl<S: Shape> BucketWriter<S> {
     /// Opens the bucket in its place.
-    pub(crate) fn open(shape: S, place: Place, bucket: usize, writing: &Writing) -> Result<BucketWriter<S>> {
-        let place = Place { fs: writing.patience.on(place.fs), ..place };
+    pub(crate) fn open(shape: S, place: OutputPlace, bucket: usize, writing: &Writing) -> Result<BucketWriter<S>> {
+        let place = OutputPlace { fs: writing.patience.on(place.fs), ..place };
         let aside = Aside::open(place.fs.clone(), &place.staging, bucket, writing)?;
         let (open, given) = (BTreeMap::new(), BTreeSet::new());
         Ok(BucketWriter { shape, place, aside, bucket, durable: writing.job.is_some(), open, given })

@@ -31,6 +31,6 @@ pub(crate) use bucket::{BucketWriter, Making, Shape};
 pub(crate) use file::StagedFile;
 pub(crate) use manifest::Whole;
 pub(crate) use name::StagedName;
-pub(crate) use owner::Place;
+pub(crate) use owner::OutputPlace;
 pub(crate) use part::{Frame, Part};
 pub(crate) use span_name::is_span_start;

@@ -30,7 +30,7 @@ fn is_new_owner(name: &str) -> bool {
 
 /// Where a sink writes.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct OutputPlace {
     pub(crate) fs: Arc<dyn Fs>,
     /// Where finished files appear.
     pub(crate) dir: PathBuf,
@@ -40,16 +40,16 @@ pub(crate) struct Place {
     pub(crate) owner: PathBuf,
 }
 
-impl Place {
+impl OutputPlace {
     /// A whole directory.
-    pub(crate) fn directory(fs: Arc<dyn Fs>, dir: &Path) -> Place {
-        Place { fs, dir: dir.to_path_buf(), staging: dir.join(".staging"), owner: dir.join(".job") }
+    pub(crate) fn directory(fs: Arc<dyn Fs>, dir: &Path) -> OutputPlace {
+        OutputPlace { fs, dir: dir.to_path_buf(), staging: dir.join(".staging"), owner: dir.join(".job") }
     }
 
     /// One file in a directory that holds others too.
-    pub(crate) fn one_file(fs: Arc<dyn Fs>, dir: &Path, name: &str) -> Place {
+    pub(crate) fn one_file(fs: Arc<dyn Fs>, dir: &Path, name: &str) -> OutputPlace {
         let hidden = |what: &str| dir.join(format!(".{name}.{what}"));
-        Place { fs, dir: dir.to_path_buf(), staging: hidden("staging"), owner: hidden("job") }
+        OutputPlace { fs, dir: dir.to_path_buf(), staging: hidden("staging"), owner: hidden("job") }
     }
 
     /// The names in the directory, but for those of this module.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::sink::{Delivery, Writing};
-use dualgauge_engine::{Duration, Durations, Error, Result, Sink, SinkWriter};
+use dualgauge_engine::{Duration, Durations, Error, Place, Result, Sink, SinkWriter};
 
 use super::Format;
 use super::layout::Naming;
 use super::spans::TextSpans;
 use super::stdout::StdoutWriter;
-use crate::staging::{BucketWriter, Place, files};
+use crate::staging::{BucketWriter, OutputPlace, files};
 
 /// Text output: what [`csv::write`](crate::csv::write) and [`json::write`](crate::json::write) make.
 ///
@@ -94,17 +94,17 @@ impl<F: Format> TextSink<F> {
         }
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> OutputPlace {
         match self.naming() {
             Naming::One(name) => {
-                Place::one_file(self.fs.clone(), files::parent(&self.path).unwrap_or(Path::new(".")), &name)
+                OutputPlace::one_file(self.fs.clone(), files::parent(&self.path).unwrap_or(Path::new(".")), &name)
             }
-            Naming::Spans(..) => Place::directory(self.fs.clone(), &self.path),
+            Naming::Spans(..) => OutputPlace::directory(self.fs.clone(), &self.path),
         }
     }
 
     /// The names of visible files that are there already.
-    fn found(&self, place: &Place) -> Result<Vec<String>> {
+    fn found(&self, place: &OutputPlace) -> Result<Vec<String>> {
         match self.naming() {
             Naming::One(name) => Ok(if files::exists(&*self.fs, &self.path)? { vec![name] } else { Vec::new() }),
             Naming::Spans(..) => place.output(),
@@ -115,6 +115,14 @@ impl<F: Format> TextSink<F> {
 impl<F: Format> Sink for TextSink<F> {
     fn describe(&self) -> String {
         format!("{}:{}", self.format.scheme(), self.path.display())
+    }
+
+    fn places(&self) -> Vec<Place> {
+        match self.target() {
+            Target::Stdout => vec![Place::stdout()],
+            Target::File => vec![Place::file(&*self.fs, &self.path)],
+            Target::Directory => vec![Place::tree(&*self.fs, &self.path)],
+        }
     }
 
     fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()> {

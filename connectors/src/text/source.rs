@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dualgauge_engine::{Error, Listing, Offset, Partition, PartitionReader, Result, Scan, Source};
+use dualgauge_engine::{Error, Listing, Offset, Partition, PartitionReader, Place, Result, Scan, Source};
 
 use super::Format;
 use super::input::Input;
 use super::place::{STDIN, file_of, list};
 use super::reader::{Header, TextReader, read_header};
 use super::records::Records;
+use crate::places::read_from;
 
 /// How many bytes are read at once.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -102,6 +103,10 @@ impl<F: Format> TextSource<F> {
 impl<F: Format> Source for TextSource<F> {
     fn describe(&self) -> String {
         format!("{}:{}", self.format.scheme(), self.path.display())
+    }
+
+    fn places(&self) -> Vec<Place> {
+        read_from(&self.path)
     }
 
     fn bounded(&self) -> bool {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::disk::{Dice, Disk, Inode, NameChange, Node, Write};
-use super::{Fs, FsFile, FsLock, Kind};
+use super::{Fs, FsFile, FsLock, Kind, Resolved};
 
 /// A file system in memory with a volatile and a durable half.
 ///
@@ -262,6 +262,13 @@ impl Fs for FaultFs {
             Some(Node::File(_)) => Some(Kind::File),
             None => None,
         })
+    }
+
+    /// Disks are told apart by where their content is in memory; on one, by the path as it is written.
+    fn resolve(&self, path: &Path) -> Resolved {
+        let system = Arc::as_ptr(&self.disk) as u64;
+        let names = path.components().map(|name| name.as_os_str().to_string_lossy().into_owned());
+        Resolved { system, there: Vec::new(), rest: names.filter(|name| name != "/").collect(), folds: false }
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {

@@ -9,6 +9,8 @@ mod faulty;
 mod name;
 mod patience;
 mod real;
+mod resolved;
+mod whereabouts;
 
 use std::fmt;
 use std::io;
@@ -18,6 +20,7 @@ pub use faulty::{Fault, FaultFs};
 pub use name::PlainName;
 pub use patience::Patience;
 pub use real::RealFs;
+pub use resolved::Resolved;
 
 /// A file system: the machine's ([`RealFs`]), or one that fails on demand ([`FaultFs`]).
 ///
@@ -62,6 +65,9 @@ pub trait Fs: Send + Sync + fmt::Debug {
 
     /// What lies at a path, without following a link there; `None` where nothing does.
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>>;
+
+    /// Where a path leads, links followed; nothing need be there.
+    fn resolve(&self, path: &Path) -> Resolved;
 
     /// Takes an exclusive lock on a file, which is created if missing and stays; `None` when another holds it, in this
     /// process or in any other. The lock ends with the guard, or with its process.

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Fs, FsFile, FsLock, Kind};
+use super::{Fs, FsFile, FsLock, Kind, Resolved};
 
 /// What decides whether a refused operation is tried again: where it was refused, why, and how often it was tried.
 type Decide = dyn Fn(&Path, &io::Error, u32) -> bool + Send + Sync;
@@ -178,6 +178,10 @@ impl Fs for PatientFs {
 
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
         self.again.of(path, || self.fs.kind(path))
+    }
+
+    fn resolve(&self, path: &Path) -> Resolved {
+        self.fs.resolve(path)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Fs, FsFile, FsLock, Kind};
+use super::{Fs, FsFile, FsLock, Kind, Resolved, whereabouts};
 
 /// The machine's own file system.
 ///
@@ -100,6 +100,10 @@ impl Fs for RealFs {
             found if found.is_file() => Kind::File,
             _ => Kind::Other,
         }))
+    }
+
+    fn resolve(&self, path: &Path) -> Resolved {
+        whereabouts::resolve(path)
     }
 }
 

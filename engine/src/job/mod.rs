@@ -1,5 +1,6 @@
 //! A job: a graph, what its names are bound to, and the workers that run it.
 
+mod apart;
 mod bind;
 mod checkpointing;
 mod dropped;

@@ -176,6 +176,7 @@ impl Job {
         if !self.bindings.sinks.is_empty() {
             self.bindings.check_sinks(&description.sinks)?; // a plan needs none, but a wrong name is wrong
         }
+        self.check_places()?;
         let mut sources = Vec::new();
         for declared in &description.sources {
             let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
@@ -249,6 +250,7 @@ impl Job {
         let description = self.describe()?;
         self.bindings.check_sources(&description.sources, &description.tables)?;
         self.bindings.check_sinks(&description.sinks)?;
+        self.check_places()?;
         let mut sources = BTreeMap::new();
         for declared in &description.sources {
             let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
@@ -261,6 +263,10 @@ impl Job {
             tables.insert(declared.name.clone(), read);
         }
         Ok((description, Inputs { sources, tables }))
+    }
+
+    fn check_places(&self) -> Result<()> {
+        super::apart::check(&self.bindings, self.checkpoints.as_ref().map(|checkpoints| &*checkpoints.store))
     }
 
     /// The terms on which this job would join a cluster.

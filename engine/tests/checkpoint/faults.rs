@@ -13,7 +13,7 @@ use dualgauge_engine::checkpoint::{
     Appended, Commit, Entry, LayerRef, LocalStore, Started, Store, StoreError, collect, compact, layer_name, start,
     write_layer,
 };
-use dualgauge_engine::fs::{Fault, FaultFs, Fs, FsFile, FsLock, Kind};
+use dualgauge_engine::fs::{Fault, FaultFs, Fs, FsFile, FsLock, Kind, Resolved};
 use dualgauge_engine::{Epoch, Result};
 
 use crate::common::{ALL, Dice, Held, commit, held, part, wish};
@@ -226,6 +226,9 @@ impl Fs for Forgetful {
     }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         if self.names { Ok(()) } else { self.fs.sync_dir(dir) }
+    }
+    fn resolve(&self, path: &Path) -> Resolved {
+        self.fs.resolve(path)
     }
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
         self.fs.kind(path)

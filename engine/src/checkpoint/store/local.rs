@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Created, Store, StoreError, random};
+use crate::Place;
 use crate::failpoint::{Step, around};
 use crate::fs::{Fs, FsFile, Kind};
 
@@ -114,6 +115,10 @@ impl LocalStore {
 impl Store for LocalStore {
     fn describe(&self) -> String {
         self.dir.display().to_string()
+    }
+
+    fn places(&self) -> Vec<Place> {
+        vec![Place::tree(&*self.fs, &self.dir)]
     }
 
     fn put(&self, name: &str, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StoreError> {

@@ -9,6 +9,8 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 
+use crate::Place;
+
 pub use local::LocalStore;
 pub use open::{open_existing_store, open_store};
 #[cfg(feature = "object-store")]
@@ -22,6 +24,11 @@ pub use remote::RemoteStore;
 pub trait Store: Send + Sync + fmt::Debug {
     /// What it is, for messages: a directory, a URL.
     fn describe(&self) -> String;
+
+    /// What it writes on this machine; nothing for one that is elsewhere.
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
 
     /// Stores what `write` writes under a name, replacing what had it.
     ///

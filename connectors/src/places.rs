@@ -1,0 +1,49 @@
+//! What a path of a source names, as places: for the job, which must not write there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dualgauge_engine::Place;
+use dualgauge_engine::fs::RealFs;
+
+/// How deep links are looked for below a directory.
+const DEPTH_MAX: usize = 64;
+
+/// What a source reads that is given this path: a file, a directory with all below it and all that links in it lead to, or
+/// what a pattern stands for; `-` is standard input.
+pub(crate) fn read_from(path: &Path) -> Vec<Place> {
+    if path == Path::new("-") {
+        return vec![Place::stdin()];
+    }
+    let is_pattern = |path: &Path| path.to_string_lossy().contains(['*', '?', '[', '{']);
+    if is_pattern(path) && !path.exists() {
+        let plain: PathBuf = path.components().take_while(|part| !is_pattern(Path::new(part))).collect();
+        let dir = if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain };
+        let ending = path.extension().filter(|ending| !is_pattern(Path::new(ending))).map(PathBuf::from);
+        let wanted = move |name: &str| {
+            ending.as_ref().is_none_or(|ending| Path::new(name).extension() == Some(ending.as_os_str()))
+        };
+        let flat = path.parent().is_none_or(|parent| !is_pattern(parent));
+        let mut places = vec![if flat { Place::named(&RealFs, &dir, wanted) } else { Place::tree(&RealFs, &dir) }];
+        links(&dir, if flat { DEPTH_MAX } else { 0 }, &mut places);
+        return places;
+    }
+    if !path.is_dir() {
+        return vec![Place::file(&RealFs, path)];
+    }
+    let mut places = vec![Place::tree(&RealFs, path)];
+    links(path, 0, &mut places);
+    places
+}
+
+/// What links below a directory lead to.
+fn links(dir: &Path, depth: usize, places: &mut Vec<Place>) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_symlink() && entry.path().is_dir() => places.push(Place::tree(&RealFs, entry.path())),
+            Ok(kind) if kind.is_symlink() => places.push(Place::file(&RealFs, entry.path())),
+            Ok(kind) if kind.is_dir() && depth < DEPTH_MAX => links(&entry.path(), depth + 1, places),
+            _ => {}
+        }
+    }
+}

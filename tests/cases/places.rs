@@ -1,0 +1,167 @@
+//! Places: what a job reads, what it writes and where its checkpoints are lie apart, whatever they are called.
+
+use crate::Case;
+use crate::support::Dir;
+
+pub const CASES: &[Case] = &[
+    ("what_a_job_reads_it_does_not_write_and_no_two_of_its_outputs_meet", places_meet),
+    ("places_beside_each_other_are_no_places_that_meet", places_apart),
+    #[cfg(unix)]
+    ("a_link_in_the_place_of_an_output_is_refused_and_what_it_leads_to_stays", links),
+];
+
+const ROW: &str = "key,value,ts\na,1,2024-01-01T00:00:00Z\n";
+
+/// A directory with an input in several forms, and links to it.
+fn inputs() -> Dir {
+    let dir = Dir::new();
+    for file in ["s.csv", "d/a.csv", "d/b/c.csv", "home/x.csv"] {
+        dir.write(file, ROW);
+    }
+    let made = dir.run("ev", &["run", "-q", "--source", "in=csv:s.csv", "--sink", "out=log:lg"]);
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let made = dir.run("ev", &["run", "-q", "--source", "in=csv:s.csv", "--sink", "out=parquet:p"]);
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    #[cfg(unix)]
+    for (target, link) in [("s.csv", "t.csv"), ("d", "e"), ("not/yet", "later"), ("../home/x.csv", "d/x.csv")] {
+        std::os::unix::fs::symlink(target, dir.path(link)).unwrap();
+    }
+    std::fs::hard_link(dir.path("s.csv"), dir.path("h.csv")).unwrap();
+    dir
+}
+
+/// Bindings of a graph that meet, and the two that the refusal names.
+const MEET: &[(&str, &[&str], [&str; 2])] = &[
+    ("ev", &["--source", "in=csv:s.csv", "--sink", "out=csv:s.csv?overwrite=true"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:s.csv", "--sink", "out=json:./d/../s.csv?overwrite=true"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:s.csv", "--sink", "out=csv:h.csv?overwrite=true"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=parquet:p", "--sink", "out=parquet:p?overwrite=true"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=parquet:p", "--sink", "out=parquet:p/out"], ["source in", "sink out"]),
+    (
+        "ev",
+        &["--source", "in=parquet:p/*.parquet", "--sink", "out=parquet:p?overwrite=true"],
+        ["source in", "sink out"],
+    ),
+    ("ev", &["--source", "in=csv:d", "--sink", "out=csv:d/new.csv"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:d/b/c.csv", "--sink", "out=csv:d/?overwrite=true"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=log:lg?follow=false", "--sink", "out=log:lg?seal=false"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=log:lg", "--sink", "out=log:./lg"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:s.csv", "--sink", "out=parquet:o", "--checkpoint", "o"], ["sink out", "checkpoints"]),
+    (
+        "ev",
+        &["--source", "in=csv:s.csv", "--sink", "out=parquet:o", "--checkpoint", "o/ck"],
+        ["sink out", "checkpoints"],
+    ),
+    ("ev", &["--source", "in=csv:s.csv", "--sink", "out=csv:ck/o/", "--checkpoint", "ck"], ["sink out", "checkpoints"]),
+    ("ev", &["--source", "in=csv:d", "--sink", "out=csv:o.csv", "--checkpoint", "d/ck"], ["source in", "checkpoints"]),
+    (
+        "ev_quarantine",
+        &["--source", "in=csv:s.csv", "--sink", "out=csv:o.csv", "--sink", "bad=json:o.csv"],
+        ["sink out", "sink bad"],
+    ),
+    (
+        "ev_quarantine",
+        &["--source", "in=csv:s.csv", "--sink", "out=csv:o/", "--sink", "bad=json:o/"],
+        ["sink out", "sink bad"],
+    ),
+    (
+        "ev_quarantine",
+        &["--source", "in=csv:s.csv", "--sink", "out=csv:o/", "--sink", "bad=json:o/bad.json"],
+        ["sink out", "sink bad"],
+    ),
+    (
+        "ev_quarantine",
+        &["--source", "in=csv:s.csv", "--sink", "out=log:o", "--sink", "bad=log:x/../o"],
+        ["sink out", "sink bad"],
+    ),
+    (
+        "ev_quarantine",
+        &["--source", "in=csv:s.csv", "--sink", "out=csv:-", "--sink", "bad=json:-"],
+        ["sink out", "sink bad"],
+    ),
+    (
+        "lookup",
+        &["--source", "in=csv:s.csv", "--source", "cats=csv:c.csv", "--sink", "out=csv:c.csv?overwrite=true"],
+        ["source cats", "sink out"],
+    ),
+    (
+        "lookup",
+        &["--source", "in=csv:-", "--source", "cats=csv:-", "--sink", "out=csv:o.csv"],
+        ["source in", "source cats"],
+    ),
+];
+
+#[cfg(unix)]
+const MEET_BY_LINKS: &[(&str, &[&str], [&str; 2])] = &[
+    ("ev", &["--source", "in=csv:s.csv", "--sink", "out=csv:t.csv?overwrite=true"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:t.csv", "--sink", "out=csv:s.csv?overwrite=true"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:d", "--sink", "out=csv:e/?overwrite=true"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:e/b", "--sink", "out=csv:d/b/new.csv"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:d", "--sink", "out=csv:home/x.csv?overwrite=true"], ["source in", "sink out"]),
+    (
+        "ev_quarantine",
+        &["--source", "in=csv:s.csv", "--sink", "out=csv:later/", "--sink", "bad=json:not/yet/"],
+        ["sink out", "sink bad"],
+    ),
+];
+
+#[cfg(not(unix))]
+const MEET_BY_LINKS: &[(&str, &[&str], [&str; 2])] = &[];
+
+fn places_meet() {
+    for (graph, bindings, named) in MEET.iter().chain(MEET_BY_LINKS) {
+        let dir = inputs();
+        dir.write("c.csv", "id,name\n1,one\n");
+        let before = dir.all();
+        let ran = dir.run(graph, &[&["run", "-q"], *bindings].concat());
+        assert_eq!(ran.code, Some(2), "{bindings:?}: {}", ran.err);
+        for name in named {
+            assert!(ran.err.contains(name), "{bindings:?}: {}", ran.err);
+        }
+        let after: Vec<_> = dir.all().into_iter().filter(|(name, _)| !name.contains("ck/")).collect();
+        let before: Vec<_> = before.into_iter().collect();
+        assert_eq!(after, before, "{bindings:?}: nothing was touched");
+    }
+}
+
+fn places_apart() {
+    for (graph, bindings) in [
+        ("ev", &["--source", "in=csv:s.csv", "--sink", "out=csv:o.csv"][..]),
+        ("ev", &["--source", "in=csv:d/a.csv", "--sink", "out=csv:d/new/", "--checkpoint", "d/ck"]),
+        ("ev", &["--source", "in=parquet:p/*.parquet", "--sink", "out=parquet:p/out"]),
+        ("ev_quarantine", &["--source", "in=csv:s.csv", "--sink", "out=csv:o.csv", "--sink", "bad=json:o.jsonl"]),
+        ("ev_quarantine", &["--source", "in=csv:s.csv", "--sink", "out=csv:-", "--sink", "bad=json:bad.jsonl"]),
+        ("lookup", &["--source", "in=csv:s.csv", "--source", "cats=csv:c.csv", "--sink", "out=csv:o.csv"]),
+    ] {
+        let dir = inputs();
+        dir.write("c.csv", "id,name\n1,one\n");
+        let ran = dir.run(graph, &[&["run", "-q"], bindings].concat());
+        assert_eq!(ran.code, Some(0), "{bindings:?}: {}", ran.err);
+    }
+}
+
+#[cfg(unix)]
+fn links() {
+    for (sink, link, target) in [
+        ("out=parquet:o", "o/.staging/x", "../../home"),
+        ("out=parquet:o", "o/.staging", "../home"),
+        ("out=csv:o/", "o/.staging", "../home"),
+        ("out=json:o/", "o/.staging/b0.g0.1.x.part", "../../home/x.csv"),
+        ("out=csv:o.csv", ".o.csv.staging", "home"),
+        ("out=log:lg2", "lg2/p0000", "../home"),
+    ] {
+        for checkpoints in [&[][..], &["--checkpoint", "ck"]] {
+            let dir = inputs();
+            std::fs::create_dir_all(dir.path(link).parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(target, dir.path(link)).unwrap();
+            let before = dir.all();
+            let ran =
+                dir.run("ev", &[&["run", "-q", "--source", "in=csv:s.csv", "--sink", sink], checkpoints].concat());
+            assert_eq!(ran.code, Some(2), "{sink}, {link}: {}", ran.err);
+            assert!(ran.err.contains(link) && ran.err.contains("is a symbolic link"), "{sink}, {link}: {}", ran.err);
+            for (name, content) in before {
+                assert_eq!(dir.all().get(&name), Some(&content), "{sink}, {link}: {name}");
+            }
+        }
+    }
+}
