@@ -15,7 +15,7 @@ const ROW: &str = "key,value,ts\na,1,2024-01-01T00:00:00Z\n";
 /// A directory with an input in several forms, and links to it.
 fn inputs() -> Dir {
     let dir = Dir::new();
-    for file in ["s.csv", "d/a.csv", "d/b/c.csv", "home/x.csv"] {
+    for file in ["s.csv", "d/a.csv", "d/b/c.csv", "house/x.csv"] {
         dir.write(file, ROW);
     }
     let made = dir.run("ev", &["run", "-q", "--source", "in=csv:s.csv", "--sink", "out=log:lg"]);
@@ -23,7 +23,7 @@ fn inputs() -> Dir {
     let made = dir.run("ev", &["run", "-q", "--source", "in=csv:s.csv", "--sink", "out=parquet:p"]);
     assert_eq!(made.code, Some(0), "{}", made.err);
     #[cfg(unix)]
-    for (target, link) in [("s.csv", "t.csv"), ("d", "e"), ("not/yet", "later"), ("../home/x.csv", "d/x.csv")] {
+    for (target, link) in [("s.csv", "t.csv"), ("d", "e"), ("not/yet", "later"), ("../house/x.csv", "d/x.csv")] {
         std::os::unix::fs::symlink(target, dir.path(link)).unwrap();
     }
     std::fs::hard_link(dir.path("s.csv"), dir.path("h.csv")).unwrap();
@@ -97,7 +97,7 @@ const MEET_BY_LINKS: &[(&str, &[&str], [&str; 2])] = &[
     ("ev", &["--source", "in=csv:t.csv", "--sink", "out=csv:s.csv?overwrite=true"], ["source in", "sink out"]),
     ("ev", &["--source", "in=csv:d", "--sink", "out=csv:e/?overwrite=true"], ["source in", "sink out"]),
     ("ev", &["--source", "in=csv:e/b", "--sink", "out=csv:d/b/new.csv"], ["source in", "sink out"]),
-    ("ev", &["--source", "in=csv:d", "--sink", "out=csv:home/x.csv?overwrite=true"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:d", "--sink", "out=csv:house/x.csv?overwrite=true"], ["source in", "sink out"]),
     (
         "ev_quarantine",
         &["--source", "in=csv:s.csv", "--sink", "out=csv:later/", "--sink", "bad=json:not/yet/"],
@@ -143,12 +143,12 @@ fn places_apart() {
 #[cfg(unix)]
 fn links() {
     for (sink, link, target) in [
-        ("out=parquet:o", "o/.staging/x", "../../home"),
-        ("out=parquet:o", "o/.staging", "../home"),
-        ("out=csv:o/", "o/.staging", "../home"),
-        ("out=json:o/", "o/.staging/b0.g0.1.x.part", "../../home/x.csv"),
-        ("out=csv:o.csv", ".o.csv.staging", "home"),
-        ("out=log:lg2", "lg2/p0000", "../home"),
+        ("out=parquet:o", "o/.staging/x", "../../house"),
+        ("out=parquet:o", "o/.staging", "../house"),
+        ("out=csv:o/", "o/.staging", "../house"),
+        ("out=json:o/", "o/.staging/b0.g0.1.x.part", "../../house/x.csv"),
+        ("out=csv:o.csv", ".o.csv.staging", "house"),
+        ("out=log:lg2", "lg2/p0000", "../house"),
     ] {
         for checkpoints in [&[][..], &["--checkpoint", "ck"]] {
             let dir = inputs();
