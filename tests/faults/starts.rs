@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use dualgauge::checkpoint::{LocalStore, Store};
 use dualgauge::connectors::log::{Log, LogSink, ReadOptions};
-use dualgauge::fs::{FaultFs, Fs, FsFile, FsLock, Kind};
+use dualgauge::fs::{FaultFs, Fs, FsFile, FsLock, Kind, Resolved};
 use dualgauge::job::Turns;
 use dualgauge::prelude::*;
 use dualgauge::testing::{Baton, Item, Line};
@@ -75,6 +75,10 @@ impl Fs for InTurn {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         self.turn(|fs| fs.list(dir))
     }
+    fn resolve(&self, path: &Path) -> Resolved {
+        self.fs.resolve(path)
+    }
+
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
         self.turn(|fs| fs.kind(path))
     }
