@@ -14,3 +14,6 @@ mod fixtures;
 
 #[path = "parquet/damage.rs"]
 mod damage;
+
+#[path = "parquet/large.rs"]
+mod large;

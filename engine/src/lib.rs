@@ -31,6 +31,10 @@ pub use source::{
     Listing, Next, Offset, Partition, PartitionId, PartitionReader, Scan, Source, SourceBatch, Unreadable,
 };
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};
+/// How batches of large rows are cut, for connectors.
+pub mod cut {
+    pub use crate::data::cut::{BATCH_BYTES, bytes_of, fitting, rows_within};
+}
 /// The floor below, for a dataflow that is written by hand. Every 0.x step of it breaks: pin what you build on it.
 pub use timely;
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_select::concat::concat_batches;
+use dualgauge_engine::cut::{BATCH_BYTES, bytes_of};
 use dualgauge_engine::{Error, EventTime, Next, Offset, PartitionReader, Result, SourceBatch};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -173,14 +174,16 @@ impl PartitionReader for LogReader {
             return Ok(next);
         }
         let (first, mut last) = self.take()?;
-        let mut count = first.num_rows() as u64;
+        let (mut count, mut bytes) = (first.num_rows() as u64, bytes_of(&first));
         let mut parts = vec![first];
         while let Some(next) = self.queue.front()
             && count + next.rows <= self.batch_rows
+            && bytes <= BATCH_BYTES
             && !self.is_at_bound()
         {
             let (more, entry) = self.take()?;
             count += more.num_rows() as u64;
+            bytes += bytes_of(&more);
             parts.push(more);
             last = entry;
         }

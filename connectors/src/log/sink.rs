@@ -11,6 +11,7 @@ use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
+use dualgauge_engine::cut::{BATCH_BYTES, bytes_of};
 use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::{Epoch, Error, EventTime, Offset, Place, Result, Sink, SinkWriter};
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ use super::writer::LogWriter;
 /// The log as a sink.
 ///
 /// Bucket `n` is partition `n`. What an epoch brings is staged beside the segments (`p0000/stage/`) when it is prepared,
-/// and appended as one batch when it is committed. The batch's index entry carries a tag that was drawn for it, so a
+/// and appended as one batch when it is committed, or as several where the rows are large. The batch's index entry carries a tag that was drawn for it, so a
 /// repeated commit is recognised, also by another process. The log is created if it is missing.
 #[derive(Clone, Debug)]
 pub struct LogSink {
@@ -171,9 +172,10 @@ impl SinkWriter for LogSinkWriter {
 
     fn prepare(&mut self, epoch: Epoch, _: EventTime) -> Result<Vec<u8>> {
         let Some(first) = self.rows.first() else { return Ok(Vec::new()) };
-        let bytes = concat_batches(&first.schema(), &self.rows).and_then(|rows| {
-            let mut stream = StreamWriter::try_new(Vec::new(), &rows.schema())?;
-            stream.write(&rows)?;
+        let bytes = StreamWriter::try_new(Vec::new(), &first.schema()).and_then(|mut stream| {
+            for rows in together(&self.rows) {
+                stream.write(&concat_batches(&rows[0].schema(), rows)?)?;
+            }
             stream.into_inner()
         });
         let bytes = bytes.map_err(|error| Error::data("the rows cannot be staged").caused_by(error))?;
@@ -202,6 +204,19 @@ impl SinkWriter for LogSinkWriter {
         prepared.iter().try_for_each(|one| self.commit(one.epoch, &one.bytes))?;
         self.remove_orphans()
     }
+}
+
+/// The batches in groups that become one batch each: one for all, unless they are large.
+fn together(batches: &[RecordBatch]) -> impl Iterator<Item = &[RecordBatch]> {
+    let mut bytes = 0;
+    batches.chunk_by(move |batch, next| {
+        bytes += bytes_of(batch);
+        let fits = bytes + bytes_of(next) <= BATCH_BYTES;
+        if !fits {
+            bytes = 0;
+        }
+        fits
+    })
 }
 
 impl LogSinkWriter {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
+use dualgauge_engine::cut::fitting;
 use dualgauge_engine::fs::FsLock;
 use dualgauge_engine::{Duration, Error, EventTime, Offset, Record, Result};
 use xxhash_rust::xxh3::Xxh3;
@@ -106,12 +107,18 @@ impl LogWriter {
         self.append_tagged(batch, 0)
     }
 
-    /// Takes records; as [`LogWriter::append`] of them as one batch.
+    /// Takes records; as [`LogWriter::append`] of them as one batch, or as several where they are large.
     ///
     /// # Errors
-    /// As [`LogWriter::append`].
+    /// As [`LogWriter::append`], and a row of more than 2 GiB; rows before it may then have been taken.
     pub fn append_rows<D: Record>(&mut self, rows: &[D]) -> Result<()> {
-        if rows.is_empty() { Ok(()) } else { self.append(&D::encode(rows.iter())) }
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (rows, after) = rest.split_at(fitting(rest.iter())?);
+            self.append(&D::encode(rows.iter()))?;
+            rest = after;
+        }
+        Ok(())
     }
 
     /// Makes durable and visible what was appended since the last commit. Returns the offset after it.

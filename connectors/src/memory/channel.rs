@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dualgauge_engine::cut::fitting;
 use dualgauge_engine::{Listing, Next, Offset, Partition, PartitionReader, Record, Result, Scan, Source, SourceBatch};
 
 /// The two ends of a stream of rows: what is sent can be read, until the sender is sealed or dropped.
@@ -102,6 +103,7 @@ impl<D: Record> PartitionReader for ChannelReader<D> {
         if rest.is_empty() {
             return Ok(if stream.sealed { Next::End } else { Next::Pending });
         }
+        let rest = &rest[..fitting(rest.iter())?];
         self.position += rest.len();
         let rows = D::encode(rest.iter());
         Ok(Next::Batch(SourceBatch { rows, offset_after: Offset::at(self.position as u64), bound_after: None }))

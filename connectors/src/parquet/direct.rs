@@ -17,6 +17,7 @@ use dualgauge_engine::{Error, EventTime, Result};
 
 use super::guard::guarded;
 use super::order::{Rows, Run, failed};
+use super::reader::rows_at_once;
 use super::writer::{FileOptions, FileWriter};
 use crate::staging::{Aside, Making, StagedFile, StagedName, Whole, files::on};
 
@@ -60,7 +61,12 @@ impl Direct {
         let place = path.display().to_string();
         let file = Positioned(on(&path, aside.fs.open(&path))?.into());
         let times = on(&self.times_path, aside.fs.open(&self.times_path))?;
-        let reader = guarded(&place, || ParquetRecordBatchReaderBuilder::try_new(file)?.build())?;
+        let reader = guarded(&place, || {
+            let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+            let groups = builder.metadata().row_groups();
+            let rows = groups.iter().map(|group| rows_at_once(group, AT_ONCE_ROWS)).min().unwrap_or(1);
+            builder.with_batch_size(rows).build()
+        })?;
         let mut position = 0;
         let rows = reader.map(move |batch| {
             let batch = batch.map_err(|error| failed(error).at(&place))?;
@@ -75,6 +81,9 @@ impl Direct {
         Ok(Box::new(rows))
     }
 }
+
+/// How many rows are read back at once, or fewer where they are large.
+const AT_ONCE_ROWS: usize = 1024;
 
 /// A file as the Parquet library reads it.
 struct Positioned(Arc<dyn FsFile>);

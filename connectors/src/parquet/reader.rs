@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use dualgauge_engine::cut::{BATCH_BYTES, rows_within};
 use dualgauge_engine::{EventTime, Next, Offset, PartitionReader, Result, Scan, SourceBatch};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use super::columns::Projection;
 use super::file::ParquetFile;
@@ -22,6 +23,8 @@ pub(super) struct GroupReader {
     group: usize,
     /// `None` once the rows are exhausted, or decoding them failed.
     batches: Option<ParquetRecordBatchReader>,
+    /// What has been decoded and not given, where it was too large for one batch.
+    rest: Option<RecordBatch>,
     /// The rows of the group that have been passed.
     position: u64,
     bounds: Bounds,
@@ -75,19 +78,26 @@ impl GroupReader {
                 None => Bounds::Group(range.0),
             },
         };
-        Ok(GroupReader { file, group, batches, position: wanted.start, bounds })
+        Ok(GroupReader { file, group, batches, rest: None, position: wanted.start, bounds })
     }
 }
 
 impl PartitionReader for GroupReader {
     fn next(&mut self) -> Result<Next> {
         let Some(mut batches) = self.batches.take() else { return Ok(Next::End) };
-        let next = guarded(
-            format_args!("file {}: row group {}: behind row {}", self.file.name, self.group, self.position),
-            || Ok(batches.next().transpose()?),
-        )?;
-        let Some(rows) = next else { return Ok(Next::End) };
+        let next = match self.rest.take() {
+            Some(rest) => Some(rest),
+            None => guarded(
+                format_args!("file {}: row group {}: behind row {}", self.file.name, self.group, self.position),
+                || Ok(batches.next().transpose()?),
+            )?,
+        };
+        let Some(all) = next else { return Ok(Next::End) };
         self.batches = Some(batches);
+        // Values that stand once in a page and in many rows are no longer shared when they become records.
+        let rows = all.slice(0, rows_within(&all, BATCH_BYTES));
+        self.rest =
+            Some(all.slice(rows.num_rows(), all.num_rows() - rows.num_rows())).filter(|rest| rest.num_rows() > 0);
         self.position += rows.num_rows() as u64;
         let bound_after = Some(self.bounds.after(&rows, self.position));
         Ok(Next::Batch(SourceBatch { rows, offset_after: self.file.offset(self.position), bound_after }))
@@ -124,13 +134,22 @@ fn batches(
     let chunks = file.chunks(row_group)?;
     guarded(format_args!("file {}: row group {group}", file.name), || {
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
-            .with_batch_size(scan.batch_rows.max(1));
+            .with_batch_size(rows_at_once(row_group, scan.batch_rows));
         if *wanted != (0..rows) {
             let selected = std::iter::once(wanted.start as usize..wanted.end as usize);
             builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(selected, rows as usize));
         }
         builder.build()
     })
+}
+
+/// How many rows are decoded at once: few where they are large.
+pub(super) fn rows_at_once(group: &RowGroupMetaData, wanted: usize) -> usize {
+    // What a value takes at least, and what it takes in a page, which a dictionary makes smaller but not larger.
+    let of = |column: &ColumnChunkMetaData| column.uncompressed_size().max(column.num_values().saturating_mul(8));
+    let bytes = group.columns().iter().map(of).fold(0, i64::saturating_add);
+    let row = bytes / group.num_rows().max(1);
+    wanted.min(BATCH_BYTES / usize::try_from(row).unwrap_or(0).max(1)).max(1)
 }
 
 /// Whether the file says that the group is sorted by event time first of all.

@@ -2,6 +2,7 @@
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use dualgauge_engine::cut::{BATCH_BYTES, bytes_of};
 use dualgauge_engine::{Duration, EventTime, Result};
 
 use super::direct::Direct;
@@ -12,6 +13,9 @@ use crate::staging::{Making, Part, Shape, StagedFile, Whole, is_span_start};
 
 /// How many rows of a span memory holds before they are staged.
 const HELD_ROWS_MAX: usize = 1 << 16;
+
+/// How many bytes of texts, bytes and lists it holds.
+const HELD_BYTES_MAX: usize = 2 * BATCH_BYTES;
 
 /// The files of one Parquet output.
 pub(super) struct ParquetSpans {
@@ -94,7 +98,9 @@ impl Shape for ParquetSpans {
                 }
             }
         }
-        Ok(held.rows.iter().chain(&held.stragglers).map(Rows::len).sum::<usize>() >= HELD_ROWS_MAX)
+        let all = || held.rows.iter().chain(&held.stragglers);
+        let bytes = || all().map(|rows| bytes_of(&rows.batch)).sum::<usize>();
+        Ok(all().map(Rows::len).sum::<usize>() >= HELD_ROWS_MAX || bytes() >= HELD_BYTES_MAX)
     }
 
     fn stage(&self, held: &mut Held) -> Result<Vec<Vec<u8>>> {

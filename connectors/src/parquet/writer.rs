@@ -10,6 +10,7 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use arrow_select::coalesce::BatchCoalescer;
+use dualgauge_engine::cut::{BATCH_BYTES, bytes_of, rows_within};
 use dualgauge_engine::{Error, Result};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -22,6 +23,12 @@ const CREATED_BY: &str = "dualgauge";
 
 /// How many rows are encoded at a time.
 const PIECE_ROWS: usize = 1 << 13;
+
+/// How many bytes of texts, bytes and lists are encoded at a time.
+const PIECE_BYTES: usize = BATCH_BYTES;
+
+/// How many of them a row group has: readers count them in 31 bits.
+const GROUP_BYTES: usize = 1 << 30;
 
 /// What can be chosen about a file; everything else is fixed.
 #[derive(Clone, Debug)]
@@ -86,7 +93,12 @@ pub fn write_file(
 pub(super) struct FileWriter<W: Write + Send> {
     writer: ArrowWriter<W>,
     pieces: BatchCoalescer,
+    /// Of the piece that is being filled.
+    piece_rows: usize,
+    piece_bytes: usize,
     group_rows: usize,
+    /// What the row group has in texts, bytes and lists.
+    group_bytes: usize,
 }
 
 impl<W: Write + Send> FileWriter<W> {
@@ -94,30 +106,59 @@ impl<W: Write + Send> FileWriter<W> {
         let properties = properties(schema, options)?;
         let writer = ArrowWriter::try_new(to, SchemaRef::clone(schema), Some(properties)).map_err(write_error)?;
         let pieces = BatchCoalescer::new(SchemaRef::clone(schema), PIECE_ROWS);
-        Ok(FileWriter { writer, pieces, group_rows: options.row_group_rows.max(1) })
+        let group_rows = options.row_group_rows.max(1);
+        Ok(FileWriter { writer, pieces, piece_rows: 0, piece_bytes: 0, group_rows, group_bytes: 0 })
     }
 
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.pieces.push_batch(batch.clone()).map_err(|e| write_error(e.into()))?;
-        self.write_pieces()
+        let mut from = 0;
+        while from < batch.num_rows() {
+            // A heavy piece ends before the row that would make it too heavy, wherever a batch ended.
+            let room = PIECE_BYTES.saturating_sub(self.piece_bytes);
+            let rows = (PIECE_ROWS - self.piece_rows).min(batch.num_rows() - from);
+            let rows = rows_within(&batch.slice(from, rows), room);
+            let rows = batch.slice(from, rows);
+            let bytes = bytes_of(&rows);
+            if bytes > room && self.piece_rows > 0 {
+                self.end_piece()?;
+                continue;
+            }
+            from += rows.num_rows();
+            self.piece_rows += rows.num_rows();
+            self.piece_bytes += bytes;
+            self.pieces.push_batch(rows).map_err(|e| write_error(e.into()))?;
+            if self.piece_rows == PIECE_ROWS {
+                self.end_piece()?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the footer and gives back what was written to.
     pub(super) fn finish(mut self) -> Result<W> {
-        self.pieces.finish_buffered_batch().map_err(|e| write_error(e.into()))?;
-        self.write_pieces()?;
+        self.end_piece()?;
         self.writer.into_inner().map_err(write_error)
     }
 
-    fn write_pieces(&mut self) -> Result<()> {
+    fn end_piece(&mut self) -> Result<()> {
+        (self.piece_rows, self.piece_bytes) = (0, 0);
+        self.pieces.finish_buffered_batch().map_err(|e| write_error(e.into()))?;
         while let Some(piece) = self.pieces.next_completed_batch() {
             // Cut where a row group is full: else the library calls itself for each row group within the piece.
             let mut from = 0;
             while from < piece.num_rows() {
                 let room = self.group_rows - self.writer.in_progress_rows();
-                let rows = room.min(piece.num_rows() - from);
-                self.writer.write(&piece.slice(from, rows)).map_err(write_error)?;
-                from += rows;
+                let rows = piece.slice(from, room.min(piece.num_rows() - from));
+                let bytes = bytes_of(&rows);
+                if self.writer.in_progress_rows() == 0 {
+                    self.group_bytes = 0;
+                } else if self.group_bytes + bytes > GROUP_BYTES {
+                    self.writer.flush().map_err(write_error)?;
+                    continue;
+                }
+                self.group_bytes += bytes;
+                self.writer.write(&rows).map_err(write_error)?;
+                from += rows.num_rows();
             }
         }
         Ok(())

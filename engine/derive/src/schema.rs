@@ -29,6 +29,7 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
             (none.clone(), none, quote!(|_| #private::EventTime::MIN))
         }
     };
+    let fields = record.fields.iter().map(|field| &field.name);
     let nested = event_time.is_none().then(|| nested(record, private));
     quote! {
         #[automatically_derived]
@@ -42,6 +43,10 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
             #[inline]
             fn event_time(&self) -> ::core::option::Option<#private::EventTime> {
                 #event_time_value
+            }
+            #[inline]
+            fn weight(&self) -> usize {
+                0 #(+ #private::Field::weight(&self.#fields))*
             }
             fn decode(
                 batch: &#private::RecordBatch,
@@ -94,6 +99,10 @@ fn nested(record: &Record, private: &TokenStream) -> TokenStream {
 
             fn data_type() -> #private::DataType {
                 #private::nested_data_type::<#name>()
+            }
+            #[inline]
+            fn weight(&self) -> usize {
+                #private::Record::weight(self)
             }
             fn open(
                 array: &#private::ArrayRef,

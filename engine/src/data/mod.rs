@@ -2,6 +2,7 @@
 
 mod batch;
 pub(crate) mod column;
+pub(crate) mod cut;
 mod digest;
 mod event;
 mod key;

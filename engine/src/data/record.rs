@@ -145,6 +145,11 @@ pub trait Record: Data + Ord + fmt::Debug {
     /// When this happened; `None` where no field is marked.
     fn event_time(&self) -> Option<EventTime>;
 
+    /// How many bytes of texts, bytes and lists the row has: what batches are cut by. A record of fixed width has none.
+    fn weight(&self) -> usize {
+        0
+    }
+
     /// Appends the rows of `batch` to `rows`, each with its event time.
     ///
     /// Columns are found by name, one downcast each per batch. On an error nothing is appended.
@@ -160,6 +165,7 @@ pub trait Record: Data + Ord + fmt::Debug {
     ///
     /// # Panics
     /// When the text or bytes of one column exceed 2 GiB, or its lists 2^31 - 1 elements: one batch is too much then.
+    /// Sources and sinks cut their batches before, by [`Record::weight`].
     fn encode<'a>(rows: impl Iterator<Item = &'a Self> + Clone) -> RecordBatch
     where
         Self: 'a;

@@ -26,10 +26,10 @@ use crate::job::{Counter, Shared};
 use crate::state::Parts;
 use crate::{
     Batch, Duration, Epoch, Event, EventTime, KeyGroup, Prepared, Record, Result, Sink, SinkWriter, Writing,
-    data::KEY_GROUPS,
+    data::{KEY_GROUPS, cut::fitting},
 };
 
-/// How many rows are encoded at once.
+/// How many rows are encoded at once, or fewer where they are large.
 const ROWS: usize = 8192;
 
 /// Ends `stream` in the sink that is bound to `name`.
@@ -220,7 +220,11 @@ impl SinkOutput {
     }
 
     fn write_all<D: Record>(&mut self, bucket: usize, events: &[Event<D>]) -> Result<()> {
-        for events in events.chunks(ROWS) {
+        let mut rest = events;
+        while !rest.is_empty() {
+            let rows = fitting(rest.iter().take(ROWS).map(|event| &event.data))?;
+            let (events, after) = rest.split_at(rows);
+            rest = after;
             let times: Vec<_> = events.iter().map(|event| event.time).collect();
             self.write(bucket, &times, &D::encode(events.iter().map(|event| &event.data)))?;
         }

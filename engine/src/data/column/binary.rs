@@ -17,6 +17,10 @@ impl Field for Vec<u8> {
     fn data_type() -> DataType {
         DataType::Binary
     }
+    #[inline]
+    fn weight(&self) -> usize {
+        self.len()
+    }
     fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<Bytes, DecodeError> {
         let array = unpack::<Vec<u8>>(array);
         live.refuse_nulls(&array)?;

@@ -17,6 +17,9 @@ impl<T: Element> Field for Vec<T> {
     fn data_type() -> DataType {
         DataType::List(item::<T>())
     }
+    fn weight(&self) -> usize {
+        8 * self.len() + self.iter().map(T::weight).sum::<usize>()
+    }
     fn open(array: &ArrayRef, live: &Live, unit: Option<TimeUnit>) -> Result<Self::Column, DecodeError> {
         let array = unpack::<Vec<T>>(array);
         live.refuse_nulls(&array)?;

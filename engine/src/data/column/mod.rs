@@ -59,6 +59,12 @@ pub trait Field: Total + Sized {
     /// The type of the column that is written, and read without a conversion.
     fn data_type() -> DataType;
 
+    /// How many bytes a value has in texts, bytes and lists, which is what the offsets of a column limit.
+    #[inline]
+    fn weight(&self) -> usize {
+        0
+    }
+
     /// Makes the `live` rows of a column readable, converting them where the type is another that is accepted.
     ///
     /// `unit` is what a column of plain integers counts, where the field says so.

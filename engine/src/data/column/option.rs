@@ -16,6 +16,10 @@ impl<T: Present> Field for Option<T> {
     fn data_type() -> DataType {
         T::data_type()
     }
+    #[inline]
+    fn weight(&self) -> usize {
+        self.as_ref().map_or(0, T::weight)
+    }
     fn open(array: &ArrayRef, live: &Live, unit: Option<TimeUnit>) -> Result<Self::Column, DecodeError> {
         let array = unpack::<T>(array);
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();

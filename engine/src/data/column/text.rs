@@ -23,6 +23,10 @@ macro_rules! text_field {
             fn data_type() -> DataType {
                 DataType::Utf8
             }
+            #[inline]
+            fn weight(&self) -> usize {
+                self.len()
+            }
             fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<TextColumn<$type>, DecodeError> {
                 open(array, live).map(|texts| TextColumn { texts, held: PhantomData })
             }
