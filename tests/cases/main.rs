@@ -5,6 +5,7 @@
 //! case in it one line of the kind's table. `cargo test --test cases NAME` runs those whose name contains it.
 
 mod graphs;
+mod looks;
 mod places;
 mod runner;
 mod starts;
@@ -20,5 +21,5 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(support::GRAPH) {
         return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
     }
-    runner::run(&[places::CASES, starts::CASES, text::CASES].concat())
+    runner::run(&[looks::CASES, places::CASES, starts::CASES, text::CASES].concat())
 }

@@ -17,10 +17,10 @@ use crate::support::{Dir, Ran, ran};
 pub const CASES: &[Case] = &[("of_simultaneous_starts_exactly_one_survives", simultaneous)];
 
 /// How many rows each half of the input has, a minute apart.
-const ROWS: i64 = 90;
+pub const ROWS: i64 = 90;
 
 /// Appends the rows from `first` on.
-fn feed(writer: &mut LogWriter, first: i64) {
+pub fn feed(writer: &mut LogWriter, first: i64) {
     let row = |row: i64| Ev { key: format!("k{}", row % 7), value: row, ts: EventTime::default() + row.minutes() };
     writer.append_rows(&(first..first + ROWS).map(row).collect::<Vec<_>>()).unwrap();
     writer.commit().unwrap();

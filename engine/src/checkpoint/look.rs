@@ -13,7 +13,7 @@ use super::store::Store;
 use crate::{Epoch, Result};
 
 impl ManifestLog {
-    /// All entries by their numbers, from 0; one that is damaged says how.
+    /// All entries with their numbers; one that is damaged says how.
     ///
     /// # Errors
     /// When one is missing or newer than this program.
@@ -26,10 +26,12 @@ impl ManifestLog {
     /// let store = Arc::new(LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap());
     /// start(store.clone(), Wish::default()).unwrap();
     /// let entries = ManifestLog::look(&*store).unwrap();
-    /// assert!(matches!(&entries[..], [Ok(Entry::Fence(fence))] if fence.generation == 1));
+    /// assert!(matches!(&entries[..], [(0, Ok(Entry::Fence(fence)))] if fence.generation == 1));
     /// ```
-    pub fn look(store: &dyn Store) -> Result<Vec<Result<Entry>>> {
-        let told = |(number, entry): (u64, Result<Entry, _>)| entry.map_err(|why| log::unreadable(store, number, &why));
+    pub fn look(store: &dyn Store) -> Result<Vec<(u64, Result<Entry>)>> {
+        let told = |(number, entry): (u64, Result<Entry, _>)| {
+            (number, entry.map_err(|why| log::unreadable(store, number, &why)))
+        };
         Ok((0..).zip(log::scan(store)?).map(told).collect())
     }
 }
@@ -138,14 +140,15 @@ pub struct Verified {
 pub fn verify_all(store: &dyn Store) -> Result<Vec<Verified>> {
     let entries = ManifestLog::look(store)?;
     let mut layers = BTreeMap::new();
-    for layer in entries.iter().flatten().filter_map(commit_of).flat_map(Commit::layers) {
+    for layer in entries.iter().filter_map(|(_, entry)| commit_of(entry.as_ref().ok()?)).flat_map(Commit::layers) {
         if !layers.contains_key(&layer.name) {
             layers.insert(layer.name.clone(), look_at(store, layer)?);
         }
     }
     // A job that runs may have collected some meanwhile: what counts is what is kept now.
     let kept = kept(&ManifestLog::look(store)?);
-    let verified = (0..).zip(&entries).filter_map(|(number, entry)| {
+    let verified = entries.iter().filter_map(|(number, entry)| {
+        let number = *number;
         let commit = match entry {
             Ok(entry) => commit_of(entry)?,
             Err(error) => return Some(Verified { number, commit: None, found: Found::Damaged(error.to_string()) }),
@@ -162,14 +165,14 @@ pub fn verify_all(store: &dyn Store) -> Result<Vec<Verified>> {
 }
 
 /// The numbers of the commits whose layers are kept.
-fn kept(entries: &[Result<Entry>]) -> BTreeSet<u64> {
-    let commits = (0..).zip(entries).filter_map(|(number, entry)| Some((number, commit_of(entry.as_ref().ok()?)?)));
+pub(super) fn kept(entries: &[(u64, Result<Entry>)]) -> BTreeSet<u64> {
+    let commits = entries.iter().filter_map(|(number, entry)| Some((*number, commit_of(entry.as_ref().ok()?)?)));
     let commits: Vec<(u64, &Commit)> = commits.collect();
     let lasting = commits.iter().filter(|(_, commit)| commit.kind == CommitKind::Savepoint);
     commits.iter().rev().take(KEPT).chain(lasting).map(|(number, _)| *number).collect()
 }
 
-fn commit_of(entry: &Entry) -> Option<&Commit> {
+pub(super) fn commit_of(entry: &Entry) -> Option<&Commit> {
     match entry {
         Entry::Commit(commit) => Some(commit),
         Entry::Fence(_) => None,

@@ -13,6 +13,7 @@
 
 mod collect;
 mod envelope;
+mod follow;
 mod layer;
 mod log;
 mod look;
@@ -23,6 +24,7 @@ mod start;
 mod store;
 
 pub use collect::{KEPT, collect};
+pub use follow::look_at;
 pub use layer::{
     Becomes, ChainReader, CompactError, EachEntry, LayerPart, compact, compaction_due, rewrite, write_layer,
 };

@@ -46,13 +46,14 @@ impl SavepointRequest {
     /// When no job was ever started there, when its input has ended, and when the store refuses.
     pub fn make(store: &dyn Store) -> Result<SavepointRequest> {
         let entries = ManifestLog::look(store)?;
-        let request = SavepointRequest { next: entries.len() as u64, found: None };
+        let next = entries.last().map_or(0, |(number, _)| number + 1);
+        let request = SavepointRequest { next, found: None };
         match entries.last() {
             None => Err(Error::usage(format!(
                 "{}: there are no checkpoints here (no manifest): is this the place with which the job was started?",
                 store.describe()
             ))),
-            Some(Ok(Entry::Commit(last))) if last.kind == CommitKind::Ended => Err(ended(store, last.epoch)),
+            Some((_, Ok(Entry::Commit(last)))) if last.kind == CommitKind::Ended => Err(ended(store, last.epoch)),
             Some(_) => request.ask(store).map(|()| request),
         }
     }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use dualgauge_engine::checkpoint::{
-    Appended, ChainReader, CommitKind, Entry, Found, KEPT, ManifestLog, Store, collect, start, verify_all,
+    Appended, ChainReader, Commit, CommitKind, Entry, Found, KEPT, ManifestLog, Started, StateReader, Store, collect,
+    layer_name, look_at, start, verify_all,
 };
 use dualgauge_engine::fs::FaultFs;
+use dualgauge_engine::{Epoch, ErrorKind, Result};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::common::{ALL, commit, held, layer, store, wish};
@@ -89,5 +91,92 @@ fn a_commit_whose_layers_are_gone_was_collected_unless_it_is_kept() {
         store.delete(&layers[gone]).unwrap();
         let (_, how) = found(&store).swap_remove(gone);
         assert!(matches!(&how, Found::Damaged(how) if how.contains("the layer is missing")), "{how:?}");
+    }
+}
+
+/// A place with commits of the epochs from 1 on, each with a layer of its own.
+struct Running {
+    store: Arc<dyn Store>,
+    started: Started,
+    epoch: u64,
+}
+
+impl Running {
+    fn new() -> Running {
+        let store = store(&FaultFs::new());
+        let started = start(store.clone(), wish()).unwrap();
+        let mut running = Running { store, started, epoch: 0 };
+        running.goes_on(5);
+        running
+    }
+
+    fn goes_on(&mut self, commits: u64) {
+        for _ in 0..commits {
+            self.epoch += 1;
+            let name = layer_name(1, Epoch(self.epoch), "a");
+            let layers = vec![layer(&self.store, &name, &[(3, self.epoch as u8, Some(5))], &[])];
+            let entry = Entry::Commit(Box::new(commit(1, self.epoch, layers)));
+            assert!(matches!(self.started.log.append(&entry), Ok(Appended::Done(_))));
+            collect(&*self.store, &self.started.log, KEPT).unwrap();
+        }
+    }
+}
+
+/// Reads all that a commit names, and says its epoch.
+fn whole(store: &Arc<dyn Store>, commit: &Commit) -> Result<u64> {
+    StateReader::open(store, commit)?.entries("step", "part", &mut |_, _, _| Ok(()))?;
+    Ok(commit.epoch.0)
+}
+
+#[test]
+fn a_look_follows_what_is_collected_while_it_looks() {
+    let mut running = Running::new();
+    let store = running.store.clone();
+    // The job goes on between the manifest and the layers, the first time far enough for the layers to be gone.
+    for (commits, expected) in [(0, 5), (KEPT as u64 - 1, 5), (KEPT as u64, 10), (100, 110)] {
+        let mut first = true;
+        let seen = look_at(&*store, None, |_, commit| {
+            if std::mem::take(&mut first) {
+                running.goes_on(commits);
+            }
+            whole(&store, commit)
+        });
+        assert_eq!(seen.unwrap(), expected, "{commits} commits meanwhile");
+    }
+
+    // Of an epoch that was asked for no other one is read: it is told to be gone, and what is kept.
+    let gone = look_at(&*store, Some(Epoch(110)), |_, commit| {
+        running.goes_on(4);
+        whole(&store, commit)
+    });
+    let gone = gone.unwrap_err();
+    assert!(gone.to_string().contains("epoch 110 is no longer kept"), "{gone}");
+    assert!(gone.to_string().ends_with("kept are: 112, 113, 114"), "{gone}");
+
+    // Who is always too late is told that, and not of damage.
+    let late = look_at(&*store, None, |_, commit| {
+        running.goes_on(3);
+        whole(&store, commit)
+    });
+    let late = late.unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Environment);
+    assert!(late.to_string().contains("collects each checkpoint before it is read"), "{late}");
+}
+
+#[test]
+fn a_look_says_at_once_what_is_missing_of_what_is_kept() {
+    // Asked for by its epoch or as the newest, while the job goes on as far as it is kept.
+    for (epoch, commits) in [(None, 0), (None, KEPT as u64 - 1), (Some(Epoch(5)), 0), (Some(Epoch(5)), 2)] {
+        let mut running = Running::new();
+        let (store, missing, mut looks) = (running.store.clone(), layer_name(1, Epoch(5), "a"), 0);
+        store.delete(&missing).unwrap();
+        let damaged = look_at(&*store, epoch, |_, commit| {
+            looks += 1;
+            running.goes_on(commits);
+            whole(&store, commit)
+        });
+        let damaged = damaged.unwrap_err().to_string();
+        assert!(damaged.contains("E-CHECKPOINT-CORRUPT") && damaged.contains(&missing), "{damaged}");
+        assert_eq!(looks, 1, "{epoch:?}, {commits} commits meanwhile");
     }
 }

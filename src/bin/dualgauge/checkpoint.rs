@@ -32,8 +32,13 @@ pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
     match name {
         "ls" => ls(place),
         "show" => {
-            let (store, number, commit) = Place::open(place)?.commit(matches)?;
-            show(&store, number, &commit)
+            let mut told = String::new();
+            let looked = place::look(place, matches, |store, number, commit| {
+                told.clear();
+                show(&mut told, store, number, commit)
+            });
+            print!("{told}"); // sources and steps, also where the state cannot be read
+            looked
         }
         "savepoint" => savepoint::call(place, matches),
         _ => verify(place),
@@ -43,7 +48,7 @@ pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
 fn ls(place: &str) -> Result<()> {
     let header = ["entry", "what", "generation", "epoch", "taken", "steps", "layers", "bytes"];
     let mut rows = vec![header.map(str::to_string)];
-    for (number, entry) in Place::open(place)?.entries.into_iter().enumerate() {
+    for (number, entry) in Place::open(place)?.entries {
         let number = number.to_string();
         rows.push(match entry {
             Ok(Entry::Fence(fence)) => {

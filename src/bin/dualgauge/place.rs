@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, value_parser};
-use dualgauge::checkpoint::{Commit, CommitKind, Entry, ManifestLog, Store, open_existing_store};
+use dualgauge::checkpoint::{Commit, CommitKind, Entry, ManifestLog, Store, look_at, open_existing_store};
 use dualgauge::{Epoch, Error, Result};
 
 /// The option that picks a checkpoint of a place.
@@ -15,10 +15,9 @@ pub(crate) fn epoch() -> Arg {
         .help("Which checkpoint, by its epoch [default: the newest]")
 }
 
-/// A place, and the entries of its log.
+/// The entries of a place's log.
 pub(crate) struct Place {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) entries: Vec<Result<Entry>>,
+    pub(crate) entries: Vec<(u64, Result<Entry>)>,
 }
 
 impl Place {
@@ -27,34 +26,21 @@ impl Place {
         let entries = ManifestLog::look(&*store)?;
         match entries.is_empty() {
             true => Err(Error::usage(format!("{}: there are no checkpoints here (no manifest)", store.describe()))),
-            false => Ok(Place { store, entries }),
+            false => Ok(Place { entries }),
         }
     }
+}
 
-    /// The checkpoint that a call asks for, and its number in the log.
-    pub(crate) fn commit(self, matches: &ArgMatches) -> Result<(Arc<dyn Store>, usize, Commit)> {
-        let asked = matches.get_one::<u64>("epoch").copied().map(Epoch);
-        let place = self.store.describe();
-        let mut others = Vec::new();
-        for (number, entry) in self.entries.into_iter().enumerate().rev() {
-            match (entry, asked) {
-                (Ok(Entry::Commit(commit)), None) => return Ok((self.store, number, *commit)),
-                (Ok(Entry::Commit(commit)), Some(epoch)) if commit.epoch == epoch => {
-                    return Ok((self.store, number, *commit));
-                }
-                (Ok(Entry::Commit(commit)), Some(_)) => others.push(commit.epoch.to_string()),
-                (Err(error), None) => return Err(error.with_note("an older one can be looked at with --epoch")),
-                (Ok(Entry::Fence(_)), _) | (Err(_), Some(_)) => {}
-            }
-        }
-        others.reverse();
-        Err(Error::usage(match asked {
-            Some(epoch) if !others.is_empty() => {
-                format!("{place}: there is no checkpoint of epoch {epoch}; there are: {}", others.join(", "))
-            }
-            _ => format!("{place}: a job was started here, and has not taken a checkpoint yet"),
-        }))
-    }
+/// Hands the checkpoint that a call asks for to `look`, with the number of its entry; it may be called again, with a newer
+/// one, where a job that runs has collected it meanwhile.
+pub(crate) fn look<T>(
+    place: &str,
+    matches: &ArgMatches,
+    mut look: impl FnMut(&Arc<dyn Store>, u64, &Commit) -> Result<T>,
+) -> Result<T> {
+    let store = open_existing_store(place)?;
+    let epoch = matches.get_one::<u64>("epoch").copied().map(Epoch);
+    look_at(&*store, epoch, |number, commit| look(&store, number, commit))
 }
 
 /// The kind of a checkpoint, in a word.

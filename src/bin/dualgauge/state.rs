@@ -7,7 +7,7 @@ use dualgauge::checkpoint::{Commit, StateReader, StepShape};
 use dualgauge::state::{Entry, EntryReader, Fingerprint, Value};
 use dualgauge::{Error, Result};
 
-use crate::place::{self, Place, count};
+use crate::place::{self, count};
 
 /// How many keys are listed.
 const LISTED_MAX: usize = 100;
@@ -33,16 +33,19 @@ pub(crate) fn command() -> Command {
 pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
     let (_, matches) = matches.subcommand().expect("clap requires one");
     let place = matches.get_one::<String>("checkpoint").expect("clap requires it");
-    let (store, _, commit) = Place::open(place)?.commit(matches)?;
     let name = matches.get_one::<String>("step").expect("clap requires it");
-    let step = step(&commit, name)?;
-    let parts = parts(step, matches.get_one::<String>("part"))?;
-    let reader = StateReader::open(&store, &commit)
-        .map_err(|error| error.with_note("were its layers collected? `checkpoint verify` says so"))?;
-    match matches.get_one::<String>("key") {
-        Some(key) => get(&reader, name, &parts, key),
-        None => list(&reader, name, &parts),
-    }
+    let (out, notes) = place::look(place, matches, |store, _, commit| {
+        let step = step(commit, name)?;
+        let parts = parts(step, matches.get_one::<String>("part"))?;
+        let reader = StateReader::open(store, commit)?;
+        match matches.get_one::<String>("key") {
+            Some(key) => get(&reader, name, &parts, key).map(|out| (out, String::new())),
+            None => list(&reader, name, &parts),
+        }
+    })?;
+    print!("{out}");
+    eprint!("{notes}");
+    Ok(())
 }
 
 type Parts<'a> = Vec<(&'a str, &'a Fingerprint)>;
@@ -90,11 +93,12 @@ fn each_entry(
     })
 }
 
-fn get(reader: &StateReader, step: &str, parts: &Parts<'_>, key: &str) -> Result<()> {
+/// A line for each entry that has the key.
+fn get(reader: &StateReader, step: &str, parts: &Parts<'_>, key: &str) -> Result<String> {
     // A key of text is asked for by a bare word, also where the word happens to be a number.
     let asked = serde_json::from_str(key).unwrap_or_else(|_| serde_json::Value::from(key));
     let word = serde_json::Value::from(key);
-    let mut found = 0;
+    let mut found = String::new();
     let is_asked = |value: &Value| {
         let value = json(value);
         value == asked || value == word
@@ -106,20 +110,21 @@ fn get(reader: &StateReader, step: &str, parts: &Parts<'_>, key: &str) -> Result
                 None => entry.value.has(&is_asked),
             };
             if here {
-                found += 1;
-                println!("{}", line(part, &entry));
+                found += &line(part, &entry);
+                found.push('\n');
             }
         })?;
     }
-    match found {
-        0 => Err(Error::data(format!(
+    match found.is_empty() {
+        true => Err(Error::data(format!(
             "the step `{step}` keeps nothing of the key {asked}; leave it out to list the keys"
         ))),
-        _ => Ok(()),
+        false => Ok(found),
     }
 }
 
-fn list(reader: &StateReader, step: &str, parts: &Parts<'_>) -> Result<()> {
+/// The keys, and how many there are of what.
+fn list(reader: &StateReader, step: &str, parts: &Parts<'_>) -> Result<(String, String)> {
     let (mut keys, mut records) = (BTreeSet::new(), 0);
     for &part in parts {
         each_entry(reader, step, part, &mut |entry| match &entry.key {
@@ -129,14 +134,15 @@ fn list(reader: &StateReader, step: &str, parts: &Parts<'_>) -> Result<()> {
             None => records += 1,
         })?;
     }
-    keys.iter().take(LISTED_MAX).for_each(|(_, key)| println!("{key}"));
+    let listed = keys.iter().take(LISTED_MAX).map(|(_, key)| format!("{key}\n")).collect();
     let more =
         if keys.len() > LISTED_MAX { format!(", of which these are the first {LISTED_MAX}") } else { String::new() };
-    eprintln!("{}{more}", count(keys.len() as u64, "key"));
+    let mut notes = format!("{}{more}\n", count(keys.len() as u64, "key"));
     if records > 0 {
-        eprintln!("waiting besides: {}; name a key to see those that have it in a field", count(records, "record"));
+        let waiting = count(records, "record");
+        notes += &format!("waiting besides: {waiting}; name a key to see those that have it in a field\n");
     }
-    Ok(())
+    Ok((listed, notes))
 }
 
 /// A key as JSON, behind what puts numbers in their order.

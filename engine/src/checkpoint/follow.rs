@@ -1,0 +1,95 @@
+//! Looking at one commit of a place where a job may run: what it collects meanwhile is followed, and no damage.
+//!
+//! - **Kept now was kept then.** A commit that falls out of what is kept never comes back; so what cannot be read of one that
+//!   is kept *after* the failure is damaged, and what cannot be read of any other was collected.
+
+use super::log::ManifestLog;
+use super::look::{commit_of, kept};
+use super::manifest::{Commit, Entry};
+use super::store::Store;
+use crate::{Epoch, Error, ErrorKind, Result};
+
+/// How often a newer commit is followed before a look gives up.
+const LOOKS_MAX: usize = 100;
+
+/// Looks at the newest commit of a log, or at that of an epoch: `look` gets the number of its entry and reads what the
+/// commit names.
+///
+/// Where that has been collected meanwhile, `look` is called again with the commit that is the newest then; so it hands out
+/// nothing before it has all.
+///
+/// # Errors
+/// When there is no such commit, when its entry or a file that it names is damaged or missing while it is kept, and when a
+/// job commits faster than `look` reads. What `look` refuses as [`ErrorKind::Usage`] is final.
+///
+/// ```
+/// use std::sync::Arc;
+/// use dualgauge_engine::checkpoint::{LocalStore, Wish, look_at, start};
+/// use dualgauge_engine::fs::FaultFs;
+///
+/// let store = Arc::new(LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap());
+/// start(store.clone(), Wish::default()).unwrap();
+/// let none = look_at(&*store, None, |_, commit| Ok(commit.epoch)).unwrap_err();
+/// assert!(none.to_string().contains("has not taken a checkpoint yet"));
+/// ```
+pub fn look_at<T>(
+    store: &dyn Store,
+    epoch: Option<Epoch>,
+    mut look: impl FnMut(u64, &Commit) -> Result<T>,
+) -> Result<T> {
+    for _ in 0..LOOKS_MAX {
+        let (number, commit) = pick(store, ManifestLog::look(store)?, epoch)?;
+        let error = match look(number, &commit) {
+            Err(error) if error.kind() != ErrorKind::Usage => error,
+            done => return done,
+        };
+        let entries = ManifestLog::look(store)?;
+        if kept(&entries).contains(&number) {
+            return Err(error);
+        }
+        if let Some(epoch) = epoch {
+            let collected = format!(
+                "{}: the checkpoint of epoch {epoch} is no longer kept: newer ones took its place; kept are: {}",
+                store.describe(),
+                epochs(&entries)
+            );
+            return Err(Error::usage(collected)); // without what failed, which sounds like damage
+        }
+    }
+    Err(Error::environment(format!(
+        "{}: the job collects each checkpoint before it is read; take a savepoint, which stays, and look at that one with \
+         --epoch",
+        store.describe()
+    )))
+}
+
+/// The commit that is looked at, and the number of its entry.
+fn pick(store: &dyn Store, entries: Vec<(u64, Result<Entry>)>, epoch: Option<Epoch>) -> Result<(u64, Commit)> {
+    let place = store.describe();
+    if entries.is_empty() {
+        return Err(Error::usage(format!("{place}: there are no checkpoints here (no manifest)")));
+    }
+    let others = epochs(&entries);
+    for (number, entry) in entries.into_iter().rev() {
+        match (entry, epoch) {
+            (Ok(Entry::Commit(commit)), None) => return Ok((number, *commit)),
+            (Ok(Entry::Commit(commit)), Some(epoch)) if commit.epoch == epoch => return Ok((number, *commit)),
+            (Err(error), None) => return Err(error.with_note("an older one can be looked at with --epoch")),
+            (Ok(_), _) | (Err(_), Some(_)) => {}
+        }
+    }
+    Err(Error::usage(match epoch {
+        Some(epoch) if !others.is_empty() => {
+            format!("{place}: there is no checkpoint of epoch {epoch}; there are: {others}")
+        }
+        _ => format!("{place}: a job was started here, and has not taken a checkpoint yet"),
+    }))
+}
+
+/// The epochs of the commits that are kept, in words.
+fn epochs(entries: &[(u64, Result<Entry>)]) -> String {
+    let kept = kept(entries);
+    let commits = entries.iter().filter(|(number, _)| kept.contains(number));
+    let epochs = commits.filter_map(|(_, entry)| Some(commit_of(entry.as_ref().ok()?)?.epoch.to_string()));
+    epochs.collect::<Vec<_>>().join(", ")
+}
