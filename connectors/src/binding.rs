@@ -3,12 +3,12 @@
 //! A binding is a scheme, a colon, a path, and options after a question mark, `key=value` with `&` between. `-` as a
 //! path is standard input or output. What is not known is refused with a list of what is; so a connector is a line in
 //! the table and two functions that read its options. The options of a source that the engine follows, whatever the
-//! connector (`disorder=5s`, `idle_after=1m`, `max_ahead=1h`, `bad=drop`), are [`source_options`].
+//! connector (`disorder=5s`, `idle_after=1m`, `max_ahead=1h`, `bad=drop`, `new_files=fail`), are [`source_options`].
 
 use std::fmt::Display;
 use std::str::FromStr;
 
-use dualgauge_engine::flow::{BadRecords, SourceOptions};
+use dualgauge_engine::flow::{BadRecords, NewFiles, SourceOptions};
 use dualgauge_engine::{Duration, Error, EventTime, Result, Sink, Source};
 
 use crate::hybrid::Hybrid;
@@ -218,7 +218,9 @@ fn shared(binding: &mut Binding) -> Result<SourceOptions> {
     let options = binding.option(options, "disorder", LENGTH, |options, Length(time)| options.disorder(time))?;
     let options = binding.option(options, "idle_after", LENGTH, |options, Length(time)| options.idle_after(time))?;
     let options = binding.option(options, "max_ahead", LENGTH, |options, Length(time)| options.max_ahead(time))?;
-    binding.option(options, "bad", Policy::EXPECTED, |options, Policy(bad)| options.on_bad_records(bad))
+    let options =
+        binding.option(options, "bad", Policy::EXPECTED, |options, Policy(bad)| options.on_bad_records(bad))?;
+    binding.option(options, "new_files", Late::EXPECTED, |options, Late(policy)| options.new_files(policy))
 }
 
 fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
@@ -320,6 +322,25 @@ impl FromStr for Policy {
     }
 }
 
+/// What becomes of files that came while a job was down.
+struct Late(NewFiles);
+
+impl Late {
+    const EXPECTED: &str = "`late` or `fail`";
+}
+
+impl FromStr for Late {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Late, ()> {
+        match text {
+            "late" => Ok(Late(NewFiles::Late)),
+            "fail" => Ok(Late(NewFiles::Fail)),
+            _ => Err(()),
+        }
+    }
+}
+
 /// A count of something that there must be one of.
 struct Positive(usize);
 
@@ -354,6 +375,9 @@ impl FromStr for Span {
 }
 
 #[cfg(test)]
+mod basis;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -381,7 +405,7 @@ mod tests {
             (
                 "csv:a?folow=true",
                 "`csv:a?folow=true`: unknown option `folow` (did you mean `follow`?); expected one of follow, \
-                 block_bytes, line_bytes_max, header, delimiter, disorder, idle_after, max_ahead, bad",
+                 block_bytes, line_bytes_max, header, delimiter, disorder, idle_after, max_ahead, bad, new_files",
             ),
             ("json:a?follow", "`json:a?follow`: option `follow` has no value; write follow=VALUE"),
             ("json:a?follow=yes", "`json:a?follow=yes`: option `follow`: `yes` is not true or false"),
@@ -405,7 +429,10 @@ mod tests {
         for (text, message) in [
             ("csv:a?disorder=5", "`5` is not a length of time such as 10s"),
             ("csv:a?bad=ignore", "`ignore` is not `fail`, `drop` or `quarantine`"),
-            ("parquet:a?follow=true", "unknown option `follow`; expected one of disorder, idle_after, max_ahead, bad"),
+            (
+                "parquet:a?follow=true",
+                "unknown option `follow`; expected one of disorder, idle_after, max_ahead, bad, new_files",
+            ),
             ("log:/no/log/here", "there is no log here"),
         ] {
             assert!(refused(text).contains(message), "{}", refused(text));

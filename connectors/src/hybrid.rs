@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dualgauge_engine::{
-    Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan, Source,
+    Basis, Change, Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan,
+    Source,
 };
 
 use crate::log::{Log, LogSource};
@@ -102,6 +103,26 @@ impl Source for Hybrid {
             });
         }
         Ok(listing)
+    }
+
+    /// Another seam would leave a hole, or read again what was read on its other side.
+    fn basis(&self) -> Basis {
+        let seam = match &self.seam {
+            Seam::Time(seam) => seam.to_string(),
+            Seam::Offsets(seams) => {
+                let at = seams.iter().map(|seam| format!("partition {} at {}", seam.partition, seam.to));
+                at.collect::<Vec<_>>().join(", ")
+            }
+        };
+        Basis::new().and("history ", self.history.basis()).and("live ", self.live.basis()).with("seam", seam)
+    }
+
+    fn takes(&self, change: &Change) -> bool {
+        let of = |prefix, source: &dyn Source| {
+            let option = change.option.strip_prefix(prefix)?.to_string();
+            Some(source.takes(&Change { option, ..change.clone() }))
+        };
+        of("history ", &*self.history).or_else(|| of("live ", &*self.live)).unwrap_or(false)
     }
 
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {

@@ -21,6 +21,7 @@ pub mod state;
 pub mod testing;
 pub mod time;
 
+pub use checkpoint::{Basis, Change};
 pub use data::{Batch, Data, DecodeError, Digest, Event, Key, KeyGroup, Record, Text, record};
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream, TwoInputStep};

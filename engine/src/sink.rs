@@ -9,7 +9,7 @@ use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use crate::fs::Patience;
-use crate::{Epoch, EventTime, Place, Result};
+use crate::{Basis, Change, Epoch, EventTime, Place, Result};
 
 /// By whom and how a sink is written in one run.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Writing {
     pub generation: u64,
     /// Whether the job goes on from a checkpoint: then what is there already is its own.
     pub resumes: bool,
+    /// On what the sink stood when the checkpoint was taken from which the job resumes; `None` where it did not have it.
+    pub before: Option<Basis>,
     /// What becomes of a file operation that the machine refuses: a sink puts it on its file system. What a sink returns
     /// as an error ends the job.
     pub patience: Patience,
@@ -82,6 +84,18 @@ pub trait Sink: Send + Sync {
     /// A sink says yes whose output may hold both beside each other, also in what is prepared and not finished.
     fn takes_other_columns(&self) -> bool {
         false
+    }
+
+    /// What the bytes depend on that it stages for rows of `schema`, asked after [`Sink::check`]: options under whose
+    /// other values what is staged would be finished as something that is neither the old nor the new.
+    fn basis(&self, _schema: &SchemaRef) -> Basis {
+        Basis::new()
+    }
+
+    /// Whether writing may go on where an option of the basis has another value than when a commit was taken; `staged`
+    /// says whether that commit has something staged, whose bytes depend on the old one.
+    fn takes(&self, _change: &Change, staged: bool) -> bool {
+        !staged
     }
 
     /// Opens one bucket. Called once per bucket, on the worker that owns it.

@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventTime, Place, Result};
+use crate::{Basis, Change, EventTime, Place, Result};
 
 /// A place that events can be read from, again and again, by offset.
 ///
@@ -32,6 +32,17 @@ pub trait Source: Send + Sync {
 
     /// The partitions that can hold what the scan asks for.
     fn partitions(&self, scan: &Scan) -> Result<Listing>;
+
+    /// What its offsets depend on, and what their rows were read by: options under whose other values an offset would
+    /// mean another place, or the rows behind it another thing than those before it.
+    fn basis(&self) -> Basis {
+        Basis::new()
+    }
+
+    /// Whether reading may go on from an offset where an option of the basis has another value.
+    fn takes(&self, _change: &Change) -> bool {
+        false
+    }
 
     /// Starts reading `partition` after `offset`, or from its start.
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>>;

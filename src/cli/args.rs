@@ -82,7 +82,7 @@ A BINDING is scheme:path?option=value&…, for example
   log:data/live/bids             live: an event log, followed until it is sealed
   csv:bids.csv?disorder=5s       text; `-` is standard input or output
   parquet:data/bids/,log:data/live/bids    history, then live
-Every source takes disorder=TIME, idle_after=TIME, max_ahead=TIME and bad=fail|drop|quarantine.";
+Every source takes disorder=TIME, idle_after=TIME, max_ahead=TIME, bad=fail|drop|quarantine and new_files=late|fail.";
 
 fn binding_args() -> Vec<Arg> {
     let binding = |name: &'static str, help: &'static str| {

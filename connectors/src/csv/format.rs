@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, StringViewArray};
 use arrow_csv::reader::Decoder;
 use arrow_csv::{ReaderBuilder, WriterBuilder};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
-use dualgauge_engine::{Error, Result};
+use dualgauge_engine::{Basis, Error, Result};
 
 use crate::suggest::did_you_mean;
 use crate::text::{BadRecord, Decode, Format, zones};
@@ -40,6 +40,12 @@ impl Format for Csv {
 
     fn header(&self) -> bool {
         self.header
+    }
+
+    fn basis(&self) -> Basis {
+        let delimiter =
+            if self.delimiter == b'\t' { "tab".to_string() } else { char::from(self.delimiter).to_string() };
+        Basis::new().with("format", "csv").with("header", self.header).with("delimiter", delimiter)
     }
 
     fn is_blank(&self, line: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_json::{LineDelimitedWriter, ReaderBuilder};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
-use dualgauge_engine::Result;
+use dualgauge_engine::{Basis, Result};
 use serde_json::Value;
 
 use crate::text::{BadRecord, Decode, Format, zones};
@@ -29,6 +29,10 @@ impl Format for Json {
 
     fn header(&self) -> bool {
         false
+    }
+
+    fn basis(&self) -> Basis {
+        Basis::new().with("format", "json")
     }
 
     fn is_blank(&self, line: &[u8]) -> bool {

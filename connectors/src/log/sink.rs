@@ -13,7 +13,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use dualgauge_engine::cut::{BATCH_BYTES, bytes_of};
 use dualgauge_engine::fs::{Fs, RealFs};
-use dualgauge_engine::{Epoch, Error, EventTime, Offset, Place, Result, Sink, SinkWriter};
+use dualgauge_engine::{Basis, Change, Epoch, Error, EventTime, Offset, Place, Result, Sink, SinkWriter};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -106,6 +106,20 @@ impl Sink for LogSink {
     /// Whether the rows have the columns of the log is seen by `check`.
     fn takes_other_columns(&self) -> bool {
         true
+    }
+
+    /// The log itself: what is staged lies in it.
+    fn basis(&self, _: &SchemaRef) -> Basis {
+        let basis = Basis::new().with("format", "log").with("partitions", self.buckets());
+        match self.log() {
+            Ok(log) => basis.with("log", log.id()),
+            Err(_) => basis, // it is created when the first row is written
+        }
+    }
+
+    /// A log that was not there is there by the first row; any other is another log.
+    fn takes(&self, change: &Change, _: bool) -> bool {
+        change.option == "log" && change.before.is_none()
     }
 
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {

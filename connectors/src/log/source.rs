@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dualgauge_engine::fs::RealFs;
-use dualgauge_engine::{Listing, Offset, Partition, PartitionReader, Place, Result, Scan, Source};
+use dualgauge_engine::{Basis, Change, Listing, Offset, Partition, PartitionReader, Place, Result, Scan, Source};
 
 use super::directory::Log;
 use super::reader::ReadOptions;
@@ -57,6 +57,15 @@ impl Source for LogSource {
             .map(|number| Partition { followed: !self.bounded, ..Partition::new(format!("partition {number}")) })
             .collect();
         Ok(Listing { partitions, ..Listing::default() })
+    }
+
+    fn basis(&self) -> Basis {
+        Basis::new().with("format", "log").with("log", self.log.id()).with("follow", !self.bounded)
+    }
+
+    /// What is followed no longer is read to its end; what had an end is not read on behind it.
+    fn takes(&self, change: &Change) -> bool {
+        change.option == "follow" && self.bounded
     }
 
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {

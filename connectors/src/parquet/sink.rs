@@ -7,11 +7,11 @@ use ::parquet::arrow::ArrowSchemaConverter;
 use arrow_schema::SchemaRef;
 use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::sink::Writing;
-use dualgauge_engine::{Duration, Durations, Error, Place, Result, Sink, SinkWriter};
+use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result, Sink, SinkWriter};
 
 use super::spans::{ParquetSpans, named_by_a_sink};
 use super::writer::FileOptions;
-use crate::staging::{BucketWriter, OutputPlace, files};
+use crate::staging::{BucketWriter, OutputPlace, PLACE, columns, files};
 
 /// Writes results as Parquet files into `dir`, which must be empty, or missing, or hold what this job wrote before it
 /// went on from a checkpoint (the hidden file `.job` says so).
@@ -132,6 +132,22 @@ impl Sink for ParquetSink {
 
     fn buckets(&self) -> usize {
         self.buckets
+    }
+
+    /// How many rows a row group has is not part of it: the files that follow have them of the new size.
+    fn basis(&self, schema: &SchemaRef) -> Basis {
+        let basis =
+            Basis::new().with("format", "parquet").with(PLACE, self.dir.display()).with("columns", columns(schema));
+        basis.with("buckets", self.buckets).with("span", self.span)
+    }
+
+    /// Rows are staged by the span and the bucket that they had.
+    fn takes(&self, change: &Change, staged: bool) -> bool {
+        match change.option.as_str() {
+            PLACE => true,      // its marker says whether it is the same one
+            "buckets" => false, // rows may wait at the sink for the bucket that they were dealt to
+            _ => !staged,
+        }
     }
 
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use dualgauge_engine::{
-    Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan, Source,
+    Basis, Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan, Source,
 };
 use rayon::prelude::*;
 
@@ -115,6 +115,11 @@ impl Source for ParquetSource {
         listing.partitions.sort_by_key(|partition| partition.bound);
         listing.pruned.sort_by_key(|partition| partition.bound);
         Ok(listing)
+    }
+
+    /// Its files are known again by their footers.
+    fn basis(&self) -> Basis {
+        Basis::new().with("format", "parquet")
     }
 
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {

@@ -16,6 +16,8 @@
 //! - **Removed is what nobody needs.** Parts go after the commit of the file that was made of them; orphans go when the
 //!   next generation recovers, which never touches what a younger one has staged.
 
+use arrow_schema::SchemaRef;
+
 mod aside;
 mod bucket;
 mod file;
@@ -34,3 +36,15 @@ pub(crate) use name::StagedName;
 pub(crate) use owner::OutputPlace;
 pub(crate) use part::{Frame, Part};
 pub(crate) use span_name::is_span_start;
+
+/// The option of a basis that says where the output is.
+pub(crate) const PLACE: &str = "place";
+
+/// The columns of staged rows, in words: what was staged of some is not finished as others.
+pub(crate) fn columns(schema: &SchemaRef) -> String {
+    let columns = schema.fields().iter().map(|field| {
+        let null = if field.is_nullable() { " or null" } else { "" };
+        format!("{}: {}{null}", field.name(), field.data_type())
+    });
+    columns.collect::<Vec<_>>().join(", ")
+}

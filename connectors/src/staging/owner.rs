@@ -11,9 +11,9 @@ use dualgauge_engine::fs::{Fs, Kind};
 use dualgauge_engine::sink::Writing;
 use dualgauge_engine::{Error, Result};
 
-use super::StagedName;
 use super::aside::dir_of;
 use super::files::{self, create_own_dir, on, synced};
+use super::{PLACE, StagedName};
 
 /// The first line of the file that names the job.
 const HEAD: &str = "# The output here belongs to this job of dualgauge, which goes on from its checkpoint:\n";
@@ -83,7 +83,18 @@ impl OutputPlace {
                  jobs write to one directory, or the checkpoint is not the one that belongs to it"
             ))),
             // A sink that the job did not have before.
-            (None, None) => Ok(true),
+            (None, None) if writing.before.is_none() => Ok(true),
+            (None, None) => {
+                let before = writing.before.as_ref().and_then(|before| before.get(PLACE));
+                let now = self.dir.display();
+                Err(Error::usage(format!(
+                    "E-OTHER-WORDS: job {job} wrote this sink's output to {} before its checkpoint, and nothing of it is in \
+                     {now}: {place} is missing; likely mistake: another directory than before, or one that was emptied \
+                     while the job was down. Go on where the output is; or start from the beginning, with a new place for \
+                     checkpoints",
+                    before.unwrap_or("the same place")
+                )))
+            }
             (None, Some(found)) => Err(Error::usage(format!(
                 "there is output ({found}) that job {job} cannot know to be its own: {place} is missing; likely \
                  mistake: the directory is not the one that the job wrote to before"

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
-use dualgauge_engine::Result;
+use dualgauge_engine::{Basis, Result};
 
 /// A text format whose records end in a newline: [`Csv`](crate::csv::Csv) or [`Json`](crate::json::Json), and no other.
 pub trait Format: Clone + Debug + Send + Sync + 'static {
@@ -19,6 +19,9 @@ pub trait Format: Clone + Debug + Send + Sync + 'static {
 
     /// Whether the first record of a file names its columns.
     fn header(&self) -> bool;
+
+    /// How a record looks, as options and values.
+    fn basis(&self) -> Basis;
 
     /// Whether a line holds no record at all.
     fn is_blank(&self, line: &[u8]) -> bool;

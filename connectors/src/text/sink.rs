@@ -7,13 +7,13 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::sink::{Delivery, Writing};
-use dualgauge_engine::{Duration, Durations, Error, Place, Result, Sink, SinkWriter};
+use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result, Sink, SinkWriter};
 
 use super::Format;
 use super::layout::Naming;
 use super::spans::TextSpans;
 use super::stdout::StdoutWriter;
-use crate::staging::{BucketWriter, OutputPlace, files};
+use crate::staging::{BucketWriter, OutputPlace, PLACE, columns, files};
 
 /// Text output: what [`csv::write`](crate::csv::write) and [`json::write`](crate::json::write) make.
 ///
@@ -182,6 +182,30 @@ impl<F: Format> Sink for TextSink<F> {
     /// Where lines name their columns themselves.
     fn takes_other_columns(&self) -> bool {
         !self.format.header()
+    }
+
+    fn basis(&self, schema: &SchemaRef) -> Basis {
+        let (Target::File | Target::Directory) = self.target() else { return Basis::new() };
+        let basis = self
+            .format
+            .basis()
+            .with(PLACE, self.path.display())
+            .with("columns", columns(schema))
+            .with("buckets", self.buckets);
+        match self.naming() {
+            Naming::One(_) => basis.with("files", "one"),
+            Naming::Spans(span, _) => basis.with("files", "spans").with("span", span),
+        }
+    }
+
+    /// Lines are staged as they will stand in their file, by the span and the bucket that they had.
+    fn takes(&self, change: &Change, staged: bool) -> bool {
+        match change.option.as_str() {
+            PLACE => true,      // its marker says whether it is the same one
+            "buckets" => false, // rows may wait at the sink for the bucket that they were dealt to
+            "columns" if !self.format.header() => true,
+            _ => !staged,
+        }
     }
 
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {

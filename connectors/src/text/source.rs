@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dualgauge_engine::{Error, Listing, Offset, Partition, PartitionReader, Place, Result, Scan, Source};
+use dualgauge_engine::{
+    Basis, Change, Error, Listing, Offset, Partition, PartitionReader, Place, Result, Scan, Source,
+};
 
 use super::Format;
 use super::input::Input;
@@ -115,6 +117,15 @@ impl<F: Format> Source for TextSource<F> {
 
     fn partitions(&self, _: &Scan) -> Result<Listing> {
         list(&self.path, self.format.extensions(), self.follow)
+    }
+
+    fn basis(&self) -> Basis {
+        self.format.basis().with("follow", self.follow)
+    }
+
+    /// What is followed no longer is read to its end; what had an end is not read on behind it.
+    fn takes(&self, change: &Change) -> bool {
+        change.option == "follow" && !self.follow
     }
 
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {

@@ -8,6 +8,7 @@
 use std::fmt;
 
 use serde::Serialize;
+#[cfg(test)]
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -47,8 +48,17 @@ impl Envelope {
         bytes
     }
 
-    /// The value that was sealed.
+    /// The value that was sealed, of any version.
+    #[cfg(test)]
     pub fn open<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Unsealed> {
+        self.open_with(bytes, |_, payload| match postcard::take_from_bytes(payload) {
+            Ok((value, [])) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// The value that was sealed, read from its payload by the version that it has.
+    pub fn open_with<T>(&self, bytes: &[u8], read: impl FnOnce(u16, &[u8]) -> Option<T>) -> Result<T, Unsealed> {
         let (rest, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Unsealed::Damaged("it is cut off"))?;
         let (head, payload) = rest.split_first_chunk::<HEAD>().ok_or(Unsealed::Damaged("it is cut off"))?;
         if head[..8] != self.magic {
@@ -65,10 +75,7 @@ impl Envelope {
         if length != payload.len() as u64 {
             return Err(Unsealed::Damaged("its length is wrong"));
         }
-        match postcard::take_from_bytes(payload) {
-            Ok((value, [])) => Ok(value),
-            _ => Err(Unsealed::Damaged("its checksum is right, but its content cannot be read")),
-        }
+        read(version, payload).ok_or(Unsealed::Damaged("its checksum is right, but its content cannot be read"))
     }
 }
 

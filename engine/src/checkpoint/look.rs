@@ -80,6 +80,8 @@ impl StateReader {
     ///     sources: Default::default(),
     ///     sinks: Default::default(),
     ///     counters: Vec::new(),
+    ///     bases: Default::default(),
+    ///     listed: Default::default(),
     /// };
     /// let bytes = StateReader::open(&store, &commit).unwrap().bytes();
     /// assert!(bytes["counts"] > 9, "two lengths, a key of six bytes, a value of one, and what the footer says of them");

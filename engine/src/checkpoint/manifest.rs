@@ -1,10 +1,11 @@
 //! The entries of the manifest log: fences, and commits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::basis::Basis;
 use super::envelope::{Envelope, Unsealed};
 use crate::fs::PlainName;
 use crate::state::Fingerprint;
@@ -13,7 +14,10 @@ use crate::{Epoch, EventTime, KeyGroup, Offset, PartitionId, Prepared};
 /// The folder that holds the layers.
 const LAYERS: &str = "layers/";
 
-const ENTRY: Envelope = Envelope { magic: *b"dg-entry", version: 1 };
+const ENTRY: Envelope = Envelope { magic: *b"dg-entry", version: 2 };
+
+/// How many fields version 2 has added at the end of a commit, each of them a map.
+const ADDED: usize = 2;
 
 /// One entry of the manifest log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +66,10 @@ pub struct Commit {
     pub sinks: BTreeMap<String, Vec<BucketCut>>,
     /// What the job has counted up to here: the name of the step or source, what is counted, how much.
     pub counters: Vec<(String, String, u64)>,
+    /// On what each stored thing stands: `source bids`, `step sums`, `sink out`.
+    pub bases: BTreeMap<String, Basis>,
+    /// The partitions that each source had, whether they were to be read or not.
+    pub listed: BTreeMap<String, BTreeSet<PartitionId>>,
 }
 
 /// Why a commit was taken.
@@ -216,7 +224,16 @@ impl Entry {
 
     /// The entry, if every name in it that becomes a path is a plain one: a crafted entry must lead nowhere else.
     pub(super) fn decode(bytes: &[u8]) -> Result<Entry, Unsealed> {
-        let entry: Entry = ENTRY.open(bytes)?;
+        let entry = ENTRY.open_with(bytes, |version, payload| {
+            // What a commit of version 1 does not have is empty; an empty map is a zero.
+            let missing = if version < 2 { ADDED } else { 0 };
+            let payload = [payload, &vec![0; missing]].concat();
+            match postcard::take_from_bytes(&payload) {
+                Ok((entry @ Entry::Commit(_), [])) => Some(entry),
+                Ok((entry @ Entry::Fence(_), rest)) if rest.len() == missing => Some(entry),
+                _ => None,
+            }
+        })?;
         let plain = |name: &str| PlainName::parse(name).is_ok();
         match &entry {
             Entry::Fence(fence) if !plain(&fence.job) => {
@@ -260,6 +277,8 @@ mod tests {
                 sources: BTreeMap::new(),
                 sinks: BTreeMap::new(),
                 counters: Vec::new(),
+                bases: BTreeMap::new(),
+                listed: BTreeMap::new(),
             }))
         };
         for entry in [Entry::Fence(fence("0f")), commit("layers/0000000001-00000000000000000005-w000")] {

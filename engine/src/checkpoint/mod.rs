@@ -11,6 +11,7 @@
 //! - **Nothing half.** Every byte of every file is under a checksum that is verified before the byte is used.
 //! - **Layers first.** A commit names only layers that were durable before it was appended.
 
+mod basis;
 mod collect;
 mod envelope;
 mod follow;
@@ -23,6 +24,7 @@ mod request;
 mod start;
 mod store;
 
+pub use basis::{Basis, Change};
 pub use collect::{KEPT, collect};
 pub use follow::look_at;
 pub use layer::{

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::panic::Location;
 
 use super::svg;
-use crate::Duration;
+use crate::{Basis, Duration};
 
 /// The operators of a flow in the order they were added, each after its inputs.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,8 @@ pub struct NodeSpec {
     pub name: Option<String>,
     /// What a reader of the listing should know: window, aggregate, lateness.
     pub detail: String,
+    /// What of the detail the state depends on, where it is not all of it.
+    pub state_detail: Option<String>,
     /// Whether its input is dealt to the workers by key.
     pub keyed: bool,
     /// Whether it remembers something from one event to the next.
@@ -72,6 +74,7 @@ impl NodeSpec {
             kind,
             name: None,
             detail: String::new(),
+            state_detail: None,
             keyed: false,
             stateful: false,
             timing_dependent: false,
@@ -90,6 +93,19 @@ impl NodeSpec {
     pub fn detail(mut self, detail: impl Into<String>) -> NodeSpec {
         self.detail = detail.into();
         self
+    }
+
+    /// With a detail of which only this decides what the state means: the rest may be another one when a job resumes.
+    pub fn state_detail(mut self, detail: impl Into<String>) -> NodeSpec {
+        self.state_detail = Some(detail.into());
+        self
+    }
+
+    /// What its state depends on: nothing that it keeps means the same in a graph that says something else.
+    pub(crate) fn basis(&self) -> Basis {
+        let order = if self.timing_dependent { "arrival" } else { "event time" };
+        let detail = self.state_detail.as_ref().unwrap_or(&self.detail);
+        Basis::new().with("operator", self.kind).with("order", order).with("detail", detail)
     }
 
     /// With windows at fixed places.

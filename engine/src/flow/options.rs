@@ -13,6 +13,18 @@ pub struct SourceOptions {
     pub(crate) max_ahead: Option<Duration>,
     pub(crate) bad_records: Option<BadRecords>,
     pub(crate) quarantine: Option<String>,
+    pub(crate) new_files: Option<NewFiles>,
+}
+
+/// What becomes of files that were not there when a job started, where it resumes from a checkpoint and they may hold
+/// events that its source had already passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewFiles {
+    /// They are read, and what is behind the watermark that the source had is late.
+    #[default]
+    Late,
+    /// The job does not start.
+    Fail,
 }
 
 /// What becomes of a record that cannot be decoded, or whose event time is absurd.
@@ -86,6 +98,12 @@ impl SourceOptions {
         self.on_bad_records(BadRecords::Quarantine)
     }
 
+    /// What becomes of files that have come since the checkpoint from which a job resumes: late unless this says otherwise.
+    pub fn new_files(mut self, policy: NewFiles) -> SourceOptions {
+        self.new_files = Some(policy);
+        self
+    }
+
     /// The name in the graph.
     pub fn name(&self) -> &str {
         &self.name
@@ -100,6 +118,7 @@ impl SourceOptions {
             max_ahead: self.max_ahead.or(defaults.max_ahead),
             bad_records: self.bad_records.or(defaults.bad_records),
             quarantine: self.quarantine.or(defaults.quarantine),
+            new_files: self.new_files.or(defaults.new_files),
         }
     }
 }

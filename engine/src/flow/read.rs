@@ -165,6 +165,10 @@ impl SourceDriver {
                 continue;
             }
             let mut partition = partition.clone();
+            // One that was not there when the job stopped holds nothing back that its source had passed then.
+            if let Some(behind) = context.checkpointing().and_then(|all| all.joined_behind(name, &partition.id)) {
+                partition.bound = Some(partition.bound.map_or(behind, |bound| bound.max(behind)));
+            }
             if partition.followed {
                 partition.to = partition.to.into_iter().chain(source.until).min();
             } else if let Some(cut) = cut {
@@ -249,9 +253,10 @@ impl SourceDriver {
                 break;
             }
             let partition = self.unopened.pop_front().expect("it was just seen");
-            let checkpointing = self.context.checkpointing();
-            let cut = checkpointing.and_then(|all| all.partition(&self.source.options.name, &partition.id));
-            self.open.push(OpenPartition::open(&self.source, partition, cut)?);
+            let (checkpointing, name) = (self.context.checkpointing(), &self.source.options.name);
+            let cut = checkpointing.and_then(|all| all.partition(name, &partition.id));
+            let behind = checkpointing.and_then(|all| all.joined_behind(name, &partition.id));
+            self.open.push(OpenPartition::open(&self.source, partition, cut, behind)?);
         }
         Ok(())
     }

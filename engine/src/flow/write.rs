@@ -114,7 +114,7 @@ impl<D: Record> SinkStep<D> {
         let sink = Arc::clone(&sinks[name].sink);
         let buckets = sink.buckets();
         let none = (0..buckets).map(|_| None).collect();
-        let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing()).unwrap_or_default();
+        let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing(name)).unwrap_or_default();
         let mut output = SinkOutput {
             name: name.to_string(),
             schema: D::schema(),

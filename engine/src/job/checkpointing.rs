@@ -4,20 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use arrow_schema::SchemaRef;
+
+use super::checks::{self, Joined};
 use super::upgrade::Upgrade;
 use super::{BoundSink, BoundSource, LastCheckpoint, Shared};
 use crate::checkpoint::{
-    self, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, ManifestLog, PartitionCut, Retained,
+    self, Basis, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, ManifestLog, PartitionCut, Retained,
     SourceCut, Started, StepShape, Store, Wish,
 };
 use crate::cluster::Generation;
 use crate::data::KEY_GROUPS;
 use crate::failpoint::{Step, around};
-use crate::flow::{Keeping, LoadedTable};
+use crate::flow::{Graph, Keeping, LoadedTable};
 use crate::state::Parts;
 use crate::{
-    Delivery, Duration, Durations, Epoch, Error, ErrorKind, EventTime, Offset, Partition, PartitionId, Prepared,
-    Result, Sink, Writing,
+    Delivery, Duration, Durations, Epoch, Error, ErrorKind, EventTime, Offset, PartitionId, Prepared, Result, Sink,
+    Writing,
 };
 
 /// How a job takes checkpoints, and what it does with those that are there.
@@ -81,6 +84,12 @@ pub(crate) struct Checkpointing {
     pub(super) bindings: BTreeMap<String, String>,
     /// What was read of each table of the graph, as a commit tells it.
     pub(super) tables: BTreeMap<String, SourceCut>,
+    /// The partitions of each source.
+    listed: BTreeMap<String, BTreeSet<PartitionId>>,
+    /// On what sources, steps and sinks stand; known where commits are written.
+    bases: BTreeMap<String, Basis>,
+    /// The partitions that have come since the commit from which the job resumes, by source.
+    joined: BTreeMap<String, Joined>,
     pub(super) resume: Option<Commit>,
     /// What must be done to the state before the job goes on from it.
     upgrade: Upgrade,
@@ -91,6 +100,10 @@ pub(crate) struct Checkpointing {
 
 /// The one part of a table, as a commit tells it.
 const TABLE: &str = "table";
+
+fn listed(bound: &BoundSource) -> BTreeSet<PartitionId> {
+    bound.listing.partitions.iter().map(|partition| partition.id.clone()).collect()
+}
 
 /// What was read of a table: its rows are the position, and their digest is the proof.
 fn cut_of(table: &LoadedTable) -> SourceCut {
@@ -128,6 +141,7 @@ impl Checkpointing {
     pub(super) fn start(
         checkpoints: &Checkpoints,
         workers: usize,
+        graph: &Graph,
         keeping: &Keeping,
         sources: &BTreeMap<String, BoundSource>,
         tables: &BTreeMap<String, LoadedTable>,
@@ -140,11 +154,13 @@ impl Checkpointing {
             retained: Some(retained_by(sources.clone())),
         };
         let Started { log, generation, job, resume } = checkpoint::start(Arc::clone(&checkpoints.store), wish)?;
-        let upgrade = resume.as_ref().map(|commit| Upgrade::of(commit, keeping, &checkpoints.dropped)).transpose()?;
+        let bases = checks::bases(graph, sources);
+        let upgrade = |commit| Upgrade::of(commit, keeping, &bases, &checkpoints.dropped);
+        let upgrade = resume.as_ref().map(upgrade).transpose()?;
         let started = Generation { job, generation, resume };
         let checkpointing = Checkpointing::of(checkpoints, started, Some(log), keeping.steps.clone(), sources, tables)?;
         let upgrade = upgrade.filter(|_| !checkpointing.has_ended()).unwrap_or_default();
-        Ok(Checkpointing { upgrade, ..checkpointing })
+        Ok(Checkpointing { upgrade, bases, ..checkpointing })
     }
 
     /// Refuses rows of another type for a sink whose unfinished output could not hold both.
@@ -158,6 +174,20 @@ impl Checkpointing {
              the new ones to a sink of another name and place",
             sink.describe()
         )))
+    }
+
+    /// Notes on what a sink stands, and refuses one that would not finish what is staged as it was begun.
+    pub(super) fn check_sink(&mut self, name: &str, bound: &BoundSink, schema: &SchemaRef) -> Result<()> {
+        let now = bound.sink.basis(schema);
+        self.resume.as_ref().map_or(Ok(()), |commit| checks::check_sink(commit, name, bound, &now))?;
+        self.bases.insert(format!("sink {name}"), now);
+        Ok(())
+    }
+
+    /// The watermark that a source had when the job stopped, for a partition that was not there then.
+    pub(crate) fn joined_behind(&self, source: &str, partition: &PartitionId) -> Option<EventTime> {
+        let joined = self.joined.get(source)?;
+        joined.partitions.contains(partition).then_some(joined.watermark)
     }
 
     /// Makes the state from which the job goes on that of this graph.
@@ -190,69 +220,26 @@ impl Checkpointing {
             steps,
             bindings,
             tables: tables.iter().map(|(name, table)| (name.clone(), cut_of(table))).collect(),
+            listed: sources.iter().map(|(name, bound)| (name.clone(), listed(bound))).collect(),
+            bases: BTreeMap::new(),
+            joined: BTreeMap::new(),
             resume,
             upgrade: Upgrade::default(),
             upgraded: Vec::new(),
             log: Mutex::new(log),
         };
-        sources.iter().try_for_each(|(name, bound)| checkpointing.check_partitions(name, bound))?;
-        checkpointing.tables.iter().try_for_each(|(name, now)| checkpointing.check_table(name, now))?;
-        Ok(checkpointing)
-    }
-
-    /// Refuses a table that is another one now: some events would have met the old rows and some the new ones.
-    fn check_table(&self, name: &str, now: &SourceCut) -> Result<()> {
-        let before = self.resume.as_ref().filter(|_| !self.has_ended()).and_then(|commit| commit.sources.get(name));
-        let Some(before) = before.filter(|before| before.partitions != now.partitions) else { return Ok(()) };
-        let rows = |cut: &SourceCut| cut.partitions.values().map(|cut| cut.rows).sum::<u64>();
-        Err(Error::data(format!(
-            "E-TABLE-CHANGED: table {name}: it is not what it was when the job started: {} had {} rows, and {} has {}, or \
-             the same number of others; was a file edited, or a column added to the record? Put back what was there; or \
-             start from the beginning, with a new place for checkpoints, to use the new rows",
-            before.binding,
-            rows(before),
-            now.binding,
-            rows(now),
-        )))
-    }
-
-    /// Refuses a source of which a part is gone that had not been read to its end.
-    fn check_partitions(&self, name: &str, bound: &BoundSource) -> Result<()> {
-        let Some(cut) = self.resume.as_ref().and_then(|commit| commit.sources.get(name)) else { return Ok(()) };
-        let there = |id: &PartitionId| {
-            bound.listing.partitions.iter().chain(&bound.listing.pruned).any(|partition| partition.id == *id)
-        };
-        match cut.partitions.iter().find(|(id, cut)| !cut.ended && !there(id)) {
-            None => self.check_ended(name, bound, cut),
-            Some((id, gone)) => Err(Error::data(format!(
-                "E-SOURCE-GAP: source {name}: {id} was read up to offset {} and is gone; the source is {} now, and was {}",
-                gone.offset.clone().unwrap_or_default(),
-                bound.source.describe(),
-                cut.binding,
-            ))),
+        let Some(commit) = &checkpointing.resume else { return Ok(checkpointing) };
+        checks::check_sources(commit, sources)?;
+        if !checkpointing.has_ended() {
+            checkpointing.tables.iter().try_for_each(|(name, now)| checks::check_table(commit, name, now))?;
         }
+        let joined = checks::joined(commit, sources)?;
+        Ok(Checkpointing { joined, ..checkpointing })
     }
 
     /// What the other processes of a cluster must know to take part.
     pub(super) fn started(&self) -> Generation {
         Generation { job: self.job.clone(), generation: self.generation, resume: self.resume.clone() }
-    }
-
-    /// Refuses a source of which a part that was read to its end is another one now, while the rest is still to be read:
-    /// half of it would be old and half new.
-    fn check_ended(&self, name: &str, bound: &BoundSource, cut: &SourceCut) -> Result<()> {
-        let ended = |partition: &&Partition| cut.partitions.get(&partition.id).is_some_and(|cut| cut.ended);
-        let listed = &bound.listing.partitions;
-        if listed.iter().all(|partition| ended(&partition)) {
-            return Ok(()); // nothing of it is read any more
-        }
-        for partition in listed.iter().filter(ended) {
-            let offset = cut.partitions[&partition.id].offset.as_ref();
-            if let Err(error) = bound.source.open(partition, offset, &bound.scan) {
-                return Err(error.at(format_args!("E-SOURCE-GAP: source {name}: {}", partition.id)));
-            }
-        }
-        Ok(())
     }
 
     /// Whether the input had ended before this generation.
@@ -277,7 +264,8 @@ impl Checkpointing {
             let what = bound.sink.describe();
             format!("sink {name} ({what}) shows rows at once: what it showed since the last checkpoint, it shows again after a crash")
         });
-        [start].into_iter().chain(self.upgraded.iter().cloned()).chain(twice).collect()
+        let joined = self.joined.iter().map(|(source, joined)| joined.note(source, self.has_ended()));
+        [start].into_iter().chain(joined).chain(self.upgraded.iter().cloned()).chain(twice).collect()
     }
 
     /// The checkpoint from which the job goes on.
@@ -311,10 +299,12 @@ impl Checkpointing {
         self.resume.as_ref().map_or(Epoch(0), |commit| commit.epoch.next())
     }
 
-    /// By whom sinks are written.
-    pub(crate) fn writing(&self) -> Writing {
-        let resumes = self.resume.is_some();
-        Writing { job: Some(self.job.clone()), generation: self.generation, resumes, ..Writing::default() }
+    /// By whom a sink is written.
+    pub(crate) fn writing(&self, sink: &str) -> Writing {
+        let known = self.resume.as_ref().filter(|commit| commit.sinks.contains_key(sink));
+        let before = known.map(|commit| commit.bases.get(&format!("sink {sink}")).cloned().unwrap_or_default());
+        let (job, resumes) = (Some(self.job.clone()), self.resume.is_some());
+        Writing { job, generation: self.generation, resumes, before, ..Writing::default() }
     }
 
     /// How far the sources were read before this generation.
@@ -391,6 +381,8 @@ impl Checkpointing {
             sources,
             sinks,
             counters: Vec::new(),
+            bases: self.bases.clone(),
+            listed: self.listed.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod apart;
 mod bind;
 mod checkpointing;
+mod checks;
 mod dropped;
 mod limits;
 mod metrics;

@@ -315,19 +315,24 @@ impl Job {
         let mut checkpointing = match &self.checkpoints {
             None => None,
             Some(checkpoints) => {
-                Some(Checkpointing::start(checkpoints, workers, &description.keeping, sources, tables)?)
+                let (graph, keeping) = (&description.graph, &description.keeping);
+                Some(Checkpointing::start(checkpoints, workers, graph, keeping, sources, tables)?)
             }
         };
-        let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing()).unwrap_or_default();
         for SinkDeclaration { name, schema } in &description.sinks {
-            let sink = self.bindings.bind_sink(name).sink;
+            let bound = self.bindings.bind_sink(name);
+            let sink = &bound.sink;
+            let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing(name)).unwrap_or_default();
             sink.check(schema, &writing).map_err(|error| error.at(format_args!("sink {name}"))).map_err(|error| {
                 match &checkpointing {
                     Some(checkpointing) => checkpointing.explained(error),
                     None => error,
                 }
             })?;
-            checkpointing.as_ref().map_or(Ok(()), |checkpointing| checkpointing.check_rows(name, &*sink))?;
+            if let Some(checkpointing) = &mut checkpointing {
+                checkpointing.check_rows(name, &**sink)?;
+                checkpointing.check_sink(name, &bound, schema)?;
+            }
         }
         if let Some(checkpointing) = &mut checkpointing {
             checkpointing.upgrade(shared)?; // when nothing else can be refused

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::worker::message_of;
-use crate::checkpoint::{self, Becomes, Chain, Commit, CompactError, Store, layer_name};
+use crate::checkpoint::{self, Basis, Becomes, Chain, Change, Commit, CompactError, Store, layer_name};
 use crate::flow::{Keeping, again};
 use crate::state::{Fingerprint, NoUpcast, Upcast};
 use crate::{Error, ErrorKind, Result};
@@ -33,7 +33,12 @@ impl Upgrade {
     ///
     /// # Errors
     /// Where something would be lost, or be read as another type.
-    pub(super) fn of(commit: &Commit, keeping: &Keeping, dropped: &[String]) -> Result<Upgrade> {
+    pub(super) fn of(
+        commit: &Commit,
+        keeping: &Keeping,
+        bases: &BTreeMap<String, Basis>,
+        dropped: &[String],
+    ) -> Result<Upgrade> {
         let mut upgrade = Upgrade::default();
         for stored in &commit.steps {
             let name = &stored.name;
@@ -44,6 +49,13 @@ impl Upgrade {
                 upgrade.dropped.insert(name.clone());
                 continue;
             };
+            if let Some(changes) = changes_of(commit, bases, name) {
+                if !dropped.contains(name) {
+                    return Err(of_other_detail(commit, name, &changes));
+                }
+                upgrade.dropped.insert(name.clone());
+                continue;
+            }
             for (part, old) in &stored.parts {
                 let Some((_, new)) = now.parts.iter().find(|(name, _)| name == part) else {
                     return Err(of_another_kind(commit, name, part));
@@ -134,6 +146,21 @@ fn gone(commit: &Commit, step: &str) -> Error {
 fn drop_state(step: &str) -> String {
     let plain = step.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
     if plain { format!("--drop-state {step}") } else { format!("--drop-state '{step}'") }
+}
+
+/// What a step is said to do otherwise than when the commit was taken.
+fn changes_of(commit: &Commit, bases: &BTreeMap<String, Basis>, step: &str) -> Option<String> {
+    let step = format!("step {step}");
+    let changes: Vec<_> = commit.bases.get(&step)?.changes(bases.get(&step)?).iter().map(Change::to_string).collect();
+    (!changes.is_empty()).then(|| changes.join(", "))
+}
+
+fn of_other_detail(commit: &Commit, step: &str, changes: &str) -> Error {
+    Error::usage(format!(
+        "E-OTHER-WORDS: the step `{step}` is not what it was at its checkpoint of epoch {}: {changes}; what it keeps was made          by the old words and would be read by the new ones. Put the old ones back; or start it empty, and forget what it          kept: {}",
+        commit.epoch,
+        drop_state(step)
+    ))
 }
 
 fn of_another_kind(commit: &Commit, step: &str, part: &str) -> Error {

@@ -43,7 +43,7 @@ impl WorkerPlan {
         let Some(checkpointing) = &self.checkpointing else { return Ok(()) };
         for SinkDeclaration { name, schema } in declared {
             let sink = &self.sinks[name].sink;
-            let writing = Writing { patience: self.shared.patience(name), ..checkpointing.writing() };
+            let writing = Writing { patience: self.shared.patience(name), ..checkpointing.writing(name) };
             for bucket in 0..sink.buckets() {
                 let mut writer = sink.open(bucket, schema, &writing)?;
                 writer

@@ -64,6 +64,8 @@ pub fn commit(generation: u64, epoch: u64, layers: Vec<LayerRef>) -> Commit {
         sources: BTreeMap::new(),
         sinks: BTreeMap::new(),
         counters: Vec::new(),
+        bases: BTreeMap::new(),
+        listed: BTreeMap::new(),
     }
 }
 

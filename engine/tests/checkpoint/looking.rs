@@ -23,7 +23,7 @@ fn a_manifest_of_a_newer_format_is_refused_by_its_version() {
     start(store.clone(), wish()).unwrap();
     let name = "manifest/00000000000000000000";
     let mut bytes = store.get(name).unwrap();
-    bytes[8..10].copy_from_slice(&2_u16.to_le_bytes());
+    bytes[8..10].copy_from_slice(&3_u16.to_le_bytes());
     let end = bytes.len() - 16;
     let checksum = xxh3_128(&bytes[..end]).to_le_bytes();
     bytes[end..].copy_from_slice(&checksum);
@@ -36,7 +36,7 @@ fn a_manifest_of_a_newer_format_is_refused_by_its_version() {
     ];
     for refused in refusals {
         let expected =
-            format!("/job/{name}: it has format version 2, and this dualgauge knows 1 at most: use a newer one");
+            format!("/job/{name}: it has format version 3, and this dualgauge knows 2 at most: use a newer one");
         assert_eq!(refused.to_string(), expected);
     }
 }

@@ -40,6 +40,10 @@ where
     type Acc = A::Acc;
     type Out = A::Out;
 
+    fn detail(&self) -> String {
+        self.aggregate.detail()
+    }
+
     #[inline]
     fn start(&self) -> A::Acc {
         self.aggregate.start()

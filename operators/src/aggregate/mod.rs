@@ -119,6 +119,12 @@ pub trait Aggregate<D>: Clone + 'static {
     /// The answer.
     type Out: Data;
 
+    /// What an accumulator depends on besides what was added, for the listing: `top 3`. A job does not resume with what
+    /// was accumulated under other words.
+    fn detail(&self) -> String {
+        String::new()
+    }
+
     /// The accumulator of nothing.
     fn start(&self) -> Self::Acc;
 

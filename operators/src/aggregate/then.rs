@@ -41,6 +41,10 @@ where
     type Acc = A::Acc;
     type Out = Out;
 
+    fn detail(&self) -> String {
+        self.aggregate.detail()
+    }
+
     #[inline]
     fn start(&self) -> A::Acc {
         self.aggregate.start()

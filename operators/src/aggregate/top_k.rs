@@ -48,6 +48,10 @@ where
     type Acc = Vec<D>;
     type Out = Vec<D>;
 
+    fn detail(&self) -> String {
+        format!("top {}", self.k)
+    }
+
     fn start(&self) -> Vec<D> {
         Vec::new()
     }

@@ -11,6 +11,11 @@ macro_rules! tuples {
             type Acc = ($($name::Acc,)*);
             type Out = ($($name::Out,)*);
 
+            fn detail(&self) -> String {
+                let details = [$(self.$index.detail()),*];
+                details.into_iter().filter(|detail| !detail.is_empty()).collect::<Vec<_>>().join(", ")
+            }
+
             #[inline]
             fn start(&self) -> Self::Acc {
                 ($(self.$index.start(),)*)

@@ -142,6 +142,7 @@ where
     let KeyedStream { stream, key, lateness, as_arrives } = keyed;
     let late = stream.flow().counter(spec.label(), "late");
     let spec = if as_arrives { spec.timing_dependent() } else { spec };
+    let spec = if lateness.is_positive() { spec.detail(format!("lateness {lateness}")) } else { spec };
     let step = KeyedProcess::new(process, key.clone(), lateness, as_arrives, late);
     stream.step(spec, move |data| key.group(data), step)
 }

@@ -66,7 +66,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D
         aggregate: A,
     ) -> Stream<'s, Pane<K, A::Out>, D> {
         assert!(self.early.is_none(), "session windows do not fire early");
-        let spec = NodeSpec::stateful(operator, name).detail(self.detail());
+        let spec = NodeSpec::stateful(operator, name).detail(self.detail_with(&aggregate));
         let (stream, key) = (self.keyed.stream, self.keyed.key);
         let late = stream.flow().counter(name, "late");
         let (gap, lateness) = (self.window.gap, self.lateness);

@@ -68,7 +68,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D
         name: &str,
         aggregate: A,
     ) -> Stream<'s, Pane<K, A::Out>, D> {
-        let spec = NodeSpec::stateful(operator, name).detail(self.detail());
+        let spec = NodeSpec::stateful(operator, name).detail(self.detail_with(&aggregate));
         let spec = spec.windows(self.window.size + self.lateness, self.window.slide);
         let firing = Firing::new(name, self.lateness, self.early);
         let grid = Grid::new(self.window, firing.clone());

@@ -84,7 +84,8 @@ where
         aggregate: A,
     ) -> Stream<'s, Pane<K, A::Out>, D> {
         let any = self.window.window_of(EventTime::default());
-        let (size, spec) = (any.end - any.start, NodeSpec::stateful(operator, name).detail(self.detail()));
+        let (size, spec) =
+            (any.end - any.start, NodeSpec::stateful(operator, name).detail(self.detail_with(&aggregate)));
         let spec = spec.windows(size + self.lateness, size);
         let firing = Firing::new(name, self.lateness, self.early);
         let single = Single { window: self.window.clone(), firing: firing.clone() };

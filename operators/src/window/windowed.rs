@@ -152,6 +152,16 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
         self
     }
 
+    /// How the listing shows it, and what the aggregate has to say.
+    pub(crate) fn detail_with<A: Aggregate<D>>(&self, aggregate: &A) -> String
+    where
+        W: std::fmt::Display,
+        D: Data,
+    {
+        let aggregate = aggregate.detail();
+        if aggregate.is_empty() { self.detail() } else { format!("{}, {aggregate}", self.detail()) }
+    }
+
     /// How the listing shows it.
     pub(crate) fn detail(&self) -> String
     where

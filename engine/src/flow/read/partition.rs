@@ -31,6 +31,7 @@ impl OpenPartition {
         source: &BoundSource,
         partition: Partition,
         cut: Option<&PartitionCut>,
+        behind: Option<EventTime>, // the watermark it counts from, where it was not there when that was reached
     ) -> Result<OpenPartition> {
         let offset = cut.and_then(|cut| cut.offset.clone());
         let reader = source.source.open(&partition, offset.as_ref().or(partition.start.as_ref()), &source.scan);
@@ -39,7 +40,10 @@ impl OpenPartition {
             Some(_) if error.kind() == ErrorKind::Data => error.at("E-SOURCE-GAP"),
             _ => error,
         })?;
-        let mut watermark = first_watermark(source, &partition);
+        let mut watermark = match behind {
+            Some(behind) if partition.bound == Some(behind) => joining(source, &partition, behind),
+            _ => first_watermark(source, &partition),
+        };
         if let Some(cut) = cut {
             watermark.go_on(cut.largest, cut.floor);
         }
@@ -90,6 +94,12 @@ impl OpenPartition {
         let end = scan.to.into_iter().chain(self.partition.to).min();
         self.partition.followed && end.is_some_and(|end| end <= self.watermark.now())
     }
+}
+
+/// The same of a partition that has come to a source which had passed what it may hold: it promises nothing below.
+fn joining(source: &BoundSource, partition: &Partition, floor: EventTime) -> Watermark {
+    let default = if partition.followed { Duration::ZERO } else { Duration::MAX };
+    Watermark::Following { floor, largest: EventTime::MIN, disorder: source.options.disorder.unwrap_or(default) }
 }
 
 /// What is known before the first row. A bounded source that knows nothing of its times holds back until its end.

@@ -350,12 +350,13 @@ where
 
     #[track_caller]
     fn build<J: JoinKind<K, L, R>>(self, name: &str, kind: &str, join: J) -> Stream<'s, J::Out, Either<L, R>> {
-        let mut detail = format!("{kind}, {}", self.windowed.detail());
+        let of_state = format!("{kind}, {}", self.windowed.detail());
+        let mut detail = of_state.clone();
         if let Some(strategy) = self.strategy {
             detail += &format!(", {strategy:?}");
         }
         let Windowed { keyed, window, lateness, .. } = self.windowed;
-        let spec = window.spec(NodeSpec::stateful("join", name).detail(detail), lateness);
+        let spec = window.spec(NodeSpec::stateful("join", name).detail(detail).state_detail(of_state), lateness);
         let (left_key, right_key) = (keyed.key.clone(), self.right.key.clone());
         let joiner = Joiner {
             left_key: keyed.key,
