@@ -228,7 +228,7 @@ fn bids_of(log: &Log, partition: u32) -> Vec<Bid> {
     loop {
         match reader.next().unwrap() {
             Next::Batch(batch) => Bid::decode(&batch.rows, &mut rows).unwrap(),
-            Next::Bad(record) => panic!("{}", record.reason),
+            Next::Mixed(_, bad) => panic!("{}", bad[0].reason()),
             Next::Pending => panic!("the log is not sealed"),
             Next::End => return rows.into_iter().map(|row: Event<Bid>| row.data).collect(),
         }

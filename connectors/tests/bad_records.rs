@@ -119,8 +119,8 @@ fn bad_lines_are_dead_letters_exactly_once_through_crashes() {
             fs::write(dir.path().join(name), &file.text).unwrap();
         }
         let items = || match json {
-            true => Arc::new(json::read(dir.path()).block_bytes(300)) as Arc<dyn Source>,
-            false => Arc::new(csv::read(dir.path()).block_bytes(300)),
+            true => Arc::new(json::read(dir.path()).block_bytes(60)) as Arc<dyn Source>,
+            false => Arc::new(csv::read(dir.path()).block_bytes(60)),
         };
         let (bad, copies) = (memory::collect::<BadRecord>(), memory::collect::<Item>());
         let job = Job::new(graph).source_with("items", items(), SourceOptions::default());

@@ -51,7 +51,7 @@ fn drain(reader: &mut LogReader) -> Result<(Vec<i64>, bool)> {
     loop {
         match reader.next()? {
             Next::Batch(batch) => read.extend(numbers(&batch.rows)),
-            Next::Bad(record) => panic!("{}", record.reason),
+            Next::Mixed(_, bad) => panic!("{}", bad[0].reason()),
             Next::Pending => return Ok((read, false)),
             Next::End => return Ok((read, true)),
         }

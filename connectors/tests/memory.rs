@@ -37,7 +37,7 @@ fn read(source: &dyn Source, partition: &Partition, offset: Option<u64>) -> (Vec
                 let prices = rows.iter().map(|row| row.data.price).collect();
                 seen.push((prices, batch.offset_after.position, batch.bound_after.map(EventTime::as_micros)));
             }
-            Next::Bad(record) => panic!("{}", record.reason),
+            Next::Mixed(_, bad) => panic!("{}", bad[0].reason()),
             Next::Pending => return (seen, false),
             Next::End => return (seen, true),
         }

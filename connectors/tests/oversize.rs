@@ -14,7 +14,7 @@ use arrow_schema::{DataType, Field, Schema};
 use dualgauge_connectors::log::{Log, LogSource};
 use dualgauge_connectors::parquet::{self, FileOptions, write_file};
 use dualgauge_connectors::{csv, json};
-use dualgauge_engine::{ErrorKind, Next, Offset, Result, Scan, Source};
+use dualgauge_engine::{ErrorKind, Next, Offset, Result, Scan, Source, Unreadable};
 use xxhash_rust::xxh3::xxh3_64;
 
 struct Counting;
@@ -100,7 +100,10 @@ fn read_from(source: &dyn Source, columns: usize, offset: Option<&Offset>) -> Re
         loop {
             match reader.next()? {
                 Next::Batch(batch) => rows += batch.rows.num_rows(),
-                Next::Bad(record) => bad.push(record.reason),
+                Next::Mixed(batch, records) => {
+                    rows += batch.rows.num_rows();
+                    bad.extend(records.iter().map(Unreadable::reason));
+                }
                 Next::Pending => panic!("what has an end is never pending"),
                 Next::End => break,
             }

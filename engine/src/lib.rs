@@ -29,7 +29,7 @@ pub use job::{Checkpoints, Job, Limits, Outcome, Restart};
 pub use place::Place;
 pub use sink::{Delivery, Prepared, Sink, SinkWriter, Writing};
 pub use source::{
-    Listing, Next, Offset, Partition, PartitionId, PartitionReader, Scan, Source, SourceBatch, Unreadable,
+    Listing, Next, Offset, Partition, PartitionId, PartitionReader, Reason, Scan, Source, SourceBatch, Unreadable,
 };
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};
 /// How batches of large rows are cut, for connectors.

@@ -54,7 +54,7 @@ pub trait PartitionReader {
     ///
     /// # Errors
     /// What ends the job whatever the policy for bad records: the data is damaged, or the world is in the way. A record
-    /// that is merely bad is [`Next::Bad`], and reading goes on behind it.
+    /// that is merely bad comes in [`Next::Mixed`], and reading goes on behind it.
     fn next(&mut self) -> Result<Next>;
 }
 
@@ -63,8 +63,9 @@ pub trait PartitionReader {
 pub enum Next {
     /// Rows, in the order of the partition.
     Batch(SourceBatch),
-    /// A record that cannot be read, at its place among the rows. What becomes of it is the source's policy to say.
-    Bad(Unreadable),
+    /// Rows, which may be none, and at least one record among them that cannot be read. They come together, so that a bad
+    /// record costs no turn of the engine. What becomes of it is the source's policy to say.
+    Mixed(SourceBatch, Vec<Unreadable>),
     /// Nothing now; ask again later.
     Pending,
     /// The partition has ended: nothing will ever follow.
@@ -89,10 +90,42 @@ pub struct Unreadable {
     pub bytes: Vec<u8>,
     /// Where it begins, in the measure of the partition's offsets.
     pub position: u64,
+    /// How many rows of its batch come before it.
+    pub before: usize,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+impl Unreadable {
     /// What is wrong with it, for a person: place, column, what was found, what was expected.
-    pub reason: String,
-    /// Where reading goes on after it.
-    pub offset_after: Offset,
+    pub fn reason(&self) -> String {
+        (self.reason.0)(&self.bytes)
+    }
+}
+
+/// Why a record cannot be read: made of its bytes when somebody asks, since of most bad records nobody does.
+pub struct Reason(Box<Words>);
+
+/// What makes the words of the record's bytes.
+type Words = dyn Fn(&[u8]) -> String;
+
+impl Reason {
+    /// A reason that is made by this of the record's bytes.
+    pub fn of(reason: impl Fn(&[u8]) -> String + 'static) -> Reason {
+        Reason(Box::new(reason))
+    }
+}
+
+impl From<String> for Reason {
+    fn from(reason: String) -> Reason {
+        Reason::of(move |_| reason.clone())
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reason")
+    }
 }
 
 /// What a graph wants to read.

@@ -4,6 +4,7 @@
 //! writes it; else it runs the cases, each in directories and processes of its own. A file here is a kind of fault, and a
 //! case in it one line of the kind's table. `cargo test --test cases NAME` runs those whose name contains it.
 
+mod depth;
 mod graphs;
 mod looks;
 mod places;
@@ -21,5 +22,6 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(support::GRAPH) {
         return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
     }
-    runner::run(&[looks::CASES, places::CASES, starts::CASES, text::CASES].concat())
+    const CASES: &[&[Case]] = &[depth::CASES, looks::CASES, places::CASES, starts::CASES, text::CASES];
+    runner::run(&CASES.concat())
 }

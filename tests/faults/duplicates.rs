@@ -57,8 +57,10 @@ impl PartitionReader for RepeatingReader {
             let which = drawn(self.seed, place + 1, self.given.len() as u64) as usize;
             let (rows, offset_after) = self.given[which].clone();
             if drawn(self.seed, place + 2, 4) == 0 {
-                let (bytes, reason) = (b"?".to_vec(), "it cannot be read".to_string());
-                return Ok(Next::Bad(Unreadable { bytes, position: offset_after.position, reason, offset_after }));
+                let (position, reason) = (offset_after.position, "it cannot be read".to_string().into());
+                let bad = Unreadable { bytes: b"?".to_vec(), position, before: 0, reason };
+                let none = SourceBatch { rows: rows.slice(0, 0), offset_after, bound_after: None };
+                return Ok(Next::Mixed(none, vec![bad]));
             }
             return Ok(Next::Batch(SourceBatch { rows, offset_after, bound_after: None }));
         }

@@ -13,6 +13,7 @@
 //! assert!(!bids.bounded());
 //! ```
 
+mod decode;
 mod format;
 
 use std::path::PathBuf;

@@ -1,14 +1,15 @@
-//! One JSON object a line, over arrow-json.
+//! One JSON object a line: written by arrow-json, read by our own reader over serde_json.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use arrow_array::RecordBatch;
-use arrow_json::{LineDelimitedWriter, ReaderBuilder};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_json::LineDelimitedWriter;
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use dualgauge_engine::{Basis, Result};
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
-use crate::text::{BadRecord, Decode, Format, zones};
+use crate::text::values::{Cell, DEPTH_MAX, Marks, columns, explained, object, shorten, too_deep};
+use crate::text::{BadRecord, Decode, Decoded, Format, Record, content};
 
 /// The shape of JSON lines; there is only one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,8 +40,12 @@ impl Format for Json {
         line.trim_ascii().is_empty()
     }
 
-    fn decoder(&self, _: Option<&[u8]>, wanted: &SchemaRef) -> Result<Box<dyn Decode>> {
-        Ok(Box::new(JsonDecode { wanted: wanted.clone() }))
+    fn told_by(&self, _: &[u8]) -> Option<Json> {
+        None
+    }
+
+    fn decoder(&self, _: Option<&[u8]>, wanted: &SchemaRef) -> Result<Rc<dyn Decode>> {
+        Ok(Rc::new(JsonDecode { wanted: wanted.clone() }))
     }
 
     fn check(&self, _: &Schema) -> Result<()> {
@@ -64,51 +69,57 @@ struct JsonDecode {
 }
 
 impl Decode for JsonDecode {
-    fn decode(&self, text: &[u8], records: usize, columns: &[usize]) -> Result<RecordBatch, ArrowError> {
-        let wanted = Arc::new(self.wanted.project(columns)?);
-        let mut decoder = ReaderBuilder::new(read_as(&wanted))
-            .with_coerce_primitive(true)
-            .with_batch_size(records)
-            .build_decoder()?;
-        let read = decoder.decode(text)?;
-        let rows = decoder.flush()?.filter(|rows| rows.num_rows() == records);
-        let rows = rows.filter(|_| text[read..].trim_ascii().is_empty());
-        zones::under(&rows.ok_or_else(|| ArrowError::JsonError("not one record a line".to_string()))?, wanted)
+    fn decode(&self, text: &[u8], records: &[Record]) -> Result<Decoded> {
+        let mut marks = Marks::new(records.len());
+        let rows = records.len();
+        let fields = self.wanted.fields();
+        let mut cells = vec![Cell::Absent; rows * fields.len()];
+        for (row, record) in records.iter().enumerate() {
+            let text = content(&text[record.bytes.clone()]);
+            let text = std::str::from_utf8(text).ok().filter(|_| !too_deep(text));
+            if !text.is_some_and(|text| object(text, fields, |column, cell| cells[column * rows + row] = cell)) {
+                marks.mark_row(row);
+                (0..fields.len()).for_each(|column| cells[column * rows + row] = Cell::Hidden);
+            }
+        }
+        columns(&self.wanted, &cells, rows, marks)
     }
 
-    fn misshapen(&self, record: &[u8]) -> Option<BadRecord> {
+    fn is_choosy(&self) -> bool {
+        false // no record has several lines
+    }
+
+    fn explain(&self, record: &[u8]) -> BadRecord {
         let bad = |found, mistake| {
-            Some(BadRecord { column: None, found, expected: "one JSON object on the line".to_string(), mistake })
+            let expected = "one JSON object on the line".to_string();
+            BadRecord { column: None, found, expected, mistake }
         };
-        match serde_json::from_slice::<Value>(record.trim_ascii_end()) {
+        let record = content(record).trim_ascii();
+        if too_deep(record) {
+            let found = format!("objects and lists more than {DEPTH_MAX} deep in each other");
+            return bad(found, "a damaged line, or one that is meant to harm");
+        }
+        let Ok(text) = std::str::from_utf8(record) else {
+            return bad("bytes that are not UTF-8".to_string(), "text of another encoding, or a damaged line");
+        };
+        match serde_json::from_str::<IgnoredAny>(text) {
             Err(why) if why.is_eof() => {
-                bad(format!("the end of the line ({why})"), "a torn line, or an object over several lines")
+                return bad(format!("the end of the line ({why})"), "a torn line, or an object over several lines");
             }
-            Err(why) => bad(format!("text that is not JSON ({why})"), "a damaged line, or a file of another format"),
-            Ok(Value::Object(_)) => None,
-            Ok(Value::Array(_)) => {
-                bad("an array".to_string(), "the file is one JSON array instead of an object a line")
+            Err(why) => {
+                return bad(format!("text that is not JSON ({why})"), "a damaged line, or a file of another format");
             }
-            Ok(other) => bad(crate::text::shorten(&other.to_string()), "a file of another format"),
+            Ok(_) => {}
+        }
+        let mut cells = vec![Cell::Absent; self.wanted.fields().len()];
+        let whole = object(text, self.wanted.fields(), |column, cell| cells[column] = cell);
+        match record.first() {
+            Some(b'{') if whole => {
+                explained(&self.wanted, &cells).unwrap_or_else(|| bad(shorten(text), "a damaged line"))
+            }
+            Some(b'{') => bad("an object with a field twice".to_string(), "a program that writes a field twice"),
+            Some(b'[') => bad("an array".to_string(), "the file is one JSON array instead of an object a line"),
+            _ => bad(shorten(text), "a file of another format"),
         }
     }
-
-    fn found(&self, record: &[u8], column: usize) -> Option<String> {
-        let object: Value = serde_json::from_slice(record).ok()?;
-        match object.get(self.wanted.field(column).name())? {
-            Value::Null => None,
-            Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        }
-    }
-}
-
-/// Whole numbers are read as text and then converted: arrow-json would cut the fraction off a `1.5`.
-fn read_as(wanted: &Schema) -> SchemaRef {
-    let wanted = zones::in_utc(wanted);
-    let fields = wanted.fields().iter().map(|field| match field.data_type().is_integer() {
-        true => Field::new(field.name(), DataType::Utf8, field.is_nullable()),
-        false => field.as_ref().clone(),
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

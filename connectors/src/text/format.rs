@@ -1,12 +1,15 @@
 //! How one record looks: all that tells CSV from JSON lines.
 
 use std::fmt::Debug;
+use std::rc::Rc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use dualgauge_engine::{Basis, Result};
 
-/// A text format whose records end in a newline: [`Csv`](crate::csv::Csv) or [`Json`](crate::json::Json), and no other.
+pub use super::records::Record;
+
+/// A text format whose records end with a line: [`Csv`](crate::csv::Csv) or [`Json`](crate::json::Json), and no other.
 pub trait Format: Clone + Debug + Send + Sync + 'static {
     /// The name in a binding: `csv`.
     fn scheme(&self) -> &'static str;
@@ -23,11 +26,14 @@ pub trait Format: Clone + Debug + Send + Sync + 'static {
     /// How a record looks, as options and values.
     fn basis(&self) -> Basis;
 
+    /// What the first line of a file says of the format, where it says something and is no record: `sep=;`.
+    fn told_by(&self, first: &[u8]) -> Option<Self>;
+
     /// Whether a line holds no record at all.
     fn is_blank(&self, line: &[u8]) -> bool;
 
     /// What turns the records of one file into columns of `wanted`. `header` is the first record, if it is a header.
-    fn decoder(&self, header: Option<&[u8]>, wanted: &SchemaRef) -> Result<Box<dyn Decode>>;
+    fn decoder(&self, header: Option<&[u8]>, wanted: &SchemaRef) -> Result<Rc<dyn Decode>>;
 
     /// Refuses columns that the format cannot hold.
     fn check(&self, schema: &Schema) -> Result<()>;
@@ -41,14 +47,23 @@ pub trait Format: Clone + Debug + Send + Sync + 'static {
 
 /// Turns records into columns.
 pub trait Decode {
-    /// The wanted columns, by number, of `records` whole records. Fails when there are more or fewer.
-    fn decode(&self, text: &[u8], records: usize, columns: &[usize]) -> Result<RecordBatch, ArrowError>;
+    /// The wanted columns of those records of the text that are good, and which are not: nothing is done twice for the
+    /// sake of a bad one. Records that are not sound are bad.
+    fn decode(&self, text: &[u8], records: &[Record]) -> Result<Decoded>;
 
-    /// What is wrong with the record as a whole, whatever columns are wanted; `None` when nothing is.
-    fn misshapen(&self, record: &[u8]) -> Option<BadRecord>;
+    /// Whether text is unlikely to be a good record by chance.
+    fn is_choosy(&self) -> bool;
 
-    /// The text that the record has in a wanted column; `None` when it has none.
-    fn found(&self, record: &[u8], column: usize) -> Option<String>;
+    /// What is wrong with a bad record, which has no line end.
+    fn explain(&self, record: &[u8]) -> BadRecord;
+}
+
+/// What records have become.
+pub struct Decoded {
+    /// The good ones, in order.
+    pub rows: RecordBatch,
+    /// The places of the bad ones among the records, from the least.
+    pub bad: Vec<usize>,
 }
 
 /// What is wrong with a record.
@@ -62,4 +77,15 @@ pub struct BadRecord {
     pub expected: String,
     /// What has probably happened.
     pub mistake: &'static str,
+}
+
+impl BadRecord {
+    /// The whole sentence, which names the place.
+    pub(super) fn at(self, place: &str, line: u64, byte: u64) -> String {
+        let column = self.column.map(|name| format!("column `{name}`: ")).unwrap_or_default();
+        format!(
+            "{place}: line {line} (byte {byte}): {column}found {}, expected {}; likely mistake: {}",
+            self.found, self.expected, self.mistake
+        )
+    }
 }

@@ -1,4 +1,4 @@
-//! What CSV and JSON lines share: files of records that end in a newline.
+//! What CSV and JSON lines share: files of records that end with a line.
 //!
 //! A [`Format`] knows how one record looks; everything else is here, once: which files there are, reading them block by
 //! block, waiting at the end of a growing one, counting bytes and lines, going on after a bad record, standard input,
@@ -8,10 +8,10 @@
 //!
 //! [`Offset::position`]: dualgauge_engine::Offset
 
-mod bad;
 mod format;
 mod input;
 mod layout;
+mod lines;
 mod place;
 mod reader;
 mod records;
@@ -20,10 +20,11 @@ mod sink;
 mod source;
 mod spans;
 mod stdout;
+pub(crate) mod values;
 pub(crate) mod zones;
 
-pub(crate) use bad::shorten;
 pub use format::Format;
-pub(crate) use format::{BadRecord, Decode};
+pub(crate) use format::{BadRecord, Decode, Decoded, Record};
+pub(crate) use lines::{content, fields, without_line_end};
 pub use sink::TextSink;
 pub use source::TextSource;

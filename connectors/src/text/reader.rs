@@ -1,145 +1,142 @@
-//! Reads one file or pipe: blocks in, batches out, and each record that is bad by itself.
+//! Reads one file or pipe: blocks in, batches out, and with each the records of it that are bad.
 //!
-//! **A bad record comes at its place.** The good rows before it come first, as a batch that ends there; then the bad
-//! record, with its own bytes and the offset behind it; then what follows. So nobody who resumes meets one a second time.
+//! **A bad record comes at its place** among the rows of its batch, with its own bytes. The batch ends behind it or later,
+//! so nobody who resumes meets it a second time. What is wrong with it is found out when somebody asks.
 
-use std::collections::VecDeque;
-use std::fs::File;
-use std::io::Read;
-use std::ops::Range;
+use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use dualgauge_engine::{Error, Next, Offset, PartitionReader, Result, SourceBatch, Unreadable};
+use dualgauge_engine::{Error, Next, Offset, PartitionReader, Reason, Result, SourceBatch, Unreadable};
 
-use super::bad::explain;
-use super::input::Input;
-use super::records::{Found, Records, newlines};
-use super::{BadRecord, Decode, Format};
+use super::input::{Got, Input};
+use super::lines::{Splitter, line_ends, without_line_end};
+use super::records::{Found, Judge, Record, Records};
+use super::{BadRecord, Decode, Decoded, Format};
 
 /// An open partition of text.
 pub(super) struct TextReader<F> {
     pub(super) format: F,
-    /// What errors call it: `file data/bids.csv`.
-    pub(super) place: String,
+    pub(super) place: Rc<Place>,
     pub(super) input: Input,
-    pub(super) records: Records<F>,
+    pub(super) records: Records,
     pub(super) wanted: SchemaRef,
     pub(super) batch_rows: usize,
     /// Known once the header has been read.
-    pub(super) decoder: Option<Box<dyn Decode>>,
-    /// The part of a file that an earlier run has read, whose lines are counted when an error wants to name one.
-    pub(super) skipped: Option<(PathBuf, u64)>,
-    /// Newlines in that part, once counted.
-    pub(super) lines_skipped: u64,
-    /// What the last records became and was not yet handed on.
-    pub(super) ready: VecDeque<Result<Next>>,
+    pub(super) decoder: Option<Rc<dyn Decode>>,
+}
+
+/// Where the bytes of a partition are, for messages.
+pub(super) struct Place {
+    /// What errors call it: `file data/bids.csv`.
+    pub(super) name: String,
+    /// The file and the part of it that an earlier run has read.
+    pub(super) read_before: Option<(PathBuf, u64)>,
+    /// The lines of that part, counted when somebody wants to name one behind it.
+    pub(super) lines_before: OnceCell<u64>,
 }
 
 impl<F: Format> PartitionReader for TextReader<F> {
     fn next(&mut self) -> Result<Next> {
-        loop {
-            if let Some(outcome) = self.ready.pop_front() {
-                return outcome;
+        if self.decoder.is_none() {
+            match read_header(&mut self.format, &self.place.name, &mut self.records, &mut self.input)? {
+                Header::Found(header) => self.decode_by(header.as_deref())?,
+                Header::Pending => return Ok(Next::Pending),
+                Header::End => return Ok(Next::End),
             }
-            if self.decoder.is_none() {
-                self.decoder = match read_header(&self.format, &self.place, &mut self.records, &mut self.input)? {
-                    Header::Found(header) => Some(self.decoder_of(header.as_deref())?),
-                    Header::Pending => return Ok(Next::Pending),
-                    Header::End => return Ok(Next::End),
-                };
+        }
+        let rules = Rules { format: &self.format, decoder: self.decoder.as_deref() };
+        match self.records.read(&mut self.input, self.batch_rows.max(1), &rules)? {
+            Found::Records(records) => self.decode(&records),
+            Found::TooLong { bytes, lines, start } => {
+                let (place, position) = (Rc::clone(&self.place), bytes.start);
+                let reason = Reason::of(move |_| too_long().at(&place.name, place.line(lines), position));
+                let bad = Unreadable { bytes: start, position, before: 0, reason };
+                let none = self.batch(RecordBatch::new_empty(self.wanted.clone()), bytes.end);
+                Ok(Next::Mixed(none, vec![bad]))
             }
-            match self.records.read(&mut self.input, self.batch_rows.max(1))? {
-                Found::Records(records) => self.decode(&records),
-                Found::TooLong { bytes, lines, start } => self.refuse(too_long(), lines, bytes, start),
-                Found::Nothing => return Ok(Next::Pending),
-                Found::End => return Ok(Next::End),
-            }
+            Found::Nothing => Ok(Next::Pending),
+            Found::End => Ok(Next::End),
         }
     }
 }
 
 impl<F: Format> TextReader<F> {
-    pub(super) fn decoder_of(&self, header: Option<&[u8]>) -> Result<Box<dyn Decode>> {
-        self.format.decoder(header, &self.wanted).map_err(|error| error.at(&self.place))
+    /// Records are read as the header says from now on.
+    pub(super) fn decode_by(&mut self, header: Option<&[u8]>) -> Result<()> {
+        let decoder = self.format.decoder(header, &self.wanted);
+        self.decoder = Some(decoder.map_err(|error| error.at(&self.place.name))?);
+        Ok(())
     }
 
-    /// Decodes all records at once; only where that fails, one by one.
-    fn decode(&mut self, records: &[Range<usize>]) {
-        if let Some(rows) = self.rows_of(records) {
-            return self.hand(rows, self.records.position_of(records[records.len() - 1].end));
+    fn decode(&mut self, records: &[Record]) -> Result<Next> {
+        let decoder = self.decoder.as_ref().expect("the header has been read");
+        let decoded = decoder.decode(self.records.text(), records).map_err(|error| error.at(&self.place.name));
+        let Decoded { rows, bad } = decoded?;
+        let end = self.records.position_of(records[records.len() - 1].bytes.end);
+        let mut unreadable = Vec::with_capacity(bad.len());
+        for (earlier, at) in bad.into_iter().enumerate() {
+            let record = &records[at];
+            let (position, lines) =
+                (self.records.position_of(record.bytes.start), self.records.lines_before(record.bytes.start));
+            let (place, decoder, sound) = (Rc::clone(&self.place), Rc::clone(decoder), record.sound);
+            unreadable.push(Unreadable {
+                bytes: without_line_end(&self.records.text()[record.bytes.clone()]).to_vec(),
+                position,
+                before: at - earlier,
+                reason: Reason::of(move |bytes| {
+                    let bad = if sound { decoder.explain(bytes) } else { unsound() };
+                    bad.at(&place.name, place.line(lines), position)
+                }),
+            });
         }
-        let mut good = 0;
-        for (at, record) in records.iter().enumerate() {
-            if self.rows_of(&records[at..=at]).is_some() {
-                continue;
-            }
-            self.hand_run(&records[good..at]);
-            good = at + 1;
-            let decoder = self.decoder.as_deref().expect("the header has been read");
-            let text = self.records.text(record.clone());
-            let (bad, text) = (explain(decoder, text, &self.wanted), without_newline(text).to_vec());
-            let lines = self.records.lines_before(record.start);
-            let bytes = self.records.position_of(record.start)..self.records.position_of(record.end);
-            self.refuse(bad, lines, bytes, text);
-        }
-        self.hand_run(&records[good..]);
+        let batch = self.batch(rows, end);
+        Ok(if unreadable.is_empty() { Next::Batch(batch) } else { Next::Mixed(batch, unreadable) })
     }
 
-    /// Hands on records that are each good; several that are not so together are handed on one by one.
-    fn hand_run(&mut self, run: &[Range<usize>]) {
-        let Some(last) = run.last() else { return };
-        match self.rows_of(run) {
-            Some(rows) => self.hand(rows, self.records.position_of(last.end)),
-            None => run.iter().for_each(|record| {
-                let rows = self.rows_of(std::slice::from_ref(record)).expect("it was good a moment ago");
-                self.hand(rows, self.records.position_of(record.end));
-            }),
-        }
-    }
-
-    fn rows_of(&self, records: &[Range<usize>]) -> Option<RecordBatch> {
-        let text = self.records.text(records[0].start..records[records.len() - 1].end);
-        let columns: Vec<_> = (0..self.wanted.fields().len()).collect();
-        let decoder = self.decoder.as_deref().expect("the header has been read");
-        decoder.decode(text, records.len(), &columns).ok()
-    }
-
-    fn hand(&mut self, rows: RecordBatch, offset: u64) {
-        let offset_after = self.offset(offset);
-        self.ready.push_back(Ok(Next::Batch(SourceBatch { rows, offset_after, bound_after: None })));
-    }
-
-    /// Hands on a bad record of these `bytes` of the input, behind so many `lines` since reading began.
-    fn refuse(&mut self, bad: BadRecord, lines: u64, bytes: Range<u64>, text: Vec<u8>) {
-        let outcome = self.lines_skipped().map(|skipped| {
-            Next::Bad(Unreadable {
-                bytes: text,
-                position: bytes.start,
-                reason: bad.at(&self.place, skipped + lines + 1, bytes.start),
-                offset_after: self.offset(bytes.end),
-            })
-        });
-        self.ready.push_back(outcome);
-    }
-
-    fn offset(&self, position: u64) -> Offset {
-        Offset { position, proof: self.input.proof(position) }
-    }
-
-    /// Newlines before where this run began to read, counted when first asked for.
-    fn lines_skipped(&mut self) -> Result<u64> {
-        if let Some((file, length)) = self.skipped.take() {
-            self.lines_skipped = lines_in(file, length)?;
-        }
-        Ok(self.lines_skipped)
+    fn batch(&self, rows: RecordBatch, end: u64) -> SourceBatch {
+        let offset_after = Offset { position: end, proof: self.input.proof(end) };
+        SourceBatch { rows, offset_after, bound_after: None }
     }
 }
 
-fn without_newline(record: &[u8]) -> &[u8] {
-    let record = record.strip_suffix(b"\n").unwrap_or(record);
-    record.strip_suffix(b"\r").unwrap_or(record)
+impl Place {
+    /// The number of the line behind so many others since reading began. A file whose front cannot be read any more counts
+    /// from where this run began, which is better than no message.
+    fn line(&self, lines: u64) -> u64 {
+        let before = self.lines_before.get_or_init(|| {
+            let part = self.read_before.as_ref();
+            part.map_or(0, |(file, length)| lines_in(file.clone(), *length).unwrap_or_default())
+        });
+        before + lines + 1
+    }
+}
+
+/// What the format says of lines, once the header has been read.
+struct Rules<'a, F> {
+    format: &'a F,
+    decoder: Option<&'a dyn Decode>,
+}
+
+impl<F: Format> Judge for Rules<'_, F> {
+    fn is_blank(&self, line: &[u8]) -> bool {
+        self.format.is_blank(line)
+    }
+
+    fn is_choosy(&self) -> bool {
+        self.decoder.is_some_and(Decode::is_choosy)
+    }
+
+    fn is_record(&self, line: &[u8]) -> bool {
+        let (_, end) = Splitter::new(self.format.quoted_after()).end(line, 0, true);
+        let sound = end.is_some_and(|end| end.sound && end.at == line.len());
+        let record = Record { bytes: 0..line.len(), sound };
+        let decoded =
+            |decoder: &dyn Decode| decoder.decode(line, &[record]).is_ok_and(|decoded| decoded.bad.is_empty());
+        sound && !self.format.is_blank(line) && self.decoder.is_some_and(decoded)
+    }
 }
 
 /// The first record of a file, where that names the columns.
@@ -149,20 +146,32 @@ pub(super) enum Header {
     End,
 }
 
+/// Reads what stands before the records of a file, and what it says of the format.
 pub(super) fn read_header<F: Format>(
-    format: &F,
+    format: &mut F,
     place: &str,
-    records: &mut Records<F>,
+    records: &mut Records,
     input: &mut Input,
 ) -> Result<Header> {
     if !format.header() {
         return Ok(Header::Found(None));
     }
-    match records.read(input, 1)? {
-        Found::Records(header) => Ok(Header::Found(Some(records.text(header[0].clone()).to_vec()))),
-        Found::TooLong { .. } => Err(Error::usage(format!("{place}: the header is longer than a line may be"))),
-        Found::Nothing => Ok(Header::Pending),
-        Found::End => Ok(Header::End),
+    loop {
+        match records.read(input, 1, &Rules { format, decoder: None })? {
+            Found::Records(header) => {
+                let header = without_line_end(&records.text()[header[0].bytes.clone()]).to_vec();
+                let Some(told) = format.told_by(&header) else { return Ok(Header::Found(Some(header))) };
+                records.delimit(told.quoted_after());
+                *format = told;
+            }
+            Found::TooLong { .. } => {
+                return Err(Error::data(format!(
+                    "{place}: the first line is longer than a line may be; likely mistake: a file of another format"
+                )));
+            }
+            Found::Nothing => return Ok(Header::Pending),
+            Found::End => return Ok(Header::End),
+        }
     }
 }
 
@@ -170,20 +179,29 @@ fn too_long() -> BadRecord {
     BadRecord {
         column: None,
         found: "a record that is longer than a line may be".to_string(),
-        expected: "a newline before".to_string(),
+        expected: "its end before".to_string(),
         mistake: "a quote that is never closed, or a file of another format",
     }
 }
 
-/// How many newlines the first `length` bytes of a file hold.
-fn lines_in(path: PathBuf, length: u64) -> Result<u64> {
-    let failed = |cause| Error::io(format!("cannot read file {}", path.display()), cause);
-    let mut file = File::open(&path).map_err(failed)?.take(length);
-    let (mut block, mut lines) = (vec![0; 64 << 10], 0);
-    loop {
-        match file.read(&mut block).map_err(failed)? {
-            0 => return Ok(lines),
-            read => lines += newlines(&block[..read]),
-        }
+fn unsound() -> BadRecord {
+    BadRecord {
+        column: None,
+        found: "a quote that is not closed, or text behind the quote that closes a field".to_string(),
+        expected: "quotes around a whole field, and doubled within it".to_string(),
+        mistake: "a stray quote, a quote that should have been doubled, or a torn line",
     }
+}
+
+/// How many lines the first `length` bytes of a file hold.
+fn lines_in(path: PathBuf, length: u64) -> Result<u64> {
+    let mut file = Input::file(&path, 0, false)?;
+    let (mut block, mut before, mut read, mut lines) = (Vec::new(), 0, 0, 0);
+    while read < length && file.read(&mut block, 64 << 10)? == Got::Bytes {
+        block.truncate((length - read).min(block.len() as u64) as usize);
+        lines += line_ends(&block, before);
+        (before, read) = (block[block.len() - 1], read + block.len() as u64);
+        block.clear();
+    }
+    Ok(lines)
 }

@@ -1,70 +1,29 @@
 //! Cuts bytes into records, however the blocks they come in are cut.
 //!
-//! Every record found is whole: one that is still without its newline waits, except at the end of an input that ends.
+//! Every record found is whole: one that is still without its line end waits, except at the end of an input that ends.
 //! Memory holds one block and the one record that crosses its border, and no record beyond the allowed length.
+//!
+//! **A stray quote costs one line.** A record of several lines may be what a quote that nobody closed has made of them.
+//! Where its quotes are not as they should be, the bad record ends before the first line that is a record by itself. Where
+//! two stray quotes look like the two ends of a field, a whole line between them that is a record gives them away.
 
 use std::ops::Range;
 
 use dualgauge_engine::Result;
 
-use super::Format;
 use super::input::{Got, Input};
-
-/// Finds where a record ends; remembers, from one block to the next, whether it is between quotes.
-#[derive(Clone, Debug)]
-pub(super) struct Splitter {
-    quoted_after: Option<u8>,
-    within: Within,
-}
-
-/// Where in a record the splitter is. A quote opens a quoted field at the field's start only: `5" disk` is plain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Within {
-    FieldStart,
-    Plain,
-    Quoted,
-    /// After a quote inside quotes, which either closes the field or is the first half of a doubled one.
-    QuotedQuote,
-}
-
-impl Splitter {
-    pub(super) fn new(format: &impl Format) -> Splitter {
-        Splitter { quoted_after: format.quoted_after(), within: Within::FieldStart }
-    }
-
-    /// The position after the newline that ends the record, if it is among these next bytes.
-    pub(super) fn end_in(&mut self, bytes: &[u8]) -> Option<usize> {
-        let Some(delimiter) = self.quoted_after else {
-            return bytes.iter().position(|&byte| byte == b'\n').map(|at| at + 1);
-        };
-        for (at, &byte) in bytes.iter().enumerate() {
-            self.within = match (self.within, byte) {
-                (Within::Quoted, b'"') => Within::QuotedQuote,
-                (Within::Quoted, _) => Within::Quoted,
-                (_, b'\n') => {
-                    self.within = Within::FieldStart;
-                    return Some(at + 1);
-                }
-                (Within::FieldStart | Within::QuotedQuote, b'"') => Within::Quoted,
-                (_, b'\r') => Within::FieldStart,
-                (_, byte) if byte == delimiter => Within::FieldStart,
-                _ => Within::Plain,
-            };
-        }
-        None
-    }
-}
+use super::lines::{End, Splitter, ends_line, has_byte_order_mark, inner_lines, line_ends, without_line_end};
 
 /// What [`Records::read`] has found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// Whole records; they are valid until the next call.
-    Records(Vec<Range<usize>>),
+    Records(Vec<Record>),
     /// A record longer than allowed, which was passed over.
     TooLong {
         /// Where it begins, and where reading goes on.
         bytes: Range<u64>,
-        /// Newlines before it, since reading began.
+        /// Line ends before it, since reading began.
         lines: u64,
         /// Its first bytes.
         start: Vec<u8>,
@@ -75,9 +34,29 @@ pub(super) enum Found {
     End,
 }
 
+/// A record that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it is in the text.
+    pub bytes: Range<usize>,
+    /// Whether its quotes are as they should be.
+    pub sound: bool,
+}
+
+/// Who says which records there can be.
+pub(super) trait Judge {
+    /// Whether a line is no record at all.
+    fn is_blank(&self, line: &[u8]) -> bool;
+
+    /// Whether a line is a good record by itself; asked of lines within a record of several.
+    fn is_record(&self, line: &[u8]) -> bool;
+
+    /// Whether text is unlikely to be a good record by chance.
+    fn is_choosy(&self) -> bool;
+}
+
 /// The bytes that were read and not yet handed on.
-pub(super) struct Records<F> {
-    format: F,
+pub(super) struct Records {
     splitter: Splitter,
     block_bytes: usize,
     line_bytes_max: usize,
@@ -86,8 +65,11 @@ pub(super) struct Records<F> {
     position: u64,
     /// Whether the buffer's last byte is a newline that the input did not have.
     completed: bool,
-    /// Newlines before the buffer, since reading began.
+    /// Line ends before the buffer, since reading began, and the byte before it.
     lines: u64,
+    before: u8,
+    /// How far lines were counted within the buffer, and how many they are.
+    counted: (usize, u64),
     /// What the last call handed out: the next one forgets it.
     handed: usize,
     /// Where the record begins that is being looked at, and how far it has been looked at.
@@ -107,29 +89,35 @@ struct Passing {
 /// How much is kept of a record that is too long.
 const KEPT_BYTES: usize = 1024;
 
-impl<F: Format> Records<F> {
-    pub(super) fn new(format: F, position: u64, block_bytes: usize, line_bytes_max: usize) -> Records<F> {
-        let splitter = Splitter::new(&format);
-        let (buffer, passing) = (Vec::new(), None);
+impl Records {
+    /// Reads from `position` on, whose fields stand between `delimiter` where quotes mean something.
+    pub(super) fn new(delimiter: Option<u8>, position: u64, block_bytes: usize, line_bytes_max: usize) -> Records {
         Records {
-            format,
-            splitter,
+            splitter: Splitter::new(delimiter),
             block_bytes,
             line_bytes_max,
-            buffer,
+            buffer: Vec::new(),
             position,
             completed: false,
             lines: 0,
+            before: 0,
+            counted: (0, 0),
             handed: 0,
             start: 0,
             scanned: 0,
-            passing,
+            passing: None,
         }
     }
 
+    /// Fields stand between this byte from the next record on.
+    pub(super) fn delimit(&mut self, delimiter: Option<u8>) {
+        self.splitter = Splitter::new(delimiter);
+        self.scanned = self.start;
+    }
+
     /// The bytes of records that were found.
-    pub(super) fn text(&self, range: Range<usize>) -> &[u8] {
-        &self.buffer[range]
+    pub(super) fn text(&self) -> &[u8] {
+        &self.buffer
     }
 
     /// Where a place in the text is in the input.
@@ -137,25 +125,29 @@ impl<F: Format> Records<F> {
         self.position + at as u64 - u64::from(self.completed && at == self.buffer.len())
     }
 
-    /// How many newlines were read before a place in the text.
-    pub(super) fn lines_before(&self, at: usize) -> u64 {
-        self.lines + newlines(&self.buffer[..at])
+    /// How many lines have ended before a place in the text; asked from front to back.
+    pub(super) fn lines_before(&mut self, at: usize) -> u64 {
+        let (counted, lines) = self.counted;
+        assert!(counted <= at, "lines are counted from front to back");
+        let before = counted.checked_sub(1).map_or(self.before, |at| self.buffer[at]);
+        self.counted = (at, lines + line_ends(&self.buffer[counted..at], before));
+        self.lines + self.counted.1
     }
 
     /// The next records: at most `records_max`, and about a block of them.
-    pub(super) fn read(&mut self, input: &mut Input, records_max: usize) -> Result<Found> {
+    pub(super) fn read(&mut self, input: &mut Input, records_max: usize, judge: &dyn Judge) -> Result<Found> {
         self.forget(self.handed);
         self.handed = 0;
-        let mut found = Vec::new();
+        let (mut found, mut last) = (Vec::new(), self.completed);
         loop {
             if self.passing.is_some() {
-                if let Some(passed) = self.pass_over() {
+                if let Some(passed) = self.pass_over(last) {
                     return Ok(passed);
                 }
             } else {
                 while found.len() < records_max && self.start < self.block_bytes.max(1) {
-                    let Some(record) = self.next_record() else { break };
-                    self.hand(record, &mut found);
+                    let Some(record) = self.next_record(last, judge) else { break };
+                    self.hand(record, &mut found, judge);
                 }
                 if self.passing.is_some() && found.is_empty() {
                     continue;
@@ -170,48 +162,44 @@ impl<F: Format> Records<F> {
                     self.handed = 0;
                 }
             }
-            let got = match input.read(&mut self.buffer, self.block_bytes)? {
-                Got::Bytes => continue,
-                Got::End if self.start < self.buffer.len() || self.passing.is_some() => {
-                    // The last line of an input that ends needs no newline of its own.
+            match input.read(&mut self.buffer, self.block_bytes)? {
+                Got::Bytes => {}
+                Got::End if !last && (self.start < self.buffer.len() || self.passing.is_some()) => {
+                    // The last line of an input that ends needs no line end of its own.
                     self.buffer.push(b'\n');
-                    self.completed = true;
-                    self.splitter.within = Within::FieldStart;
-                    if self.passing.is_none() {
-                        let record = self.start..self.buffer.len();
-                        (self.start, self.scanned) = (record.end, record.end);
-                        self.hand(record, &mut found);
-                    } else if let Some(passed) = self.pass_over() {
-                        return Ok(passed);
-                    }
-                    Got::End
+                    (self.completed, last) = (true, true);
                 }
-                got => got,
-            };
-            return Ok(match got {
-                _ if !found.is_empty() => Found::Records(found),
-                Got::Nothing => Found::Nothing,
-                _ => Found::End,
-            });
+                _ if !found.is_empty() => return Ok(Found::Records(found)),
+                Got::Nothing => return Ok(Found::Nothing),
+                Got::End => return Ok(Found::End),
+            }
         }
     }
 
     /// Keeps a record that is not blank, without the byte order mark that some programs put in front of a file.
-    fn hand(&mut self, mut record: Range<usize>, found: &mut Vec<Range<usize>>) {
-        self.handed = record.end;
-        if self.position_of(record.start) == 0 && self.buffer[record.clone()].starts_with("\u{feff}".as_bytes()) {
-            record.start += 3;
+    fn hand(&mut self, mut record: Record, found: &mut Vec<Record>, judge: &dyn Judge) {
+        self.handed = record.bytes.end;
+        if self.position_of(record.bytes.start) == 0 && has_byte_order_mark(&self.buffer[record.bytes.clone()]) {
+            record.bytes.start += 3;
         }
-        if !self.format.is_blank(&self.buffer[record.clone()]) {
+        if !judge.is_blank(&self.buffer[record.bytes.clone()]) {
             found.push(record);
         }
     }
 
     /// The next whole record in the buffer; one that is too long starts to be passed over instead.
-    fn next_record(&mut self) -> Option<Range<usize>> {
-        let end = self.splitter.end_in(&self.buffer[self.scanned..]).map(|length| self.scanned + length);
-        let length = end.map_or(self.buffer.len(), |end| end - 1) - self.start;
-        if length > self.line_bytes_max {
+    fn next_record(&mut self, last: bool, judge: &dyn Judge) -> Option<Record> {
+        if self.start == self.buffer.len() {
+            return None;
+        }
+        let text = &self.buffer[self.start..];
+        let (looked, end) = self.splitter.end(text, self.scanned - self.start, last);
+        self.scanned = self.start + looked;
+        if end.map_or(looked, |end| without_line_end(&text[..end.at]).len()) > self.line_bytes_max {
+            let allowed = self.start..self.start + self.line_bytes_max;
+            if let Some(line) = self.line_within(allowed.clone(), false, judge) {
+                return Some(self.cut(line));
+            }
             // It has more bytes than are allowed, so where blocks are cut does not decide how many are kept.
             let kept = self.line_bytes_max.min(KEPT_BYTES);
             self.passing = Some(Passing {
@@ -219,38 +207,68 @@ impl<F: Format> Records<F> {
                 lines: self.lines_before(self.start),
                 start: self.buffer[self.start..self.start + kept].to_vec(),
             });
-            // From here on only a newline matters, wherever blocks were cut and quotes opened.
-            self.scanned = self.start + self.line_bytes_max;
-            self.splitter.within = Within::FieldStart;
+            // From here on only a line end matters, wherever blocks were cut and quotes opened.
+            self.scanned = allowed.end;
             return None;
         }
-        self.scanned = end.unwrap_or(self.buffer.len());
-        let record = self.start..end?;
-        self.start = record.end;
-        Some(record)
+        let End { at, sound, quoted } = end?;
+        let bytes = self.start..self.start + at;
+        if quoted && let Some(line) = self.line_within(bytes.clone(), sound, judge) {
+            return Some(self.cut(line));
+        }
+        self.start = bytes.end;
+        Some(Record { bytes, sound })
     }
 
-    /// Forgets the rest of a record that is too long, up to the first newline beyond the allowed length.
-    fn pass_over(&mut self) -> Option<Found> {
-        let end = self.buffer[self.scanned..].iter().position(|&byte| byte == b'\n').map(|at| self.scanned + at + 1);
-        let to = end.unwrap_or(self.buffer.len());
-        self.forget(to);
+    /// Where a line begins within a record of several that is a record by itself.
+    fn line_within(&self, record: Range<usize>, sound: bool, judge: &dyn Judge) -> Option<usize> {
+        if sound && !judge.is_choosy() {
+            return None;
+        }
+        let text = &self.buffer[record.clone()];
+        let mut lines = inner_lines(text).peekable();
+        while let Some(line) = lines.next() {
+            // The last line of a sound record has the end of a field, so it proves nothing.
+            let last = Some(text.len()).filter(|_| !sound && ends_line(text));
+            let Some(end) = lines.peek().copied().or(last) else { break };
+            if judge.is_record(&text[line..end]) {
+                return Some(record.start + line);
+            }
+        }
+        None
+    }
+
+    /// The bad record that ends where a line begins.
+    fn cut(&mut self, line: usize) -> Record {
+        let bytes = self.start..line;
+        self.splitter.reset();
+        (self.start, self.scanned) = (line, line);
+        Record { bytes, sound: false }
+    }
+
+    /// Forgets the rest of a record that is too long, up to the first line end beyond the allowed length.
+    fn pass_over(&mut self, last: bool) -> Option<Found> {
+        let mut plain = Splitter::new(None);
+        let (looked, end) = plain.end(&self.buffer[self.scanned..], 0, last);
+        self.forget(self.scanned + looked);
         (self.start, self.scanned) = (0, 0);
         end?;
+        self.splitter.reset();
         let Passing { position, lines, start } = self.passing.take()?;
         Some(Found::TooLong { bytes: position..self.position, lines, start })
     }
 
     fn forget(&mut self, to: usize) {
-        self.lines += newlines(&self.buffer[..to]);
+        if to == 0 {
+            return;
+        }
+        self.lines = self.lines_before(to);
+        self.counted = (0, 0);
+        self.before = self.buffer[to - 1];
         self.position = self.position_of(to);
         self.buffer.drain(..to);
         self.completed &= !self.buffer.is_empty();
         self.start = self.start.saturating_sub(to);
         self.scanned = self.scanned.saturating_sub(to);
     }
-}
-
-pub(super) fn newlines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
 }

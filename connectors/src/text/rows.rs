@@ -4,7 +4,7 @@ use arrow_array::RecordBatch;
 use dualgauge_engine::{Error, EventTime, Result};
 
 use super::Format;
-use super::records::Splitter;
+use super::lines::Splitter;
 use super::zones;
 
 /// The text of each row, newline included, with its time.
@@ -18,10 +18,11 @@ pub(super) fn encode(
     }
     let text = zones::under(rows, zones::in_utc(&rows.schema())).and_then(|rows| format.encode(&rows));
     let text = text.map_err(|cause| Error::data("cannot write rows as text").caused_by(cause))?;
-    let (mut splitter, mut rest, mut lines) = (Splitter::new(format), &text[..], Vec::with_capacity(times.len()));
-    while let Some(end) = splitter.end_in(rest) {
-        lines.push(rest[..end].to_vec());
-        rest = &rest[end..];
+    let (mut splitter, mut rest, mut lines) =
+        (Splitter::new(format.quoted_after()), &text[..], Vec::with_capacity(times.len()));
+    while let (_, Some(end)) = splitter.end(rest, 0, true) {
+        lines.push(rest[..end.at].to_vec());
+        rest = &rest[end.at..];
     }
     assert!(
         rest.is_empty() && lines.len() == times.len(),

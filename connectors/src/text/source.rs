@@ -1,7 +1,8 @@
 //! A source of text: one partition a file.
 
-use std::collections::VecDeque;
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +13,7 @@ use dualgauge_engine::{
 use super::Format;
 use super::input::Input;
 use super::place::{STDIN, file_of, list};
-use super::reader::{Header, TextReader, read_header};
+use super::reader::{Header, Place, TextReader, read_header};
 use super::records::Records;
 use crate::places::read_from;
 
@@ -71,22 +72,19 @@ impl<F: Format> TextSource<F> {
         self.path == Path::new(STDIN)
     }
 
-    fn records(&self, position: u64) -> Records<F> {
-        Records::new(self.format.clone(), position, self.block_bytes, self.line_bytes_max)
+    fn records(&self, position: u64) -> Records {
+        Records::new(self.format.quoted_after(), position, self.block_bytes, self.line_bytes_max)
     }
 
     fn reader(&self, place: String, input: Input, position: u64, scan: &Scan) -> TextReader<F> {
         TextReader {
             format: self.format.clone(),
-            place,
+            place: Rc::new(Place { name: place, read_before: None, lines_before: OnceCell::new() }),
             input,
             records: self.records(position),
             wanted: scan.schema.clone(),
             batch_rows: scan.batch_rows,
             decoder: None,
-            skipped: None,
-            lines_skipped: 0,
-            ready: VecDeque::new(),
         }
     }
 
@@ -139,11 +137,12 @@ impl<F: Format> Source for TextSource<F> {
         let mut reader = self.reader(format!("file {}", file.display()), input, position, scan);
         if position > 0 {
             // The header is at the front, wherever reading goes on.
-            let mut front = Input::file(&file, 0, false)?;
-            if let Header::Found(header) = read_header(&self.format, &reader.place, &mut self.records(0), &mut front)? {
-                reader.decoder = Some(reader.decoder_of(header.as_deref())?);
+            let (mut front, name) = (Input::file(&file, 0, false)?, reader.place.name.clone());
+            if let Header::Found(header) = read_header(&mut reader.format, &name, &mut self.records(0), &mut front)? {
+                reader.records.delimit(reader.format.quoted_after());
+                reader.decode_by(header.as_deref())?;
             }
-            reader.skipped = Some((file, position));
+            reader.place = Rc::new(Place { name, read_before: Some((file, position)), lines_before: OnceCell::new() });
         }
         Ok(Box::new(reader))
     }
@@ -187,7 +186,7 @@ mod tests {
         loop {
             match reader.next().unwrap() {
                 Next::Batch(batch) => rows += batch.rows.num_rows(),
-                Next::Bad(record) => panic!("{}", record.reason),
+                Next::Mixed(_, bad) => panic!("{}", bad[0].reason()),
                 Next::Pending => std::thread::yield_now(),
                 Next::End => break,
             }

@@ -46,7 +46,7 @@ pub fn drain(reader: &mut dyn PartitionReader) -> Vec<(RecordBatch, Offset, Even
     loop {
         match reader.next().unwrap() {
             Next::Batch(batch) => batches.push((batch.rows, batch.offset_after, batch.bound_after.unwrap())),
-            Next::Bad(record) => panic!("{}", record.reason),
+            Next::Mixed(_, bad) => panic!("{}", bad[0].reason()),
             Next::Pending => panic!("a file is never pending"),
             Next::End => return batches,
         }

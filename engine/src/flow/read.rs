@@ -334,19 +334,20 @@ impl SourceDriver {
                     self.repeated.add(batch.rows.num_rows() as u64);
                     return Ok(Turn::Read);
                 }
-                Ok(Next::Bad(record)) if open.has_read(&record.offset_after) => {
-                    self.repeated.add(1);
+                Ok(Next::Mixed(batch, bad)) if open.has_read(&batch.offset_after) => {
+                    self.repeated.add((batch.rows.num_rows() + bad.len()) as u64);
                     return Ok(Turn::Read);
                 }
                 Ok(Next::Batch(batch)) => {
                     open.waiting_since = None;
                     self.ahead.note(due, limit, batch.rows.num_rows());
-                    self.send(at, batch, out)?;
+                    self.send(at, batch, Vec::new(), out)?;
                     return Ok(Turn::Read);
                 }
-                Ok(Next::Bad(record)) => {
+                Ok(Next::Mixed(batch, bad)) => {
                     open.waiting_since = None;
-                    self.refuse(at, record, out)?;
+                    self.ahead.note(due, limit, batch.rows.num_rows());
+                    self.send(at, batch, bad, out)?;
                     return Ok(Turn::Read);
                 }
                 Ok(Next::Pending) => {
@@ -360,9 +361,17 @@ impl SourceDriver {
         Ok(if self.unopened.is_empty() { Turn::Waiting } else { Turn::Blocked })
     }
 
-    fn send<D: Record>(&mut self, at: usize, batch: SourceBatch, out: &mut Outlet<'_, D>) -> Result<()> {
+    /// Sends the rows of a batch, and the records among them that cannot be read where those go to a sink.
+    fn send<D: Record>(
+        &mut self,
+        at: usize,
+        batch: SourceBatch,
+        bad: Vec<Unreadable>,
+        out: &mut Outlet<'_, D>,
+    ) -> Result<()> {
         let hold = self.hold.as_ref().expect("a source that reads can send");
-        let (mut events, bad) = self.decoder.decode::<D>(&self.open[at], &batch.rows)?;
+        let given = batch.rows.num_rows() + bad.len(); // a bad one fills an epoch as a row does: its sink is waited for
+        let (mut events, bad) = self.decoder.decode::<D>(&self.open[at], &batch.rows, bad)?;
         let open = &mut self.open[at];
         let held = hold.event_time();
         let stamp = open.stamp(hold);
@@ -380,7 +389,7 @@ impl SourceDriver {
         }
         out.give_bad(hold, &stamp, bad);
         open.move_to(batch.offset_after, batch.rows.num_rows(), stamp.epoch);
-        self.epoch_rows += batch.rows.num_rows();
+        self.epoch_rows += given;
         self.rows.add(batch.rows.num_rows() as u64);
         let scan = &self.source.scan;
         if !open.partition.wants_all(scan) {
@@ -396,17 +405,6 @@ impl SourceDriver {
             self.close(at, true);
             self.passed = true;
         }
-        Ok(())
-    }
-
-    /// Leaves out a record that cannot be read, unless that ends the job.
-    fn refuse<D: Record>(&mut self, at: usize, record: Unreadable, out: &mut Outlet<'_, D>) -> Result<()> {
-        let hold = self.hold.as_ref().expect("a source that reads can send");
-        let open = &mut self.open[at];
-        let (stamp, offset_after) = (open.stamp(hold), record.offset_after.clone());
-        out.give_bad(hold, &stamp, self.decoder.refuse(open, record)?);
-        open.move_to(offset_after, 0, stamp.epoch);
-        self.epoch_rows += 1; // it fills an epoch as a row does, so that a sink of bad records is waited for too
         Ok(())
     }
 

@@ -140,7 +140,7 @@ fn read_partition<D: Record>(mut reader: Box<dyn PartitionReader>, rows: &mut Ve
                 before += batch.rows.num_rows();
                 rows.extend(events.drain(..).map(|event| event.data));
             }
-            Next::Bad(record) => return Err(Error::data(record.reason)),
+            Next::Mixed(_, bad) => return Err(Error::data(bad[0].reason())),
             Next::Pending => std::thread::sleep(POLL), // a pipe that is written to more slowly than it is read
             Next::End => return Ok(()),
         }

@@ -135,7 +135,7 @@ impl Reading {
             };
             match reader.next()? {
                 Next::Batch(batch) => return self.rows(batch, watermark),
-                Next::Bad(record) => return Err(crate::Error::data(record.reason)),
+                Next::Mixed(_, bad) => return Err(crate::Error::data(bad[0].reason())),
                 Next::Pending => return Ok(Read::Pending),
                 Next::End => {
                     self.open = None;

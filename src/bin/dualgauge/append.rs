@@ -57,7 +57,7 @@ fn copy(source: &dyn Source, scan: &Scan, writer: &mut LogWriter) -> Result<usiz
                 (rows, uncommitted) = (rows + batch.rows.num_rows(), uncommitted + batch.rows.num_rows());
             }
             // The log takes good rows only: what is wrong is mended where it comes from.
-            Next::Bad(record) => return Err(Error::data(record.reason)),
+            Next::Mixed(_, bad) => return Err(Error::data(bad[0].reason())),
             Next::Pending if uncommitted == 0 => std::thread::sleep(PAUSE),
             Next::Pending => uncommitted = ROWS,
             Next::End => return Ok(rows),

@@ -37,7 +37,7 @@ pub(crate) fn tail(tail: &Tail) -> Result<()> {
         for mut reader in readers {
             match reader.next()? {
                 Next::Batch(batch) => print(printer.as_mut(), &batch.rows)?,
-                Next::Bad(record) => return Err(Error::data(record.reason)),
+                Next::Mixed(_, bad) => return Err(Error::data(bad[0].reason())),
                 Next::Pending => pending += 1,
                 Next::End => continue,
             }

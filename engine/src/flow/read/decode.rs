@@ -1,18 +1,24 @@
 //! From the rows of a batch to events, and what becomes of those that are bad.
 //!
-//! A row is bad when the record cannot take it, or when its event time is too far ahead of the clock. Bad rows leave the
-//! batch at their places; the rest is as if they had not been there.
+//! A row is bad when its reader could not read it, when the record cannot take it, or when its event time is too far ahead
+//! of the clock. Bad rows leave the batch at their places; the rest is as if they had not been there. A bad row costs
+//! about as much as a few good ones: why it is bad is put into words only where somebody reads it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
 use super::super::options::BadRecords;
 use super::partition::OpenPartition;
-use super::row_text::row_text;
+use super::row_text::row_texts;
 use crate::flow::BadRecord;
 use crate::job::{BoundSource, Counter, Shared};
-use crate::{Batch, DecodeError, Durations, Error, Event, EventTime, Record, Result, Unreadable};
+use crate::{Batch, DecodeError, Duration, Durations, Error, Event, EventTime, Record, Result, Unreadable};
+
+/// How many rows are decoded at once behind a bad one: what was done for the rows of a piece is done again for those
+/// before the bad one.
+const PIECE_ROWS: usize = 32;
 
 /// What becomes of the rows of a source, good and bad.
 pub(super) struct Decoder {
@@ -20,6 +26,8 @@ pub(super) struct Decoder {
     shared: Arc<Shared>,
     policy: BadRecords,
     bad: Counter,
+    /// How many rows are decoded at once: the fewer, the nearer the last bad one is.
+    piece_rows: Cell<usize>,
 }
 
 /// A row that is left out.
@@ -28,58 +36,71 @@ struct Refused {
     row: usize,
     /// How many of the batch's events come before it.
     before: usize,
-    reason: String,
+    why: Why,
+}
+
+enum Why {
+    /// The record cannot take it.
+    Unfit(DecodeError),
+    /// It happened so far ahead of the clock.
+    Ahead(EventTime, Duration),
 }
 
 impl Decoder {
     pub(super) fn of(source: &BoundSource, shared: &Arc<Shared>) -> Decoder {
         let bad = shared.metrics.counter(source.options.name(), "bad");
         let policy = source.options.bad_records.unwrap_or_default();
-        Decoder { source: source.clone(), shared: Arc::clone(shared), policy, bad }
+        let (source, shared) = (source.clone(), Arc::clone(shared));
+        Decoder { source, shared, policy, bad, piece_rows: Cell::new(usize::MAX) }
     }
 
-    /// What becomes of a record that its reader could not read: an error, or a row for quarantine, or nothing.
-    pub(super) fn refuse(&self, open: &OpenPartition, record: Unreadable) -> Result<Batch<BadRecord>> {
-        let Unreadable { bytes, position, reason, .. } = record;
-        match self.policy {
-            BadRecords::Fail => return Err(Error::data(reason).at(&open.partition.id)),
-            BadRecords::Drop => self.bad.add(1),
-            BadRecords::Quarantine => {
-                self.bad.add(1);
-                let record = self.bad_record(open, open.watermark.largest(), position, bytes, reason);
-                return Ok(Batch::from(vec![Event::new(record.time, record)]));
-            }
-        }
-        Ok(Batch::default())
-    }
-
-    /// The good rows as events, and the bad ones where they go to quarantine.
+    /// The good rows as events, and where they go to quarantine the bad ones, with those that the reader could not read.
     pub(super) fn decode<D: Record>(
         &self,
         open: &OpenPartition,
         rows: &RecordBatch,
+        unreadable: Vec<Unreadable>,
     ) -> Result<(Batch<D>, Batch<BadRecord>)> {
-        let (mut events, mut refused) = (Vec::new(), Vec::new());
-        let mut start = 0;
-        while let Some(error) = decode_up_to_bad::<D>(&rows.slice(start, rows.num_rows() - start), &mut events) {
-            let row = error.row.map(|row| row + start);
-            let reason = DecodeError { row: row.map(|row| row + open.rows as usize), ..error }.to_string();
-            let Some(row) = row.filter(|_| self.policy != BadRecords::Fail) else {
-                let error = Error::data(reason);
-                // What is wrong with no row is wrong with the column.
-                let error = if row.is_none() { error.at("E-SCHEMA") } else { error };
-                return Err(error.at(&open.partition.id));
-            };
-            refused.push(Refused { row, before: events.len(), reason });
-            start = row + 1;
+        if let (BadRecords::Fail, Some(first)) = (self.policy, unreadable.first()) {
+            // A row before it may be bad as well, and is the first then.
+            self.events::<D>(open, &rows.slice(0, first.before))?;
+            return Err(Error::data(first.reason()).at(&open.partition.id));
         }
-        self.guard_the_future(open, &mut events, &mut refused)?;
-        self.bad.add(refused.len() as u64);
+        let (events, refused) = self.events(open, rows)?;
+        let count = refused.len() + unreadable.len();
+        self.bad.add(count as u64);
         let bad = match self.policy {
-            BadRecords::Quarantine if !refused.is_empty() => self.bad_rows(open, rows, &events, refused),
+            BadRecords::Quarantine if count > 0 => self.bad_records(open, rows, &events, refused, unreadable),
             _ => Batch::default(),
         };
         Ok((Batch::from(events), bad))
+    }
+
+    /// The rows that are good, and which are not.
+    fn events<D: Record>(&self, open: &OpenPartition, rows: &RecordBatch) -> Result<(Vec<Event<D>>, Vec<Refused>)> {
+        let (mut events, mut refused) = (Vec::new(), Vec::new());
+        let mut start = 0;
+        while start < rows.num_rows() {
+            let length = self.piece_rows.get().min(rows.num_rows() - start);
+            let Some(error) = decode_up_to_bad::<D>(&rows.slice(start, length), &mut events) else {
+                self.piece_rows.set(self.piece_rows.get().saturating_mul(2));
+                start += length;
+                continue;
+            };
+            let Some(row) = error.row.filter(|_| self.policy != BadRecords::Fail) else {
+                let row = error.row.map(|row| row + start);
+                let column = row.is_none();
+                let error = Error::data(unfit(open, row, error));
+                // What is wrong with no row is wrong with the column.
+                let error = if column { error.at("E-SCHEMA") } else { error };
+                return Err(error.at(&open.partition.id));
+            };
+            refused.push(Refused { row: start + row, before: events.len(), why: Why::Unfit(error) });
+            self.piece_rows.set(PIECE_ROWS);
+            start += row + 1;
+        }
+        self.guard_the_future(open, &mut events, &mut refused)?;
+        Ok((events, refused))
     }
 
     /// An event too far ahead of the clock is bad: it would make everything after it late.
@@ -107,56 +128,72 @@ impl Decoder {
                 good.push(event);
                 continue;
             }
-            let row = position + passed;
-            let reason = format!(
-                "row {} has event time {}, more than {max_ahead} ahead of the clock; it would make everything after it \
-                 late",
-                open.rows + row as u64,
-                event.time,
-            );
+            let bad = Refused { row: position + passed, before: good.len(), why: Why::Ahead(event.time, max_ahead) };
             if self.policy == BadRecords::Fail {
-                let advice = format!("{reason}. Raise `max_ahead`, or drop bad records");
+                let advice = format!("{}. Raise `max_ahead`, or drop bad records", bad.reason(open));
                 return Err(Error::data(advice).at(&open.partition.id));
             }
-            refused.push(Refused { row, before: good.len(), reason });
+            refused.push(bad);
         }
         refused.extend(earlier.map(|after| Refused { before: good.len(), ..after }));
         *events = good;
         Ok(())
     }
 
-    /// The rows that were refused, as they go to quarantine.
-    fn bad_rows<D>(
+    /// What was refused and what could not be read, as it goes to quarantine: in the order in which it came.
+    fn bad_records<D>(
         &self,
         open: &OpenPartition,
         rows: &RecordBatch,
         events: &[Event<D>],
         refused: Vec<Refused>,
+        unreadable: Vec<Unreadable>,
     ) -> Batch<BadRecord> {
-        let (mut largest, mut seen) = (open.watermark.largest(), 0);
-        let mut records = Vec::with_capacity(refused.len());
-        for Refused { row, before, reason } in refused {
+        let places: Vec<_> = refused.iter().map(|refused| refused.row).collect();
+        let mut refused = refused.into_iter().zip(row_texts(rows, &places)).peekable();
+        let mut unreadable = unreadable.into_iter().peekable();
+        let (mut largest, mut seen, mut passed) = (open.watermark.largest(), 0, 0);
+        let mut records = Vec::new();
+        loop {
+            let row = refused.peek().map_or(usize::MAX, |(refused, _)| refused.row);
+            let (before, offset, bytes, reason) = match unreadable.next_if(|record| record.before <= row) {
+                Some(record) => {
+                    let reason = record.reason();
+                    (record.before - passed, record.position, record.bytes, reason)
+                }
+                None => {
+                    let Some((refused, text)) = refused.next() else { break };
+                    passed += 1;
+                    (refused.before, open.rows + row as u64, text, refused.reason(open))
+                }
+            };
             largest = events[seen..before].iter().map(|event| event.time).fold(largest, EventTime::max);
             seen = before;
-            let bytes = row_text(&rows.slice(row, 1));
-            let record = self.bad_record(open, largest, open.rows + row as u64, bytes, reason);
+            let time = if largest == EventTime::MIN { EventTime::default() } else { largest };
+            let (source, partition) = (self.source.options.name().to_string(), open.partition.id.to_string());
+            let record = BadRecord { time, source, partition, offset, bytes, reason };
             records.push(Event::new(record.time, record));
         }
         Batch::from(records)
     }
+}
 
-    fn bad_record(
-        &self,
-        open: &OpenPartition,
-        largest: EventTime,
-        offset: u64,
-        bytes: Vec<u8>,
-        reason: String,
-    ) -> BadRecord {
-        let time = if largest == EventTime::MIN { EventTime::default() } else { largest };
-        let (source, partition) = (self.source.options.name().to_string(), open.partition.id.to_string());
-        BadRecord { time, source, partition, offset, bytes, reason }
+impl Refused {
+    fn reason(&self, open: &OpenPartition) -> String {
+        match &self.why {
+            Why::Unfit(error) => unfit(open, Some(self.row), error.clone()),
+            Why::Ahead(time, max_ahead) => format!(
+                "row {} has event time {time}, more than {max_ahead} ahead of the clock; it would make everything after \
+                 it late",
+                open.rows + self.row as u64,
+            ),
+        }
     }
+}
+
+/// What is wrong with a row of the batch, which is counted from the partition's first.
+fn unfit(open: &OpenPartition, row: Option<usize>, error: DecodeError) -> String {
+    DecodeError { row: row.map(|row| row + open.rows as usize), ..error }.to_string()
 }
 
 /// Appends the rows before the first bad one to `events`, and says what is wrong with that one.

@@ -7,16 +7,38 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, make_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, UInt64Array, make_array};
 use arrow_json::WriterBuilder;
 use arrow_json::writer::LineDelimited;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_select::take::take_record_batch;
 
 /// From the epoch of Unix to the end of the year 9999.
 const CALENDAR_SECONDS: u64 = 253_402_300_799;
 
+/// These rows of a batch, in this order: all at once where JSON's writer has words for every value of them.
+pub(super) fn row_texts(rows: &RecordBatch, places: &[usize]) -> Vec<Vec<u8>> {
+    at_once(rows, places).unwrap_or_else(|| places.iter().map(|&place| row_text(&rows.slice(place, 1))).collect())
+}
+
+fn at_once(rows: &RecordBatch, places: &[usize]) -> Option<Vec<Vec<u8>>> {
+    let places = UInt64Array::from_iter_values(places.iter().map(|&place| place as u64));
+    let rows = take_record_batch(rows, &places).ok()?;
+    let columns = rows.columns().iter().map(|column| {
+        let said = said(column);
+        (said.data_type() != &DataType::Int64 || column.data_type() == &DataType::Int64).then_some(said)
+    });
+    let schema = rows.schema();
+    let names = schema.fields().iter().map(|field| field.name());
+    let columns = names.zip(columns.collect::<Option<Vec<_>>>()?).map(|(name, column)| (name, column, true));
+    let mut text = lines(&RecordBatch::try_from_iter_with_nullable(columns).ok()?).ok()?;
+    text.truncate(text.trim_ascii_end().len());
+    let texts: Vec<_> = text.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+    (texts.len() == places.len()).then_some(texts)
+}
+
 /// The one row of a batch, nulls and all, without a line's end.
-pub(super) fn row_text(row: &RecordBatch) -> Vec<u8> {
+fn row_text(row: &RecordBatch) -> Vec<u8> {
     let mut text = vec![b'{'];
     for (field, column) in row.schema().fields().iter().zip(row.columns()) {
         let object = object(field.name(), &said(column))
@@ -33,17 +55,22 @@ pub(super) fn row_text(row: &RecordBatch) -> Vec<u8> {
 
 /// The object of one field: `{"name":value}`.
 fn object(name: &str, value: &ArrayRef) -> Result<Vec<u8>, ArrowError> {
-    let row = RecordBatch::try_from_iter_with_nullable([(name, value.clone(), true)])?;
-    let mut line = Vec::new();
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut line);
-    writer.write(&row)?;
-    writer.finish()?;
+    let mut line = lines(&RecordBatch::try_from_iter_with_nullable([(name, value.clone(), true)])?)?;
     line.truncate(line.trim_ascii_end().len());
     Ok(line)
 }
 
+/// The objects of these rows, a line each.
+fn lines(rows: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+    let mut text = Vec::new();
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut text);
+    writer.write(rows)?;
+    writer.finish()?;
+    Ok(text)
+}
+
 /// An instant as the writer can say it: its zone as an offset, for it knows none by name; beyond the calendar as a number,
-/// of which it would only say that it cannot say it.
+/// of which it would only say that it cannot say it. The whole column is a number when one value of it is.
 fn said(column: &ArrayRef) -> ArrayRef {
     let (per_second, utc) = match column.data_type() {
         DataType::Timestamp(unit, zone) => {
@@ -60,7 +87,7 @@ fn said(column: &ArrayRef) -> ArrayRef {
     };
     let number = retyped(column, DataType::Int64);
     let value = number.as_primitive::<Int64Type>();
-    let beyond = value.is_valid(0) && value.value(0).unsigned_abs() / per_second > CALENDAR_SECONDS;
+    let beyond = value.iter().flatten().any(|value| value.unsigned_abs() / per_second > CALENDAR_SECONDS);
     if beyond { number } else { retyped(column, utc) }
 }
 

@@ -1,0 +1,124 @@
+//! Instants and lengths of time as people and programs write them.
+
+use arrow_array::timezone::Tz;
+use arrow_cast::parse::string_to_datetime;
+use arrow_schema::{DataType, Field, TimeUnit};
+use dualgauge_engine::{Duration, EventTime};
+use jiff::SignedDuration;
+
+use super::UNIT;
+
+/// How the times of a column are read, in the column's own measure.
+pub(super) struct Times {
+    /// What one of the column counts.
+    measure: TimeUnit,
+    /// What a plain number counts, where that is said.
+    unit: Option<TimeUnit>,
+    utc: Tz,
+}
+
+impl Times {
+    pub(super) fn of(field: &Field) -> Times {
+        let (DataType::Timestamp(measure, _) | DataType::Duration(measure)) = field.data_type() else {
+            panic!("{} is no time", field.data_type());
+        };
+        Times { measure: *measure, unit: unit_of(field), utc: "+00:00".parse().expect("an offset") }
+    }
+
+    /// An instant: a time of RFC 3339 or much like it, or a number where the column has a unit.
+    pub(super) fn instant(&self, text: &str) -> Option<i64> {
+        let text = text.trim_ascii();
+        if is_number(text) {
+            return self.counted(text);
+        }
+        let time = string_to_datetime(&self.utc, text).ok()?;
+        match self.measure {
+            TimeUnit::Second => Some(time.timestamp()),
+            TimeUnit::Millisecond => Some(time.timestamp_millis()),
+            TimeUnit::Microsecond => Some(time.timestamp_micros()),
+            TimeUnit::Nanosecond => time.timestamp_nanos_opt(),
+        }
+    }
+
+    /// A length of time: `PT1.5S`, `1h30m`, or a number where the column has a unit.
+    pub(super) fn length(&self, text: &str) -> Option<i64> {
+        let text = text.trim_ascii();
+        if is_number(text) {
+            return self.counted(text);
+        }
+        let ours = text.parse::<Duration>().ok().map(|length| i128::from(length.as_micros()) * 1_000);
+        let length = ours.or_else(|| text.parse::<SignedDuration>().ok().map(|length| length.as_nanos()))?;
+        length.div_euclid(nanoseconds(self.measure)).try_into().ok()
+    }
+
+    /// A number of the column's unit; what is finer than the column's own measure is floored.
+    fn counted(&self, text: &str) -> Option<i64> {
+        let unit = self.unit?;
+        match text.parse::<i64>() {
+            Ok(number) if unit == self.measure => Some(number),
+            _ => in_nanoseconds(text, unit)?.div_euclid(nanoseconds(self.measure)).try_into().ok(),
+        }
+    }
+}
+
+/// What was expected of a column of times, and what has probably happened.
+pub(super) fn describe_time(field: &Field, found: &str) -> (String, &'static str) {
+    let instants = matches!(field.data_type(), DataType::Timestamp(..));
+    match (is_number(found.trim_ascii()), unit_of(field)) {
+        (true, None) => {
+            let units = [("s", TimeUnit::Second), ("ms", TimeUnit::Millisecond), ("us", TimeUnit::Microsecond)];
+            let readings = units.iter().filter_map(|(name, unit)| {
+                let micros = in_nanoseconds(found.trim_ascii(), *unit)?.div_euclid(1_000).try_into().ok()?;
+                let (time, length) = (EventTime::from_micros(micros), Duration::from_micros(micros));
+                Some(format!("{} as `{name}`", if instants { time.to_string() } else { length.to_string() }))
+            });
+            let readings = readings.collect::<Vec<_>>().join(", ");
+            let expected = format!("a number whose unit is said ({readings})");
+            (expected, "the unit is missing: #[column(unit = \"ms\")] says it")
+        }
+        (true, Some(_)) => ("a number that is a time in the column's unit".to_string(), "the unit is another one"),
+        (false, _) if instants => (
+            "an RFC 3339 time such as 2026-01-01T12:00:00Z".to_string(),
+            "the time is written in another way, or the columns are in another order",
+        ),
+        (false, _) => ("a length of time such as PT1.5S or 1h30m".to_string(), "the length is written in another way"),
+    }
+}
+
+/// Whether the text is digits, with a fraction or without.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits(whole) && all_digits(fraction)
+}
+
+/// A number of units, exactly, as far as nanoseconds go; what is finer is floored.
+fn in_nanoseconds(text: &str, unit: TimeUnit) -> Option<i128> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let scale = nanoseconds(unit);
+    let whole = whole.parse::<i128>().ok()?.checked_mul(scale)?;
+    let kept = &fraction[..fraction.len().min(18)];
+    let part = kept.parse::<i128>().unwrap_or(0) * scale;
+    let of = 10_i128.pow(kept.len() as u32);
+    Some(if text.starts_with('-') { whole - (part + of - 1).div_euclid(of) } else { whole + part / of })
+}
+
+fn unit_of(field: &Field) -> Option<TimeUnit> {
+    match field.metadata().get(UNIT)?.as_str() {
+        "s" => Some(TimeUnit::Second),
+        "ms" => Some(TimeUnit::Millisecond),
+        "us" => Some(TimeUnit::Microsecond),
+        "ns" => Some(TimeUnit::Nanosecond),
+        _ => None,
+    }
+}
+
+fn nanoseconds(unit: TimeUnit) -> i128 {
+    match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    }
+}
