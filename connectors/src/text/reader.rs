@@ -19,7 +19,7 @@ use super::{BadRecord, Decode, Decoded, Format};
 /// An open partition of text.
 pub(super) struct TextReader<F> {
     pub(super) format: F,
-    pub(super) place: Rc<Place>,
+    pub(super) place: Rc<TextPlace>,
     pub(super) input: Input,
     pub(super) records: Records,
     pub(super) wanted: SchemaRef,
@@ -29,7 +29,7 @@ pub(super) struct TextReader<F> {
 }
 
 /// Where the bytes of a partition are, for messages.
-pub(super) struct Place {
+pub(super) struct TextPlace {
     /// What errors call it: `file data/bids.csv`.
     pub(super) name: String,
     /// The file and the part of it that an earlier run has read.
@@ -102,7 +102,7 @@ impl<F: Format> TextReader<F> {
     }
 }
 
-impl Place {
+impl TextPlace {
     /// The number of the line behind so many others since reading began. A file whose front cannot be read any more counts
     /// from where this run began, which is better than no message.
     fn line(&self, lines: u64) -> u64 {

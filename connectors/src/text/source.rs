@@ -13,7 +13,7 @@ use dualgauge_engine::{
 use super::Format;
 use super::input::Input;
 use super::place::{STDIN, file_of, list};
-use super::reader::{Header, Place, TextReader, read_header};
+use super::reader::{Header, TextPlace, TextReader, read_header};
 use super::records::Records;
 use crate::places::read_from;
 
@@ -79,7 +79,7 @@ impl<F: Format> TextSource<F> {
     fn reader(&self, place: String, input: Input, position: u64, scan: &Scan) -> TextReader<F> {
         TextReader {
             format: self.format.clone(),
-            place: Rc::new(Place { name: place, read_before: None, lines_before: OnceCell::new() }),
+            place: Rc::new(TextPlace { name: place, read_before: None, lines_before: OnceCell::new() }),
             input,
             records: self.records(position),
             wanted: scan.schema.clone(),
@@ -142,7 +142,8 @@ impl<F: Format> Source for TextSource<F> {
                 reader.records.delimit(reader.format.quoted_after());
                 reader.decode_by(header.as_deref())?;
             }
-            reader.place = Rc::new(Place { name, read_before: Some((file, position)), lines_before: OnceCell::new() });
+            reader.place =
+                Rc::new(TextPlace { name, read_before: Some((file, position)), lines_before: OnceCell::new() });
         }
         Ok(Box::new(reader))
     }
