@@ -225,7 +225,8 @@ fn shared(binding: &mut Binding) -> Result<SourceOptions> {
 
 fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
     binding.is_on_disk()?;
-    Ok(Box::new(parquet::read(&binding.path)))
+    let source = parquet::read(&binding.path);
+    Ok(Box::new(binding.option(source, "sorted", TRUTH, parquet::ParquetSource::sorted)?))
 }
 
 fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
@@ -431,7 +432,7 @@ mod tests {
             ("csv:a?bad=ignore", "`ignore` is not `fail`, `drop` or `quarantine`"),
             (
                 "parquet:a?follow=true",
-                "unknown option `follow`; expected one of disorder, idle_after, max_ahead, bad, new_files",
+                "unknown option `follow`; expected one of sorted, disorder, idle_after, max_ahead, bad, new_files",
             ),
             ("log:/no/log/here", "there is no log here"),
         ] {

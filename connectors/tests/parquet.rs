@@ -17,3 +17,9 @@ mod damage;
 
 #[path = "parquet/large.rs"]
 mod large;
+
+#[path = "parquet/names.rs"]
+mod names;
+
+#[path = "parquet/others.rs"]
+mod others;

@@ -32,6 +32,10 @@ pub use source::{
     Listing, Next, Offset, Partition, PartitionId, PartitionReader, Reason, Scan, Source, SourceBatch, Unreadable,
 };
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};
+/// How columns are found by name, for connectors.
+pub mod names {
+    pub use crate::data::column::{Twice, find, is_same_but_for_case, similar};
+}
 /// How batches of large rows are cut, for connectors.
 pub mod cut {
     pub use crate::data::cut::{BATCH_BYTES, bytes_of, fitting, rows_within};

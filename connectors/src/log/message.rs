@@ -13,9 +13,11 @@ use arrow_ipc::reader::FileDecoder;
 use arrow_ipc::writer::StreamEncoder;
 use arrow_ipc::{Block, MetadataVersion};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use dualgauge_engine::names::{Twice, find};
 use dualgauge_engine::{Error, EventTime, Result};
 
 use crate::caught::caught;
+use crate::suggest::did_you_mean;
 
 /// Turns batches of one schema into messages.
 pub(super) struct Encoder {
@@ -109,10 +111,16 @@ impl Decoder {
 /// The columns' indices in the schema.
 pub(super) fn project(schema: &SchemaRef, columns: &[String]) -> Result<Vec<usize>> {
     let index = |name: &String| {
-        schema.index_of(name).map_err(|_| {
-            let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-            Error::data(format!("column `{name}` is wanted, and the log has: {}", names.join(", ")))
-        })
+        let names = || schema.fields().iter().map(|field| field.name().as_str());
+        let has = || names().collect::<Vec<_>>().join(", ");
+        match find(name, names()) {
+            Ok(Some(index)) => Ok(index),
+            Ok(None) => {
+                let hint = did_you_mean(name, names());
+                Err(Error::data(format!("column `{name}` is wanted{hint}, and the log has: {}", has())))
+            }
+            Err(Twice) => Err(Error::data(format!("E-SCHEMA: the log has column `{name}` twice; it has: {}", has()))),
+        }
     };
     columns.iter().map(index).collect()
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use dualgauge_engine::Error;
+use dualgauge_engine::names::{Twice, find, similar};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataOptions};
@@ -46,9 +48,29 @@ impl FileColumns {
         &self.arrow
     }
 
-    /// Those of these names that there are.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.arrow.fields().iter().map(|field| field.name().as_str())
+    }
+
+    /// Refuses a name that two columns have.
+    pub(super) fn check<'a>(&self, mut names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        match names.find(|name| find(name, self.names()) == Err(Twice)) {
+            Some(name) => {
+                let has = self.names().collect::<Vec<_>>().join(", ");
+                Err(Error::data(format!(
+                    "E-SCHEMA: it has column `{name}` twice, and which is meant cannot be known; it has: {has}"
+                )))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Those of these names that there are; and where there is none, the one whose name is likely meant, which is then
+    /// named by whoever misses the other.
     pub(super) fn project<'a>(&self, names: impl Iterator<Item = &'a str>) -> Arc<Projection> {
-        let mut roots: Vec<_> = names.filter_map(|name| self.arrow.index_of(name).ok()).collect();
+        let place = |name: &str| self.arrow.index_of(name).ok();
+        let mut roots: Vec<_> =
+            names.filter_map(|name| place(name).or_else(|| place(similar(name, self.names())?))).collect();
         roots.sort_unstable();
         roots.dedup();
         let mut projections = self.projections.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -233,7 +233,7 @@ impl ParquetFile {
                 && end.is_some_and(|end| end as u64 <= self.footer_at);
             // A group without rows has no pages, and some writers then leave the offsets at zero.
             if !inside && group.num_rows() > 0 {
-                let path = column.column_path();
+                let path = column.column_path().string();
                 return Err(self.bad(number, format_args!("column `{path}` lies outside the file")));
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use dualgauge_engine::cut::{BATCH_BYTES, rows_within};
-use dualgauge_engine::{EventTime, Next, Offset, PartitionReader, Result, Scan, SourceBatch};
+use dualgauge_engine::{Error, EventTime, Next, Offset, PartitionReader, Result, Scan, SourceBatch};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
@@ -46,6 +46,7 @@ impl GroupReader {
         file: Arc<ParquetFile>,
         group: usize,
         column: Option<TimeColumn>,
+        by_mark: bool,
         range: (EventTime, EventTime),
         offset: Option<&Offset>,
         scan: &Scan,
@@ -70,7 +71,7 @@ impl GroupReader {
                 Some(batches(&file, group, by, &wanted, scan)?)
             }
         };
-        let column = column.filter(|column| sorted_by(plain.metadata().row_group(0), &projection, column));
+        let column = column.filter(|column| by_mark && sorted_by(plain.metadata().row_group(0), &projection, column));
         let bounds = match pages {
             Some(pages) => Bounds::Pages(pages),
             None => match column {
@@ -99,25 +100,35 @@ impl PartitionReader for GroupReader {
         self.rest =
             Some(all.slice(rows.num_rows(), all.num_rows() - rows.num_rows())).filter(|rest| rest.num_rows() > 0);
         self.position += rows.num_rows() as u64;
-        let bound_after = Some(self.bounds.after(&rows, self.position));
+        let bound_after = Some(self.bounds.after(&rows, self.position).map_err(|(row, time, reached, column)| {
+            let (file, group, row) = (&self.file.name, self.group, self.position - (rows.num_rows() - row) as u64);
+            Error::data(format!(
+                "file {file}: row group {group}: row {row} has event time {time} and comes after {reached}, although the \
+                 file's `sorting_columns` say that it is sorted by `{column}`. Was the mark kept when the rows were put \
+                 into another order? `?sorted=false` reads the file without believing it"
+            ))
+        })?);
         Ok(Next::Batch(SourceBatch { rows, offset_after: self.file.offset(self.position), bound_after }))
     }
 }
 
 impl Bounds {
     /// The bound after `rows`, of which the last is the one before `position`.
-    fn after(&mut self, rows: &RecordBatch, position: u64) -> EventTime {
-        match self {
+    ///
+    /// # Errors
+    /// A row that is out of the order that the file claims: which, its time, that of one before it, and the column.
+    fn after(&mut self, rows: &RecordBatch, position: u64) -> Result<EventTime, (usize, EventTime, EventTime, String)> {
+        Ok(match self {
             Bounds::Pages(pages) => pages.bound_from(position),
             Bounds::Sorted { column, reached } => {
                 if let Some(times) = rows.column_by_name(column.name()) {
-                    let last = (0..times.len()).rev().find_map(|row| column.time(times, row));
-                    *reached = last.unwrap_or(*reached).max(*reached);
+                    let ascends = column.ascend(times, reached);
+                    ascends.map_err(|(row, time)| (row, time, *reached, column.name().to_owned()))?;
                 }
                 *reached
             }
             Bounds::Group(bound) => *bound,
-        }
+        })
     }
 }
 

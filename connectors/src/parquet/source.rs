@@ -35,6 +35,7 @@ use crate::places::read_from;
 pub fn read(path: impl Into<PathBuf>) -> ParquetSource {
     ParquetSource {
         path: path.into(),
+        sorted: true,
         files: OnceLock::new(),
         columns: KnownColumns::default(),
         times: Mutex::default(),
@@ -45,6 +46,8 @@ pub fn read(path: impl Into<PathBuf>) -> ParquetSource {
 #[derive(Debug)]
 pub struct ParquetSource {
     path: PathBuf,
+    /// Whether a row group is believed that says that it is sorted.
+    sorted: bool,
     /// Listed once: every worker must see the same files.
     files: OnceLock<Vec<Known>>,
     columns: KnownColumns,
@@ -135,11 +138,19 @@ impl Source for ParquetSource {
             to: scan.to.into_iter().chain(partition.to).min(),
             ..scan.clone()
         };
-        Ok(Box::new(GroupReader::open(file, group, times.column.clone(), range, offset, &scan)?))
+        let by_mark = self.sorted;
+        Ok(Box::new(GroupReader::open(file, group, times.column.clone(), by_mark, range, offset, &scan)?))
     }
 }
 
 impl ParquetSource {
+    /// Whether a row group that says so in its `sorting_columns` is sorted by event time; yes, unless said otherwise. Then
+    /// the watermark follows what was read, and a row out of order is an error. Else it waits at the group's smallest time.
+    pub fn sorted(mut self, sorted: bool) -> ParquetSource {
+        self.sorted = sorted;
+        self
+    }
+
     fn files(&self) -> Result<&[Known]> {
         if self.files.get().is_none() {
             let known = |named| Known { named, open: Mutex::default() };
@@ -160,6 +171,8 @@ impl ParquetSource {
 
     fn look(&self, file: &ParquetFile, scan: &Scan) -> Result<(Arc<FileTimes>, Vec<GroupLook>)> {
         let wanted = scan.schema.field_with_name(&scan.event_time).ok();
+        let names = || scan.schema.fields().iter().map(|field| field.name().as_str());
+        file.columns().check(names()).map_err(|e| e.at(format_args!("file {}", file.name)))?;
         let column = match scan.event_time.as_str() {
             "" => None,
             name => Some(
@@ -167,7 +180,7 @@ impl ParquetSource {
                     .map_err(|e| e.at("E-SCHEMA").at(format_args!("file {}", file.name)))?,
             ),
         };
-        let projection = file.columns().project(scan.schema.fields().iter().map(|field| field.name().as_str()));
+        let projection = file.columns().project(names());
         let looks = statistics::looks(file, &projection, column.as_ref())?;
         let times = Arc::new(FileTimes { column, ranges: looks.iter().map(|look| look.range).collect() });
         self.times.lock().expect("no panic under this lock").insert(times_key(file, scan), Arc::clone(&times));

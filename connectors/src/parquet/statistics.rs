@@ -1,9 +1,10 @@
 //! Between which event times a row group lies: by its statistics, or by a scan of that one column.
 
 use arrow_array::RecordBatchReader;
-use dualgauge_engine::{EventTime, Result};
+use dualgauge_engine::{Error, EventTime, Result};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
@@ -33,6 +34,15 @@ pub(super) fn looks(file: &ParquetFile, wanted: &Projection, column: Option<&Tim
     let mut looks = Vec::with_capacity(file.group_count());
     let column = column.filter(|column| column.is_known());
     file.each_group(wanted, |number, group| {
+        // A codec that the build has not is told of when the file is listed, and by its name.
+        let unread = group.columns().iter().find(|column| matches!(column.compression(), Compression::LZO));
+        if let Some(column) = unread {
+            let (name, path) = (&file.name, column.column_path().string());
+            return Err(Error::data(format!(
+                "file {name}: row group {number}: column `{path}` is compressed by LZO, which this build cannot read; \
+                 write the file with another codec, such as zstd"
+            )));
+        }
         let rows = group.num_rows() as u64;
         let bytes = group.columns().iter().map(|column| column.compressed_size() as u64).sum();
         let known = column.map(|column| {

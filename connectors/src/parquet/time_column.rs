@@ -4,6 +4,8 @@ use arrow_array::Array;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use dualgauge_engine::{Error, EventTime, Result};
 
+use crate::suggest::did_you_mean;
+
 /// The key in the metadata of a record's field that says what an integer column counts since the Unix epoch: `s`, `ms`,
 /// `us` or `ns`. Without it, the times of row groups cannot be told from an integer column.
 pub const UNIT: &str = "dualgauge.unit";
@@ -33,8 +35,9 @@ impl TimeColumn {
     pub(super) fn find(schema: &Schema, name: &str, wanted: Option<&Field>) -> Result<TimeColumn> {
         let Some((root, field)) = schema.column_with_name(name) else {
             let columns: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            let hint = did_you_mean(name, columns.iter().copied());
             return Err(Error::data(format!(
-                "there is no column `{name}`, which holds the event time; the columns are {}",
+                "there is no column `{name}`{hint}, which holds the event time; the columns are {}",
                 columns.join(", ")
             )));
         };
@@ -67,13 +70,21 @@ impl TimeColumn {
         if column.is_null(row) || !self.is_known() {
             return None;
         }
-        let data = column.to_data();
-        Some(self.unit.time(match column.data_type() {
-            DataType::Int32 | DataType::Date32 => data.buffer::<i32>(0)[row].into(),
-            DataType::UInt32 => data.buffer::<u32>(0)[row].into(),
-            DataType::UInt64 => data.buffer::<u64>(0)[row].try_into().unwrap_or(i64::MAX),
-            _ => data.buffer::<i64>(0)[row],
-        }))
+        with_raw(column, |raw| Some(self.unit.time(raw(row))))
+    }
+
+    /// Raises `reached` to the event times of a column that is said to ascend; the first row that does not, and its time.
+    pub(super) fn ascend(&self, column: &dyn Array, reached: &mut EventTime) -> Result<(), (usize, EventTime)> {
+        with_raw(column, |raw| {
+            for row in (0..column.len()).filter(|row| self.is_known() && !column.is_null(*row)) {
+                let time = self.unit.time(raw(row));
+                if time < *reached {
+                    return Err((row, time));
+                }
+                *reached = time;
+            }
+            Ok(())
+        })
     }
 
     /// The smallest and largest event time in the column; `None` where all are null.
@@ -99,6 +110,17 @@ impl TimeColumn {
         // The order of the raw numbers is that of the times: flooring and saturating keep it.
         range.map(|(min, max)| (self.unit.time(min), self.unit.time(max)))
     }
+}
+
+/// What is made of the column's rows as they are, asked for by their place.
+fn with_raw<T>(column: &dyn Array, made: impl FnOnce(&dyn Fn(usize) -> i64) -> T) -> T {
+    let data = column.to_data();
+    made(&|row| match column.data_type() {
+        DataType::Int32 | DataType::Date32 => data.buffer::<i32>(0)[row].into(),
+        DataType::UInt32 => data.buffer::<u32>(0)[row].into(),
+        DataType::UInt64 => data.buffer::<u64>(0)[row].try_into().unwrap_or(i64::MAX),
+        _ => data.buffer::<i64>(0)[row],
+    })
 }
 
 impl Unit {

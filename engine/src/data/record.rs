@@ -195,6 +195,14 @@ impl DecodeError {
         DecodeError { column: column.into(), row: None, found, expected }
     }
 
+    /// The error for a name that two of the `fields` have.
+    pub(crate) fn twice(column: &str, fields: &Fields) -> DecodeError {
+        let names: Vec<_> = fields.iter().map(|field| field.name().as_str()).collect();
+        let found = format!("two columns of this name; there are {}", names.join(", "));
+        let expected = "one: which of them is meant cannot be known; rename one where the data is written".into();
+        DecodeError { column: column.into(), row: None, found, expected }
+    }
+
     /// The same, seen from the column that holds the one at fault.
     pub(crate) fn within(mut self, column: &str) -> DecodeError {
         match self.column.is_empty() {

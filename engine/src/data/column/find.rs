@@ -28,7 +28,7 @@ impl<'a> Columns<'a> {
 
     /// Opens a column that must be there.
     pub fn open<T: Field>(&self, name: &str, unit: Option<TimeUnit>) -> Result<T::Column, DecodeError> {
-        match self.find(name) {
+        match self.find(name)? {
             Some(array) => self.open_found::<T>(name, array, unit),
             None => Err(DecodeError::missing(name, &T::data_type(), self.fields)),
         }
@@ -41,14 +41,21 @@ impl<'a> Columns<'a> {
         unit: Option<TimeUnit>,
         default: impl FnOnce() -> T,
     ) -> Result<T::Column, DecodeError> {
-        match self.find(name) {
+        match self.find(name)? {
             Some(array) => self.open_found::<T>(name, array, unit),
+            // One of another case is a misspelt name and not a missing column.
+            None if names(self.fields).any(|other| is_same_but_for_case(name, other)) => {
+                Err(DecodeError::missing(name, &T::data_type(), self.fields))
+            }
             None => self.open_found::<T>(name, &repeat(&default(), self.rows), None),
         }
     }
 
-    fn find(&self, name: &str) -> Option<&ArrayRef> {
-        self.fields.find(name).map(|(position, _)| &self.arrays[position])
+    fn find(&self, name: &str) -> Result<Option<&ArrayRef>, DecodeError> {
+        match find(name, names(self.fields)) {
+            Ok(position) => Ok(position.map(|position| &self.arrays[position])),
+            Err(Twice) => Err(DecodeError::twice(name, self.fields)),
+        }
     }
 
     fn open_found<T: Field>(
@@ -59,6 +66,32 @@ impl<'a> Columns<'a> {
     ) -> Result<T::Column, DecodeError> {
         T::open(array, &self.live, unit).map_err(|error| error.within(name))
     }
+}
+
+fn names(fields: &Fields) -> impl Iterator<Item = &str> {
+    fields.iter().map(|field| field.name().as_str())
+}
+
+/// A name that two columns have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Twice;
+
+/// Where the column of this name is, the rule of every connector: the name counts as it is written, so one of another
+/// case is another column; and none is chosen of two that have the same.
+///
+/// # Errors
+/// Two columns of this name.
+pub fn find<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Result<Option<usize>, Twice> {
+    let mut places = names.enumerate().filter(|(_, name)| *name == wanted).map(|(place, _)| place);
+    match (places.next(), places.next()) {
+        (place, None) => Ok(place),
+        (_, Some(_)) => Err(Twice),
+    }
+}
+
+/// Whether a name is another one that differs by case only.
+pub fn is_same_but_for_case(name: &str, other: &str) -> bool {
+    name != other && name.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
 }
 
 /// The name among `names` that `wanted` was likely meant to be: the same but for case, `_` and `-`, or one that few
@@ -103,6 +136,14 @@ mod tests {
         assert_eq!(distance("price", "pice"), 1);
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn a_name_counts_as_it_is_written_and_none_is_chosen_of_two() {
+        let find = |wanted| find(wanted, ["id", "ID", "x", "x"].into_iter());
+        assert_eq!((find("id"), find("ID"), find("Id"), find("x")), (Ok(Some(0)), Ok(Some(1)), Ok(None), Err(Twice)));
+        assert!(is_same_but_for_case("id", "Id") && is_same_but_for_case("straße", "STRAßE"));
+        assert!(!is_same_but_for_case("id", "id") && !is_same_but_for_case("id", "i_d"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, TimeUnit};
 
 pub use find::Columns;
-pub(super) use find::similar;
+pub use find::{Twice, find, is_same_but_for_case, similar};
 pub use live::Live;
 pub use nested::{NestedBuilder, nested_data_type, nested_open};
 pub use option::Present;
