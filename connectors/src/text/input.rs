@@ -1,24 +1,23 @@
 //! Where the bytes of a partition come from, a block at a time and without ever waiting.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread;
 
 use dualgauge_engine::{Error, Offset, Result};
 
+use super::prefix::{Prefix, is_proved};
+
 /// How many blocks may wait between the thread that reads a pipe and the reader.
 const BLOCKS_WAITING_MAX: usize = 4;
-
-/// How many bytes before an offset its proof is made of.
-const PROOF_BYTES: u64 = 4096;
 
 /// An open file or pipe.
 pub(super) enum Input {
     /// A file and how far it has been read; followed ones never end.
-    File { file: File, name: String, position: u64, followed: bool },
+    File { file: File, name: String, position: u64, followed: bool, prefix: Box<RefCell<Prefix>> },
     /// What a thread reads from standard input.
     Pipe { blocks: Receiver<std::io::Result<Vec<u8>>>, ended: bool },
 }
@@ -45,28 +44,33 @@ impl Input {
             return Err(Error::data(shorter(&name, length, position).to_string()));
         }
         file.seek(SeekFrom::Start(position)).map_err(failed)?;
-        Ok(Input::File { file, name, position, followed })
+        Ok(Input::File { file, name, position, followed, prefix: Box::new(RefCell::new(Prefix::new())) })
     }
 
-    /// What an offset carries to recognise its file again: a hash of the last bytes before it. A pipe has none.
+    /// What an offset carries to recognise its file again: a hash of all bytes before it. A pipe has none.
     pub(super) fn proof(&self, position: u64) -> Option<[u8; 32]> {
-        let Input::File { file, .. } = self else { return None };
-        let from = position.saturating_sub(PROOF_BYTES);
-        let mut bytes = vec![0; (position - from) as usize];
-        // What cannot be read now will be missed when it is read; no proof is better than no row.
-        file.read_exact_at(&mut bytes, from).ok()?;
-        Some(*blake3::hash(&bytes).as_bytes())
+        let Input::File { file, prefix, .. } = self else { return None };
+        if let Some(proof) = prefix.borrow_mut().proof(position) {
+            return Some(proof);
+        }
+        // An offset before the last one. What cannot be read now is missed when it is read: no proof is better than no row.
+        Prefix::of(file, position).ok()?.proof(position)
     }
 
-    /// Refuses a file that is not the one which was read up to this offset.
+    /// Refuses a file that is not the one which was read up to this offset: all of it is read once more.
     pub(super) fn check_proof(&self, offset: &Offset) -> Result<()> {
-        let Input::File { name, .. } = self else { return Ok(()) };
-        if offset.proof.is_none() || offset.proof == self.proof(offset.position) {
+        let Input::File { file, name, prefix, .. } = self else { return Ok(()) };
+        let failed = |cause| Error::io(format!("cannot read file {name} again up to byte {offset}"), cause);
+        let mut read = Prefix::of(file, offset.position).map_err(failed)?;
+        let proved = |proof| is_proved(file, &mut read, offset.position, proof).map_err(failed);
+        if offset.proof.as_ref().map_or(Ok(true), proved)? {
+            *prefix.borrow_mut() = read;
             return Ok(());
         }
         Err(Error::data(format!(
-            "file {name}: what stands before byte {offset} is not what was read there. Was the file replaced or written \
-             anew since the checkpoint?"
+            "file {name}: what stands before byte {offset} is not what was read there. Was the file edited, replaced or \
+             written anew since the checkpoint? Put back what was read; or start from the beginning, with a new place for \
+             checkpoints and for the output"
         )))
     }
 
@@ -100,9 +104,11 @@ impl Input {
     /// Appends at most `block_bytes` to `buffer` (a pipe's block has its own size).
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>, block_bytes: usize) -> Result<Got> {
         match self {
-            Input::File { file, name, position, followed } => {
+            Input::File { file, name, position, followed, prefix } => {
                 let failed = |cause| Error::io(format!("cannot read file {name} at byte {position}"), cause);
+                let before = buffer.len();
                 let length = file.take(block_bytes as u64).read_to_end(buffer).map_err(failed)?;
+                prefix.borrow_mut().take(&buffer[before..]);
                 *position += length as u64;
                 if length > 0 {
                     return Ok(Got::Bytes);

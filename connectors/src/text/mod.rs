@@ -13,6 +13,7 @@ mod input;
 mod layout;
 mod lines;
 mod place;
+mod prefix;
 mod reader;
 mod records;
 mod rows;

@@ -1,0 +1,165 @@
+//! All bytes that were read of a file, as a hash that grows with them: by it the file is known again.
+//!
+//! ```text
+//! xxh3_128 of the bytes before the offset, 16 bytes, little-endian │ "all that was rea", 16 bytes
+//! ```
+//!
+//! **What was read, not what is there.** The hash is made of the bytes that went to the reader. Where somebody writes a
+//! file anew while it is read, the next start finds that the file is not what was read.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use xxhash_rust::xxh3::Xxh3;
+
+/// What ends a proof of this kind; a proof without it is the blake3 of the last bytes before its offset.
+const KIND: [u8; 16] = *b"all that was rea";
+
+/// How many bytes wait for an offset before the older half of them is taken to lie before it.
+const WAITING_MAX: usize = 64 << 20;
+
+/// How many bytes before an offset the proof of the older kind was made of.
+const LAST_BYTES: u64 = 4096;
+
+/// How much of a file is hashed at once.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// The bytes read so far: those up to an offset as a hash, and those behind it as they are.
+pub(super) struct Prefix {
+    hash: Xxh3,
+    /// How many bytes are in the hash.
+    hashed: u64,
+    waiting: Vec<u8>,
+}
+
+impl Prefix {
+    /// Nothing.
+    pub(super) fn new() -> Prefix {
+        Prefix { hash: Xxh3::new(), hashed: 0, waiting: Vec::new() }
+    }
+
+    /// The first `length` bytes of a file, or as many as it has.
+    pub(super) fn of(file: &File, length: u64) -> io::Result<Prefix> {
+        let mut prefix = Prefix::new();
+        let mut block = vec![0; BLOCK_BYTES.min(usize::try_from(length).unwrap_or(BLOCK_BYTES))];
+        while prefix.hashed < length {
+            let wanted = block.len().min(usize::try_from(length - prefix.hashed).unwrap_or(block.len()));
+            match file.read_at(&mut block[..wanted], prefix.hashed) {
+                Ok(0) => break,
+                Ok(read) => prefix.hash(&block[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(prefix)
+    }
+
+    /// Takes the next bytes that were read.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() > WAITING_MAX {
+            // Only in a record that is passed over do so many lie behind the last offset.
+            self.hash_waiting(WAITING_MAX / 2);
+        }
+    }
+
+    /// The proof of an offset; `None` for one that is not between the last one and the end of what was read.
+    pub(super) fn proof(&mut self, position: u64) -> Option<[u8; 32]> {
+        let more = usize::try_from(position.checked_sub(self.hashed)?).ok()?;
+        if more > self.waiting.len() {
+            return None;
+        }
+        self.hash_waiting(more);
+        let mut proof = [0; 32];
+        proof[..16].copy_from_slice(&self.hash.digest128().to_le_bytes());
+        proof[16..].copy_from_slice(&KIND);
+        Some(proof)
+    }
+
+    fn hash_waiting(&mut self, count: usize) {
+        self.hash.update(&self.waiting[..count]);
+        self.hashed += count as u64;
+        self.waiting.drain(..count);
+    }
+
+    fn hash(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+        self.hashed += bytes.len() as u64;
+    }
+}
+
+/// Whether what stands in `file` before `position`, of which `prefix` was just made, is what the proof is of.
+pub(super) fn is_proved(file: &File, prefix: &mut Prefix, position: u64, proof: &[u8; 32]) -> io::Result<bool> {
+    if proof[16..] == KIND {
+        return Ok(prefix.proof(position).as_ref() == Some(proof));
+    }
+    let from = position.saturating_sub(LAST_BYTES);
+    let mut last = vec![0; (position - from) as usize];
+    match file.read_exact_at(&mut last, from) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| blake3::hash(&last).as_bytes() == proof),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn every_byte_that_was_read_is_proved_however_it_was_cut_into_blocks() {
+        let text: Vec<u8> = (0..10_000_u32).flat_map(|number| number.to_le_bytes()).collect();
+        for position in [0, 1, 17, 4096, 4097, 39_999, 40_000] {
+            let mut read = Prefix::new();
+            text.chunks(997).for_each(|block| read.take(block));
+            read.proof(position / 2).unwrap();
+            let proof = read.proof(position).unwrap();
+            let holds = |bytes: &[u8]| {
+                let file = file(bytes);
+                is_proved(&file, &mut Prefix::of(&file, position).unwrap(), position, &proof).unwrap()
+            };
+            assert!(holds(&text));
+            assert!(holds(&[&text[..], b"more"].concat()));
+            for at in (0..position as usize).step_by(1009) {
+                let mut other = text.clone();
+                other[at] ^= 1;
+                assert!(!holds(&other), "byte {at} before {position}");
+            }
+            if position > 0 {
+                assert!(!holds(&text[..position as usize - 1]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_proof_of_the_last_bytes_alone_is_still_taken() {
+        let text = vec![7; 10_000];
+        let proof = *blake3::hash(&text[9000 - 4096..9000]).as_bytes();
+        let holds = |bytes: &[u8]| {
+            let file = file(bytes);
+            is_proved(&file, &mut Prefix::of(&file, 9000).unwrap(), 9000, &proof).unwrap()
+        };
+        assert!(holds(&text));
+        assert!(!holds(&[&text[..8999], b"x"].concat()));
+        assert!(!holds(&text[..8999]));
+    }
+
+    #[test]
+    fn what_is_passed_over_does_not_wait_in_memory() {
+        let mut read = Prefix::new();
+        let block = vec![1; 8 << 20];
+        (0..20).for_each(|_| read.take(&block));
+        assert!(read.waiting.len() <= WAITING_MAX);
+        let (mut whole, length) = (Prefix::new(), 20 * (8 << 20));
+        (0..20).for_each(|_| whole.hash(&block));
+        assert_eq!(read.proof(length), whole.proof(length));
+    }
+}
