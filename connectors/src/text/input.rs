@@ -9,6 +9,7 @@ use std::thread;
 
 use dualgauge_engine::{Error, Offset, Result};
 
+use super::coded::{Coded, Decoded, decoded, not_text};
 use super::prefix::{Prefix, is_proved};
 
 /// How many blocks may wait between the thread that reads a pipe and the reader.
@@ -18,6 +19,8 @@ const BLOCKS_WAITING_MAX: usize = 4;
 pub(super) enum Input {
     /// A file and how far it has been read; followed ones never end.
     File { file: File, name: String, position: u64, followed: bool, prefix: Box<RefCell<Prefix>> },
+    /// A file that is decoded while it is read.
+    Coded(Box<Coded>),
     /// What a thread reads from standard input.
     Pipe { blocks: Receiver<std::io::Result<Vec<u8>>>, ended: bool },
 }
@@ -39,7 +42,13 @@ impl Input {
         let name = path.display().to_string();
         let failed = |cause| Error::io(format!("cannot open file {name}"), cause);
         let mut file = File::open(path).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
+        let metadata = file.metadata().map_err(failed)?;
+        let length = metadata.len();
+        if metadata.is_file()
+            && let Some(coded) = Coded::open(&file, &name, position, followed)?
+        {
+            return Ok(Input::Coded(Box::new(coded)));
+        }
         if length < position {
             return Err(Error::data(shorter(&name, length, position).to_string()));
         }
@@ -49,6 +58,9 @@ impl Input {
 
     /// What an offset carries to recognise its file again: a hash of all bytes before it. A pipe has none.
     pub(super) fn proof(&self, position: u64) -> Option<[u8; 32]> {
+        if let Input::Coded(coded) = self {
+            return coded.proof(position);
+        }
         let Input::File { file, prefix, .. } = self else { return None };
         if let Some(proof) = prefix.borrow_mut().proof(position) {
             return Some(proof);
@@ -59,6 +71,9 @@ impl Input {
 
     /// Refuses a file that is not the one which was read up to this offset: all of it is read once more.
     pub(super) fn check_proof(&self, offset: &Offset) -> Result<()> {
+        if let Input::Coded(coded) = self {
+            return coded.check_proof(offset);
+        }
         let Input::File { file, name, prefix, .. } = self else { return Ok(()) };
         let failed = |cause| Error::io(format!("cannot read file {name} again up to byte {offset}"), cause);
         let mut read = Prefix::of(file, offset.position).map_err(failed)?;
@@ -77,9 +92,18 @@ impl Input {
     /// A pipe, read by a thread of its own, since a read from it may wait for ever.
     ///
     /// The thread ends with the pipe, or at its first block after the input was dropped.
-    pub(super) fn pipe(mut pipe: impl Read + Send + 'static, block_bytes: usize) -> Input {
+    pub(super) fn pipe(pipe: impl Read + Send + 'static, block_bytes: usize) -> Input {
         let (sender, blocks) = sync_channel(BLOCKS_WAITING_MAX);
         let read_on = move || {
+            let mut pipe: Box<dyn Read> = match decoded(pipe) {
+                Ok(Decoded::Plain(pipe)) => Box::new(pipe),
+                Ok(Decoded::Text(_, text)) => text,
+                Ok(Decoded::No(what)) => {
+                    let cause = std::io::Error::other(not_text("it", what));
+                    return drop(sender.send(Err(cause)));
+                }
+                Err(cause) => return drop(sender.send(Err(cause))),
+            };
             loop {
                 let mut block = vec![0; block_bytes];
                 let outcome = match pipe.read(&mut block) {
@@ -120,6 +144,7 @@ impl Input {
                 }
                 Ok(if *followed { Got::Nothing } else { Got::End })
             }
+            Input::Coded(coded) => coded.read(buffer, block_bytes),
             Input::Pipe { ended: true, .. } => Ok(Got::End),
             Input::Pipe { blocks, ended } => match blocks.try_recv() {
                 Ok(Ok(block)) => {

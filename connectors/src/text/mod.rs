@@ -8,6 +8,7 @@
 //!
 //! [`Offset::position`]: dualgauge_engine::Offset
 
+mod coded;
 mod format;
 mod input;
 mod layout;

@@ -10,7 +10,7 @@ pub(super) const STDIN: &str = "-";
 
 /// The files behind `path`, each a partition named by its file name, in the order of their names.
 ///
-/// A directory is searched for `extensions`, not for what is below it, and not for names that begin with `.` or `_`,
+/// A directory is searched for `extensions`, with `.gz` or `.zst` behind them or without, not for what is below it, and not for names that begin with `.` or `_`,
 /// which are other programs' unfinished work.
 pub(super) fn list(path: &Path, extensions: &[&str], followed: bool) -> Result<Listing> {
     let mut listing = Listing::default();
@@ -27,7 +27,9 @@ pub(super) fn list(path: &Path, extensions: &[&str], followed: bool) -> Result<L
     for entry in fs::read_dir(path).map_err(look)? {
         let file = entry.map_err(look)?.path();
         let name = name_of(&file);
-        let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        // What is compressed says within that suffix what it is.
+        let plain = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+        let extension = Path::new(plain).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if name.starts_with(['.', '_']) || !file.is_file() {
             continue;
         }
