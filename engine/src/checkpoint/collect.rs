@@ -14,8 +14,7 @@ pub const KEPT: usize = 3;
 /// those that older generations have left without a commit.
 ///
 /// What a savepoint names stays, and so does what the commit names from which this generation went on. A layer of this
-/// generation that no commit has named yet may still be named. Entries of the log are never deleted, or an older
-/// generation would find a free number.
+/// generation that no commit has named yet may still be named. Entries of the log go by [`ManifestLog::shorten`].
 pub fn collect(store: &dyn Store, log: &ManifestLog, keep: usize) -> Result<usize> {
     if log.is_taken()? {
         return Ok(0); // a newer generation decides what is kept

@@ -2,27 +2,27 @@
 
 use std::sync::Arc;
 
-use super::envelope::Unsealed;
 use super::manifest::{Commit, CommitKind, Entry, Fence};
+use super::scan::{FOLDER, Scan, floor, name_of, scan, unreadable};
+use super::shorten::Length;
 use super::store::{Created, Store, StoreError};
 use crate::failpoint::{Step, around};
 use crate::{Epoch, Error, Result};
-
-const FOLDER: &str = "manifest/";
 
 /// How many commits the log remembers the layers of, besides savepoints.
 const REMEMBERED: usize = 64;
 
 /// The manifest log, as the generation that has appended the newest fence holds it.
 ///
-/// Nobody appends twice to a number, and nobody skips one; so whoever finds the next number taken knows that a newer
-/// generation has started, and stops.
+/// Nobody appends twice to a number, and nobody skips one; so whoever finds the next number taken, or below the floor to which
+/// the log was shortened, knows that a newer generation has started, and stops.
 #[derive(Debug)]
 pub struct ManifestLog {
     store: Arc<dyn Store>,
     generation: u64,
     next: u64,
     fenced: Option<Appended>,
+    length: Length,
     /// The layers of the last commits, oldest first.
     recent: Vec<Vec<String>>,
     /// Those of savepoints, and of the commit from which this generation went on.
@@ -41,21 +41,18 @@ pub enum Appended {
     },
 }
 
-/// Every entry by its number, from 0, or why it cannot be read.
-pub(super) type Scan = Vec<Result<Entry, Unsealed>>;
-
 impl ManifestLog {
-    /// All entries with their numbers, from 0.
+    /// All entries with their numbers: the first one, kept commits, and the last ones without a gap.
     ///
     /// # Errors
     /// When one is missing, damaged or newer than this program.
     pub fn read(store: &dyn Store) -> Result<Vec<(u64, Entry)>> {
-        let entries = (0..).zip(scan(store)?);
-        let read = |(number, entry): (u64, Result<Entry, Unsealed>)| match entry {
+        let entries = scan(store)?.entries.into_iter();
+        let read = entries.map(|(number, entry)| match entry {
             Ok(entry) => Ok((number, entry)),
             Err(why) => Err(unreadable(store, number, &why)),
-        };
-        entries.map(read).collect()
+        });
+        read.collect()
     }
 
     /// Appends an entry at the next number: the commit.
@@ -70,14 +67,19 @@ impl ManifestLog {
             return Ok(fenced);
         }
         let name = name_of(self.next);
-        if self.store.create(&name, &entry.encode())? == Created::New {
-            self.next += 1;
+        let created = self.store.create(&name, &entry.encode())?;
+        if created == Created::New && !is_below_floor(&*self.store, self.next)? {
             if let Entry::Commit(commit) = entry {
                 self.remember(commit);
+                self.length.appended(self.next, commit.kind);
             }
+            self.next += 1;
             return Ok(Appended::Done(self.next - 1));
         }
-        let by = Entry::decode(&self.store.get(&name)?).ok().map(|entry| entry.generation());
+        let by = match created {
+            Created::New => None,
+            Created::Taken => by_whom(&*self.store, &name)?,
+        };
         assert_ne!(by, Some(self.generation), "a generation appends the same entry to a number, however often");
         Ok(*self.fenced.insert(Appended::Fenced { by }))
     }
@@ -100,15 +102,17 @@ impl ManifestLog {
     /// Appends the fence of a generation that starts, after the entries that it has read; `None` when another start has
     /// taken the number, so that there is more to read.
     pub(super) fn fence(store: &Arc<dyn Store>, read: &Scan, fence: Fence) -> Result<Option<ManifestLog>, StoreError> {
-        let (generation, number) = (fence.generation, read.len() as u64);
+        let (generation, number) = (fence.generation, read.next());
         let entry = Entry::Fence(fence).encode();
-        if around(Step::Fence, || store.create(&name_of(number), &entry))? == Created::Taken {
+        let created = around(Step::Fence, || store.create(&name_of(number), &entry))?;
+        if created == Created::Taken || is_below_floor(&**store, number)? {
             return Ok(None);
         }
-        let (store, next) = (store.clone(), number + 1);
-        let mut log = ManifestLog { store, generation, next, fenced: None, recent: Vec::new(), lasting: Vec::new() };
-        for entry in read {
-            if let Ok(Entry::Commit(commit)) = entry {
+        let (store, next, length) = (store.clone(), number + 1, Length::of(read));
+        let (recent, lasting) = (Vec::new(), Vec::new());
+        let mut log = ManifestLog { store, generation, next, fenced: None, length, recent, lasting };
+        for (_, entry) in read.known() {
+            if let Entry::Commit(commit) = entry {
                 log.remember(commit);
             }
         }
@@ -118,6 +122,17 @@ impl ManifestLog {
     /// Keeps the layers of the commit from which the generation went on.
     pub(super) fn went_on_from(&mut self, commit: &Commit) {
         self.lasting.push(names(commit));
+    }
+
+    /// Shortens the log where it has become long: the last `keep` commits and savepoints stay.
+    ///
+    /// # Errors
+    /// Only [fatal](StoreError::Fatal) ones: what the store refuses now is done another time.
+    pub fn shorten(&mut self, keep: usize) -> Result<(), StoreError> {
+        if self.fenced.is_some() {
+            return Ok(());
+        }
+        self.length.shorten(&*self.store, self.next, keep)
     }
 
     fn remember(&mut self, commit: &Commit) {
@@ -146,9 +161,27 @@ impl ManifestLog {
     pub(super) fn is_taken(&self) -> Result<bool, StoreError> {
         match self.store.get(&name_of(self.next)) {
             Ok(_) => Ok(true),
-            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(StoreError::NotFound { .. }) => Ok(floor(&*self.store)? > self.next),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Whether an entry that was just created has a number below the floor, where it counts for nothing. Then it goes.
+fn is_below_floor(store: &dyn Store, number: u64) -> Result<bool, StoreError> {
+    let below = number < floor(store)?;
+    if below {
+        let _ = store.delete(&name_of(number)); // the next start removes it else
+    }
+    Ok(below)
+}
+
+/// Whose an entry is; `None` where it cannot be read, or was shortened away meanwhile.
+fn by_whom(store: &dyn Store, name: &str) -> Result<Option<u64>, StoreError> {
+    match store.get(name) {
+        Ok(bytes) => Ok(Entry::decode(&bytes).ok().map(|entry| entry.generation())),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -164,7 +197,7 @@ pub(crate) fn fenced() -> Error {
 /// Whether a generation younger than this one has appended the newest entry of the log.
 pub(crate) fn is_fenced(store: &dyn Store, generation: u64) -> Result<bool> {
     let Some(newest) = store.list(FOLDER)?.pop() else { return Ok(false) };
-    Ok(Entry::decode(&store.get(&newest)?).is_ok_and(|entry| entry.generation() > generation))
+    Ok(by_whom(store, &newest)?.is_some_and(|by| by > generation))
 }
 
 fn names(commit: &Commit) -> Vec<String> {
@@ -188,45 +221,4 @@ pub fn layer_name(generation: u64, epoch: Epoch, what: &str) -> String {
 /// The generation that wrote the layer of this name.
 pub(super) fn generation_of(name: &str) -> Option<u64> {
     name.strip_prefix("layers/")?.split_once('-')?.0.parse().ok()
-}
-
-/// Every entry that the log holds, or why it cannot be read, by its number.
-///
-/// # Errors
-/// When a number is missing, or an entry is newer than this program.
-pub(super) fn scan(store: &dyn Store) -> Result<Scan> {
-    let mut entries = Scan::new();
-    for name in store.list(FOLDER)? {
-        let number = entries.len() as u64;
-        if name != name_of(number) {
-            let place = store.describe();
-            return Err(Error::data(if number_of(&name).is_some() {
-                format!("E-CHECKPOINT-CORRUPT: {place}: entry {number} of the manifest log is missing: was it deleted?")
-            } else {
-                format!("{place}/{name}: this is no entry of a manifest log: move it out of the way")
-            }));
-        }
-        match Entry::decode(&store.get(&name)?) {
-            Err(why @ Unsealed::Newer { .. }) => return Err(unreadable(store, number, &why)),
-            entry => entries.push(entry),
-        }
-    }
-    Ok(entries)
-}
-
-pub(super) fn unreadable(store: &dyn Store, number: u64, why: &Unsealed) -> Error {
-    let place = format!("{}/{}", store.describe(), name_of(number));
-    match why {
-        Unsealed::Damaged(_) => Error::data(format!("E-CHECKPOINT-CORRUPT: {place}: {why}")),
-        Unsealed::Newer { .. } => Error::usage(format!("{place}: {why}")),
-    }
-}
-
-pub(super) fn name_of(number: u64) -> String {
-    format!("{FOLDER}{number:020}")
-}
-
-fn number_of(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix(FOLDER)?;
-    if digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit()) { digits.parse().ok() } else { None }
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::collect::KEPT;
 use super::layer::{self, ChainReader, EachEntry, Layer, LayerError};
-use super::log::{self, ManifestLog};
+use super::log::ManifestLog;
 use super::manifest::{Chain, Commit, CommitKind, Entry};
+use super::scan::{scan, unreadable};
 use super::store::Store;
 use crate::{Epoch, Result};
 
@@ -29,10 +30,9 @@ impl ManifestLog {
     /// assert!(matches!(&entries[..], [(0, Ok(Entry::Fence(fence)))] if fence.generation == 1));
     /// ```
     pub fn look(store: &dyn Store) -> Result<Vec<(u64, Result<Entry>)>> {
-        let told = |(number, entry): (u64, Result<Entry, _>)| {
-            (number, entry.map_err(|why| log::unreadable(store, number, &why)))
-        };
-        Ok((0..).zip(log::scan(store)?).map(told).collect())
+        let told =
+            |(number, entry): (u64, Result<Entry, _>)| (number, entry.map_err(|why| unreadable(store, number, &why)));
+        Ok(scan(store)?.entries.into_iter().map(told).collect())
     }
 }
 

@@ -1,13 +1,15 @@
 //! Checkpoints at rest: a log of commits, and the layers of state that they name.
 //!
 //! ```text
-//! manifest/00000000000000000000    a fence or a commit; the numbers are dense, nothing is ever deleted
+//! manifest/00000000000000000120    a fence or a commit; the numbers are dense from the floor on
+//! floors/00000000000000000120      the floor: entries below are of the log no more (`scan.rs`)
+//! kept/00000000000000000064        a commit below the floor that is kept
 //! layers/<name>                    what changed in the state, as one worker saved it, or several such merged
 //! savepoint-wanted                 somebody waits for a savepoint
 //! ```
 //!
 //! - **One entry a number.** An entry is created if absent. That is the commit, and it is also what stops an older
-//!   generation that wakes up: it finds its next number taken.
+//!   generation that wakes up: it finds its next number taken, or below the floor.
 //! - **Nothing half.** Every byte of every file is under a checksum that is verified before the byte is used.
 //! - **Layers first.** A commit names only layers that were durable before it was appended.
 
@@ -21,6 +23,8 @@ mod look;
 mod manifest;
 pub mod protocol;
 mod request;
+mod scan;
+mod shorten;
 mod start;
 mod store;
 

@@ -119,6 +119,43 @@ pub fn after_append(outcome: &Result<Appended, StoreError>, tries: usize) -> Aft
     }
 }
 
+/// How many entries the log has at most, between its floor and its end.
+pub const LOG_MAX: u64 = 32;
+
+/// How a log is shortened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortening {
+    /// Nothing below this number is of the log any more.
+    pub floor: u64,
+    /// Commits from the old floor up to the new one that are kept aside: savepoints, and what counts among the last.
+    pub carried: Vec<u64>,
+    /// Commits below the new floor that are kept no longer.
+    pub outdated: Vec<u64>,
+}
+
+/// Decides whether a log is shortened and to where, of which the last `keep` commits and all savepoints stay.
+///
+/// `commits` are those that are known, the oldest first: those from the floor on, and those that were kept below it. The
+/// new floor is the oldest of the last commits, so that these stay where they are; where too many fences lie behind it, since
+/// a job starts again and again without a commit, it is the last entry, and they are kept aside.
+pub fn shorten(floor: u64, next: u64, commits: &[(u64, CommitKind)], keep: usize) -> Option<Shortening> {
+    if next.saturating_sub(floor) <= LOG_MAX {
+        return None;
+    }
+    let last = &commits[commits.len().saturating_sub(keep.max(1))..];
+    let new = match last.first() {
+        Some(&(oldest, _)) if oldest > floor && next - oldest <= LOG_MAX / 2 => oldest,
+        _ => next - 1,
+    };
+    let is_kept = |&(number, kind): &(u64, CommitKind)| {
+        kind == CommitKind::Savepoint || last.first().is_some_and(|(oldest, _)| number >= *oldest)
+    };
+    let below = || commits.iter().filter(|(number, _)| *number < new);
+    let carried = below().filter(|commit| is_kept(commit) && commit.0 >= floor).map(|(number, _)| *number).collect();
+    let outdated = below().filter(|commit| !is_kept(commit)).map(|(number, _)| *number).collect();
+    Some(Shortening { floor: new, carried, outdated })
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -186,6 +223,28 @@ mod tests {
         assert_eq!(resume(Asked::Newest, &[]), Resume::Start);
         assert_eq!(resume(Asked::Fresh, &[]), Resume::Start);
         assert_eq!(resume(Asked::Epoch(Epoch(1)), &[]), Resume::NoSuchEpoch);
+    }
+
+    #[test]
+    fn a_log_is_shortened_to_what_is_kept_and_never_below_it() {
+        use CommitKind::{Checkpoint, Savepoint};
+        let all = |numbers: std::ops::Range<u64>| numbers.map(|number| (number, Checkpoint)).collect::<Vec<_>>();
+        let to = |floor, carried: &[u64], outdated: Vec<u64>| {
+            Some(Shortening { floor, carried: carried.to_vec(), outdated })
+        };
+        assert_eq!(shorten(0, LOG_MAX, &all(1..LOG_MAX), 3), None);
+        assert_eq!(shorten(0, 33, &all(1..33), 3), to(30, &[], (1..30).collect()));
+        // A savepoint is kept aside, once; those kept aside before stay there.
+        let mut commits = all(101..133);
+        commits[4].1 = Savepoint;
+        commits.insert(0, (7, Savepoint));
+        let others = (101..130).filter(|number| *number != 105).collect();
+        assert_eq!(shorten(100, 133, &commits, 3), to(130, &[105], others));
+        // Fences alone: to the last of them. Behind commits, these are kept aside; those that were, until others come.
+        assert_eq!(shorten(0, 40, &[], 3), to(39, &[], vec![]));
+        assert_eq!(shorten(0, 40, &all(1..6), 3), to(39, &[3, 4, 5], vec![1, 2]));
+        assert_eq!(shorten(39, 72, &all(3..6), 3), to(71, &[], vec![]));
+        assert_eq!(shorten(39, 72, &[all(3..6), all(70..72)].concat(), 3), to(71, &[70], vec![3, 4]));
     }
 
     #[test]

@@ -9,8 +9,9 @@
 //! - **One for all who ask.** Who asks while it is there waits for the same savepoint.
 
 use super::envelope::Envelope;
-use super::log::{ManifestLog, name_of};
+use super::log::ManifestLog;
 use super::manifest::{CommitKind, Entry};
+use super::scan::{KEPT_BELOW, floor, name_of, number_of, numbered};
 use super::store::{Created, Store, StoreError};
 use crate::{Epoch, Error, Result};
 
@@ -73,14 +74,19 @@ impl SavepointRequest {
         let wanted = is_wanted(store)?;
         loop {
             let bytes = match store.get(&name_of(self.next)) {
-                Ok(bytes) => bytes,
-                Err(StoreError::NotFound { .. }) => break,
+                Ok(bytes) => Some(bytes),
+                Err(StoreError::NotFound { .. }) => match self.below_floor(store)? {
+                    Some(bytes) => bytes,
+                    None => break,
+                },
                 Err(error) => return Err(error.into()),
             };
             self.next += 1;
-            match Entry::decode(&bytes) {
-                Ok(Entry::Commit(commit)) if commit.kind == CommitKind::Savepoint => self.found = Some(commit.epoch),
-                Ok(Entry::Commit(commit)) if commit.kind == CommitKind::Ended => {
+            match bytes.map(|bytes| Entry::decode(&bytes)) {
+                Some(Ok(Entry::Commit(commit))) if commit.kind == CommitKind::Savepoint => {
+                    self.found = Some(commit.epoch);
+                }
+                Some(Ok(Entry::Commit(commit))) if commit.kind == CommitKind::Ended => {
                     self.withdraw(store)?;
                     return Err(ended(store, commit.epoch));
                 }
@@ -92,6 +98,27 @@ impl SavepointRequest {
             (false, Some(epoch)) => Ok(Some(epoch)),
             // What was met is somebody else's request, from before this one.
             (false, None) => self.ask(store).map(|()| None),
+        }
+    }
+
+    /// Where the log was shortened beyond the next number: the next commit that is kept below the floor, or that there is
+    /// none. `None` where the log just ends here.
+    fn below_floor(&mut self, store: &dyn Store) -> Result<Option<Option<Vec<u8>>>> {
+        let floor = floor(store)?;
+        if floor <= self.next {
+            return Ok(None);
+        }
+        let kept = store.list(KEPT_BELOW)?;
+        let mut kept = kept.iter().filter_map(|name| number_of(KEPT_BELOW, name));
+        match kept.find(|number| (self.next..floor).contains(number)) {
+            Some(number) => {
+                self.next = number;
+                Ok(Some(store.get(&numbered(KEPT_BELOW, number)).ok()))
+            }
+            None => {
+                self.next = floor - 1;
+                Ok(Some(None))
+            }
         }
     }
 

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::collect::KEPT;
 use super::layer::LayerError;
-use super::log::{self, ManifestLog, Scan, name_of};
+use super::log::{self, ManifestLog};
 use super::manifest::{Commit, Entry, Fence};
 use super::protocol::{Asked, CommitFact, Layers, Resume, resume};
+use super::scan::{Scan, name_of, scan, unreadable};
 use super::store::{Store, probe, random};
 use crate::{Epoch, Error, Result};
 
@@ -59,22 +61,23 @@ pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
     probe(&*store)?;
     let mark = random();
     loop {
-        let read = log::scan(&*store)?;
+        let read = scan(&*store)?;
         let asked = match (wish.fresh, wish.from) {
             (true, _) => Asked::Fresh,
             (false, Some(epoch)) => Asked::Epoch(epoch),
             (false, None) => Asked::Newest,
         };
-        let known = || read.iter().filter_map(|entry| entry.as_ref().ok());
         // An entry that cannot be read may have been a fence: its generation is not given away twice.
-        let unread = read.len() as u64 - known().count() as u64;
-        let generation = 1 + known().map(Entry::generation).max().unwrap_or(0) + unread;
-        let job = known().find_map(|entry| match entry {
+        let unread = read.entries.len() as u64 - read.known().count() as u64;
+        let generation = 1 + read.known().map(|(_, entry)| entry.generation()).max().unwrap_or(0) + unread;
+        let job = read.known().find_map(|(_, entry)| match entry {
             Entry::Fence(fence) => Some(fence.job.clone()),
             Entry::Commit(_) => None,
         });
-        if let (None, Some(Err(why))) = (&job, read.first()) {
-            return Err(log::unreadable(&*store, 0, why)); // whose checkpoints these are nobody can say
+        match (&job, read.entries.first()) {
+            (None, Some((0, Err(why)))) => return Err(unreadable(&*store, 0, why)),
+            (None, Some(_)) => return Err(nameless(&*store)),
+            _ => {}
         }
         let job = job.unwrap_or_else(|| format!("{:032x}", random()));
         if asked == Asked::Fresh {
@@ -89,9 +92,19 @@ pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
             if let Some(commit) = &resume {
                 log.went_on_from(commit);
             }
+            log.shorten(KEPT)?; // also where starts alone make it long
             return Ok(Started { log, generation, job, resume });
         }
     }
+}
+
+/// Whose checkpoints these are nobody can say.
+fn nameless(store: &dyn Store) -> Error {
+    Error::data(format!(
+        "E-CHECKPOINT-CORRUPT: {}/{}: this entry, which names the job, is missing: was it deleted? Bring it back from a copy",
+        store.describe(),
+        name_of(0)
+    ))
 }
 
 /// What a start fails with: once a younger generation has started, for that, since it may have collected what was looked at.
@@ -102,12 +115,11 @@ fn told_if_fenced(log: &ManifestLog, error: Error) -> Error {
 /// Asks the protocol, and looks at what it wants to know.
 fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<Option<Commit>> {
     // The first entry of a log is a fence; any other that cannot be read may have been a commit.
-    let commits: Vec<(u64, Option<&Commit>)> = (0..)
-        .zip(read)
+    let commits: Vec<(u64, Option<&Commit>)> = (read.entries.iter())
         .filter_map(|(number, entry)| match entry {
-            Ok(Entry::Commit(commit)) => Some((number, Some(&**commit))),
+            Ok(Entry::Commit(commit)) => Some((*number, Some(&**commit))),
             Ok(Entry::Fence(_)) => None,
-            Err(_) => (number > 0).then_some((number, None)),
+            Err(_) => (*number > 0).then_some((*number, None)),
         })
         .collect();
     let mut facts: Vec<CommitFact> = Vec::new();
@@ -142,7 +154,7 @@ fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<O
                 let retained = |commit: &Commit| wish.retained.as_ref().is_some_and(|retained| (retained.0)(commit));
                 match before.filter(|before| !facts[at].published && commits[*before].1.is_some_and(retained)) {
                     Some(before) => facts[before].retained = true,
-                    None => return Err(corrupt(store, commits[at].0, &read[commits[at].0 as usize], damage)),
+                    None => return Err(corrupt(store, commits[at].0, read, damage)),
                 }
             }
             Resume::NotFresh => {
@@ -174,15 +186,11 @@ fn verify(store: &dyn Store, commit: &Commit) -> Result<(), LayerError> {
     Ok(())
 }
 
-fn corrupt(
-    store: &dyn Store,
-    number: u64,
-    entry: &Result<Entry, super::envelope::Unsealed>,
-    damage: Option<String>,
-) -> Error {
-    let how = match (entry, damage) {
-        (Err(why), _) => format!("{}/{}: {why}", store.describe(), name_of(number)),
-        (Ok(_), damage) => damage.expect("a commit that was read is corrupt by a layer"),
+fn corrupt(store: &dyn Store, number: u64, read: &Scan, damage: Option<String>) -> Error {
+    let entry = read.entries.iter().find(|(of, _)| *of == number);
+    let how = match entry.map(|(_, entry)| entry) {
+        Some(Err(why)) => format!("{}/{}: {why}", store.describe(), name_of(number)),
+        _ => damage.expect("a commit that was read is corrupt by a layer"),
     };
     Error::data(format!(
         "E-CHECKPOINT-CORRUPT: {how}; going on from an older checkpoint could lose or repeat output: bring the file back \

@@ -93,6 +93,7 @@ impl Coordinator {
                 }
             }
             checkpoint::collect(&**log.store(), &log, checkpoint::KEPT)?;
+            log.shorten(checkpoint::KEPT)?;
             Ok(LastCheckpoint { epoch, kind, taken, bytes })
         };
         let (store, met_shared, mut wanted) = (Arc::clone(&checkpointing.store), Arc::clone(&shared), false);

@@ -5,6 +5,7 @@ mod chains;
 mod common;
 mod damage;
 mod faults;
+mod lengths;
 mod looking;
 mod model;
 #[cfg(feature = "object-store")]

@@ -41,7 +41,10 @@ pub struct LocalStore {
 }
 
 /// The folders of a store.
-const FOLDERS: [&str; 3] = ["manifest", "layers", "probe"];
+const FOLDERS: [&str; 5] = ["manifest", "layers", "probe", "floors", "kept"];
+
+/// Those of them that places have not had from the beginning.
+const LATER: [&str; 2] = ["floors", "kept"];
 
 impl LocalStore {
     /// A store in a directory, which is created if missing.
@@ -51,8 +54,11 @@ impl LocalStore {
             if store.is_link(folder)? {
                 return Err(store.transient(folder, no_link("the folder")));
             }
-            let created = store.fs.create_dirs(&store.dir.join(folder));
-            created.map_err(|cause| StoreError::Transient { place: store.place(folder), cause })?;
+            match store.fs.create_dirs(&store.dir.join(folder)) {
+                // Who only looks into a place of an older program need not be able to write there.
+                Err(error) if LATER.contains(&folder) && cannot_be_synced(&error) => {}
+                created => created.map_err(|cause| StoreError::Transient { place: store.place(folder), cause })?,
+            }
         }
         // The names of the directories must last as long as what is put into them.
         for dir in store.dir.ancestors() {
@@ -175,7 +181,10 @@ impl Store for LocalStore {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let names = self.fs.list(&self.path(folder)).map_err(|cause| self.transient(folder, cause))?;
+        let names = match self.fs.list(&self.path(folder)) {
+            Err(error) if is_missing(&error) => Vec::new(),
+            names => names.map_err(|cause| self.transient(folder, cause))?,
+        };
         Ok(names.into_iter().filter(|name| !name.starts_with('.')).map(|name| format!("{folder}{name}")).collect())
     }
 
@@ -191,7 +200,10 @@ impl Store for LocalStore {
 
     fn sweep(&self) -> Result<(), StoreError> {
         for folder in FOLDERS {
-            let names = self.fs.list(&self.path(folder)).map_err(|cause| self.transient(folder, cause))?;
+            let names = match self.fs.list(&self.path(folder)) {
+                Err(error) if is_missing(&error) => continue,
+                names => names.map_err(|cause| self.transient(folder, cause))?,
+            };
             for name in names.iter().filter(|name| is_aside(name)) {
                 self.delete(&format!("{folder}/{name}"))?;
             }
@@ -217,7 +229,7 @@ fn no_link(what: &str) -> io::Error {
     )
 }
 
-/// Whether what was written aside is gone: a start of the job has swept it away.
+/// Whether nothing is there: of what was written aside, that a start of the job has swept it away.
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
