@@ -15,6 +15,7 @@ pub use dualgauge_operators as operators;
 /// Everything a program needs: `use dualgauge::prelude::*`.
 pub mod prelude {
     pub use dualgauge_connectors::{csv, json, log, memory, parquet};
+    pub use dualgauge_engine::Decimal;
     pub use dualgauge_engine::flow::{BadRecords, source};
     pub use dualgauge_engine::{Duration, Durations, EventTime, Flow, Job, Record, Stream, Text, record};
     pub use dualgauge_operators::aggregate::*;

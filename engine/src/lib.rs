@@ -22,7 +22,8 @@ pub mod testing;
 pub mod time;
 
 pub use checkpoint::{Basis, Change};
-pub use data::{Batch, Data, DecodeError, Digest, Event, Key, KeyGroup, Record, Text, record};
+pub use data::decimal_units;
+pub use data::{Batch, Data, Decimal, DecodeError, Digest, Event, Key, KeyGroup, Record, Text, record};
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream, TwoInputStep};
 pub use job::{Checkpoints, Job, Limits, Outcome, Restart};

@@ -127,11 +127,7 @@ fn viewed(of: &DataType) -> Option<DataType> {
     Some(match of {
         DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
         DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
-        DataType::Dictionary(_, values) => match values.as_ref() {
-            DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
-            DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
-            _ => return None,
-        },
+        DataType::Dictionary(_, values) => viewed(values).unwrap_or_else(|| values.as_ref().clone()),
         DataType::List(item) => DataType::List(with_views(item)),
         DataType::LargeList(item) => DataType::LargeList(with_views(item)),
         DataType::Map(entries, sorted) => DataType::Map(with_views(entries), *sorted),

@@ -45,10 +45,11 @@ impl TimeColumn {
             DataType::Timestamp(unit, _) => Unit::from(*unit),
             DataType::Date32 => Unit::Days,
             DataType::Date64 => Unit::Millis,
+            DataType::Utf8View => Unit::Unknown,
             DataType::Int64 | DataType::UInt64 | DataType::Int32 | DataType::UInt32 => Unit::named(wanted)?,
             other => {
                 return Err(Error::data(format!(
-                    "column `{name}` is {other} and cannot be the event time; a timestamp, a date or an integer can"
+                    "column `{name}` is {other} and cannot be the event time; a timestamp, a date, an integer or a text can"
                 )));
             }
         };

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression;
 use ::parquet::file::metadata::SortingColumn;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use dualgauge_connectors::{binding, parquet};
-use dualgauge_engine::{Next, Source};
+use arrow_array::{ArrayRef, Decimal128Array, RecordBatch, TimestampMicrosecondArray};
+use dualgauge_connectors::{binding, csv, json, parquet};
+use dualgauge_engine::{Decimal, EventTime, Next, Record, Scan, Source, record};
 
 use crate::support::*;
 
@@ -93,4 +95,72 @@ fn a_mark_of_order_that_lies_is_named_and_need_not_be_believed() {
     let partition = source.partitions(&scan()).unwrap().partitions.remove(0);
     let bounds = drain(source.open(&partition, None, &scan()).unwrap().as_mut());
     assert_eq!(bounds.iter().map(|(_, _, bound)| *bound).collect::<Vec<_>>(), [at(5), at(9)]);
+}
+
+#[record]
+struct Sale {
+    price: Decimal<2>,
+    #[event_time]
+    time: EventTime,
+}
+
+fn sales(source: &dyn Source) -> Result<Vec<String>, String> {
+    let scan = Scan { schema: Sale::schema(), ..scan() };
+    let mut rows = Vec::new();
+    for partition in source.partitions(&scan).map_err(|error| error.to_string())?.partitions {
+        let mut reader = source.open(&partition, None, &scan).map_err(|error| error.to_string())?;
+        loop {
+            match reader.next().map_err(|error| error.to_string())? {
+                Next::Batch(batch) => Sale::decode(&batch.rows, &mut rows).map_err(|error| error.to_string())?,
+                Next::End => break,
+                _ => return Err("a bad record".to_string()),
+            }
+        }
+    }
+    Ok(rows.iter().map(|row| row.data.price.to_string()).collect())
+}
+
+#[test]
+fn decimals_of_every_physical_type_are_read_exactly_and_written_by_their_scale() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    let time = || -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![1, 2]).with_timezone("UTC")) };
+    for (precision, scale, units, expected) in [
+        (9, 2, vec![1990, -5], Ok(vec!["19.90", "-0.05"])),       // INT32
+        (18, 4, vec![199_000, -500], Ok(vec!["19.90", "-0.05"])), // INT64
+        (38, 0, vec![7, 10_i128.pow(35)], Ok(vec!["7.00", "100000000000000000000000000000000000.00"])), // fixed bytes
+        (9, 3, vec![1000, 1995], Err("row 1: found 1.995")),
+    ] {
+        let prices = Decimal128Array::from(units).with_precision_and_scale(precision, scale).unwrap();
+        let batch = RecordBatch::try_from_iter([("price", Arc::new(prices) as ArrayRef), ("time", time())]).unwrap();
+        parquet::write_file(&path, &batch.schema(), [batch], &parquet::FileOptions::default()).unwrap();
+        match (sales(&parquet::read(&path)), expected) {
+            (Ok(read), Ok(expected)) => assert_eq!(read, expected),
+            (Err(error), Err(said)) => assert!(error.contains(said), "{error}"),
+            (read, expected) => panic!("{read:?} instead of {expected:?}"),
+        }
+    }
+    let sale = Sale { price: "1.5".parse().unwrap(), time: at(1) };
+    let rows = Sale::encode([&sale].into_iter());
+    parquet::write_file(&path, &rows.schema(), [rows], &parquet::FileOptions::default()).unwrap();
+    assert_eq!(sales(&parquet::read(&path)).unwrap(), ["1.50"]);
+}
+
+#[test]
+fn decimals_are_read_from_text_exactly() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name)
+    };
+    let time = "1970-01-01T00:00:01Z";
+    let csv = |price: &str| sales(&csv::read(write("a.csv", &format!("price,time\n{price},{time}\n"))));
+    let json =
+        |price: &str| sales(&json::read(write("a.json", &format!("{{\"price\":{price},\"time\":\"{time}\"}}\n"))));
+    for read in [csv("19.9"), json("19.9"), json("\"19.90\""), json("199e-1")] {
+        assert_eq!(read.unwrap(), ["19.90"]);
+    }
+    for read in [csv("19.905"), json("19.905"), csv("x"), json("true")] {
+        assert_eq!(read.unwrap_err(), "a bad record");
+    }
 }

@@ -3,6 +3,7 @@
 mod batch;
 pub(crate) mod column;
 pub(crate) mod cut;
+pub(crate) mod decimal;
 mod digest;
 mod event;
 mod key;
@@ -10,6 +11,7 @@ mod record;
 mod text;
 
 pub use batch::{Batch, Version, Versions};
+pub use decimal::{Decimal, decimal_units};
 pub use digest::Digest;
 pub use event::{Data, Event};
 pub use key::{KEY_GROUPS, Key, KeyGroup};

@@ -36,14 +36,15 @@ use crate::EventTime;
 ///
 /// | field | column written | columns read |
 /// |---|---|---|
-/// | `i8` to `i64`, `u8` to `u64` | the same | integers of any width and sign, each value checked |
-/// | `f32`, `f64` | the same | the same; Float32 also as `f64` |
+/// | `i8` to `i64`, `u8` to `u64` | the same | integers of any width and sign and decimals, each value checked |
+/// | `f32`, `f64` | the same | floats of either width and integers, each value only where the field has it exactly |
+/// | [`Decimal<S>`](crate::Decimal) | Decimal128(38, S) | decimals of any width, precision and scale, integers and text, each value exactly |
 /// | `bool` | Boolean | Boolean |
 /// | `String`, `Text` | Utf8 | Utf8, LargeUtf8, Utf8View |
 /// | `Vec<u8>` | Binary | Binary, LargeBinary, BinaryView, FixedSizeBinary |
-/// | [`EventTime`] | Timestamp(µs, UTC) | timestamps of any unit and zone (without one: UTC), Date32, Date64 |
+/// | [`EventTime`] | Timestamp(µs, UTC) | timestamps of any unit and zone (without one: UTC), Date32, Date64, text such as `2026-01-01T12:00:00Z` |
 /// | [`Duration`](crate::Duration) | Duration(µs) | durations of any unit |
-/// | `Vec<T>` | List | List, LargeList |
+/// | `Vec<T>` | List | List, LargeList, and Map as a list of its entries |
 /// | another record | Struct | Struct, its columns found by name |
 /// | `Option<T>` | that of `T`, nullable | that of `T`, and a column of nothing but nulls |
 ///

@@ -19,6 +19,7 @@
 
 mod collect;
 mod count;
+mod decimal;
 mod distinct_count;
 mod distinct_count_approx;
 mod exact;

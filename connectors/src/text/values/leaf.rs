@@ -8,15 +8,17 @@ use arrow_array::builder::{
     StringViewBuilder,
 };
 use arrow_array::types::{
-    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float32Type,
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Decimal128Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, StringArray, new_null_array};
 use arrow_cast::parse::Parser;
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, TimeUnit};
 use arrow_select::interleave::interleave;
+use dualgauge_engine::decimal_units;
 
 use super::cell::Scalar;
 use super::time::{Times, describe_time};
@@ -43,6 +45,7 @@ pub(super) fn leaf(field: &Field, place: &Place<'_>, cells: &[Cell<'_>], marks: 
         DataType::UInt16 => column.primitives::<UInt16Type>(UInt16Type::parse),
         DataType::UInt32 => column.primitives::<UInt32Type>(UInt32Type::parse),
         DataType::UInt64 => column.primitives::<UInt64Type>(UInt64Type::parse),
+        DataType::Decimal128(_, scale) => column.primitives::<Decimal128Type>(|text| decimal_units(text, *scale)),
         DataType::Float32 => {
             column.primitives::<Float32Type>(|text| Float32Type::parse(text).filter(|x| fits(text, x.is_infinite())))
         }
@@ -222,6 +225,9 @@ fn describe(field: &Field, cell: Cell<'_>) -> (String, &'static str) {
         DataType::UInt16 => range(0, u16::MAX.into()),
         DataType::UInt32 => range(0, u32::MAX.into()),
         DataType::UInt64 => range(0, u64::MAX.into()),
+        DataType::Decimal128(precision, scale) => {
+            format!("a number of no more than {scale} digits behind the point, and {precision} in all")
+        }
         DataType::Float32 => format!("a number of at most {:e}", f32::MAX),
         DataType::Float64 => format!("a number of at most {:e}", f64::MAX),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_string(),

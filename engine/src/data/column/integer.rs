@@ -10,6 +10,8 @@ use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
 
+use super::super::decimal::rescale;
+use super::decimal::rescaled;
 use super::unpack::{unpack, wrong_type};
 use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present};
 
@@ -74,6 +76,11 @@ macro_rules! integers {
                 }
                 let fits = concat!("a number that fits `", stringify!($native), "`");
                 match widened(&array, live, fits, |wide| <$native>::try_from(wide).ok()) {
+                    Some(converted) => return Ok(Numbers(converted?.into())),
+                    None => {}
+                }
+                let whole = |units, scale| rescale(units, scale, 0).and_then(|whole| <$native>::try_from(whole).ok());
+                match rescaled(&array, live, &format!("{fits}, without digits behind the point"), whole) {
                     Some(converted) => Ok(Numbers(converted?.into())),
                     None => Err(wrong_type(&array, &format!("an integer column, best {}", $arrow::DATA_TYPE))),
                 }

@@ -26,6 +26,12 @@ impl<T: Element> Field for Vec<T> {
         let (ends, values) = match array.data_type() {
             DataType::List(_) => split::<i32>(&array),
             DataType::LargeList(_) => split::<i64>(&array),
+            // A map is a list of its entries.
+            DataType::Map(..) => {
+                let map = array.as_map();
+                let entries: ArrayRef = Arc::new(map.entries().clone());
+                covered(map.value_offsets(), &entries)
+            }
             _ => return Err(wrong_type(&array, &format!("a List or LargeList of {}", T::data_type()))),
         };
         let values = T::open(&values, &live_elements(live, &ends), unit).map_err(|mut error| {
@@ -93,11 +99,14 @@ fn item<T: Element>() -> FieldRef {
 /// The elements that the lists cover, and where in them each list begins and ends.
 fn split<O: OffsetSizeTrait>(array: &dyn Array) -> (Vec<usize>, ArrayRef) {
     let lists = array.as_list::<O>();
-    let offsets = lists.value_offsets();
-    let (first, last) = (offsets[0].as_usize(), offsets[lists.len()].as_usize());
+    covered(lists.value_offsets(), lists.values())
+}
+
+fn covered<O: OffsetSizeTrait>(offsets: &[O], values: &ArrayRef) -> (Vec<usize>, ArrayRef) {
+    let (first, last) = (offsets[0].as_usize(), offsets[offsets.len() - 1].as_usize());
     // A slice of an array has all its elements; those of the rows outside must not fail the rows inside.
     let ends = offsets.iter().map(|offset| offset.as_usize() - first).collect();
-    (ends, lists.values().slice(first, last - first))
+    (ends, values.slice(first, last - first))
 }
 
 /// The elements of live lists.

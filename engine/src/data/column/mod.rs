@@ -11,6 +11,7 @@
 
 mod binary;
 mod boolean;
+mod decimal;
 mod find;
 mod float;
 mod integer;

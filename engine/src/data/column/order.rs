@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
-use super::super::Text;
+use super::super::{Decimal, Text};
 use crate::{Duration, EventTime};
 
 /// A type with a total order, and with equality and a hash that agree with it.
@@ -45,6 +45,17 @@ macro_rules! total_as_ord {
 }
 
 total_as_ord!(i8, i16, i32, i64, u8, u16, u32, u64, bool, String, Text, EventTime, Duration);
+
+impl<const SCALE: u8> Total for Decimal<SCALE> {
+    #[inline]
+    fn total_cmp(&self, other: &Decimal<SCALE>) -> Ordering {
+        self.cmp(other)
+    }
+    #[inline]
+    fn total_hash<H: Hasher>(&self, state: &mut H) {
+        self.hash(state);
+    }
+}
 
 macro_rules! floats {
     ($($type:ident),*) => {$(

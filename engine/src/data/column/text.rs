@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, LargeStringArray, StringArray, StringViewArray};
+use arrow_array::{Array, ArrayRef, LargeStringArray, StringArray, StringViewArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, TimeUnit};
 
@@ -50,6 +50,34 @@ fn open(array: &ArrayRef, live: &Live) -> Result<Texts, DecodeError> {
     }
 }
 
+/// The live texts of a column, each read as something else; `None` for a column of another type.
+pub fn read_texts<T: Default>(
+    array: &ArrayRef,
+    live: &Live,
+    expected: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Option<Result<Vec<T>, DecodeError>> {
+    let texts = match array.data_type() {
+        DataType::Utf8 => Texts::Utf8(array.as_string().clone()),
+        DataType::LargeUtf8 => Texts::LargeUtf8(array.as_string().clone()),
+        DataType::Utf8View => Texts::Utf8View(array.as_string_view().clone()),
+        _ => return None,
+    };
+    let value = |row: usize| {
+        if !live.contains(row) {
+            return Ok(T::default());
+        }
+        let text = texts.value(row);
+        read(text).ok_or_else(|| DecodeError {
+            column: String::new(),
+            row: Some(row),
+            found: format!("`{text}`"),
+            expected: expected.into(),
+        })
+    };
+    Some((0..array.len()).map(value).collect())
+}
+
 /// A column of texts, of which each becomes a `T`.
 #[derive(Debug)]
 pub struct TextColumn<T> {
@@ -68,16 +96,23 @@ pub enum Texts {
     Utf8View(StringViewArray),
 }
 
+impl Texts {
+    #[inline]
+    fn value(&self, row: usize) -> &str {
+        match self {
+            Texts::Utf8(array) => array.value(row),
+            Texts::LargeUtf8(array) => array.value(row),
+            Texts::Utf8View(array) => array.value(row),
+        }
+    }
+}
+
 impl<T: for<'a> From<&'a str>> Column for TextColumn<T> {
     type Value = T;
 
     #[inline]
     fn get(&self, row: usize) -> T {
-        T::from(match &self.texts {
-            Texts::Utf8(array) => array.value(row),
-            Texts::LargeUtf8(array) => array.value(row),
-            Texts::Utf8View(array) => array.value(row),
-        })
+        T::from(self.texts.value(row))
     }
 }
 

@@ -14,6 +14,7 @@ use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
 
 use super::integer::widened;
+use super::text::read_texts;
 use super::unpack::{unpack, wrong_type};
 use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present};
 use crate::{Duration, EventTime};
@@ -30,6 +31,10 @@ impl Field for EventTime {
     fn open(array: &ArrayRef, live: &Live, unit: Option<TimeUnit>) -> Result<Self::Column, DecodeError> {
         let array = unpack::<EventTime>(array);
         live.refuse_nulls(&array)?;
+        let text = |text: &str| text.parse::<EventTime>().ok().map(EventTime::as_micros);
+        if let Some(found) = read_texts(&array, live, "a time such as 2026-01-01T12:00:00Z or 2026-01-01", text) {
+            return Ok(Micros(found?.into(), PhantomData));
+        }
         let values = match (array.data_type(), unit) {
             (DataType::Timestamp(TimeUnit::Microsecond, _), _) => {
                 array.as_primitive::<TimestampMicrosecondType>().values().clone()
