@@ -58,6 +58,9 @@ impl WorkerPlan {
 /// Builds the dataflows on this worker and steps them until they have ended or the job stops.
 pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
     let shared = &plan.shared;
+    if let Some(moves) = plan.turns.moves() {
+        super::turns::count_moves(worker, &moves);
+    }
     let mut beside = match catch_unwind(AssertUnwindSafe(|| build(worker, plan))) {
         Ok(beside) => Some(beside),
         Err(panic) => {

@@ -7,7 +7,7 @@ use super::crash::survive;
 use super::lines::Lines;
 use super::script::{Item, Line, Script};
 use crate::flow::{NodeSpec, source};
-use crate::{Duration, Event, EventTime, Job, Limits, Stream, VirtualClock};
+use crate::{Duration, Event, EventTime, Job, Limits, Sink, Source, Stream, VirtualClock};
 
 /// Runs `flow` over `script` and compares the lines it writes with `expected`, each `seconds text`, by event time.
 ///
@@ -85,7 +85,7 @@ fn check_all<const M: usize>(
 }
 
 /// Makes a stream with late records one without.
-fn as_it_is() -> NodeSpec {
+pub(super) fn as_it_is() -> NodeSpec {
     NodeSpec::stateless("text")
 }
 
@@ -128,7 +128,7 @@ pub fn run_inputs_through_crashes<const M: usize, const N: usize>(
     seed: u64,
 ) -> [Vec<String>; N] {
     let outputs: [Lines; N] = std::array::from_fn(|_| Lines::default());
-    let job = job(scripts, flow, &outputs);
+    let job = job(&scripts, scripts.clone(), flow, &outputs);
     survive(seed, || job.clone());
     outputs.map(|lines| lines.text())
 }
@@ -176,7 +176,7 @@ pub fn run_inputs<const M: usize, const N: usize>(
 ) -> [Vec<String>; N] {
     let outputs: [Lines; N] = std::array::from_fn(|_| Lines::default());
     let limits = Limits { epoch_rows, epoch_interval: Duration::MAX, ..Limits::default() };
-    let mut job = job(scripts, flow, &outputs).workers(workers).limits(limits);
+    let mut job = job(&scripts, scripts.clone(), flow, &outputs).workers(workers).limits(limits);
     job = job.clock(Arc::new(VirtualClock::at(EventTime::default())));
     if let Some(seed) = seed {
         job = job.turns(Arc::new(Baton::new(workers, seed)));
@@ -185,17 +185,22 @@ pub fn run_inputs<const M: usize, const N: usize>(
     outputs.map(|lines| lines.text())
 }
 
-/// The job that runs `flow` over the scripts and writes its lines to `outputs`.
-fn job<const M: usize, const N: usize>(
-    scripts: [Script; M],
+/// The job that runs `flow` over the scripts, as `sources` read them, and writes its lines to `outputs`.
+pub(super) fn job<const M: usize, const N: usize>(
+    scripts: &[Script; M],
+    sources: [impl Source + 'static; M],
     flow: impl for<'s> Fn([Stream<'s, Item>; M]) -> [Stream<'s, String>; N] + Send + Sync + 'static,
-    outputs: &[Lines; N],
+    outputs: &[impl Sink + Clone + 'static; N],
 ) -> Job {
     let input = |number: usize| if M == 1 { "items".to_string() } else { format!("items {number}") };
     let name = |number: usize| format!("lines {number}");
-    let disorder = scripts.each_ref().map(|script| script.disorder);
+    let timing = scripts.each_ref().map(|script| (script.disorder, script.idle_after));
     let graph = move |graph: &crate::Flow<'_>| {
-        let items = |number| graph.source::<Item>(source(input(number)).disorder(disorder[number]));
+        let items = |number: usize| {
+            let (disorder, idle_after) = timing[number];
+            let options = source(input(number)).disorder(disorder);
+            graph.source::<Item>(idle_after.map_or(options.clone(), |idle_after| options.idle_after(idle_after)))
+        };
         let as_line = |event: Event<String>, out: &mut Vec<Event<Line>>| {
             out.push(Event::new(event.time, Line { time: event.time, text: event.data }));
         };
@@ -205,8 +210,8 @@ fn job<const M: usize, const N: usize>(
         }
     };
     let mut job = Job::new(graph);
-    for (number, script) in scripts.into_iter().enumerate() {
-        job = job.source(&input(number), script);
+    for (number, source) in sources.into_iter().enumerate() {
+        job = job.source(&input(number), source);
     }
     for (number, lines) in outputs.iter().enumerate() {
         job = job.sink(&name(number), lines.clone());

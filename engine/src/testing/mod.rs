@@ -2,7 +2,7 @@
 //!
 //! [`check`] runs a flow over a script and compares what it writes, on several numbers of workers, with epochs of one
 //! row and of many, and under seeded schedules that let one worker step at a time. An answer that depends on any of
-//! these fails.
+//! these fails. [`check_when`] runs a flow one event at a time, and compares behind which event each line is seen.
 //!
 //! ```
 //! use dualgauge_engine::testing::check;
@@ -28,6 +28,8 @@ mod check;
 mod crash;
 mod lines;
 mod script;
+mod stepped;
+mod when;
 
 pub use baton::Baton;
 pub use check::{
@@ -37,3 +39,5 @@ pub use check::{
 pub use crash::{Survived, survive, survive_on};
 pub use lines::Lines;
 pub use script::{Item, Line, Script, Step, seconds};
+pub use stepped::{Moment, Seen, moments};
+pub use when::{check_when, check_when_two, run_when};

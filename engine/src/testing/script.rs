@@ -45,13 +45,16 @@ pub fn seconds(time: EventTime) -> String {
 /// What a test reads: partitions, each a list of steps.
 ///
 /// Written as a text, each line is a partition of tokens: `key:value@seconds` an event, `|` the end of a batch, `~20` the
-/// end of a batch after which the source promises that nothing below 20 s follows, `_` a moment with nothing to read, and
-/// `...` at the end a partition that has nothing more and does not end. A first line `disorder 5s` sets the disorder.
+/// end of a batch after which the source promises that nothing below 20 s follows, `_` a moment with nothing to read,
+/// `+5s` a moment in which the clock of a [stepped run](super::check_when) moves on, `.` the end of the partition, and
+/// `...` at the end a partition that has nothing more and does not end. First lines `disorder 5s` and `idle 5s` set the
+/// disorder and how long a partition may be silent before it holds nothing.
 #[derive(Clone, Debug)]
 pub struct Script {
-    partitions: Vec<Vec<Step>>,
+    pub(super) partitions: Vec<Vec<Step>>,
     pub(super) disorder: Duration,
-    promised: bool,
+    pub(super) idle_after: Option<Duration>,
+    pub(super) promised: bool,
 }
 
 /// What a partition has when it is asked.
@@ -61,6 +64,10 @@ pub enum Step {
     Batch(Vec<Item>, Option<EventTime>),
     /// Nothing now.
     Pending,
+    /// Nothing now, and the clock of a stepped run moves on.
+    Wait(Duration),
+    /// Nothing any more: the partition has ended, whatever follows.
+    End,
     /// Nothing, for as long as the job runs.
     Open,
 }
@@ -68,12 +75,18 @@ pub enum Step {
 impl Script {
     /// A script of these partitions.
     pub fn new(partitions: Vec<Vec<Step>>) -> Script {
-        Script { partitions, disorder: Duration::ZERO, promised: false }
+        Script { partitions, disorder: Duration::ZERO, idle_after: None, promised: false }
     }
 
     /// Events may be this far behind and still be on time.
     pub fn disorder(mut self, disorder: Duration) -> Script {
         self.disorder = disorder;
+        self
+    }
+
+    /// A partition that is silent for so long holds nothing any more.
+    pub fn idle_after(mut self, idle_after: Duration) -> Script {
+        self.idle_after = Some(idle_after);
         self
     }
 
@@ -96,6 +109,10 @@ impl From<&str> for Script {
                 script.disorder = disorder.parse().expect("a length of time");
                 continue;
             }
+            if let Some(idle_after) = line.strip_prefix("idle ") {
+                script.idle_after = Some(idle_after.parse().expect("a length of time"));
+                continue;
+            }
             let mut steps = Vec::new();
             let mut items = Vec::new();
             for token in line.split_whitespace() {
@@ -106,6 +123,11 @@ impl From<&str> for Script {
                     }
                     ("|", _) => steps.push(Step::Batch(std::mem::take(&mut items), None)),
                     ("_", _) => steps.extend([Step::Batch(std::mem::take(&mut items), None), Step::Pending]),
+                    (".", _) => steps.extend([Step::Batch(std::mem::take(&mut items), None), Step::End]),
+                    (_, None) if token.starts_with('+') => {
+                        let wait = Step::Wait(token[1..].parse().expect("a length of time"));
+                        steps.extend([Step::Batch(std::mem::take(&mut items), None), wait]);
+                    }
                     ("...", _) => steps.extend([Step::Batch(std::mem::take(&mut items), None), Step::Open]),
                     _ => items.push(item(token)),
                 }
@@ -118,10 +140,10 @@ impl From<&str> for Script {
 }
 
 /// The least event time in these steps.
-fn bound(steps: &[Step]) -> EventTime {
-    let times = steps.iter().flat_map(|step| match step {
+pub(super) fn bound<'a>(steps: impl IntoIterator<Item = &'a Step>) -> EventTime {
+    let times = steps.into_iter().flat_map(|step| match step {
         Step::Batch(items, _) => items.as_slice(),
-        Step::Pending | Step::Open => &[],
+        Step::Pending | Step::Wait(_) | Step::End | Step::Open => &[],
     });
     times.map(|item| item.time).min().unwrap_or(EventTime::MAX)
 }
@@ -172,7 +194,8 @@ struct ScriptReader {
 
 impl PartitionReader for ScriptReader {
     fn next(&mut self) -> Result<Next> {
-        let Some(step) = self.steps.get(self.at) else { return Ok(Next::End) };
+        let step = self.steps.get(self.at).filter(|step| !matches!(step, Step::End));
+        let Some(step) = step else { return Ok(Next::End) };
         self.at += usize::from(!matches!(step, Step::Open));
         let Step::Batch(items, watermark) = step else { return Ok(Next::Pending) };
         let bound_after = if self.promised { Some(bound(&self.steps[self.at..])) } else { *watermark };

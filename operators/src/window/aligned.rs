@@ -70,7 +70,7 @@ where
     let owned = || Owned { panes: Panes::new(corrects), fire: fire.clone(), watermark: EventTime::MIN, lag };
     let alone = Alone { gather: gather.clone(), owned: owned() };
     let merge = Merge { aggregate: gather.aggregate.clone(), owned: owned(), types: std::marker::PhantomData::<D> };
-    let combine = Combine { panes: Panes::new(false), gather, lag };
+    let combine = Combine { panes: Panes::new(false), gather, early: firing.early, watermark: EventTime::MIN };
     let group = |part: &Part<S::Place, K, A::Acc>| KeyGroup::of(&part.1);
     let results = stream.combined_step(spec, alone, combine, group, merge);
     if corrects { results.into_upserts() } else { results }
@@ -217,17 +217,22 @@ where
 }
 
 /// The half before the deal: records in, a worker's part of each pane out.
+///
+/// It passes the watermark on as it is: the half after the deal fires by it, and waits the allowed lateness out. A part
+/// for a window that has fired already leaves under the watermark that its records came under, which keeps the window open.
 struct Combine<K, D, F, S: Assign, A: Aggregate<D>> {
     panes: Panes<S::Place, K, A::Acc>,
     gather: Gather<F, S, A>,
-    lag: Duration,
+    early: Option<Duration>,
+    /// The last watermark that was acted on.
+    watermark: EventTime,
 }
 
 impl<K: Key, D: Data, F: KeyFn<D, Key = K>, S: Assign, A: Aggregate<D>> Combine<K, D, F, S, A> {
     /// Hands on the panes that count for a window which ends by `end`.
     fn hand_on(&mut self, end: EventTime, out: &mut Outputs<Part<S::Place, K, A::Acc>, D>) {
         while let Some(place) = self.panes.first().filter(|place| self.gather.assign.first_end(*place) <= end) {
-            let time = self.gather.assign.first_end(place) - Duration::from_micros(1);
+            let time = (self.gather.assign.first_end(place) - Duration::from_micros(1)).max(self.watermark);
             self.panes.drain_first(|key, acc| out.emit.give(time, (place, key, acc)));
         }
     }
@@ -243,7 +248,10 @@ impl<K: Key, D: Data, F: KeyFn<D, Key = K>, S: Assign, A: Aggregate<D>> Step for
     }
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, D>) {
-        self.hand_on(watermark, out);
+        let step = |time: EventTime| self.early.map(|every| time.floor_to(every, Duration::ZERO));
+        let fires_early = step(self.watermark) < step(watermark);
+        self.hand_on(if fires_early { EventTime::MAX } else { watermark }, out);
+        self.watermark = watermark;
     }
 
     /// Nothing: what waits here is handed on before its epoch closes.
@@ -253,10 +261,6 @@ impl<K: Key, D: Data, F: KeyFn<D, Key = K>, S: Assign, A: Aggregate<D>> Step for
 
     fn holds(&self) -> Option<EventTime> {
         self.panes.first().map(|place| self.gather.assign.first_end(place) - Duration::from_micros(1))
-    }
-
-    fn lag(&self) -> Duration {
-        self.lag
     }
 
     fn close_epoch(&mut self, out: &mut Outputs<Self::Out, D>) {

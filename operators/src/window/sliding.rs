@@ -79,6 +79,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D
             slices: Slices::new(),
             fired: Fired::new(),
             pending: Tables::new(),
+            watermark: EventTime::MIN,
         };
         aligned(self, spec, &firing, aggregate, grid, fire)
     }
@@ -130,6 +131,11 @@ impl Grid {
         Some(end + self.window.slide).filter(|next| *next > end)
     }
 
+    /// The end of the first window that `watermark` has not closed.
+    fn first_open(&self, watermark: EventTime) -> EventTime {
+        self.end_before(watermark - self.firing.lateness) + self.window.slide
+    }
+
     pub(crate) fn ending(&self, end: EventTime) -> Window {
         Window { start: end - self.window.size, end }
     }
@@ -144,7 +150,7 @@ impl Assign for Grid {
         let start = self.slice_start(time);
         let mut first_end = self.first_end(start);
         if self.firing.is_closed(self.ending(first_end), watermark) {
-            first_end = self.end_before(watermark - self.firing.lateness) + self.window.slide;
+            first_end = self.first_open(watermark);
         }
         (first_end <= start + self.window.size).then_some((first_end, start))
     }
@@ -177,6 +183,8 @@ struct FireSliding<K, D, A: Aggregate<D>> {
     fired: Fired,
     /// Where windows may fire more than once, by their end: the keys that have changed since they last fired.
     pending: Tables<EventTime, K, ()>,
+    /// The last watermark that was acted on, where windows may fire more than once: which of them are closed.
+    watermark: EventTime,
 }
 
 impl<K: Key, D: Data, A: Aggregate<D>> Clone for FireSliding<K, D, A> {
@@ -189,6 +197,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> Clone for FireSliding<K, D, A> {
             slices: Slices::new(),
             fired: Fired::new(),
             pending: Tables::new(),
+            watermark: EventTime::MIN,
         }
     }
 }
@@ -297,6 +306,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
                 grid.firing.emit(out, key, window, aggregate.finish(&total));
             });
         }
+        self.watermark = now;
         panes.retain(|(_, start)| !grid.firing.is_closed(grid.ending(start + grid.window.size), now));
         self.pending.retain(|end| !grid.firing.is_closed(grid.ending(end), now));
     }
@@ -317,6 +327,12 @@ impl<K: Key, D: Data, A: Aggregate<D>> Fire<Place, K, A::Acc, A::Out> for FireSl
     }
 
     fn holds(&self, panes: &Panes<Place, K, A::Acc>) -> Option<EventTime> {
+        if self.grid.firing.corrects() {
+            // A slice is kept for its last window; what is still to come from it is the first that is not closed.
+            let first_open = self.grid.first_open(self.watermark);
+            let (first_end, _) = panes.first()?;
+            return Some(self.grid.ending(first_end.max(first_open)).last_instant());
+        }
         let waiting = self.waiting(panes).map(|(first_end, _)| first_end);
         waiting.into_iter().chain(self.next_end()).min().map(|end| self.grid.ending(end).last_instant())
     }

@@ -1,0 +1,224 @@
+//! Behind which event a result is seen: one event at a time, on 1, 2 and 7 workers.
+//!
+//! What this would catch: a step that waits longer than its rule says (a lateness waited out twice, a hold at a window that
+//! has fired), or one that says something before its rule allows. At the end of input all of these answers are the same, so
+//! no test of *what* comes out can find them.
+
+use dualgauge_engine::testing::{Item, check_when, check_when_two};
+use dualgauge_engine::{Durations, Stream};
+use dualgauge_operators::aggregate::{count, sum};
+use dualgauge_operators::join::{JoinInterval, between};
+use dualgauge_operators::keyed::Reduce;
+use dualgauge_operators::window::{InWindow, Pane, session, sliding, tumbling};
+use dualgauge_operators::{Deduplicate, KeyBy, Map, first_within, last_within};
+
+fn text<'s, L: 'static>(panes: Stream<'s, Pane<String, u64>, L>) -> Stream<'s, String> {
+    panes.map(|pane| format!("{} {}", pane.key, pane.value))
+}
+
+#[test]
+fn a_tumbling_window_is_seen_when_the_watermark_reaches_its_end() {
+    check_when(
+        "a:1@5 a:1@9.999999 a:1@10 a:1@20",
+        |items| text(items.key_by(|item| item.key.clone()).window(tumbling(10.seconds())).aggregate("n", count())),
+        "9.999999 a 2 behind a:1@10
+         19.999999 a 1 behind a:1@20
+         29.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn the_allowed_lateness_of_a_tumbling_window_is_waited_out_once() {
+    check_when(
+        "a:1@5 a:1@10 a:1@14.999999 a:1@15 a:1@20",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+            text(windows.allowed_lateness(5.seconds()).aggregate("n", count()))
+        },
+        "9.999999 a 1 behind a:1@15
+         19.999999 a 3 behind end
+         29.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn the_allowed_lateness_is_waited_out_once_for_a_correction_too() {
+    check_when(
+        "a:1@5 a:2@12 a:4@9 a:8@15 a:16@9 a:32@25",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+            let sums = windows.allowed_lateness(5.seconds()).aggregate("sum", sum(|item: &Item| item.value));
+            sums.map(|pane| format!("{} {}", pane.key, pane.value))
+        },
+        "9.999999 a 5 behind a:8@15
+         19.999999 a 10 behind a:32@25
+         29.999999 a 32 behind end",
+    );
+}
+
+#[test]
+fn the_slowest_partition_says_when() {
+    check_when(
+        "a:1@5 _     a:1@30 _      _
+         _     a:1@4 _      b:1@14 b:1@15",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+            text(windows.allowed_lateness(5.seconds()).aggregate("n", count()))
+        },
+        "9.999999 a 2 behind b:1@15
+         19.999999 b 2 behind end
+         39.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn a_sliding_window_with_lateness_is_not_held_by_the_later_windows_of_its_slices() {
+    check_when(
+        "a:1@8 a:1@14 a:1@15 a:1@20 a:1@25",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(sliding(10.seconds(), 5.seconds()));
+            text(windows.allowed_lateness(5.seconds()).aggregate("n", count()))
+        },
+        "9.999999 a 1 behind a:1@15
+         14.999999 a 2 behind a:1@20
+         19.999999 a 2 behind a:1@25
+         24.999999 a 2 behind end
+         29.999999 a 2 behind end
+         34.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn an_early_firing_of_a_sliding_window_holds_nothing_longer_than_its_window() {
+    check_when(
+        "a:1@8 a:1@10 a:1@15 a:1@20",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(sliding(10.seconds(), 5.seconds()));
+            text(windows.early(1.seconds()).aggregate("n", count()))
+        },
+        "9.999999 a 1 behind a:1@10
+         14.999999 a 2 behind a:1@15
+         19.999999 a 2 behind a:1@20
+         24.999999 a 2 behind end
+         29.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn a_sliding_window_that_fires_once_is_seen_at_its_end() {
+    check_when(
+        "a:1@8 a:1@10 a:1@15 a:1@20",
+        |items| {
+            text(
+                items
+                    .key_by(|item| item.key.clone())
+                    .window(sliding(10.seconds(), 5.seconds()))
+                    .aggregate("n", count()),
+            )
+        },
+        "9.999999 a 1 behind a:1@10
+         14.999999 a 2 behind a:1@15
+         19.999999 a 2 behind a:1@20
+         24.999999 a 2 behind end
+         29.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn a_session_waits_its_lateness_out_once() {
+    check_when(
+        "a:1@0 a:1@2 a:1@7 a:1@9.999999 a:1@10 a:1@30",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(session(5.seconds()));
+            text(windows.allowed_lateness(3.seconds()).aggregate("n", count()))
+        },
+        "6.999999 a 2 behind a:1@10
+         14.999999 a 3 behind a:1@30
+         34.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn an_ordered_step_waits_its_lateness_out_once() {
+    check_when(
+        "a:1@5 a:2@8 a:3@8.000001 a:4@20",
+        |items| {
+            let keyed = items.key_by(|item| item.key.clone()).allowed_lateness(3.seconds());
+            keyed
+                .reduce("sum", |sum, item| Item { value: sum.value + item.value, ..item })
+                .map(|item| item.value.to_string())
+        },
+        "5 1 behind a:3@8.000001
+         8 3 behind a:4@20
+         8.000001 6 behind a:4@20
+         20 10 behind end",
+    );
+}
+
+#[test]
+fn an_original_is_seen_when_passed_and_the_last_of_its_repeats_a_horizon_later() {
+    check_when(
+        "a:1@5 a:2@7 a:3@15 a:4@16",
+        |items| {
+            let first = items.key_by(|item| item.key.clone()).deduplicate("first", first_within(10.seconds()));
+            first.map(|item| item.value.to_string())
+        },
+        "5 1 behind a:2@7
+         15 3 behind a:4@16",
+    );
+    check_when(
+        "a:1@5 a:2@7 a:3@15 a:4@16",
+        |items| {
+            let last = items.key_by(|item| item.key.clone()).deduplicate("last", last_within(10.seconds()));
+            last.map(|item| item.value.to_string())
+        },
+        "7 2 behind a:3@15
+         16 4 behind end",
+    );
+}
+
+#[test]
+fn the_first_of_each_window_are_seen_as_its_aggregate_is() {
+    check_when(
+        "a:3@5 a:7@6 a:1@14 a:1@15 a:1@25",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+            let top = windows.allowed_lateness(5.seconds()).top_n("top", 1, |item| item.value);
+            top.map(|row| format!("{} #{} {}", row.key, row.rank, row.value.value))
+        },
+        "9.999999 a #1 7 behind a:1@15
+         19.999999 a #1 1 behind a:1@25
+         29.999999 a #1 1 behind end",
+    );
+}
+
+#[test]
+fn a_window_of_a_join_waits_its_lateness_out_once() {
+    check_when_two(
+        "a:1@5 _     a:2@15 _      a:3@30",
+        "_     a:7@6 _      a:8@15 a:9@30",
+        |left, right| {
+            let windows = left.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+            let join = windows.allowed_lateness(5.seconds()).join(right.key_by(|item| item.key.clone()));
+            join.inner("pairs", |_, left, right| format!("{} {}", left.value, right.value)).map(|text| text)
+        },
+        "9.999999 1 7 behind a:8@15
+         19.999999 2 8 behind a:9@30
+         39.999999 3 9 behind end",
+    );
+}
+
+#[test]
+fn a_pair_of_an_interval_join_is_seen_when_both_sides_have_passed_it() {
+    check_when_two(
+        "a:1@5 _     a:2@10 _",
+        "_     a:7@6 _      a:8@10",
+        |left, right| {
+            let (left, right) = (left.key_by(|item| item.key.clone()), right.key_by(|item| item.key.clone()));
+            let join = left.interval_join(right, between(-2.seconds(), 2.seconds()));
+            join.inner("pairs", |left, right| format!("{} {}", left.value, right.value)).map(|text| text)
+        },
+        "6 1 7 behind a:8@10
+         10 2 8 behind end",
+    );
+}
