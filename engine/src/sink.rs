@@ -22,6 +22,10 @@ pub struct Writing {
     pub resumes: bool,
     /// On what the sink stood when the checkpoint was taken from which the job resumes; `None` where it did not have it.
     pub before: Option<Basis>,
+    /// Where the job's checkpoints are, for messages; `None` without a checkpoint.
+    pub checkpoints: Option<String>,
+    /// Whether the input may never end.
+    pub endless: bool,
     /// What becomes of a file operation that the machine refuses: a sink puts it on its file system. What a sink returns
     /// as an error ends the job.
     pub patience: Patience,
@@ -34,6 +38,24 @@ pub struct Prepared {
     pub epoch: Epoch,
     /// What [`SinkWriter::prepare`] returned.
     pub bytes: Vec<u8>,
+}
+
+/// What holds a place of output while a run lasts; dropped when nothing is written any more.
+#[derive(Default)]
+pub struct Claim(Option<Box<dyn Send + Sync>>);
+
+impl Claim {
+    /// A claim that is given up when `guard` is dropped. A sink whose claim is a record that stays, or that has no place,
+    /// gives [`Claim::default`].
+    pub fn held(guard: impl Send + Sync + 'static) -> Claim {
+        Claim(Some(Box::new(guard)))
+    }
+}
+
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Claim(held)" } else { "Claim" })
+    }
 }
 
 /// When rows are seen, and how often.
@@ -51,8 +73,17 @@ pub trait Sink: Send + Sync {
     fn describe(&self) -> String;
 
     /// Looks before the run whether writing can succeed: an output directory that is someone else's is refused here.
-    /// Called once, before any bucket is opened; of several processes it is called in the first.
+    /// Called once, before any bucket is opened; of several processes it is called in the first. Nothing is changed.
     fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()>;
+
+    /// Takes the place for this run, before any bucket is opened and after every sink of the job was looked at; of several
+    /// processes it is called in the first. The claim is kept until the run has ended and the sink is finished.
+    ///
+    /// A place has one owner, from here on until nothing of the run is unfinished: of two runs that claim it at the same
+    /// moment, one is refused.
+    fn claim(&self, _: &SchemaRef, _: &Writing) -> Result<Claim> {
+        Ok(Claim::default())
+    }
 
     /// What it writes, with all that it keeps beside it. Two sinks of a job, or a sink and a source, whose places meet are
     /// refused at the start. A sink that writes to no place that another could name has none.

@@ -1,6 +1,6 @@
 //! The log as a sink: a partition per bucket, each epoch appended once.
 
-use dualgauge_engine::sink::Writing;
+use dualgauge_engine::sink::{Claim, Writing};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use dualgauge_engine::{Basis, Change, Epoch, Error, EventTime, Offset, Place, Re
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::claim;
 use super::directory::{Log, random_u64};
 use super::files::{create_own_dir, on, remove, segments, synced};
 use super::identity::{self, Layout};
@@ -85,7 +86,8 @@ impl Sink for LogSink {
         vec![Place::tree(&*self.fs, &self.dir)]
     }
 
-    fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {
+    fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()> {
+        claim::look(self.fs.clone(), &self.dir, writing)?;
         if !identity::exists(&*self.fs, &self.dir) {
             return identity::check(schema, &self.layout).map(drop);
         }
@@ -97,6 +99,10 @@ impl Sink for LogSink {
         super::message::conform(log.schema(), &RecordBatch::new_empty(schema.clone()))
             .map(|_| ())
             .map_err(|error| error.at(self.dir.display()))
+    }
+
+    fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
+        claim::claim(self.fs.clone(), &self.dir, writing)
     }
 
     fn buckets(&self) -> usize {
@@ -128,8 +134,9 @@ impl Sink for LogSink {
         let partition = bucket as u32;
         let stage = log.own_partition_dir(partition)?.join("stage");
         create_own_dir(&*log.fs, &stage)?;
-        let generation = writing.generation;
-        Ok(Box::new(LogSinkWriter { log, partition, stage, generation, rows: Vec::new(), tags: Tags::default() }))
+        claim::check_owner(&log.fs, &self.dir, writing.job.as_deref())?;
+        let (generation, job) = (writing.generation, writing.job.clone());
+        Ok(Box::new(LogSinkWriter { log, job, partition, stage, generation, rows: Vec::new(), tags: Tags::default() }))
     }
 
     fn finish(&self) -> Result<()> {
@@ -139,7 +146,7 @@ impl Sink for LogSink {
                 log.writer(partition)?.seal()?;
             }
         }
-        Ok(())
+        claim::end(&self.fs, &self.dir)
     }
 }
 
@@ -147,6 +154,7 @@ impl Sink for LogSink {
 /// process that stands still does not stand in the way.
 struct LogSinkWriter {
     log: Log,
+    job: Option<String>,
     partition: u32,
     stage: PathBuf,
     /// The start of the job that writes; the names of what it stages begin with it.
@@ -248,6 +256,7 @@ impl LogSinkWriter {
             Error::data("E-CHECKPOINT-CORRUPT: what the manifest says of it cannot be read").caused_by(error)
         })?;
         let path = prepared.file.within(&self.stage);
+        claim::check_owner(&self.log.fs, &self.log.dir, self.job.as_deref())?;
         let mut writer = self.log.writer(self.partition)?;
         self.learn_tags(&writer)?;
         if !self.tags.known.contains(&prepared.tag) {

@@ -86,7 +86,7 @@ impl Direct {
 const AT_ONCE_ROWS: usize = 1024;
 
 /// A file as the Parquet library reads it.
-struct Positioned(Arc<dyn FsFile>);
+pub(super) struct Positioned(pub(super) Arc<dyn FsFile>);
 
 /// How much is read at once, where the library does not say how much it wants.
 const AHEAD_BYTES: usize = 1 << 16;
@@ -114,7 +114,7 @@ impl ChunkReader for Positioned {
 }
 
 /// A file from a position on.
-struct From {
+pub(super) struct From {
     file: Arc<dyn FsFile>,
     position: u64,
 }

@@ -1,17 +1,21 @@
 //! Parquet files as a sink: a file for each span of event time and bucket, which appears whole or not at all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowSchemaConverter;
+use ::parquet::file::metadata::ParquetMetaDataReader;
 use arrow_schema::SchemaRef;
 use dualgauge_engine::fs::{Fs, RealFs};
-use dualgauge_engine::sink::Writing;
+use dualgauge_engine::sink::{Claim, Writing};
 use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result, Sink, SinkWriter};
 
+use super::direct::Positioned;
+use super::guard::guarded;
 use super::spans::{ParquetSpans, named_by_a_sink};
-use super::writer::FileOptions;
-use crate::staging::{BucketWriter, OutputPlace, PLACE, columns, files};
+use super::writer::{CREATED_BY, FileOptions};
+use crate::staging::files::create_dirs_durably;
+use crate::staging::{BucketWriter, Form, Found, OutputPlace, Owner, PLACE, columns, never_exchanged};
 
 /// Writes results as Parquet files into `dir`, which must be empty, or missing, or hold what this job wrote before it
 /// went on from a checkpoint (the hidden file `.job` says so).
@@ -81,8 +85,9 @@ impl ParquetSink {
         self
     }
 
-    /// Whether files that an earlier run wrote into the directory are removed at the start. Files that are not named
-    /// like a sink's are never touched: then the run is refused.
+    /// Whether the output takes the place of an earlier one. That stays until the new one is whole, at the end of the run, and
+    /// is exchanged then. Only files that a sink has made are replaced (their name and their footer say it); where there is
+    /// anything else, the run is refused.
     pub fn overwrite(mut self, overwrite: bool) -> ParquetSink {
         self.overwrite = overwrite;
         self
@@ -94,9 +99,43 @@ impl ParquetSink {
         self
     }
 
+    /// Looks whether the directory can be written; whether the output is to be made beside an older one.
+    fn look(&self, writing: &Writing, owner: &Owner) -> Result<bool> {
+        let (place, dir) = (self.place(), self.dir.display());
+        let found = place.output()?;
+        match place.look(writing, owner, &found, self.overwrite, &FORM).map_err(|error| error.at(self.describe()))? {
+            Found::Own => return Ok(matches!(owner, Owner::Own(record) if record.beside)),
+            Found::Begins if found.is_empty() => return Ok(false),
+            Found::Begins => {}
+        }
+        let ours = if self.overwrite { place.ours(&found, &FORM)? } else { Vec::new() };
+        if let Some(name) = found.iter().find(|name| !ours.contains(name)) {
+            let advice = match self.overwrite {
+                true => "that is not a file that a sink has made, and is not overwritten. Is it the right directory?",
+                false => "choose another directory, or overwrite the output of an earlier run",
+            };
+            let count = found.len();
+            return Err(Error::usage(format!("{dir} is not empty: it has {count} entries, such as {name}; {advice}")));
+        }
+        match writing.endless {
+            true => Err(never_exchanged(&self.describe())),
+            false => Ok(true),
+        }
+    }
+
     fn place(&self) -> OutputPlace {
         OutputPlace::directory(self.fs.clone(), &self.dir)
     }
+}
+
+/// What a file of this sink is known by.
+const FORM: Form<'static> = Form { gives: &named_by_a_sink, marked: &made_by_a_sink };
+
+/// Whether the footer of a file says that dualgauge has made it.
+fn made_by_a_sink(fs: &dyn Fs, path: &Path) -> bool {
+    let Ok(file) = fs.open(path) else { return false };
+    let metadata = guarded(path.display(), || ParquetMetaDataReader::new().parse_and_finish(&Positioned(file.into())));
+    metadata.is_ok_and(|metadata| metadata.file_metadata().created_by() == Some(CREATED_BY))
 }
 
 impl Sink for ParquetSink {
@@ -112,22 +151,12 @@ impl Sink for ParquetSink {
         ArrowSchemaConverter::new().convert(schema).map_err(|e| {
             Error::usage(format!("{}: these rows cannot be written as Parquet", self.describe())).caused_by(e)
         })?;
-        let place = self.place();
-        let found = place.output()?;
-        if !place.goes_on(writing, &found).map_err(|error| error.at(self.describe()))? {
-            if let Some(name) = found.iter().find(|name| !(self.overwrite && named_by_a_sink(name))) {
-                let (dir, count) = (self.dir.display(), found.len());
-                let advice = match self.overwrite {
-                    true => "that is not a file of this sink and is not overwritten. Is it the right directory?",
-                    false => "choose another directory, or overwrite the output of an earlier run",
-                };
-                return Err(Error::usage(format!(
-                    "{dir} is not empty: it has {count} entries, such as {name}; {advice}"
-                )));
-            }
-            found.iter().try_for_each(|name| files::remove(&*self.fs, &self.dir.join(name)))?;
-        }
-        place.claim(writing)
+        self.look(writing, &self.place().owner_for(writing)?).map(drop)
+    }
+
+    fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
+        create_dirs_durably(&*self.fs, &self.dir)?;
+        self.place().claim(writing, &FORM, |owner| self.look(writing, owner)).map_err(|error| error.at(self.describe()))
     }
 
     fn buckets(&self) -> usize {
@@ -156,6 +185,6 @@ impl Sink for ParquetSink {
     }
 
     fn finish(&self) -> Result<()> {
-        self.place().clear()
+        self.place().finish(&FORM)
     }
 }

@@ -50,6 +50,7 @@ impl ParquetSpans {
 impl Shape for ParquetSpans {
     type Rows = Rows;
     type Held = Held;
+    const LEDGER: bool = false;
 
     fn is_over(&self, start: EventTime, watermark: EventTime) -> bool {
         start + self.span <= watermark

@@ -19,7 +19,7 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 /// Who wrote the file; without a version, so that a new release writes the same bytes.
-const CREATED_BY: &str = "dualgauge";
+pub(super) const CREATED_BY: &str = "dualgauge";
 
 /// How many rows are encoded at a time.
 const PIECE_ROWS: usize = 1 << 13;

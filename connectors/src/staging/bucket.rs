@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
 use dualgauge_engine::fs::{Kind, PlainName};
@@ -9,6 +10,7 @@ use dualgauge_engine::sink::{Prepared, Writing};
 use dualgauge_engine::{Epoch, Error, EventTime, Result, SinkWriter};
 
 use super::files::{self, on, synced};
+use super::ledger;
 use super::manifest::{Manifest, Publish};
 use super::{Aside, OutputPlace, Part, Whole};
 
@@ -18,6 +20,9 @@ pub(crate) trait Shape {
     type Rows;
     /// What an open span holds besides its parts.
     type Held: Default;
+
+    /// Whether the files do not say themselves that a sink has made them, so that a ledger must.
+    const LEDGER: bool;
 
     /// Whether no row of the span can come any more.
     fn is_over(&self, start: EventTime, watermark: EventTime) -> bool;
@@ -55,7 +60,10 @@ pub(crate) struct BucketWriter<S: Shape> {
     shape: S,
     place: OutputPlace,
     aside: Aside,
+    /// Where its files become visible.
+    visible: PathBuf,
     bucket: usize,
+    job: Option<String>,
     durable: bool,
     /// By the start of the span.
     open: BTreeMap<EventTime, OpenSpan<S::Held>>,
@@ -76,8 +84,9 @@ impl<S: Shape> BucketWriter<S> {
     pub(crate) fn open(shape: S, place: OutputPlace, bucket: usize, writing: &Writing) -> Result<BucketWriter<S>> {
         let place = OutputPlace { fs: writing.patience.on(place.fs), ..place };
         let aside = Aside::open(place.fs.clone(), &place.staging, bucket, writing)?;
+        let (visible, job) = (place.visible(writing)?, writing.job.clone());
         let (open, given) = (BTreeMap::new(), BTreeSet::new());
-        Ok(BucketWriter { shape, place, aside, bucket, durable: writing.job.is_some(), open, given })
+        Ok(BucketWriter { shape, place, aside, visible, bucket, durable: job.is_some(), job, open, given })
     }
 
     fn hold(&mut self, start: EventTime, rows: S::Rows) -> Result<()> {
@@ -104,7 +113,7 @@ impl<S: Shape> BucketWriter<S> {
     fn free_name(&mut self, start: EventTime) -> Result<PlainName> {
         for supplement in 0.. {
             let name = PlainName::parse(self.shape.name(start, self.bucket, supplement))?;
-            let path = name.within(&self.place.dir);
+            let path = name.within(&self.visible);
             if !self.given.contains(&name) && on(&path, self.place.fs.kind(&path))?.is_none() {
                 self.given.insert(name.clone());
                 return Ok(name);
@@ -123,8 +132,12 @@ impl<S: Shape> BucketWriter<S> {
         if files.is_empty() {
             return Ok(());
         }
+        self.place.check_owner(self.job.as_deref())?;
+        if S::LEDGER {
+            self.note(files)?;
+        }
         files.iter().try_for_each(|file| self.link(file))?;
-        synced(&self.place.dir, self.place.fs.sync_dir(&self.place.dir))?;
+        synced(&self.visible, self.place.fs.sync_dir(&self.visible))?;
         for Publish { name, whole } in files {
             whole.spent.iter().chain([&whole.staged]).try_for_each(|spent| self.aside.remove(spent))?;
             self.given.remove(name);
@@ -132,8 +145,21 @@ impl<S: Shape> BucketWriter<S> {
         Ok(())
     }
 
+    /// Notes what is about to be published, but for what was before.
+    fn note(&self, files: &[Publish]) -> Result<()> {
+        let fs = &*self.place.fs;
+        let mut noted = Vec::new();
+        for Publish { name, whole } in files {
+            let path = self.aside.path(&whole.staged);
+            if let Some(file) = files::if_there(&path, fs.open(&path))? {
+                noted.push((name, (on(&path, file.length())?, whole.blake3.clone())));
+            }
+        }
+        if noted.is_empty() { Ok(()) } else { ledger::add(fs, &self.place.published, self.bucket, &noted) }
+    }
+
     fn link(&self, file: &Publish) -> Result<()> {
-        let (staged, visible) = (self.aside.path(&file.whole.staged), file.name.within(&self.place.dir));
+        let (staged, visible) = (self.aside.path(&file.whole.staged), file.name.within(&self.visible));
         match self.place.fs.link(&staged, &visible) {
             Ok(()) => return Ok(()),
             // Published before, by this generation or another.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! out/20260101T120000Z-b0.parquet                               visible: linked at its commit, never touched again
-//! out/.job                                                      whose output this is, where the job has checkpoints
+//! out/.job                                                      whose output this is
+//! out/.published/b0                                             what was published, where files do not say it themselves
 //! out/.staging/JOB/b0.g3.17.20260101T130000Z-b0.parquet.part    rows of an unfinished span: frames, added at the end
 //! out/.staging/JOB/b0.g3.18.20260101T120000Z-b0.parquet.ready   a finished file before its commit
 //! ```
@@ -19,21 +20,26 @@
 use arrow_schema::SchemaRef;
 
 mod aside;
+mod beside;
 mod bucket;
+pub(crate) mod claim;
 mod file;
 pub(crate) mod files;
+mod ledger;
 mod manifest;
 mod name;
 mod owner;
 mod part;
+pub(crate) mod record;
 mod span_name;
 
 pub(crate) use aside::Aside;
 pub(crate) use bucket::{BucketWriter, Making, Shape};
+pub(crate) use claim::Owner;
 pub(crate) use file::StagedFile;
 pub(crate) use manifest::Whole;
 pub(crate) use name::StagedName;
-pub(crate) use owner::OutputPlace;
+pub(crate) use owner::{Form, Found, OutputPlace, never_exchanged};
 pub(crate) use part::{Frame, Part};
 pub(crate) use span_name::is_span_start;
 

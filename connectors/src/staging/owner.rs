@@ -1,32 +1,30 @@
-//! Whose an output directory is: a job with checkpoints writes its name there, and finds it again.
+//! Where a file sink writes: the visible files, what is staged for them, and whose all of it is.
 //!
-//! The name stands in a hidden file beside the output, `.job`: a line that says what it is, and the job.
+//! ```text
+//! out/…               what is seen
+//! out/.job            the record of who writes here
+//! out/.published/b0   what bucket 0 has published
+//! out/.staging/       what is not seen: staged files, the lock, and output that is made beside an older one
+//! ```
 //!
-//! - **Output has one owner.** A job that goes on finds its own name, or is refused; one that starts finds no output.
+//! Of a single file `out.csv` they are called `.out.csv.job` and so on.
+//!
+//! - **One owner.** See [`Claiming`].
+//! - **Looked at, then taken.** [`OutputPlace::look`] changes nothing; [`OutputPlace::claim`] looks again once it has the place.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dualgauge_engine::fs::{Fs, Kind};
-use dualgauge_engine::sink::Writing;
+use dualgauge_engine::sink::{Claim, Writing};
 use dualgauge_engine::{Error, Result};
 
-use super::aside::dir_of;
+use super::beside::Beside;
+use super::claim::{self, Claiming, Owner};
 use super::files::{self, create_own_dir, on, synced};
+use super::ledger;
+use super::record::{self, Record, RecordPlace};
 use super::{PLACE, StagedName};
-
-/// The first line of the file that names the job.
-const HEAD: &str = "# The output here belongs to this job of dualgauge, which goes on from its checkpoint:\n";
-
-/// The name of a file that is to become the one that names the job. Each start has its own.
-fn new_owner(generation: u64) -> String {
-    format!("job.g{generation}.new")
-}
-
-fn is_new_owner(name: &str) -> bool {
-    let generation = name.strip_prefix("job.g").and_then(|rest| rest.strip_suffix(".new"));
-    generation.is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))
-}
 
 /// Where a sink writes.
 #[derive(Clone, Debug)]
@@ -36,132 +34,257 @@ pub(crate) struct OutputPlace {
     pub(crate) dir: PathBuf,
     /// Where they are made.
     pub(crate) staging: PathBuf,
-    /// The file that names the job.
+    /// Where the ledgers lie.
+    pub(crate) published: PathBuf,
+    /// The record of who writes here.
     pub(crate) owner: PathBuf,
+}
+
+/// What a sink knows of the files that it makes.
+pub(crate) struct Form<'a> {
+    /// Whether a name is one that it gives.
+    pub(crate) gives: &'a dyn Fn(&str) -> bool,
+    /// Whether the bytes of a file say that a sink has made it; else the ledger must.
+    pub(crate) marked: &'a dyn Fn(&dyn Fs, &Path) -> bool,
+}
+
+/// How a run finds a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// What is there is its own, from an earlier start.
+    Own,
+    /// Nothing of it is its own: there must be no output, or it is overwritten.
+    Begins,
 }
 
 impl OutputPlace {
     /// A whole directory.
     pub(crate) fn directory(fs: Arc<dyn Fs>, dir: &Path) -> OutputPlace {
-        OutputPlace { fs, dir: dir.to_path_buf(), staging: dir.join(".staging"), owner: dir.join(".job") }
+        let hidden = |what: &str| dir.join(format!(".{what}"));
+        OutputPlace::of(fs, dir, hidden)
     }
 
     /// One file in a directory that holds others too.
     pub(crate) fn one_file(fs: Arc<dyn Fs>, dir: &Path, name: &str) -> OutputPlace {
         let hidden = |what: &str| dir.join(format!(".{name}.{what}"));
-        OutputPlace { fs, dir: dir.to_path_buf(), staging: hidden("staging"), owner: hidden("job") }
+        OutputPlace::of(fs, dir, hidden)
+    }
+
+    fn of(fs: Arc<dyn Fs>, dir: &Path, hidden: impl Fn(&str) -> PathBuf) -> OutputPlace {
+        let (staging, published, owner) = (hidden("staging"), hidden("published"), hidden("job"));
+        OutputPlace { fs, dir: dir.to_path_buf(), staging, published, owner }
     }
 
     /// The names in the directory, but for those of this module.
     pub(crate) fn output(&self) -> Result<Vec<String>> {
         let mut names = files::list(&*self.fs, &self.dir)?;
-        names.retain(|name| ![&self.staging, &self.owner].iter().any(|ours| ours.ends_with(name)));
+        names.retain(|name| ![&self.staging, &self.published, &self.owner].iter().any(|ours| ours.ends_with(name)));
         Ok(names)
     }
 
-    /// Whether a job goes on here, so that the `output` is its own; a job that starts must see to it that there is none.
+    /// Looks whether a run may write here, beside the `output` that was found. Nothing is changed.
     ///
     /// # Errors
-    /// A job that goes on where another one has written, or nobody knows who; one that starts and finds output of its
-    /// own, which a younger generation must have written while this one stood still: it is not to be overwritten.
-    pub(crate) fn goes_on(&self, writing: &Writing, output: &[String]) -> Result<bool> {
+    /// A place that another job keeps or in which a run is writing; a job that goes on where nobody knows who has written;
+    /// one that starts and finds output of its own, which a younger generation must have written while this one stood still.
+    pub(crate) fn look(
+        &self,
+        writing: &Writing,
+        owner: &Owner,
+        output: &[String],
+        overwrite: bool,
+        form: &Form<'_>,
+    ) -> Result<Found> {
         self.refuse_links()?;
-        let Some(job) = writing.job.as_deref() else { return Ok(false) };
-        if !writing.resumes {
-            return match !output.is_empty() && self.owner()?.as_deref() == Some(job) {
+        let place = self.owner.display();
+        let job = writing.job.as_deref().unwrap_or_default();
+        match owner {
+            Owner::Running(record) => Err(claim::running(&place.to_string(), &record.whose())),
+            Owner::Own(_) if writing.resumes => Ok(Found::Own),
+            Owner::Own(record) if record.beside && self.beside().names()?.is_empty() => Ok(Found::Own),
+            Owner::Own(record) => match record.beside || output.iter().any(|name| (form.gives)(name)) {
                 true => Err(Error::environment(format!(
                     "job {job} has written here since this start of it began: a younger start has overtaken it"
                 ))),
-                false => Ok(false),
-            };
-        }
-        let place = self.owner.display();
-        match (self.owner()?, output.first()) {
-            (Some(owner), _) if owner == job => Ok(true),
-            (Some(owner), _) => Err(Error::usage(format!(
-                "the output here is that of job {owner} ({place} says so), and this is job {job}; likely mistake: two \
-                 jobs write to one directory, or the checkpoint is not the one that belongs to it"
+                false => Ok(Found::Begins),
+            },
+            Owner::Job(record) if writing.resumes => Err(Error::usage(format!(
+                "the output here is that of {} ({place} says so), and this is job {job}; likely mistake: two jobs write to \
+                 one directory, or the checkpoint is not the one that belongs to it",
+                record.whose()
             ))),
+            Owner::Job(record) if !overwrite && (!output.is_empty() || self.is_staged(record)?) => {
+                Err(claim::kept(record, &self.owner, "set overwrite=true"))
+            }
             // A sink that the job did not have before.
-            (None, None) if writing.before.is_none() => Ok(true),
-            (None, None) => {
-                let before = writing.before.as_ref().and_then(|before| before.get(PLACE));
-                let now = self.dir.display();
-                Err(Error::usage(format!(
+            Owner::Nobody | Owner::Dead(_) if writing.resumes => match (output.first(), &writing.before) {
+                (None, None) => Ok(Found::Own),
+                (None, Some(before)) => Err(Error::usage(format!(
                     "E-OTHER-WORDS: job {job} wrote this sink's output to {} before its checkpoint, and nothing of it is in \
-                     {now}: {place} is missing; likely mistake: another directory than before, or one that was emptied \
+                     {}: {place} is missing; likely mistake: another directory than before, or one that was emptied \
                      while the job was down. Go on where the output is; or start from the beginning, with a new place for \
                      checkpoints",
-                    before.unwrap_or("the same place")
-                )))
-            }
-            (None, Some(found)) => Err(Error::usage(format!(
-                "there is output ({found}) that job {job} cannot know to be its own: {place} is missing; likely \
-                 mistake: the directory is not the one that the job wrote to before"
-            ))),
+                    before.get(PLACE).unwrap_or("the same place"),
+                    self.dir.display()
+                ))),
+                (Some(found), _) => Err(Error::usage(format!(
+                    "there is output ({found}) that job {job} cannot know to be its own: {place} is missing or not its own; \
+                     likely mistake: the directory is not the one that the job wrote to before"
+                ))),
+            },
+            Owner::Nobody | Owner::Dead(_) | Owner::Job(_) => Ok(Found::Begins),
         }
     }
 
-    /// Notes whose the directory is from now on. It holds no output, or that of this job.
-    pub(crate) fn claim(&self, writing: &Writing) -> Result<()> {
-        let fs = &*self.fs;
-        let owner = self.owner()?;
-        let Some(job) = &writing.job else {
-            return match owner {
-                Some(_) => files::remove(fs, &self.owner),
-                None => Ok(()),
-            };
+    /// Takes the place. `look` says whether output is to be made beside what is there; it is asked once more when nobody else
+    /// can take the place any longer.
+    pub(crate) fn claim(
+        &self,
+        writing: &Writing,
+        form: &Form<'_>,
+        look: impl Fn(&Owner) -> Result<bool>,
+    ) -> Result<Claim> {
+        create_own_dir(&*self.fs, &self.staging)?;
+        let claiming = self.claiming();
+        let owner = claiming.owner(writing)?;
+        if matches!(owner, Owner::Own(_) | Owner::Dead(_)) {
+            self.beside().complete(&claiming, form)?;
+        }
+        let record = Record { beside: look(&owner)?, ..Record::of(writing) };
+        let clean = |found: &Record| {
+            self.beside().complete(&claiming, form)?;
+            self.beside().clear()?;
+            if found.job.is_none() { self.remove_staged_files(&self.staging) } else { Ok(()) }
         };
-        if !writing.resumes {
-            self.remove_strangers(job)?;
+        let taken = claiming.take(writing, &record, |owner| look(owner).map(drop), clean)?;
+        if taken.new {
+            // Another run may have published, and ended, since it was looked at.
+            let same = look(&Owner::Nobody).and_then(|beside| match beside == record.beside {
+                true => Ok(()),
+                false => Err(changed(&self.dir)),
+            });
+            if let Err(error) = same {
+                claiming.record.remove(&record)?;
+                return Err(error);
+            }
         }
-        create_own_dir(fs, &self.staging)?;
-        if owner.as_ref() != Some(job) {
-            let aside = self.staging.join(new_owner(writing.generation));
-            files::remove(fs, &aside)?;
-            let mut file = on(&aside, fs.create(&aside))?;
-            on(&aside, file.append(format!("{HEAD}{job}\n").as_bytes()))?;
-            synced(&aside, file.sync())?;
-            on(&self.owner, fs.rename(&aside, &self.owner))?;
-        }
-        synced(&self.dir, fs.sync_dir(&self.dir))
+        synced(&self.dir, self.fs.sync_dir(&self.dir))?;
+        let place = self.clone();
+        Ok(taken.held(move |record| place.give_up(record)))
     }
 
-    /// Removes all that was staged; the output is whole.
-    pub(crate) fn clear(&self) -> Result<()> {
+    /// Leaves nothing behind of a run without checkpoints but what it has published; what cannot be removed, the next run
+    /// removes.
+    fn give_up(&self, record: &Record) {
+        let removed = || -> Result<()> {
+            if !self.claiming().record.read()?.is_some_and(|found| found.is_the_same(record)) {
+                return Ok(());
+            }
+            self.beside().clear()?;
+            self.remove_staged_files(&self.staging)?;
+            self.claiming().record.remove(record)?;
+            files::remove(&*self.fs, &self.lock())?;
+            files::remove_empty_dir(&*self.fs, &self.staging)
+        };
+        let _ = removed();
+    }
+
+    /// Where a bucket publishes its files: in the directory, or beside an older output.
+    ///
+    /// # Errors
+    /// A place that somebody else has taken.
+    pub(crate) fn visible(&self, writing: &Writing) -> Result<PathBuf> {
+        match self.check_owner(writing.job.as_deref())? {
+            Some(record) if record.beside => {
+                create_own_dir(&*self.fs, self.beside().dir())?;
+                Ok(self.beside().dir().to_path_buf())
+            }
+            _ => Ok(self.dir.clone()),
+        }
+    }
+
+    /// The record, which must not be that of somebody else.
+    pub(crate) fn check_owner(&self, job: Option<&str>) -> Result<Option<Record>> {
+        match self.claiming().record.read()? {
+            Some(record) if record.job.as_deref() != job => Err(Error::usage(format!(
+                "the output here was taken by {} since this run began ({} says so)",
+                record.whose(),
+                self.owner.display()
+            ))
+            .for_good()),
+            record => Ok(record),
+        }
+    }
+
+    /// Ends the output: what was made beside an older one takes its place, and all that was staged is removed.
+    pub(crate) fn finish(&self, form: &Form<'_>) -> Result<()> {
         if files::if_there(&self.dir, self.fs.list(&self.dir))?.is_none() {
             return Ok(()); // not a row was written, so nobody has made the directory
         }
-        self.remove_staged()?;
+        let claiming = self.claiming();
+        if claiming.record.read()?.is_some_and(|record| record.beside) {
+            self.beside().exchange(&claiming, form)?;
+        }
+        self.jobs()?.iter().try_for_each(|dir| self.remove_staged_in(dir))?;
+        self.remove_staged_files(&self.staging)?;
+        files::remove(&*self.fs, &self.lock())?;
+        files::remove_empty_dir(&*self.fs, &self.staging)?;
         synced(&self.dir, self.fs.sync_dir(&self.dir))
     }
 
-    fn owner(&self) -> Result<Option<String>> {
-        if let Some(kind) = on(&self.owner, self.fs.kind(&self.owner))?.filter(|kind| *kind != Kind::File) {
-            return Err(files::not_ours(&self.owner, kind));
+    /// Those of the names that a sink has published here: by their form, and by what their bytes or the ledger say.
+    pub(crate) fn ours(&self, names: &[String], form: &Form<'_>) -> Result<Vec<String>> {
+        let (fs, ledger) = (&*self.fs, ledger::read(&*self.fs, &self.published)?);
+        let mut ours = Vec::new();
+        for name in names.iter().filter(|name| (form.gives)(name)) {
+            let path = self.dir.join(name);
+            if on(&path, fs.kind(&path))? != Some(Kind::File) {
+                continue;
+            }
+            let is_published = || -> Result<bool> {
+                let Some(published) = ledger.get(name) else { return Ok(false) };
+                let length = on(&path, fs.open(&path).and_then(|file| file.length()))?;
+                if !published.iter().any(|(of, _)| *of == length) {
+                    return Ok(false);
+                }
+                let hash = files::hash(fs, &path)?;
+                Ok(published.iter().any(|(_, of)| Some(of) == hash.as_ref()))
+            };
+            if (form.marked)(fs, &path) || is_published()? {
+                ours.push(name.clone());
+            }
         }
-        let Some(bytes) = files::if_there(&self.owner, self.fs.read(&self.owner))? else { return Ok(None) };
-        let owner = String::from_utf8(bytes).ok();
-        let owner = owner.and_then(|text| Some(text.strip_prefix(HEAD)?.strip_suffix('\n')?.to_string()));
-        let unreadable = || Error::data(format!("{}: it does not name a job; is it damaged?", self.owner.display()));
-        owner.ok_or_else(unreadable).map(Some)
+        Ok(ours)
     }
 
-    /// Removes what other jobs have staged here: their output is gone.
-    fn remove_strangers(&self, job: &str) -> Result<()> {
-        let own = dir_of(&self.staging, Some(job));
-        self.jobs()?.iter().filter(|dir| **dir != own).try_for_each(|dir| self.remove_staged_in(dir))
+    /// Who has the place.
+    pub(crate) fn owner_for(&self, writing: &Writing) -> Result<Owner> {
+        self.claiming().owner(writing)
     }
 
-    /// Removes all staged files, and the directories that held nothing else.
-    fn remove_staged(&self) -> Result<()> {
-        self.jobs()?.iter().try_for_each(|dir| self.remove_staged_in(dir))?;
-        self.remove_staged_in(&self.staging)
+    fn claiming(&self) -> Claiming {
+        let record = RecordPlace { fs: self.fs.clone(), path: self.owner.clone(), aside: self.staging.clone() };
+        Claiming { record, lock: self.lock() }
+    }
+
+    fn beside(&self) -> Beside<'_> {
+        Beside::of(self)
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.staging.join("lock")
+    }
+
+    /// Whether something lies here with which the job of a record would go on.
+    fn is_staged(&self, record: &Record) -> Result<bool> {
+        let dir = super::aside::dir_of(&self.staging, record.job.as_deref());
+        Ok(files::is_own_dir(&*self.fs, &dir)? || record.beside)
     }
 
     /// Refuses links where this module makes directories and files: what they lead to is somebody else's.
-    pub(crate) fn refuse_links(&self) -> Result<()> {
-        for dir in self.jobs()?.iter().chain([&self.staging]) {
+    fn refuse_links(&self) -> Result<()> {
+        files::is_own_dir(&*self.fs, &self.published)?;
+        for dir in self.jobs()?.iter().chain([&self.staging, &self.published]) {
             for name in files::list(&*self.fs, dir)? {
                 let path = dir.join(name);
                 if on(&path, self.fs.kind(&path))? == Some(Kind::Link) {
@@ -184,12 +307,28 @@ impl OutputPlace {
 
     /// Removes the staged files of a directory, and then itself. What nobody has staged stays, and so does the directory.
     fn remove_staged_in(&self, dir: &Path) -> Result<()> {
+        self.remove_staged_files(dir)?;
+        files::remove_empty_dir(&*self.fs, dir)
+    }
+
+    fn remove_staged_files(&self, dir: &Path) -> Result<()> {
         if !files::is_own_dir(&*self.fs, dir)? {
             return Ok(());
         }
-        let staged = |name: &&String| StagedName::of(name).is_some() || is_new_owner(name);
+        let staged = |name: &&String| StagedName::of(name).is_some() || record::is_aside(name);
         let names = files::list(&*self.fs, dir)?;
-        names.iter().filter(staged).try_for_each(|name| files::remove(&*self.fs, &dir.join(name)))?;
-        files::remove_empty_dir(&*self.fs, dir)
+        names.iter().filter(staged).try_for_each(|name| files::remove(&*self.fs, &dir.join(name)))
     }
+}
+
+fn changed(dir: &Path) -> Error {
+    Error::environment(format!("{}: what lies there has changed since this run was started", dir.display()))
+}
+
+/// Refuses to make output beside an older one in a run that may never come to the exchange.
+pub(crate) fn never_exchanged(sink: &str) -> Error {
+    Error::usage(format!(
+        "sink {sink}: there is output already, which stays until the run has ended, and this run follows a source and may \
+         never end; choose another place, move the old output away, or say where the run ends (`until`, `follow=false`)"
+    ))
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use dualgauge_engine::fs::{Fs, RealFs};
-use dualgauge_engine::sink::{Delivery, Writing};
+use dualgauge_engine::sink::{Claim, Delivery, Writing};
 use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result, Sink, SinkWriter};
 
 use super::Format;
 use super::layout::Naming;
 use super::spans::TextSpans;
 use super::stdout::StdoutWriter;
-use crate::staging::{BucketWriter, OutputPlace, PLACE, columns, files};
+use crate::staging::files::{self, create_dirs_durably};
+use crate::staging::{BucketWriter, Form, Found, OutputPlace, Owner, PLACE, columns, never_exchanged};
 
 /// Text output: what [`csv::write`](crate::csv::write) and [`json::write`](crate::json::write) make.
 ///
@@ -63,9 +64,10 @@ impl<F: Format> TextSink<F> {
         self
     }
 
-    /// Removes the earlier output that is found there, instead of refusing to write. Off by default.
+    /// Lets the output take the place of an earlier one, instead of refusing to write. Off by default.
     ///
-    /// Of a directory, only files that are named as this sink names them are removed.
+    /// The earlier one stays until the new one is whole, at the end of the run, and is exchanged then. Only files that a sink
+    /// has made are replaced, as the ledger beside them says.
     pub fn overwrite(mut self, overwrite: bool) -> TextSink<F> {
         self.overwrite = overwrite;
         self
@@ -103,6 +105,38 @@ impl<F: Format> TextSink<F> {
         }
     }
 
+    /// Looks whether the place can be written; whether the output is to be made beside an older one.
+    fn look(&self, writing: &Writing, owner: &Owner) -> Result<bool> {
+        let (place, naming) = (self.place(), self.naming());
+        let gives = |name: &str| naming.is_ours(name);
+        let (form, found) = (form(&gives), self.found(&place)?);
+        match place.look(writing, owner, &found, self.overwrite, &form).map_err(|error| error.at(self.describe()))? {
+            Found::Own => return Ok(matches!(owner, Owner::Own(record) if record.beside)),
+            Found::Begins if found.is_empty() => return Ok(false),
+            Found::Begins => {}
+        }
+        if !self.overwrite {
+            return Err(Error::usage(format!(
+                "sink {}: there is output already ({}); likely mistake: an earlier run wrote here (remove it, or set overwrite)",
+                self.describe(),
+                place.dir.join(&found[0]).display()
+            )));
+        }
+        // What is named otherwise is in nobody's way.
+        let named: Vec<String> = found.into_iter().filter(|name| gives(name)).collect();
+        let ours = place.ours(&named, &form)?;
+        match named.iter().find(|name| !ours.contains(name)) {
+            Some(stranger) => Err(Error::usage(format!(
+                "sink {}: {} is not a file that a sink has made and noted (or it was changed since), and is not overwritten; \
+                 likely mistake: it is somebody's own. Move it away, or choose another place",
+                self.describe(),
+                place.dir.join(stranger).display()
+            ))),
+            None if !named.is_empty() && writing.endless => Err(never_exchanged(&self.describe())),
+            None => Ok(!named.is_empty()),
+        }
+    }
+
     /// The names of visible files that are there already.
     fn found(&self, place: &OutputPlace) -> Result<Vec<String>> {
         match self.naming() {
@@ -110,6 +144,11 @@ impl<F: Format> TextSink<F> {
             Naming::Spans(..) => place.output(),
         }
     }
+}
+
+/// What a file of text is known by: its name, and the ledger.
+fn form<'a>(gives: &'a dyn Fn(&str) -> bool) -> Form<'a> {
+    Form { gives, marked: &|_, _| false }
 }
 
 impl<F: Format> Sink for TextSink<F> {
@@ -146,26 +185,17 @@ impl<F: Format> Sink for TextSink<F> {
             }
             Target::File | Target::Directory => {}
         }
-        let place = self.place();
-        let found = self.found(&place)?;
-        let goes_on = place.goes_on(writing, &found).map_err(|error| error.at(self.describe()))?;
-        match found.first() {
-            Some(found) if !goes_on && !self.overwrite => {
-                return refuse(&format!(
-                    "there is output already ({}); likely mistake: an earlier run wrote here (remove it, or set overwrite)",
-                    place.dir.join(found).display()
-                ));
-            }
-            _ => {}
+        self.look(writing, &self.place().owner_for(writing)?).map(drop)
+    }
+
+    fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
+        if let Target::Stdout = self.target() {
+            return Ok(Claim::default());
         }
-        if !goes_on {
-            let ours = self.naming();
-            found
-                .iter()
-                .filter(|name| ours.is_ours(name))
-                .try_for_each(|name| files::remove(&*self.fs, &place.dir.join(name)))?;
-        }
-        place.claim(writing)
+        let (place, naming) = (self.place(), self.naming());
+        create_dirs_durably(&*self.fs, &place.dir)?;
+        let claimed = place.claim(writing, &form(&|name| naming.is_ours(name)), |owner| self.look(writing, owner));
+        claimed.map_err(|error| error.at(self.describe()))
     }
 
     fn delivery(&self) -> Delivery {
@@ -219,7 +249,7 @@ impl<F: Format> Sink for TextSink<F> {
     fn finish(&self) -> Result<()> {
         match self.target() {
             Target::Stdout => Ok(()),
-            _ => self.place().clear(),
+            _ => self.place().finish(&form(&|name| self.naming().is_ours(name))),
         }
     }
 }

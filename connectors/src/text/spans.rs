@@ -33,6 +33,7 @@ pub(super) struct Held {
 impl<F: Format> Shape for TextSpans<F> {
     type Rows = Vec<Row>;
     type Held = Held;
+    const LEDGER: bool = true;
 
     fn is_over(&self, start: EventTime, watermark: EventTime) -> bool {
         self.naming.is_over(start, watermark)

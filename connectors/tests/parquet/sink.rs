@@ -239,8 +239,22 @@ fn a_directory_that_holds_something_is_refused_by_name() {
     assert_eq!(visible(dir.path()).len(), 2, "nothing was removed");
 
     fs::remove_file(dir.path().join("notes.txt")).unwrap();
-    sink(dir.path()).overwrite(true).check(&schema(), &Writing::default()).unwrap();
-    assert!(visible(dir.path()).is_empty());
+    let before = visible(dir.path());
+    let over = sink(dir.path()).overwrite(true);
+    let mut writer = opened(&over);
+    let claim = over.claim(&schema(), &Writing::default()).unwrap();
+    assert_eq!(visible(dir.path()).len(), 1 + before.len(), "the record of who writes here came");
+    drop(writer);
+    writer = over.open(0, &schema(), &Writing::default()).unwrap();
+    put(writer.as_mut(), &rows([10_000_000_001], 0));
+    publish(writer.as_mut(), 0, EventTime::MAX);
+    drop(writer);
+    assert!(before.keys().all(|name| visible(dir.path()).get(name) == before.get(name)), "until the run has ended");
+    over.finish().unwrap();
+    drop(claim);
+    let after = visible(dir.path());
+    assert_eq!(after.keys().collect::<Vec<_>>(), ["19700101T024640Z-b0.parquet"]);
+    assert!(!dir.path().join(".staging").exists());
 }
 
 #[test]
@@ -249,8 +263,10 @@ fn a_start_that_a_younger_one_has_overtaken_overwrites_nothing() {
     let sink = sink(dir.path()).overwrite(true);
     let start =
         |generation| Writing { job: Some("mine".to_string()), generation, resumes: false, ..Writing::default() };
-    sink.check(&schema(), &start(1)).unwrap();
-    sink.check(&schema(), &start(2)).unwrap();
+    for generation in [1, 2] {
+        sink.check(&schema(), &start(generation)).unwrap();
+        sink.claim(&schema(), &start(generation)).unwrap();
+    }
     let mut younger = sink.open(0, &schema(), &start(2)).unwrap();
     younger.recover(&[]).unwrap();
     put(younger.as_mut(), &rows([1], 0));

@@ -97,6 +97,12 @@ impl Bindings {
         Ok(BoundTable { source: Arc::clone(source), scan, listing })
     }
 
+    /// Whether a source may go on for ever: it is followed, and nothing says where it ends.
+    pub(super) fn may_never_end(&self) -> bool {
+        let ends = self.to.is_some() || self.until.is_some();
+        !ends && self.sources.iter().any(|(_, source, _)| !source.bounded())
+    }
+
     /// The sink that is bound to a name of the graph.
     pub(super) fn bind_sink(&self, name: &str) -> BoundSink {
         let (_, sink) = self.sinks.iter().find(|bound| bound.0 == name).expect("names were checked");

@@ -304,7 +304,8 @@ impl Checkpointing {
         let known = self.resume.as_ref().filter(|commit| commit.sinks.contains_key(sink));
         let before = known.map(|commit| commit.bases.get(&format!("sink {sink}")).cloned().unwrap_or_default());
         let (job, resumes) = (Some(self.job.clone()), self.resume.is_some());
-        Writing { job, generation: self.generation, resumes, before, ..Writing::default() }
+        let checkpoints = Some(self.store.describe());
+        Writing { job, generation: self.generation, resumes, before, checkpoints, ..Writing::default() }
     }
 
     /// How far the sources were read before this generation.

@@ -18,7 +18,7 @@ use crate::flow::{
     Context, Control, Desk, Flow, Graph, Keeping, LoadedTable, Mode, SinkDeclaration, SourceDeclaration, SourceOptions,
     TableDeclaration,
 };
-use crate::{Clock, Duration, Error, EventTime, Listing, Result, Sink, Source, SystemClock};
+use crate::{Claim, Clock, Duration, Error, EventTime, Listing, Result, Sink, Source, SystemClock, Writing};
 
 /// A graph and what its names are bound to: `Job::new(graph).source(…).sink(…).run()`.
 #[derive(Clone)]
@@ -301,15 +301,16 @@ impl Job {
         workers: usize,
         member: Option<&Member>,
         shared: &Shared,
-    ) -> Result<Option<Arc<Checkpointing>>> {
+    ) -> Result<(Option<Arc<Checkpointing>>, Vec<Claim>)> {
         let Inputs { sources, tables } = inputs;
         if let Some(member) = member.filter(|member| !member.is_first()) {
             return match (member.hear_start()?, &self.checkpoints) {
                 (Start { generation: Some(started) }, Some(checkpoints)) => {
                     let steps = description.keeping.steps.clone();
-                    Ok(Some(Arc::new(Checkpointing::of(checkpoints, started, None, steps, sources, tables)?)))
+                    let checkpointing = Checkpointing::of(checkpoints, started, None, steps, sources, tables)?;
+                    Ok((Some(Arc::new(checkpointing)), Vec::new()))
                 }
-                _ => Ok(None),
+                _ => Ok((None, Vec::new())),
             };
         }
         let mut checkpointing = match &self.checkpoints {
@@ -319,28 +320,49 @@ impl Job {
                 Some(Checkpointing::start(checkpoints, workers, graph, keeping, sources, tables)?)
             }
         };
-        for SinkDeclaration { name, schema } in &description.sinks {
-            let bound = self.bindings.bind_sink(name);
-            let sink = &bound.sink;
-            let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing(name)).unwrap_or_default();
-            sink.check(schema, &writing).map_err(|error| error.at(format_args!("sink {name}"))).map_err(|error| {
-                match &checkpointing {
-                    Some(checkpointing) => checkpointing.explained(error),
-                    None => error,
-                }
-            })?;
-            if let Some(checkpointing) = &mut checkpointing {
-                checkpointing.check_rows(name, &**sink)?;
-                checkpointing.check_sink(name, &bound, schema)?;
-            }
-        }
+        let claims = self.take_places(description, checkpointing.as_mut())?;
         if let Some(checkpointing) = &mut checkpointing {
             checkpointing.upgrade(shared)?; // when nothing else can be refused
         }
         if let Some(member) = member {
             member.say_start(Start { generation: checkpointing.as_ref().map(|checkpointing| checkpointing.started()) });
         }
-        Ok(checkpointing.map(Arc::new))
+        Ok((checkpointing.map(Arc::new), claims))
+    }
+
+    /// Looks at every sink, and only then takes their places: a run that is refused has taken nothing.
+    fn take_places(
+        &self,
+        description: &Description,
+        mut checkpointing: Option<&mut Checkpointing>,
+    ) -> Result<Vec<Claim>> {
+        let endless = self.bindings.may_never_end();
+        let writing = |checkpointing: Option<&Checkpointing>, name: &str| Writing {
+            endless,
+            ..checkpointing.map(|checkpointing| checkpointing.writing(name)).unwrap_or_default()
+        };
+        let explained = |checkpointing: Option<&Checkpointing>, name: &str, error: Error| {
+            let error = error.at(format_args!("sink {name}"));
+            match checkpointing {
+                Some(checkpointing) => checkpointing.explained(error),
+                None => error,
+            }
+        };
+        for SinkDeclaration { name, schema } in &description.sinks {
+            let bound = self.bindings.bind_sink(name);
+            let checked = bound.sink.check(schema, &writing(checkpointing.as_deref(), name));
+            checked.map_err(|error| explained(checkpointing.as_deref(), name, error))?;
+            if let Some(checkpointing) = checkpointing.as_deref_mut() {
+                checkpointing.check_rows(name, &*bound.sink)?;
+                checkpointing.check_sink(name, &bound, schema)?;
+            }
+        }
+        let checkpointing = checkpointing.as_deref();
+        let claim = |SinkDeclaration { name, schema }: &SinkDeclaration| {
+            let claimed = self.bindings.bind_sink(name).sink.claim(schema, &writing(checkpointing, name));
+            claimed.map_err(|error| explained(checkpointing, name, error))
+        };
+        description.sinks.iter().map(claim).collect()
     }
 
     /// Starts the workers of this process.
@@ -352,7 +374,7 @@ impl Job {
         all_workers: usize,
         member: Option<&mut Member>,
     ) -> Result<Attempt> {
-        let checkpointing = self.begin(&description, &inputs, all_workers, member.as_deref(), &shared)?;
+        let (checkpointing, claims) = self.begin(&description, &inputs, all_workers, member.as_deref(), &shared)?;
         let sinks: BTreeMap<_, _> =
             description.sinks.iter().map(|sink| (sink.name.clone(), self.bindings.bind_sink(&sink.name))).collect();
         let written = sinks.iter().map(|(name, bound)| (name.clone(), Arc::clone(&bound.sink))).collect();
@@ -372,7 +394,7 @@ impl Job {
             shared.metrics.note_checkpoint(standing);
         }
         let checkpointed = checkpointing.is_some();
-        let attempt = Attempt { shared, workers: None, checkpointed, written, started, notes, member: None };
+        let attempt = Attempt { shared, workers: None, checkpointed, written, started, notes, claims, member: None };
         if checkpointing.is_some_and(|checkpointing| checkpointing.has_ended()) {
             if member.is_none_or(|member| member.is_first()) {
                 plan.publish_again(&description.sinks)?;

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use super::{Metrics, Shared, dropped};
 use crate::cluster::Member;
-use crate::{Duration, Error, ErrorKind, Result, Sink};
+use crate::{Claim, Duration, Error, ErrorKind, Result, Sink};
 
 /// What a job that ran to the end of its input has to say.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub(crate) struct Attempt {
     pub(super) started: Duration,
     /// What a person should know of how it starts.
     pub(super) notes: Vec<String>,
+    /// The places of the sinks, which are given up when nothing is written any more.
+    pub(super) claims: Vec<Claim>,
     /// After the workers: dropped last.
     pub(super) member: Option<Member>,
 }
@@ -60,7 +62,7 @@ impl Attempt {
 
     /// Waits for the end.
     pub(super) fn join(self) -> Result<Outcome> {
-        let Attempt { shared, workers, written, started, member, .. } = self;
+        let Attempt { shared, workers, written, started, claims: _claims, member, .. } = self;
         let may_pass = |error: &Error| error.kind() == ErrorKind::Environment && error.may_be_retried();
         let finish_one = |(name, sink): &(String, Arc<dyn Sink>)| {
             let done = shared.try_often(name, may_pass, || sink.finish());

@@ -1,0 +1,166 @@
+//! Claiming a place of output: one run has it, from before the first row until nothing of it is unfinished.
+//!
+//! - **A job keeps its place.** The record of a job with checkpoints stays when it stops or is killed, until its own next
+//!   start goes on there. Another run may break it only where nothing of that job is left, or when it is told to overwrite.
+//! - **A run without checkpoints keeps it while it lives.** It holds a lock of the operating system beside the record, which
+//!   ends with its process, however that ends. What it has left unfinished nobody goes on with, so the next run may take
+//!   over.
+//! - **Broken under the lock.** Who replaces the record of another holds the lock and has read that record under it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dualgauge_engine::fs::{Fs, FsLock};
+use dualgauge_engine::sink::{Claim, Writing};
+use dualgauge_engine::{Error, Result};
+
+use super::files;
+use super::record::{Record, RecordPlace};
+
+/// How often a lock that another start holds for a moment is tried, and how long is waited between.
+const TRIES: u32 = 100;
+const WAIT: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// A place that is to be claimed.
+#[derive(Clone, Debug)]
+pub(crate) struct Claiming {
+    pub(crate) record: RecordPlace,
+    pub(crate) lock: PathBuf,
+}
+
+/// What stands between a run and a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Nobody has claimed it.
+    Nobody,
+    /// The job that writes.
+    Own(Record),
+    /// Another job, which may go on there.
+    Job(Record),
+    /// A run without checkpoints that is writing now.
+    Running(Record),
+    /// A run without checkpoints that has ended without an end.
+    Dead(Record),
+}
+
+impl Claiming {
+    /// Who has the place.
+    pub(crate) fn owner(&self, writing: &Writing) -> Result<Owner> {
+        Ok(match self.record.read()? {
+            None => Owner::Nobody,
+            Some(record) if record.is_of(writing) => Owner::Own(record),
+            Some(record) if record.job.is_some() => Owner::Job(record),
+            Some(record) => match self.try_lock()? {
+                None => Owner::Running(record),
+                Some(_) => Owner::Dead(record),
+            },
+        })
+    }
+
+    /// Takes the place, whose record may be replaced if `may_replace` says so; `clean` removes what a replaced run has left.
+    /// The claim calls `end` when it is dropped, if it is one of a run without checkpoints.
+    pub(crate) fn take(
+        &self,
+        writing: &Writing,
+        record: &Record,
+        may_replace: impl Fn(&Owner) -> Result<()>,
+        clean: impl Fn(&Record) -> Result<()>,
+    ) -> Result<Taken> {
+        let alone = writing.job.is_none();
+        for _ in 0..TRIES {
+            let mut lock = if alone { self.try_lock()? } else { None };
+            if alone && lock.is_none() {
+                std::thread::sleep(WAIT);
+                continue;
+            }
+            let Some(found) = self.record.read()? else {
+                match self.record.create(record)? {
+                    true => return Ok(Taken { record: record.clone(), new: true, lock }),
+                    false => continue,
+                }
+            };
+            if found.is_of(writing) {
+                return Ok(Taken { record: found, new: false, lock });
+            }
+            if lock.is_none() {
+                lock = self.try_lock()?;
+            }
+            if lock.is_some() && self.record.read()?.as_ref() == Some(&found) {
+                // Whoever holds the lock knows that no run without checkpoints is writing.
+                let owner = if found.job.is_some() { Owner::Job(found.clone()) } else { Owner::Dead(found.clone()) };
+                may_replace(&owner)?;
+                clean(&found)?;
+                self.record.replace(record)?;
+                return Ok(Taken { record: record.clone(), new: true, lock: lock.filter(|_| alone) });
+            }
+            std::thread::sleep(WAIT);
+        }
+        let whose = self.record.read()?.map_or_else(|| "another run".to_string(), |record| record.whose());
+        Err(running(&self.record.path.display().to_string(), &whose))
+    }
+
+    fn try_lock(&self) -> Result<Option<FsLock>> {
+        let dir = files::parent(&self.lock).expect("a file lies in a directory");
+        let fs: &Arc<dyn Fs> = &self.record.fs;
+        for _ in 0..TRIES {
+            match fs.lock(&self.lock) {
+                // Who has ended here has removed the directory just now.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => files::create_own_dir(&**fs, dir)?,
+                lock => return files::on(&self.lock, lock),
+            }
+        }
+        Err(Error::environment(format!("{} is removed again and again", dir.display())))
+    }
+}
+
+/// A place that was taken.
+pub(crate) struct Taken {
+    /// The record that is there: the new one, or what an earlier start of the job has left.
+    pub(crate) record: Record,
+    /// Whether this start has written it.
+    pub(crate) new: bool,
+    lock: Option<FsLock>,
+}
+
+impl Taken {
+    /// What the engine holds while the run lasts. `end` is called when a run without checkpoints is over, however it ended.
+    pub(crate) fn held(self, end: impl FnOnce(&Record) + Send + Sync + 'static) -> Claim {
+        match self.lock {
+            None => Claim::default(),
+            Some(lock) => Claim::held(Ended { record: self.record, end: Some(end), _lock: lock }),
+        }
+    }
+}
+
+struct Ended<F: FnOnce(&Record)> {
+    record: Record,
+    end: Option<F>,
+    /// Released last.
+    _lock: FsLock,
+}
+
+impl<F: FnOnce(&Record)> Drop for Ended<F> {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            end(&self.record);
+        }
+    }
+}
+
+/// Refuses a place in which somebody is writing.
+pub(crate) fn running(place: &str, whose: &str) -> Error {
+    Error::usage(format!(
+        "{whose} is writing here at this moment ({place} says so); likely mistake: the same run was started twice, or two \
+         runs write to one place"
+    ))
+}
+
+/// Refuses a place that another job keeps.
+pub(crate) fn kept(record: &Record, place: &std::path::Path, otherwise: &str) -> Error {
+    Error::usage(format!(
+        "the output here is that of {} ({} says so), which may go on with it; choose another place, or {otherwise} to give up \
+         what that job has not finished",
+        record.whose(),
+        place.display(),
+    ))
+}
