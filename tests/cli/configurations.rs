@@ -126,7 +126,7 @@ const SINKS: &[Case] = &[
     ("parquet:-", USAGE, &["sink hot_items: `parquet:-`: `-` is standard input or output"]),
     ("log:-", USAGE, &["sink hot_items: `log:-`: `-` is standard input or output"]),
     ("csv:DIR/full", USAGE, &["there is output already (", "/full/other.csv)", "set overwrite"]),
-    ("csv:DIR/bids.csv", USAGE, &["there is output already (", "/bids.csv)"]),
+    ("csv:DIR/bids.csv", USAGE, &["sink hot_items", "writes where source bids", "/bids.csv)"]),
     ("parquet:DIR/file", FAILED, &["sink hot_items: ", "/file: Not a directory"]),
     ("parquet:DIR/out?rows=0", USAGE, &["unknown option `rows`; expected one of buckets, row_group_rows"]),
     ("parquet:DIR/out?row_group_rows=0", USAGE, &["option `row_group_rows`: `0` is not a whole number above zero"]),
@@ -136,7 +136,7 @@ const SINKS: &[Case] = &[
     ("csv:DIR/out/?span=0s", USAGE, &["option `span`: `0s` is not a length of time above zero"]),
     ("json:DIR/out?pretty=yes", USAGE, &["unknown option `pretty`"]),
     ("json:DIR/out?bad=drop", USAGE, &["unknown option `bad`"]),
-    ("csv:/proc/none/out.csv", FAILED, &["sink hot_items: /proc/none/", "No such file or directory"]),
+    ("csv:/proc/none/out.csv", FAILED, &["sink hot_items: /proc/none", "No such file or directory"]),
     ("log:DIR/out?partitions=0", USAGE, &["option `partitions`: `0` is not a whole number above zero"]),
     (
         "log:DIR/out?partitions=1000000",

@@ -89,6 +89,12 @@ impl SmallDisk {
         assert_eq!(filled.kind(), std::io::ErrorKind::StorageFull);
     }
 
+    /// Gives so many bytes of it back.
+    pub fn spare(&self, bytes: u64) {
+        let ballast = std::fs::File::options().write(true).open(self.path().join("ballast")).unwrap();
+        ballast.set_len(ballast.metadata().unwrap().len() - bytes).unwrap();
+    }
+
     /// Gives it back.
     pub fn free(&self) {
         std::fs::remove_file(self.path().join("ballast")).unwrap();

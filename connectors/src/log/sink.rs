@@ -102,7 +102,7 @@ impl Sink for LogSink {
     }
 
     fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
-        claim::claim(self.fs.clone(), &self.dir, writing)
+        claim::claim(writing.patience.on(self.fs.clone()), &self.dir, writing)
     }
 
     fn buckets(&self) -> usize {

@@ -155,8 +155,9 @@ impl Sink for ParquetSink {
     }
 
     fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
-        create_dirs_durably(&*self.fs, &self.dir)?;
-        self.place().claim(writing, &FORM, |owner| self.look(writing, owner)).map_err(|error| error.at(self.describe()))
+        let place = OutputPlace { fs: writing.patience.on(self.fs.clone()), ..self.place() };
+        create_dirs_durably(&*place.fs, &self.dir)?;
+        place.claim(writing, &FORM, |owner| self.look(writing, owner)).map_err(|error| error.at(self.describe()))
     }
 
     fn buckets(&self) -> usize {

@@ -193,7 +193,8 @@ impl<F: Format> Sink for TextSink<F> {
             return Ok(Claim::default());
         }
         let (place, naming) = (self.place(), self.naming());
-        create_dirs_durably(&*self.fs, &place.dir)?;
+        let place = OutputPlace { fs: writing.patience.on(place.fs.clone()), ..place };
+        create_dirs_durably(&*place.fs, &place.dir)?;
         let claimed = place.claim(writing, &form(&|name| naming.is_ours(name)), |owner| self.look(writing, owner));
         claimed.map_err(|error| error.at(self.describe()))
     }

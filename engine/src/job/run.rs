@@ -320,7 +320,7 @@ impl Job {
                 Some(Checkpointing::start(checkpoints, workers, graph, keeping, sources, tables)?)
             }
         };
-        let claims = self.take_places(description, checkpointing.as_mut())?;
+        let claims = self.take_places(description, checkpointing.as_mut(), shared)?;
         if let Some(checkpointing) = &mut checkpointing {
             checkpointing.upgrade(shared)?; // when nothing else can be refused
         }
@@ -335,6 +335,7 @@ impl Job {
         &self,
         description: &Description,
         mut checkpointing: Option<&mut Checkpointing>,
+        shared: &Shared,
     ) -> Result<Vec<Claim>> {
         let endless = self.bindings.may_never_end();
         let writing = |checkpointing: Option<&Checkpointing>, name: &str| Writing {
@@ -359,7 +360,8 @@ impl Job {
         }
         let checkpointing = checkpointing.as_deref();
         let claim = |SinkDeclaration { name, schema }: &SinkDeclaration| {
-            let claimed = self.bindings.bind_sink(name).sink.claim(schema, &writing(checkpointing, name));
+            let writing = Writing { patience: shared.patience(name), ..writing(checkpointing, name) };
+            let claimed = self.bindings.bind_sink(name).sink.claim(schema, &writing);
             claimed.map_err(|error| explained(checkpointing, name, error))
         };
         description.sinks.iter().map(claim).collect()
