@@ -207,7 +207,7 @@ impl Run {
                 let path = entry.unwrap().path();
                 let file = path.file_name().unwrap().to_string_lossy().into_owned();
                 match file.starts_with('.') {
-                    true if file == ".job" => {}
+                    true if [".job", ".published"].contains(&file.as_str()) => {}
                     true => left.push(path),
                     false => drop(found.insert(format!("{name}/{file}"), fs::read(&path).unwrap())),
                 }

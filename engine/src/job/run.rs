@@ -300,7 +300,7 @@ impl Job {
         inputs: &Inputs,
         workers: usize,
         member: Option<&Member>,
-        shared: &Shared,
+        shared: &Arc<Shared>,
     ) -> Result<(Option<Arc<Checkpointing>>, Vec<Claim>)> {
         let Inputs { sources, tables } = inputs;
         if let Some(member) = member.filter(|member| !member.is_first()) {
@@ -335,7 +335,7 @@ impl Job {
         &self,
         description: &Description,
         mut checkpointing: Option<&mut Checkpointing>,
-        shared: &Shared,
+        shared: &Arc<Shared>,
     ) -> Result<Vec<Claim>> {
         let endless = self.bindings.may_never_end();
         let writing = |checkpointing: Option<&Checkpointing>, name: &str| Writing {
