@@ -138,7 +138,7 @@ fn output(dir: &Path) -> BTreeMap<String, Vec<u8>> {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_string();
         match path.is_dir() {
-            _ if name.starts_with('.') && name.ends_with("job") => {}
+            _ if name.starts_with('.') && (name.ends_with("job") || name.ends_with("published")) => {}
             true => found.extend(output(&path).into_iter().map(|(below, bytes)| (format!("{name}/{below}"), bytes))),
             false => drop(found.insert(name, std::fs::read(path).unwrap())),
         }

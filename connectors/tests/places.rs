@@ -180,3 +180,51 @@ fn a_link_below_a_place_is_refused_by_name_and_what_it_leads_to_is_as_it_was() {
         }
     }
 }
+
+#[test]
+fn an_older_output_stays_until_the_new_one_is_whole_and_only_what_a_sink_made_goes() {
+    for binding in SINKS.iter().filter(|binding| !binding.starts_with("log:")) {
+        let (dir, one) = (tempfile::tempdir().unwrap(), binding.contains("/one."));
+        let out = dir.path().join("out");
+        let over =
+            sink(&format!("{binding}{}overwrite=true", if binding.contains('?') { "&" } else { "?" }), dir.path());
+        let seen = || {
+            let all = all(&out).into_iter().filter(|(path, _)| path.parent() == Some(&out));
+            all.filter(|(path, _)| !path.file_name().unwrap().to_str().unwrap().starts_with('.'))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let mut before = BTreeMap::new();
+        for (run, micros) in [[1, 20_001], [20_002, 40_001]].into_iter().enumerate() {
+            over.check(&schema(), &Writing::default()).unwrap();
+            let claim = over.claim(&schema(), &Writing::default()).unwrap();
+            let second = over.claim(&schema(), &Writing::default()).unwrap_err().to_string();
+            assert!(second.contains("is writing here at this moment"), "{binding}: {second}");
+            let mut writer = over.open(0, &schema(), &Writing::default()).unwrap();
+            put(&mut *writer, &micros);
+            let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
+            writer.commit(Epoch(1), &prepared).unwrap();
+            drop(writer);
+            assert!(run == 0 || seen() == before, "{binding}: the old output stays until the end");
+            over.finish().unwrap();
+            drop(claim);
+            let after = seen();
+            assert_eq!(after.len(), if one { 1 } else { 2 }, "{binding}: {:?}", after.keys());
+            assert!(after != before && !out.join(".staging").exists() && !out.join(".job").exists(), "{binding}");
+            before = after;
+        }
+        // A run that does not come to its end leaves it as it was.
+        let claim = over.claim(&schema(), &Writing::default()).unwrap();
+        let mut writer = over.open(0, &schema(), &Writing::default()).unwrap();
+        put(&mut *writer, &[1, 60_001]);
+        let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
+        writer.commit(Epoch(1), &prepared).unwrap();
+        drop((writer, claim));
+        assert!(seen() == before, "{binding}: {:?}", seen().keys());
+        // Changed by somebody, it is nobody's output any more.
+        let path = before.keys().next().unwrap();
+        fs::write(path, "mine").unwrap();
+        let error = over.check(&schema(), &Writing::default()).unwrap_err().to_string();
+        assert!(error.contains(&path.file_name().unwrap().display().to_string()), "{binding}: {error}");
+        assert_eq!(fs::read(path).unwrap(), b"mine");
+    }
+}

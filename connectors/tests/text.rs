@@ -451,27 +451,6 @@ fn an_output_directory_that_is_not_empty_is_refused_and_overwriting_spares_what_
     let error = over.check(&schema(), &Writing::default()).unwrap_err();
     assert!(error.to_string().contains("19700101T000000Z-b0-1.csv is not a file that a sink has made"), "{error}");
     assert_eq!(seen_in(directory.path()).len(), 3);
-    for name in ["19700101T000000Z-b0.csv", "19700101T000000Z-b0-1.csv"] {
-        fs::remove_file(directory.path().join(name)).unwrap();
-    }
-    for hours in [[1, 2], [2, 3]] {
-        over.check(&schema(), &Writing::default()).unwrap();
-        let claim = over.claim(&schema(), &Writing::default()).unwrap();
-        let mut writer = over.open(0, &schema(), &Writing::default()).unwrap();
-        write(&mut *writer, &hours.map(|hour| row(hour * HOUR, "a", hour)));
-        let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
-        let before = seen_in(directory.path());
-        writer.commit(Epoch(1), &prepared).unwrap();
-        assert!(before.iter().all(|name| seen_in(directory.path()).contains(name)));
-        drop(writer);
-        over.finish().unwrap();
-        drop(claim);
-    }
-    let seen = seen_in(directory.path());
-    assert_eq!(seen, ["19700101T020000Z-b0.csv", "19700101T030000Z-b0.csv", "notes.csv"]);
-    // Changed by somebody, it is nobody's output any more.
-    fs::write(directory.path().join(&seen[0]), "mine").unwrap();
-    assert!(over.check(&schema(), &Writing::default()).unwrap_err().to_string().contains(&seen[0]));
 }
 
 #[test]
