@@ -16,7 +16,7 @@ pub use dualgauge_operators as operators;
 pub mod prelude {
     pub use dualgauge_connectors::{csv, json, log, memory, parquet};
     pub use dualgauge_engine::Decimal;
-    pub use dualgauge_engine::flow::{BadRecords, source};
+    pub use dualgauge_engine::flow::{AllIdle, BadRecords, source};
     pub use dualgauge_engine::{Duration, Durations, EventTime, Flow, Job, Record, Stream, Text, record};
     pub use dualgauge_operators::aggregate::*;
     pub use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};

@@ -3,12 +3,13 @@
 //! A binding is a scheme, a colon, a path, and options after a question mark, `key=value` with `&` between. `-` as a
 //! path is standard input or output. What is not known is refused with a list of what is; so a connector is a line in
 //! the table and two functions that read its options. The options of a source that the engine follows, whatever the
-//! connector (`disorder=5s`, `idle_after=1m`, `max_ahead=1h`, `bad=drop`, `new_files=fail`), are [`source_options`].
+//! connector (`disorder=5s`, `idle_after=1m`, `all_idle=clock`, `max_ahead=1h`, `bad=drop`, `new_files=fail`), are
+//! [`source_options`].
 
 use std::fmt::Display;
 use std::str::FromStr;
 
-use dualgauge_engine::flow::{BadRecords, NewFiles, SourceOptions};
+use dualgauge_engine::flow::{AllIdle, BadRecords, NewFiles, SourceOptions};
 use dualgauge_engine::{Duration, Error, EventTime, Result, Sink, Source};
 
 use crate::hybrid::Hybrid;
@@ -217,6 +218,8 @@ fn shared(binding: &mut Binding) -> Result<SourceOptions> {
     let options = SourceOptions::default();
     let options = binding.option(options, "disorder", LENGTH, |options, Length(time)| options.disorder(time))?;
     let options = binding.option(options, "idle_after", LENGTH, |options, Length(time)| options.idle_after(time))?;
+    let options =
+        binding.option(options, "all_idle", Silent::EXPECTED, |options, Silent(policy)| options.all_idle(policy))?;
     let options = binding.option(options, "max_ahead", LENGTH, |options, Length(time)| options.max_ahead(time))?;
     let options =
         binding.option(options, "bad", Policy::EXPECTED, |options, Policy(bad)| options.on_bad_records(bad))?;
@@ -342,6 +345,26 @@ impl FromStr for Late {
     }
 }
 
+/// What the watermark does when all partitions are idle.
+struct Silent(AllIdle);
+
+impl Silent {
+    const EXPECTED: &str = "`stay`, `greatest` or `clock`";
+}
+
+impl FromStr for Silent {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Silent, ()> {
+        match text {
+            "stay" => Ok(Silent(AllIdle::Stay)),
+            "greatest" => Ok(Silent(AllIdle::Greatest)),
+            "clock" => Ok(Silent(AllIdle::Clock)),
+            _ => Err(()),
+        }
+    }
+}
+
 /// A count of something that there must be one of.
 struct Positive(usize);
 
@@ -406,7 +429,7 @@ mod tests {
             (
                 "csv:a?folow=true",
                 "`csv:a?folow=true`: unknown option `folow` (did you mean `follow`?); expected one of follow, \
-                 block_bytes, line_bytes_max, header, delimiter, disorder, idle_after, max_ahead, bad, new_files",
+                 block_bytes, line_bytes_max, header, delimiter, disorder, idle_after, all_idle, max_ahead, bad, new_files",
             ),
             ("json:a?follow", "`json:a?follow`: option `follow` has no value; write follow=VALUE"),
             ("json:a?follow=yes", "`json:a?follow=yes`: option `follow`: `yes` is not true or false"),
@@ -420,10 +443,10 @@ mod tests {
 
     #[test]
     fn what_every_source_understands_no_sink_does() {
-        let text = "csv:a?disorder=5s&idle_after=1m&max_ahead=1h&bad=drop&follow=true";
+        let text = "csv:a?disorder=5s&idle_after=1m&all_idle=greatest&max_ahead=1h&bad=drop&follow=true";
         source(text).unwrap();
         let expected = SourceOptions::default().disorder(Duration::from_micros(5_000_000));
-        let expected = expected.idle_after(Duration::from_micros(60_000_000));
+        let expected = expected.idle_after(Duration::from_micros(60_000_000)).all_idle(AllIdle::Greatest);
         let expected = expected.max_ahead(Duration::from_micros(3_600_000_000)).on_bad_records(BadRecords::Drop);
         assert_eq!(source_options(text).unwrap(), expected);
         assert!(sink("csv:a?disorder=5s").err().unwrap().to_string().contains("unknown option `disorder`"));
@@ -432,7 +455,7 @@ mod tests {
             ("csv:a?bad=ignore", "`ignore` is not `fail`, `drop` or `quarantine`"),
             (
                 "parquet:a?follow=true",
-                "unknown option `follow`; expected one of sorted, disorder, idle_after, max_ahead, bad, new_files",
+                "unknown option `follow`; expected one of sorted, disorder, idle_after, all_idle, max_ahead, bad, new_files",
             ),
             ("log:/no/log/here", "there is no log here"),
         ] {

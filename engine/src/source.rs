@@ -212,6 +212,11 @@ impl Partition {
         scan.wants(time) && self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time < to)
     }
 
+    /// This event time, or the end of what is wanted where that comes before it.
+    pub(crate) fn wanted_up_to(&self, time: EventTime, scan: &Scan) -> EventTime {
+        [scan.to, self.to].into_iter().flatten().fold(time, EventTime::min)
+    }
+
     /// Whether the scan, and this partition within it, wants events of every time.
     pub fn wants_all(&self, scan: &Scan) -> bool {
         [scan.from, scan.to, self.from, self.to].iter().all(Option::is_none)

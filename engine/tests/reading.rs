@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
-use dualgauge_engine::flow::{BadRecords, NodeSpec, Outputs, SourceOptions, source};
+use dualgauge_engine::flow::{AllIdle, BadRecords, NodeSpec, Outputs, SourceOptions, source};
 use dualgauge_engine::job::Turns;
 use dualgauge_engine::state::Parts;
 use dualgauge_engine::testing::{Baton, Item, Line, Lines, seconds};
@@ -318,6 +318,56 @@ fn when_all_are_idle_the_watermark_stays() {
         assert_eq!(feed.noted(), [["1", "2", "5"]], "{workers} workers");
         assert_eq!(feed.lines.text(), ["1", "2", "5", "8 below 9", "9", "9"], "{workers} workers");
     });
+}
+
+#[test]
+fn what_an_idle_partition_is_judged_by_does_not_depend_on_the_worker_that_has_it() {
+    in_every_way(|workers, turns| {
+        // On two workers p0 at 10 and the idle p2 are on one, and p1, which holds the source at 7, is on the other.
+        let p0 = [rows([2]), Do::UntilNoted, rows([10]), Do::Note(1000)];
+        let p1 = [rows([1]), Do::UntilWaiting, Do::Tick(11.seconds()), rows([7]), Do::Note(5), Do::Note(1000)];
+        let p2 = [Do::UntilNoted, Do::Note(300), rows([8])];
+        let feed = Feed::new([p0.to_vec(), p1.to_vec(), p2.to_vec()]);
+        feed.job(source("items").idle_after(10.seconds())).workers(workers).turns(turns).run().unwrap();
+        assert_eq!(feed.lines.text(), ["1", "2", "7", "8", "10"], "{workers} workers");
+    });
+}
+
+/// A partition that gives these rows, is idle, and then does as it is told.
+fn silent_after(row: i64, then: Do) -> Vec<Do> {
+    vec![rows([row]), Do::Tick(11.seconds()), Do::Tick(11.seconds()), then]
+}
+
+#[test]
+fn an_idle_partition_passes_what_those_that_have_ended_have_reached() {
+    in_every_way(|workers, turns| {
+        let feed = Feed::new([vec![rows([1]), rows([5])], silent_after(2, Do::Note(300))]);
+        feed.job(source("items").idle_after(10.seconds())).workers(workers).turns(turns).run().unwrap();
+        assert_eq!(feed.noted(), [["1", "2", "5"]], "{workers} workers");
+    });
+}
+
+#[test]
+fn an_idle_partition_beside_one_that_has_ended_is_not_waited_for_where_what_is_wanted_lies_in_the_past() {
+    in_every_way(|workers, turns| {
+        let feed = Feed::new([vec![rows([1]), rows([5])], silent_after(2, Do::Forever)]);
+        let job = feed.job(source("items").idle_after(10.seconds())).until(at(6));
+        job.workers(workers).turns(turns).run().unwrap();
+        assert_eq!(feed.lines.text(), ["1", "2", "5"], "{workers} workers");
+    });
+}
+
+#[test]
+fn when_all_are_idle_the_watermark_goes_where_it_is_told() {
+    for (policy, written) in [(AllIdle::Greatest, vec!["2"]), (AllIdle::Clock, vec!["2", "9"])] {
+        in_every_way(|workers, turns| {
+            let feed = Feed::new([silent_after(9, Do::Note(300)), silent_after(2, Do::UntilNoted)]);
+            let options = source("items").idle_after(10.seconds()).all_idle(policy);
+            let outcome = feed.job(options).workers(workers).turns(turns).run().unwrap();
+            assert_eq!(feed.noted(), std::slice::from_ref(&written), "{policy:?}, {workers} workers");
+            assert!(outcome.metrics.counter("items", "idle").get() >= 2, "each falling idle is counted");
+        });
+    }
 }
 
 /// How far the sources of a job ran ahead of each other that may be 5 minutes and so many rows ahead: the most rows of one

@@ -82,7 +82,8 @@ A BINDING is scheme:path?option=value&…, for example
   log:data/live/bids             live: an event log, followed until it is sealed
   csv:bids.csv?disorder=5s       text; `-` is standard input or output
   parquet:data/bids/,log:data/live/bids    history, then live
-Every source takes disorder=TIME, idle_after=TIME, max_ahead=TIME, bad=fail|drop|quarantine and new_files=late|fail.";
+Every source takes disorder=TIME, idle_after=TIME, all_idle=stay|greatest|clock, max_ahead=TIME,
+bad=fail|drop|quarantine and new_files=late|fail.";
 
 fn binding_args() -> Vec<Arg> {
     let binding = |name: &'static str, help: &'static str| {

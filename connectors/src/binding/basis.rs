@@ -42,6 +42,7 @@ const SOURCES: &[(&str, &str, &str, &str, Then)] = &[
 const SHARED: &[(&str, &str, &str)] = &[
     ("disorder", "1s", "2s"),
     ("idle_after", "1s", "2s"),
+    ("all_idle", "stay", "clock"),
     ("max_ahead", "1s", "2s"),
     ("bad", "drop", "fail"),
     ("new_files", "late", "fail"),

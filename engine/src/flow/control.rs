@@ -29,8 +29,14 @@ pub(crate) struct Report {
     pub(crate) epoch: Epoch,
     /// How far it has read, in event time.
     pub(crate) progress: EventTime,
-    /// The watermark it promises.
+    /// What it holds by its own partitions, where any of them is not idle; else what it can still send.
     pub(crate) watermark: EventTime,
+    /// The greatest watermark that any of its partitions has reached.
+    pub(crate) reached: EventTime,
+    /// The largest event time of its partitions that have ended.
+    pub(crate) ended: EventTime,
+    /// Whether any of its partitions is idle.
+    pub(crate) idle: bool,
     /// Whether there is something to read.
     pub(crate) state: State,
 }
@@ -50,6 +56,13 @@ pub(crate) enum State {
     Passed,
 }
 
+impl Report {
+    /// Whether its watermark is one that others wait for.
+    fn holds(&self) -> bool {
+        matches!(self.state, State::Active | State::Waiting)
+    }
+}
+
 /// What a worker knows of all sources.
 #[derive(Debug)]
 pub(crate) struct Control {
@@ -61,8 +74,9 @@ pub(crate) struct Control {
 impl Control {
     /// A table in which each of `sources` on each of `workers` stands at the beginning, until it reports.
     pub(crate) fn new(worker: usize, workers: usize, sources: usize) -> Control {
-        let start =
-            Report { epoch: Epoch(0), progress: EventTime::MIN, watermark: EventTime::MIN, state: State::Active };
+        let first = EventTime::MIN;
+        let (progress, watermark, reached, ended) = (first, first, first, first);
+        let start = Report { epoch: Epoch(0), progress, watermark, reached, ended, idle: false, state: State::Active };
         let all = (0..sources).flat_map(|source| (0..workers).map(move |worker| (source, worker)));
         Control { worker, reports: all.map(|place| (place, start)).collect(), outbox: Vec::new() }
     }
@@ -98,8 +112,29 @@ impl Control {
 
     /// The least watermark that still holds, if any does: what an idle source follows.
     pub(crate) fn held_watermark(&self) -> Option<EventTime> {
-        let holding = self.reports.values().filter(|report| matches!(report.state, State::Active | State::Waiting));
-        holding.map(|report| report.watermark).min()
+        self.reports.values().filter(|report| report.holds()).map(|report| report.watermark).min()
+    }
+
+    /// The least watermark that the partitions of `source` hold on the other workers, if any of them does.
+    pub(crate) fn held_elsewhere(&self, source: usize) -> Option<EventTime> {
+        let others = self.reports.iter().filter(|(place, _)| place.0 == source && place.1 != self.worker);
+        others.filter(|(_, report)| report.holds()).map(|(_, report)| report.watermark).min()
+    }
+
+    /// Whether a partition of `source` is idle on any worker.
+    pub(crate) fn has_idle(&self, source: usize) -> bool {
+        self.reports.iter().any(|(place, report)| place.0 == source && report.idle)
+    }
+
+    /// The greatest watermark that any partition of `source` has reached.
+    pub(crate) fn reached(&self, source: usize) -> EventTime {
+        let all = self.reports.iter().filter(|(place, _)| place.0 == source);
+        all.map(|(_, report)| report.reached).max().unwrap_or(EventTime::MIN)
+    }
+
+    /// The largest event time of all partitions that have ended, of any source; [`EventTime::MIN`] where none gave a row.
+    pub(crate) fn ended_at(&self) -> EventTime {
+        self.reports.values().map(|report| report.ended).max().unwrap_or(EventTime::MIN)
     }
 }
 
@@ -156,7 +191,8 @@ mod tests {
 
     fn report(epoch: u64, seconds: i64, state: State) -> Report {
         let time = EventTime::default() + seconds.seconds();
-        Report { epoch: Epoch(epoch), progress: time, watermark: time, state }
+        let (progress, watermark, reached, ended) = (time, time, time, EventTime::MIN);
+        Report { epoch: Epoch(epoch), progress, watermark, reached, ended, idle: state == State::Idle, state }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) use control::{Control, ControlDataflow};
 pub(crate) use desk::Desk;
 pub use graph::{Graph, Node, NodeId, NodeSpec, Windows};
 pub(crate) use keeping::Keeping;
-pub use options::{BadRecords, NewFiles, SourceOptions, source};
+pub use options::{AllIdle, BadRecords, NewFiles, SourceOptions, source};
 pub use step::{Emitter, Outputs, Step, TwoInputStep};
 pub(crate) use step::{last_read, running};
 pub(crate) use storing::again;

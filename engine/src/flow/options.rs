@@ -14,6 +14,22 @@ pub struct SourceOptions {
     pub(crate) bad_records: Option<BadRecords>,
     pub(crate) quarantine: Option<String>,
     pub(crate) new_files: Option<NewFiles>,
+    pub(crate) all_idle: Option<AllIdle>,
+}
+
+/// What the watermark of a source does when all its partitions are idle, and no other source holds it back.
+///
+/// Whatever is said here, it passes what partitions that have *ended* have reached. The other two close windows that would
+/// stay open, and make late what comes behind: the answer then depends on when it was silent, which a replay does not repeat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AllIdle {
+    /// It stays where it is.
+    #[default]
+    Stay,
+    /// It goes on to the greatest watermark that any partition of the source has reached.
+    Greatest,
+    /// It goes on with the wall clock: what is older than the present moment is late.
+    Clock,
 }
 
 /// What becomes of files that were not there when a job started, where it resumes from a checkpoint and they may hold
@@ -104,6 +120,13 @@ impl SourceOptions {
         self
     }
 
+    /// What the watermark does when all partitions are idle; it stays unless this says otherwise. Without
+    /// [`SourceOptions::idle_after`] nothing is idle.
+    pub fn all_idle(mut self, policy: AllIdle) -> SourceOptions {
+        self.all_idle = Some(policy);
+        self
+    }
+
     /// The name in the graph.
     pub fn name(&self) -> &str {
         &self.name
@@ -119,6 +142,7 @@ impl SourceOptions {
             bad_records: self.bad_records.or(defaults.bad_records),
             quarantine: self.quarantine.or(defaults.quarantine),
             new_files: self.new_files.or(defaults.new_files),
+            all_idle: self.all_idle.or(defaults.all_idle),
         }
     }
 }

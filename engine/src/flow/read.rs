@@ -1,7 +1,7 @@
 //! The driver of a source: which partition is read next, under which stamp, into which epoch.
 //!
 //! One driver per source and worker. It reads the partition that is furthest behind in event time, so that windows close
-//! as early as they can; it holds the capability at the least watermark of its partitions; and it stops ahead of three
+//! as early as they can; it holds the capability at the least watermark of its partitions (`moving`); and it stops ahead of three
 //! limits: the open epochs (flow control), the slowest other source (lockstep), and nothing to read.
 //!
 //! No source runs more than `epochs_ahead` epochs ahead of what is closed. So a slow sink slows the source, instead of
@@ -9,6 +9,7 @@
 
 mod ahead;
 mod decode;
+mod moving;
 mod outlet;
 mod partition;
 mod row_text;
@@ -113,6 +114,8 @@ struct SourceDriver {
     ahead: ReadAhead,
     /// Partitions that are read to their end, as a checkpoint tells them.
     ended: Vec<(PartitionId, PartitionCut)>,
+    /// The largest event time that those have reached.
+    ended_at: EventTime,
     /// The epochs opened here that are not closed everywhere; the last is the open one.
     epochs: VecDeque<Epoch>,
     passage: Passage,
@@ -128,6 +131,7 @@ struct SourceDriver {
     decoder: Decoder,
     rows: Counter,
     repeated: Counter,
+    fell_idle: Counter,
     watermark: Gauge,
 }
 
@@ -157,10 +161,12 @@ impl SourceDriver {
         let name = &source.options.name;
         let mine = source.listing.partitions.iter().skip(worker).step_by(workers);
         let (mut unopened, mut ended, mut passed) = (Vec::new(), Vec::new(), false);
+        let mut ended_at = EventTime::MIN;
         for partition in mine {
             let cut = context.checkpointing().and_then(|checkpointing| checkpointing.partition(name, &partition.id));
             if let Some(cut) = cut.filter(|cut| cut.ended) {
                 passed |= cut.passed;
+                ended_at = ended_at.max(partition.wanted_up_to(cut.largest, &source.scan));
                 ended.push((partition.id.clone(), cut.clone()));
                 continue;
             }
@@ -183,6 +189,7 @@ impl SourceDriver {
         }
         let rows = shared.metrics.counter(name, "rows");
         let repeated = shared.metrics.counter(name, "repeated");
+        let fell_idle = shared.metrics.counter(name, "idle");
         let watermark = shared.metrics.watermark(name, worker);
         activator.activate();
         SourceDriver {
@@ -191,6 +198,7 @@ impl SourceDriver {
             open: Vec::new(),
             ahead: ReadAhead::new(shared.limits.lockstep_rows),
             ended,
+            ended_at,
             epochs: VecDeque::from([hold.stamp().epoch]),
             passage: Passage::new(),
             stopped: false,
@@ -202,6 +210,7 @@ impl SourceDriver {
             decoder: Decoder::of(&source, &shared),
             rows,
             repeated,
+            fell_idle,
             watermark,
             source,
             shared,
@@ -411,45 +420,11 @@ impl SourceDriver {
     /// Lets go of a partition that is read to its end, or that has `passed` all that is wanted of it.
     fn close(&mut self, at: usize, passed: bool) {
         let open = self.open.remove(at);
+        self.ended_at = self.ended_at.max(open.reached(&self.source.scan));
         if self.context.checkpointing().is_some() {
             let cut = PartitionCut { ended: true, passed, ..open.cut(EventTime::MIN) };
             self.ended.push((open.partition.id, cut));
         }
-    }
-
-    /// Moves the capability to what this source can still send, and tells the others.
-    fn move_on(&mut self, turn: Turn) {
-        let next = self.unopened.front().map(|next| next.bound.unwrap_or(EventTime::MIN));
-        if self.open.is_empty() && next.is_none() {
-            return self.end();
-        }
-        let now = self.shared.clock.elapsed();
-        let idle_after = self.source.options.idle_after;
-        let holding: Vec<_> = self.open.iter().filter(|open| !open.is_idle(now, idle_after)).collect();
-        let watermark = holding.iter().map(|open| open.watermark.now()).chain(next).min();
-        if watermark.is_none() && (self.passed || self.context.control.borrow().has_passed(self.index)) {
-            return self.end();
-        }
-        let progress = holding.iter().map(|open| open.watermark.progress()).chain(next).min();
-        let state = match turn {
-            _ if watermark.is_none() => State::Idle,
-            Turn::Waiting => State::Waiting,
-            Turn::Read | Turn::Blocked => State::Active,
-        };
-        let (highest, followed) = {
-            let control = self.context.control.borrow();
-            (control.highest_epoch(), control.held_watermark())
-        };
-        if turn != Turn::Read && highest > self.epoch() && self.may_open(highest) {
-            self.open_epoch(highest);
-        }
-        let hold = self.hold.as_mut().expect("only its end takes it");
-        let Stamp { epoch, event_time: held } = hold.stamp();
-        // An idle source follows the others and never passes them; when all are idle the watermark stays.
-        let watermark = watermark.or(followed).unwrap_or(held).max(held);
-        hold.downgrade(&Stamp::new(epoch, watermark));
-        self.watermark.set(watermark);
-        self.tell(Report { epoch, progress: progress.unwrap_or(watermark), watermark, state });
     }
 
     /// Nothing will be read any more. With checkpoints, the last of them has still to be passed.
@@ -466,22 +441,8 @@ impl SourceDriver {
         }
         self.watermark.set(EventTime::MAX);
         let state = if self.passed { State::Passed } else { State::Done };
-        self.tell(Report { epoch, progress: EventTime::MAX, watermark: EventTime::MAX, state });
-    }
-
-    /// Tells the others when it makes a difference to them: they need not know every batch.
-    fn tell(&mut self, report: Report) {
-        let grain = Duration::from_micros(self.shared.limits.lockstep.as_micros() / 8);
-        let news = self.reported.is_none_or(|last| {
-            last.state != report.state
-                || last.epoch != report.epoch
-                || report.progress - last.progress >= grain
-                || report.watermark - last.watermark >= grain
-        });
-        if news {
-            self.reported = Some(report);
-            self.context.control.borrow_mut().report(self.index, report);
-        }
+        let (all, ended) = (EventTime::MAX, self.ended_at);
+        self.tell(Report { epoch, progress: all, watermark: all, reached: ended, ended, idle: false, state });
     }
 
     fn epoch(&self) -> Epoch {

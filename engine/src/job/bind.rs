@@ -82,7 +82,7 @@ impl Bindings {
         let scan = Scan { schema, event_time, from: None, to: None, batch_rows };
         if SourceOptions::default() != (SourceOptions { name: String::new(), ..options.clone() }) {
             return Err(Error::usage(
-                "it takes none of disorder, idle_after, max_ahead, bad and new_files: they say how events are read, and a table has none",
+                "it takes none of disorder, idle_after, all_idle, max_ahead, bad and new_files: they say how events are read, and a table has none",
             )
             .at(place()));
         }

@@ -23,6 +23,8 @@ pub(super) struct OpenPartition {
     pub(super) rows: u64,
     /// Since when there was nothing to read.
     pub(super) waiting_since: Option<Duration>,
+    /// Whether it was idle when that was last looked at.
+    pub(super) idle: bool,
 }
 
 impl OpenPartition {
@@ -49,7 +51,7 @@ impl OpenPartition {
         }
         let rows = cut.map_or(0, |cut| cut.rows);
         let place = format!("source {}: {}", source.options.name(), partition.id).into();
-        Ok(OpenPartition { place, partition, reader, watermark, offset, rows, waiting_since: None })
+        Ok(OpenPartition { place, partition, reader, watermark, offset, rows, waiting_since: None, idle: false })
     }
 
     /// Whether all up to `offset` has been read before: here, before the restart, or ahead of where it starts.
@@ -84,9 +86,16 @@ impl OpenPartition {
         if self.partition.upper.is_some_and(|upper| upper <= progress) { EventTime::MIN } else { progress }
     }
 
-    /// Whether it has waited for so long that its watermark holds no longer.
-    pub(super) fn is_idle(&self, now: Duration, idle_after: Option<Duration>) -> bool {
-        idle_after.zip(self.waiting_since).is_some_and(|(limit, since)| now - since >= limit)
+    /// Looks whether it has waited for so long that its watermark holds no longer; whether it has just fallen idle.
+    pub(super) fn falls_idle(&mut self, now: Duration, idle_after: Option<Duration>) -> bool {
+        let before = self.idle;
+        self.idle = idle_after.zip(self.waiting_since).is_some_and(|(limit, since)| now - since >= limit);
+        self.idle && !before
+    }
+
+    /// The largest event time that it has given of what is wanted.
+    pub(super) fn reached(&self, scan: &Scan) -> EventTime {
+        self.partition.wanted_up_to(self.watermark.largest(), scan)
     }
 
     /// Whether all that a followed partition can still hold is unwanted.
