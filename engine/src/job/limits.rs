@@ -34,12 +34,10 @@ impl Limits {
         let none = |what: &str, found: &dyn std::fmt::Display, least: &str| {
             Err(Error::usage(format!("the limit {what} is {found}: nothing could be read; it is at least {least}")))
         };
-        let Limits { epochs_ahead, epoch_rows, epoch_interval, lockstep, lockstep_rows, batch_rows, state_bytes_max } =
-            self;
+        let Limits { epochs_ahead, epoch_rows, epoch_interval, lockstep, batch_rows, state_bytes_max, .. } = self;
         let counts = [
             ("epochs_ahead", *epochs_ahead),
             ("epoch_rows", *epoch_rows as u64),
-            ("lockstep_rows", *lockstep_rows as u64),
             ("batch_rows", *batch_rows as u64),
             ("state_bytes_max", *state_bytes_max),
         ];
@@ -78,7 +76,6 @@ mod tests {
         let refused = [
             ("epochs_ahead", Limits { epochs_ahead: 0, ..usual }),
             ("epoch_rows", Limits { epoch_rows: 0, ..usual }),
-            ("lockstep_rows", Limits { lockstep_rows: 0, ..usual }),
             ("batch_rows", Limits { batch_rows: 0, ..usual }),
             ("state_bytes_max", Limits { state_bytes_max: 0, ..usual }),
             ("epoch_interval", Limits { epoch_interval: (-1).seconds(), ..usual }),
