@@ -149,7 +149,14 @@ fn a_signal_asks_for_a_savepoint() {
     signal(&child, "-INT");
     let told = line_with(&mut stderr, "stopped: a last checkpoint of epoch ");
     assert!(told.contains("goes on from there"), "{told}");
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(child.wait().unwrap().code(), Some(4), "stopped by hand, and another start resumes");
+
+    let mut child = graph(dir.path(), &words).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    line_with(&mut stderr, "note: goes on after epoch ");
+    signal(&child, "-TERM");
+    line_with(&mut stderr, "stopped: a last checkpoint of epoch ");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "a service manager has what it wanted");
 
     let more = std::fs::read_to_string(dir.path().join("bids.csv")).unwrap() + "3,1970-01-01T00:00:05Z\n";
     std::fs::write(dir.path().join("bids.csv"), more).unwrap();

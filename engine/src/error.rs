@@ -18,6 +18,8 @@ pub struct Error {
     note: Option<String>,
     /// Whether starting again cannot mend it.
     for_good: bool,
+    /// Whether a last checkpoint was taken for another start.
+    resumable: bool,
 }
 
 /// What the caller must do about an [`Error`].
@@ -53,14 +55,23 @@ impl Error {
 
     /// An error of any kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), cause: None, note: None, for_good: false }
+        Error { kind, message: message.into(), cause: None, note: None, for_good: false, resumable: false }
     }
 
     /// An I/O failure on something that has a name, usually a path.
     pub fn io(what: impl fmt::Display, cause: std::io::Error) -> Error {
-        let full = cause.kind() == std::io::ErrorKind::StorageFull;
+        use std::io::ErrorKind::{FileTooLarge, StorageFull};
+        let kind = cause.kind();
         let error = Error::environment(what.to_string()).caused_by(cause);
-        if full { error.with_note("the disk is full: free some space there and start the job again") } else { error }
+        match kind {
+            StorageFull => error.with_note("the disk is full: free some space there and start the job again"),
+            FileTooLarge => {
+                let note =
+                    "the file is larger than this process may make one (`ulimit -f`), or than its file system can hold";
+                error.with_note(note).for_good()
+            }
+            _ => error,
+        }
     }
 
     /// The error beneath this one; its text follows after a colon.
@@ -105,13 +116,25 @@ impl Error {
         matches!(self.kind, ErrorKind::Environment | ErrorKind::Panic) && !self.for_good
     }
 
+    /// Marks a stop after a last checkpoint.
+    pub(crate) fn resumable(mut self) -> Error {
+        self.resumable = true;
+        self
+    }
+
+    /// Whether the job was stopped after a last checkpoint, from which the next start resumes: nothing is lost or missing
+    /// that will not come.
+    pub fn is_resumable(&self) -> bool {
+        self.resumable
+    }
+
     pub(crate) fn is_for_good(&self) -> bool {
         self.for_good
     }
 
     /// The same error once more, its cause and its note being part of the message.
     pub(crate) fn retold(&self) -> Error {
-        Error { for_good: self.for_good, ..Error::new(self.kind, self.to_string()) }
+        Error { for_good: self.for_good, resumable: self.resumable, ..Error::new(self.kind, self.to_string()) }
     }
 
     /// Whether it says the same as `other`, whatever was known around them.

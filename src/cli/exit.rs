@@ -2,9 +2,10 @@
 //!
 //! | code | meaning |
 //! |---|---|
-//! | 0 | done |
-//! | 1 | an error, or stopped by Ctrl-C before the input ended (with checkpoints, after a last one) |
+//! | 0 | done, also where whoever read standard output has seen enough; or stopped by SIGTERM after a last checkpoint, from which the next start resumes |
+//! | 1 | an error, or stopped without a last checkpoint |
 //! | 2 | called wrongly: nothing was read |
+//! | 4 | stopped by Ctrl-C after a last checkpoint: the input had not ended, and the next start resumes |
 //! | 70 | a closure of the graph panicked |
 //! | 75 | to a supervisor: a failure that another start may mend, such as a lost process |
 //! | 130 | ended at once by a second Ctrl-C |
@@ -23,6 +24,8 @@ pub enum Exit {
     Failed,
     /// The call was wrong.
     Usage,
+    /// Stopped after a last checkpoint.
+    Stopped,
     /// A closure of the graph panicked.
     Panicked,
     /// As `Failed`, said to a supervisor: another start may come to a better end.
@@ -39,6 +42,7 @@ impl Exit {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::Stopped => 4,
             Exit::Panicked => 70,
             Exit::Again => 75,
         }
@@ -54,6 +58,7 @@ impl From<Exit> for ExitCode {
 impl From<&Error> for Exit {
     fn from(error: &Error) -> Exit {
         match error.kind() {
+            ErrorKind::Stopped if error.is_resumable() => Exit::Stopped,
             ErrorKind::Usage => Exit::Usage,
             ErrorKind::Panic => Exit::Panicked,
             ErrorKind::Data | ErrorKind::Environment | ErrorKind::Stopped => Exit::Failed,
@@ -61,8 +66,17 @@ impl From<&Error> for Exit {
     }
 }
 
+/// Whether whoever read standard output has seen enough, as `head` does.
+pub fn is_enough(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    error.kind() == ErrorKind::Stopped && cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 /// Tells the error, and how the program exits for it.
 pub(super) fn told(error: &Error, err: &mut dyn Write) -> Exit {
+    if is_enough(error) {
+        return Exit::Done;
+    }
     // Nobody is left to tell when standard error is closed.
     let _ = match error.kind() {
         ErrorKind::Stopped => writeln!(err, "stopped: {error}"),

@@ -11,6 +11,8 @@ pub struct Interrupt {
     state: Arc<Mutex<State>>,
     /// Set by a signal, and looked at by the run.
     savepoint: Arc<AtomicBool>,
+    /// Set by a service manager's signal to end.
+    terminated: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -43,6 +45,17 @@ impl Interrupt {
     #[cfg(unix)]
     pub(super) fn savepoint_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.savepoint)
+    }
+
+    /// Likewise.
+    #[cfg(unix)]
+    pub(super) fn terminated_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.terminated)
+    }
+
+    /// Whether SIGTERM has come: who sends it takes a stop in order for a success.
+    pub(super) fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::SeqCst)
     }
 
     /// Whether a savepoint was asked for since this was asked last.

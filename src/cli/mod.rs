@@ -33,28 +33,33 @@ mod figures;
 mod graph;
 mod interrupt;
 mod job_file;
+mod outside;
 mod panics;
 mod plan;
 mod progress;
 mod run;
 mod settings;
+mod stopping;
 mod supervise;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::sync::{Arc, atomic::AtomicBool};
 
 use args::{Call, NoCall};
 use cluster::Part;
-pub use exit::Exit;
+pub use exit::{Exit, is_enough};
 pub use interrupt::Interrupt;
+pub use outside::{Outside, visible};
 use supervise::Supervisor;
 
 use crate::{Durations, Error, ErrorKind, Flow, Job, Result};
 
 /// Where a call writes to, and who may stop it.
 pub struct Console<'a> {
-    /// Standard output: what was asked for.
+    /// Standard output: what was asked for. Control characters of what is told come out visible, on both.
     pub out: &'a mut dyn Write,
     /// Standard error: progress and errors.
     pub err: &'a mut dyn Write,
@@ -67,11 +72,13 @@ pub struct Console<'a> {
 /// A whole command line for a graph: reads the process's arguments, does what they say, and tells how it went.
 ///
 /// The first Ctrl-C ends a run in order: nothing half full fires, nothing unpublished is published, and a run with
-/// checkpoints takes a last one, from which it goes on when it is started again. The second one ends the process at once.
+/// checkpoints takes a last one, from which it goes on when it is started again. What does not come back within a second (an
+/// open of a pipe, a read, a closure) is left behind. The second one ends the process at once. SIGTERM does what Ctrl-C does.
 /// SIGUSR1 asks a run with checkpoints for a savepoint: a checkpoint that is kept for ever. A panic of one of the graph's closures is told as an error, with exit code 70; to see where it
 /// came from, set `RUST_BACKTRACE=1`.
 ///
-/// Returns 0 when done, 1 for an error or a stop, 2 for a wrong call, 70 for a panic in the graph's closures.
+/// Returns 0 when done, and after a last checkpoint where SIGTERM asked for the stop, as service managers want it; 4 where
+/// Ctrl-C did; 1 for an error or a stop without a checkpoint, 2 for a wrong call, 70 for a panic in the graph's closures.
 pub fn main(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> ExitCode {
     panics::set_hook();
     let interrupt = Interrupt::default();
@@ -84,7 +91,13 @@ pub fn main(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> ExitCode {
     // A host that has its own handler keeps it.
     let _ = ctrlc::set_handler(on_signal);
     #[cfg(unix)]
-    let _ = signal_hook::flag::register(signal_hook::consts::SIGUSR1, interrupt.savepoint_flag());
+    {
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGUSR1, interrupt.savepoint_flag());
+        // After the handler above, which it calls.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGTERM, interrupt.terminated_flag());
+        // A file that grows too large is then an error of its write, and not the end of the process.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::<AtomicBool>::default());
+    }
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let terminal = err.is_terminal();
     let console = Console { out: &mut out, err: &mut err, terminal, interrupt };
@@ -113,8 +126,11 @@ pub fn main(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> ExitCode {
 pub fn run_from(
     graph: impl Fn(&Flow<'_>) + Send + Sync + 'static,
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
-    mut console: Console<'_>,
+    console: Console<'_>,
 ) -> Exit {
+    let Console { out, err, terminal, interrupt } = console;
+    let (mut out, mut err) = (Outside(out), Outside(err));
+    let mut console = Console { out: &mut out, err: &mut err, terminal, interrupt };
     let words: Vec<OsString> = args.into_iter().map(Into::into).collect();
     let call = match args::parse(words.clone()) {
         Ok(call) => call,
@@ -136,6 +152,7 @@ pub fn run_from(
             {
                 Exit::Again
             }
+            Exit::Stopped if console.interrupt.is_terminated() => Exit::Done,
             exit => exit,
         },
     }

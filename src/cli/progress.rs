@@ -8,6 +8,7 @@ use std::io::Write;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::figures::{bytes, grouped, length, plural, rate};
+use super::visible;
 use crate::checkpoint::CommitKind;
 use crate::job::{LastCheckpoint, Metrics, Plan};
 use crate::{Duration, Durations, EventTime};
@@ -83,7 +84,7 @@ impl Progress {
         };
         if let Some(bar) = &self.bar {
             bar.set_position((self.done(standing.watermark) * STEPS as f64) as u64);
-            bar.set_message(self.line(&standing));
+            bar.set_message(visible(&self.line(&standing)).into_owned());
             bar.tick();
         } else if since >= 1.seconds() {
             let _ = writeln!(err, "{}", self.line(&standing)); // progress is worth no error

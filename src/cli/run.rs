@@ -1,48 +1,71 @@
 //! `run`: from a bound job to its end, telling of it meanwhile.
+//!
+//! The job is planned, started and waited for on a thread of its own, so that whoever asks for a stop is answered while
+//! a file is slow to open, a pipe has no other end, or a worker stands in a read.
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
-use super::Console;
 use super::figures::plural;
+use super::panics;
 use super::progress::{Progress, summary};
 use super::settings::Settings;
-use crate::job::{Metrics, StopHandle};
-use crate::{Clock, Epoch, ErrorKind, Job, Result, SystemClock};
+use super::stopping::Stopping;
+use super::{Console, is_enough};
+use crate::job::{Metrics, Outcome, Plan, StopHandle};
+use crate::{Clock, Epoch, Error, ErrorKind, Job, Result, SystemClock};
 
 /// How often the progress is looked at.
 const TICK: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// What the thread of the job has to say, in this order.
+enum News {
+    Planned(Plan),
+    Started { metrics: Arc<Metrics>, stop: StopHandle, notes: Vec<String> },
+    Ended(Result<Outcome>),
+}
+
 /// Runs the job to its end; `quiet` says nothing.
 pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Console<'_>) -> Result<()> {
-    let plan = job.plan()?;
     let clock = SystemClock::new();
-    let running = job.start()?;
-    console.interrupt.arm(running.stop_handle());
-    let (metrics, stop) = (running.metrics(), running.stop_handle());
+    let (sender, news) = channel();
+    let work = std::thread::Builder::new().name("job".to_string()).spawn(move || work(job, &sender));
+    work.map_err(|cause| Error::io("the thread that starts the job does not start", cause).for_good())?;
+    let mut stopping = Stopping::new(settings.checkpoints.checkpoint.is_some());
+    let News::Planned(plan) = before_start(&news, &mut stopping, console)? else { unreachable!("a plan comes first") };
+    let News::Started { metrics, stop, notes } = before_start(&news, &mut stopping, console)? else {
+        unreachable!("then the job starts")
+    };
+    console.interrupt.arm(stop.clone());
     if !quiet {
-        for note in plan.sources.iter().flat_map(|source| &source.listing.notes).chain(running.notes()) {
+        for note in plan.sources.iter().flat_map(|source| &source.listing.notes).chain(&notes) {
             let _ = writeln!(console.err, "note: {note}");
         }
     }
-    // Waits beside the progress, so that a short run ends when it ends and not at the next tick.
-    let (sender, ended) = channel();
-    std::thread::spawn(move || sender.send(running.join()));
     let mut progress = Progress::new(&plan, (settings.from, settings.to), console.terminal && !quiet);
     let mut events =
         Events { checkpointed: settings.checkpoints.checkpoint.is_some(), savepoint: None, restarts: 0, retries: 0 };
     let outcome = loop {
-        let outcome = ended.recv_timeout(TICK);
+        // A short run ends when it ends, and not at the next tick.
+        let said = news.recv_timeout(TICK);
         events.tell(&metrics, &stop, console, quiet);
-        match outcome {
-            Ok(outcome) => break outcome,
-            Err(RecvTimeoutError::Timeout) if quiet => {}
-            Err(RecvTimeoutError::Timeout) => progress.tick(&metrics, clock.elapsed(), clock.now(), console.err),
+        match said {
+            Ok(News::Ended(outcome)) => break outcome,
+            Ok(_) => unreachable!("a job starts once"),
             Err(RecvTimeoutError::Disconnected) => panic!("the thread that waits for the job ended without a word"),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if !quiet {
+            progress.tick(&metrics, clock.elapsed(), clock.now(), console.err);
+        }
+        if let Some(error) = stopping.worker_that_stands(console.interrupt.is_raised(), &stop) {
+            break Err(error);
         }
     };
     progress.end();
     let in_order = match &outcome {
         Ok(_) => Some("done in"),
+        Err(error) if is_enough(error) => None,
         Err(error) if error.kind() == ErrorKind::Stopped => Some("stopped after"),
         Err(_) => None,
     };
@@ -50,6 +73,40 @@ pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Cons
         let _ = write!(console.err, "{words} {}", summary(&plan, &metrics, clock.elapsed()));
     }
     outcome.map(|_| ())
+}
+
+/// The next news of a job that does not run yet; an error where it will not, or where a stop was asked for and it does not
+/// come to starting.
+fn before_start(news: &Receiver<News>, stopping: &mut Stopping, console: &Console<'_>) -> Result<News> {
+    loop {
+        match news.recv_timeout(TICK) {
+            Ok(News::Ended(outcome)) => return Err(outcome.expect_err("a job ends behind its start")),
+            Ok(news) => return Ok(news),
+            Err(RecvTimeoutError::Disconnected) => panic!("the thread that starts the job ended without a word"),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if let Some(error) = stopping.start_that_waits(console.interrupt.is_raised()) {
+            return Err(error);
+        }
+    }
+}
+
+/// Plans, starts and waits, and says of each how it went; the first failure is the last word.
+fn work(job: Job, says: &Sender<News>) {
+    // Nobody hears it where the process has been told to end.
+    let say = |news| drop(says.send(news));
+    let running = panics::told_elsewhere(|| {
+        say(News::Planned(job.plan()?));
+        job.start()
+    });
+    match running {
+        Ok(running) => {
+            let notes = running.notes().to_vec();
+            say(News::Started { metrics: running.metrics(), stop: running.stop_handle(), notes });
+            say(News::Ended(running.join()));
+        }
+        Err(error) => say(News::Ended(Err(error))),
+    }
 }
 
 /// What happens now and then in a run, told once each.

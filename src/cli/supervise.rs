@@ -130,7 +130,10 @@ impl Supervisor {
             let Some((process, status)) = end.first else { return Ok(Exit::Done) };
             let exit = meaning(status);
             if end.stopped {
-                return Ok(exit);
+                return Ok(match exit {
+                    Exit::Stopped if console.interrupt.is_terminated() => Exit::Done,
+                    exit => exit,
+                });
             }
             if clock.elapsed() - started > LASTING {
                 in_a_row = InARow::default();
@@ -294,6 +297,7 @@ fn meaning(status: ExitStatus) -> Exit {
     match status.code() {
         Some(code) if code == i32::from(Exit::Usage.code()) => Exit::Usage,
         Some(code) if code == i32::from(Exit::Panicked.code()) => Exit::Panicked,
+        Some(code) if code == i32::from(Exit::Stopped.code()) => Exit::Stopped,
         _ => Exit::Failed,
     }
 }

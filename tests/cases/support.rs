@@ -81,7 +81,17 @@ impl Dir {
 
     /// Runs `dualgauge` to its end.
     pub fn dualgauge(&self, words: &[&str]) -> Ran {
-        ran(program(self.0.path(), env!("CARGO_BIN_EXE_dualgauge").into(), None, words))
+        ran(self.dualgauge_command(words))
+    }
+
+    /// `dualgauge` with these words, in this directory.
+    pub fn dualgauge_command(&self, words: &[&str]) -> Command {
+        program(self.0.path(), env!("CARGO_BIN_EXE_dualgauge").into(), None, words)
+    }
+
+    /// A script of the shell, in this directory.
+    pub fn shell(&self, script: &str) -> Command {
+        program(self.0.path(), "sh".into(), None, &["-c", script])
     }
 }
 

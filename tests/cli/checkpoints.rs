@@ -59,7 +59,7 @@ fn a_run_that_is_stopped_goes_on_where_it_was_and_says_how() {
         }
     });
     let stopped = run(graph, &live(&data, &[]), interrupt);
-    assert_eq!(stopped.exit, Exit::Failed, "{}", stopped.err);
+    assert_eq!(stopped.exit, Exit::Stopped, "{}", stopped.err);
     let place = data.path("checkpoints").display().to_string();
     assert!(stopped.err.starts_with(&format!("note: checkpoints in {place} every 1ms\n")), "{}", stopped.err);
     for part in [
@@ -114,7 +114,7 @@ fn a_run_that_is_behind_its_end_already_ends() {
         }
     });
     let stopped = run(graph, &live(&data, &[]), interrupt);
-    assert_eq!(stopped.exit, Exit::Failed, "{}", stopped.err);
+    assert_eq!(stopped.exit, Exit::Stopped, "{}", stopped.err);
     let ended = run(hot_items, &live(&data, &["--until", "1970-01-01T00:00:20Z"]), Interrupt::default());
     assert_eq!(ended.exit, Exit::Done, "{}", ended.err);
 }
@@ -144,7 +144,7 @@ fn a_savepoint_is_named_and_can_be_gone_back_to() {
     let words: Vec<_> = live(&data, &[]).iter().map(|word| word.replace("1ms", "1d")).collect();
     let stopped = run(hot_items, &words, interrupt);
     let epoch = stopper.join().unwrap();
-    assert_eq!(stopped.exit, Exit::Failed, "{}", stopped.err);
+    assert_eq!(stopped.exit, Exit::Stopped, "{}", stopped.err);
     assert!(stopped.err.contains(&format!("savepoint of epoch {epoch}: it is kept")), "{}", stopped.err);
 
     data.append(25..60);
@@ -238,7 +238,7 @@ fn a_run_is_started_again_after_a_panic_and_given_up_after_three_of_the_same() {
 fn a_state_beyond_its_limit_ends_the_run_and_names_the_steps() {
     let data = Data::of_seconds(25);
     let stopped = run(hot_items, &live(&data, &["--state-max", "10", "--restart", "5"]), Interrupt::default());
-    assert_eq!(stopped.exit, Exit::Failed, "{}", stopped.err);
+    assert_eq!(stopped.exit, Exit::Stopped, "{}", stopped.err);
     for part in ["error: E-STATE-LIMIT: the state has ", " bytes (", "bids_per_auction ", "its limit is 10: "] {
         assert!(stopped.err.contains(part), "`{part}` is not in {}", stopped.err);
     }

@@ -99,7 +99,7 @@ fn a_type_that_changed_is_refused_until_its_up_cast_is_declared() {
     let data = Data::of_seconds(25);
     let interrupt = Interrupt::default();
     let stopped = run(&data, first(interrupt.clone()), interrupt, &[]);
-    assert_eq!(stopped.exit, Exit::Failed, "{}", stopped.err);
+    assert_eq!(stopped.exit, Exit::Stopped, "{}", stopped.err);
     data.append(25..60);
 
     let refused = run(&data, second, Interrupt::default(), &[]);
@@ -149,7 +149,7 @@ fn rows_of_another_type_go_on_into_json_and_not_into_csv() {
     let stopped = |format| {
         let (data, interrupt) = (Data::of_seconds(25), Interrupt::default());
         let stopped = run_into(&data, format, first(interrupt.clone()), interrupt, &[]);
-        assert_eq!(stopped.exit, Exit::Failed, "{}", stopped.err);
+        assert_eq!(stopped.exit, Exit::Stopped, "{}", stopped.err);
         data.append(25..60);
         data
     };
@@ -208,7 +208,7 @@ fn a_step_that_is_added_starts_empty_and_one_that_is_removed_wants_a_word() {
             .sink("hot_items");
     };
     let stopped = run(&data, watched, interrupt, &[]);
-    assert_eq!(stopped.exit, Exit::Failed, "{}", stopped.err);
+    assert_eq!(stopped.exit, Exit::Stopped, "{}", stopped.err);
 
     data.append(25..35);
     let interrupt = Interrupt::default();

@@ -1,7 +1,7 @@
 //! Standard output as a sink: rows appear when they are committed, at least once.
 
 use dualgauge_engine::sink::Prepared;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -43,7 +43,14 @@ impl<F: Format, W: Write> SinkWriter for StdoutWriter<F, W> {
         let header = if self.begun { Vec::new() } else { self.format.encode_header(&self.schema) };
         self.begun = true;
         let printed = self.out.write_all(&header).and_then(|()| self.out.write_all(prepared));
-        printed.and_then(|()| self.out.flush()).map_err(|cause| Error::io("cannot write to standard output", cause))
+        printed.and_then(|()| self.out.flush()).map_err(|cause| match cause.kind() {
+            // `| head` has seen enough: no fault of anybody's, and nothing that another try would mend.
+            ErrorKind::BrokenPipe => {
+                let stopped = dualgauge_engine::ErrorKind::Stopped;
+                Error::new(stopped, "whoever read standard output has closed it").caused_by(cause)
+            }
+            _ => Error::io("cannot write to standard output", cause),
+        })
     }
 
     fn recover(&mut self, prepared: &[Prepared]) -> Result<()> {

@@ -123,6 +123,7 @@ fn may_pass(kind: ErrorKind) -> bool {
             | ErrorKind::InvalidFilename
             | ErrorKind::CrossesDevices
             | ErrorKind::TooManyLinks
+            | ErrorKind::FileTooLarge
             | ErrorKind::Unsupported
     )
 }

@@ -407,7 +407,7 @@ impl Job {
         let workers = match member {
             Some(member) => member.execute(run)?,
             None => timely::execute(timely::Config::process(self.workers), run)
-                .map_err(|error| Error::environment("the worker threads do not start").caused_by(error))?,
+                .map_err(|error| Error::environment("the worker threads do not start").caused_by(error).for_good())?,
         };
         Ok(Attempt { workers: Some(workers), ..attempt })
     }

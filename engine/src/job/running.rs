@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
-use super::{Metrics, Shared, dropped};
+use super::{Metrics, Pulse, Shared, dropped};
 use crate::cluster::Member;
 use crate::{Claim, Duration, Error, ErrorKind, Result, Sink};
 
@@ -100,12 +100,10 @@ impl Attempt {
             let here = shared.metrics.counter("checkpoint", "commits").get() > 0;
             let last = shared.metrics.checkpoint().filter(|_| here);
             let epoch = last.map(|last| format!(" of epoch {}", last.epoch)).unwrap_or_default();
-            return Err(Error::new(
-                ErrorKind::Stopped,
-                format!(
-                    "a last checkpoint{epoch} was taken; started again with the same checkpoints, the job goes on from there"
-                ),
-            ));
+            let words = format!(
+                "a last checkpoint{epoch} was taken; started again with the same checkpoints, the job goes on from there"
+            );
+            return Err(Error::new(ErrorKind::Stopped, words).resumable());
         }
         Ok(Outcome { metrics: Arc::clone(&shared.metrics), elapsed: shared.clock.elapsed() - started })
     }
@@ -157,6 +155,10 @@ impl Present {
         self.stop_asked.notify_all();
     }
 
+    fn pulse(&self) -> Pulse {
+        self.state.lock().expect("no panic holds it").shared.pulses.look()
+    }
+
     fn savepoint(&self) {
         self.state.lock().expect("no panic holds it").shared.ask_savepoint();
     }
@@ -174,6 +176,11 @@ impl StopHandle {
     /// A job with checkpoints takes one more and then ends, to go on another time; asked again, it ends at once.
     pub fn stop(&self) {
         self.present.stop();
+    }
+
+    /// How the workers stand, to see whether one of them can see that the job is to stop.
+    pub fn pulse(&self) -> Pulse {
+        self.present.pulse()
     }
 
     /// Asks a job with checkpoints for one that is kept for ever; the job goes on.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{Limits, Metrics};
+use super::{Limits, Metrics, Pulses};
 use crate::{Clock, Error, ErrorKind};
 
 /// Shared by all workers of one job.
@@ -13,6 +13,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether a worker with nothing to do may sleep.
     pub(crate) may_park: bool,
+    pub(super) pulses: Pulses,
     stop: AtomicBool,
     /// Asked for, and taken at the next occasion: a stop after a checkpoint, a savepoint.
     stop_asked: AtomicBool,
@@ -29,6 +30,7 @@ impl Shared {
             limits,
             clock,
             may_park,
+            pulses: Pulses::new(),
             stop: AtomicBool::new(false),
             stop_asked: AtomicBool::new(false),
             savepoint_asked: AtomicBool::new(false),

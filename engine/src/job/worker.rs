@@ -72,6 +72,7 @@ pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
     let mut go_on = true;
     while go_on && worker.has_dataflows() {
         plan.turns.take(worker.index());
+        shared.pulses.beat(worker.index());
         if plan.turns.killed() {
             shared.fail(Error::new(ErrorKind::Stopped, "the job was killed"));
         }
@@ -93,6 +94,7 @@ pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
         }
         plan.turns.pass(worker.index(), false);
     }
+    shared.pulses.ends(worker.index());
     for dataflow in worker.installed_dataflows() {
         // What a user's value does when it is dropped may panic too; the failure that led here is the one to tell.
         let _ = catch_unwind(AssertUnwindSafe(|| worker.drop_dataflow(dataflow)));

@@ -8,6 +8,7 @@ use dualgauge::connectors::{csv, json};
 use dualgauge::{Error, Next, Partition, Result, Scan, Source};
 
 use crate::log::Format;
+use crate::print::remark;
 use crate::schema;
 
 /// How long to wait for input that pauses; what came before is committed by then.
@@ -31,7 +32,7 @@ pub(crate) fn append(append: &Append) -> Result<()> {
     let log = open(append)?;
     let mut writer = log.writer(append.partition)?;
     if !writer.recovery().is_clean() {
-        eprintln!("note: {}", writer.recovery());
+        remark!("note: {}", writer.recovery());
     }
     let source: Box<dyn Source> = match append.format {
         Format::Csv => Box::new(csv::read("-")),
@@ -42,7 +43,7 @@ pub(crate) fn append(append: &Append) -> Result<()> {
     let rows = copy(source.as_ref(), &scan, &mut writer)?;
     let offset = if append.seal { writer.seal()? } else { writer.commit()? };
     let noun = if rows == 1 { "row" } else { "rows" };
-    eprintln!("{rows} {noun} appended; partition {} now ends at offset {offset}", append.partition);
+    remark!("{rows} {noun} appended; partition {} now ends at offset {offset}", append.partition);
     Ok(())
 }
 

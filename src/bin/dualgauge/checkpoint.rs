@@ -5,6 +5,7 @@ use dualgauge::checkpoint::{Entry, Found, open_existing_store, verify_all};
 use dualgauge::{Error, Result};
 
 use crate::place::{self, Place, count, word};
+use crate::print::{answer, answer_line, remark};
 use crate::savepoint;
 use crate::show::show;
 
@@ -37,7 +38,7 @@ pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
                 told.clear();
                 show(&mut told, store, number, commit)
             });
-            print!("{told}"); // sources and steps, also where the state cannot be read
+            answer!("{told}"); // sources and steps, also where the state cannot be read
             looked
         }
         "savepoint" => savepoint::call(place, matches),
@@ -67,7 +68,7 @@ fn ls(place: &str) -> Result<()> {
                 commit.layers().map(|layer| layer.size).sum::<u64>().to_string(),
             ],
             Err(error) => {
-                eprintln!("note: {error}");
+                remark!("note: {error}");
                 let mut row = [const { String::new() }; 8];
                 (row[0], row[1]) = (number, "damaged".to_string());
                 row
@@ -82,7 +83,7 @@ fn print_table(rows: &[[String; 8]]) {
     let widths: Vec<_> = (0..8).map(|at| rows.iter().map(|row| row[at].len()).max().unwrap_or(0)).collect();
     for row in rows {
         let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        println!("{}", cells.join("  ").trim_end());
+        answer_line!("{}", cells.join("  ").trim_end());
     }
 }
 
@@ -103,7 +104,7 @@ fn verify(place: &str) -> Result<()> {
                 format!("damaged: {how}")
             }
         };
-        println!("entry {}, {what}: {found}", commit.number);
+        answer_line!("entry {}, {what}: {found}", commit.number);
     }
     let all = count(verified.len() as u64, "checkpoint");
     if damaged > 0 {
@@ -112,6 +113,6 @@ fn verify(place: &str) -> Result<()> {
     if verified.is_empty() {
         Place::open(place)?; // refuses a place that is no place of checkpoints
     }
-    println!("{all}, none damaged");
+    answer_line!("{all}, none damaged");
     Ok(())
 }

@@ -8,6 +8,7 @@ use dualgauge::connectors::log;
 use dualgauge::{Error, Result};
 
 use crate::append::{self, Append};
+use crate::print::answer_line;
 use crate::tail::{self, Tail};
 
 /// How rows look on standard input and output.
@@ -95,12 +96,12 @@ pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
             follow: matches.get_flag("follow"),
         }),
         "inspect" => {
-            println!("{}", log::inspect(dir)?);
+            answer_line!("{}", log::inspect(dir)?);
             Ok(())
         }
         "verify" => verify(dir),
         _ => {
-            println!("{}", log::repair(dir)?);
+            answer_line!("{}", log::repair(dir)?);
             Ok(())
         }
     }
@@ -108,7 +109,7 @@ pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
 
 fn verify(dir: &Path) -> Result<()> {
     let verification = log::verify(dir)?;
-    println!("{verification}");
+    answer_line!("{verification}");
     match verification.is_sound() {
         true => Ok(()),
         false => Err(Error::data(format!("{}: the log is damaged", dir.display()))),

@@ -6,6 +6,7 @@ mod checkpoint;
 mod log;
 mod nexmark;
 mod place;
+mod print;
 mod savepoint;
 mod schema;
 mod show;
@@ -14,8 +15,9 @@ mod tail;
 
 use std::process::ExitCode;
 
+use crate::print::remark;
 use clap::Command;
-use dualgauge::cli::Exit;
+use dualgauge::cli::{Exit, is_enough};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,8 +40,9 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => Exit::Done.into(),
+        Err(error) if is_enough(&error) => Exit::Done.into(),
         Err(error) => {
-            eprintln!("error: {error}");
+            remark!("error: {error}");
             Exit::from(&error).into()
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::print::answer;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use dualgauge::nexmark::{self, Options, Table};
@@ -55,6 +56,6 @@ pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
         tables: tables.collect(),
         ..defaults
     };
-    print!("{}", nexmark::generate(&options)?);
+    answer!("{}", nexmark::generate(&options)?);
     Ok(())
 }

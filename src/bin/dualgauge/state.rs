@@ -8,6 +8,7 @@ use dualgauge::state::{Entry, EntryReader, Fingerprint, Value};
 use dualgauge::{Error, Result};
 
 use crate::place::{self, count};
+use crate::print::answer;
 
 /// How many keys are listed.
 const LISTED_MAX: usize = 100;
@@ -43,7 +44,7 @@ pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
             None => list(&reader, name, &parts),
         }
     })?;
-    print!("{out}");
+    answer!("{out}");
     eprint!("{notes}");
     Ok(())
 }
