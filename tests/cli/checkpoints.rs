@@ -238,7 +238,7 @@ fn a_run_is_started_again_after_a_panic_and_given_up_after_three_of_the_same() {
 fn a_state_beyond_its_limit_ends_the_run_and_names_the_steps() {
     let data = Data::of_seconds(25);
     let stopped = run(hot_items, &live(&data, &["--state-max", "10", "--restart", "5"]), Interrupt::default());
-    assert_eq!(stopped.exit, Exit::Stopped, "{}", stopped.err);
+    assert_eq!(stopped.exit, Exit::Failed, "{}", stopped.err);
     for part in ["error: E-STATE-LIMIT: the state has ", " bytes (", "bids_per_auction ", "its limit is 10: "] {
         assert!(stopped.err.contains(part), "`{part}` is not in {}", stopped.err);
     }

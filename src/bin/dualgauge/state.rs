@@ -45,7 +45,7 @@ pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
         }
     })?;
     answer!("{out}");
-    eprint!("{notes}");
+    notes.lines().for_each(|note| remark!("{note}"));
     Ok(())
 }
 
