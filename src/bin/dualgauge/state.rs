@@ -8,7 +8,7 @@ use dualgauge::state::{Entry, EntryReader, Fingerprint, Value};
 use dualgauge::{Error, Result};
 
 use crate::place::{self, count};
-use crate::print::answer;
+use crate::print::{answer, remark};
 
 /// How many keys are listed.
 const LISTED_MAX: usize = 100;
