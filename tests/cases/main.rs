@@ -6,6 +6,7 @@
 
 mod depth;
 mod graphs;
+mod hands;
 mod looks;
 mod places;
 mod runner;
@@ -22,6 +23,6 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(support::GRAPH) {
         return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
     }
-    const CASES: &[&[Case]] = &[depth::CASES, looks::CASES, places::CASES, starts::CASES, text::CASES];
+    const CASES: &[&[Case]] = &[depth::CASES, hands::CASES, looks::CASES, places::CASES, starts::CASES, text::CASES];
     runner::run(&CASES.concat())
 }
