@@ -60,7 +60,7 @@ impl Source for LogSource {
     }
 
     fn basis(&self) -> Basis {
-        Basis::new().with("format", "log").with("log", self.log.id()).with("follow", !self.bounded)
+        Basis::new().with("format", "log").with("follow", !self.bounded)
     }
 
     /// What is followed no longer is read to its end; what had an end is not read on behind it.
