@@ -36,6 +36,7 @@ const SOURCES: &[(&str, &str, &str, &str, Then)] = &[
     ("json", "block_bytes", "1000", "2000", GoesOn),
     ("json", "line_bytes_max", "1000", "2000", GoesOn),
     ("log", "follow", "true", "false", GoesOnTo),
+    ("parquet", "sorted", "true", "false", GoesOn),
 ];
 
 /// What every source takes says how it is read from now on.
