@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::Interrupt;
 use crate::cluster::{Cluster, Secret};
@@ -29,6 +29,7 @@ pub(super) struct ClusterSettings {
     process: Option<usize>,
     hosts: Option<String>,
     secret: Option<PathBuf>,
+    encrypt: bool,
     pub(super) lost_after: Option<Duration>,
 }
 
@@ -61,6 +62,10 @@ pub(super) fn args() -> Vec<Arg> {
             .requires("process")
             .value_parser(value_parser!(PathBuf))
             .help("The file with the secret by which the processes recognise each other"),
+        Arg::new("cluster-encrypt")
+            .long("cluster-encrypt")
+            .action(ArgAction::SetTrue)
+            .help("Encrypt what the processes send each other; to be said to all"),
         Arg::new("lost-after")
             .long("lost-after")
             .value_name("TIME")
@@ -77,6 +82,7 @@ impl ClusterSettings {
             process: matches.get_one("process").copied(),
             hosts: matches.get_one("hosts").cloned(),
             secret: matches.get_one("cluster-secret").cloned(),
+            encrypt: matches.get_flag("cluster-encrypt"),
             lost_after: matches.get_one("lost-after").copied(),
         }
     }
@@ -107,7 +113,7 @@ impl ClusterSettings {
                 ));
             }
         };
-        let cluster = Cluster::new(process, hosts, secret)?.attempt(attempt());
+        let cluster = Cluster::new(process, hosts, secret)?.attempt(attempt()).encrypted(self.encrypt);
         let cluster = match self.lost_after {
             None => cluster,
             Some(after) if after.as_micros() < 10 => {

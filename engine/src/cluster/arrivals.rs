@@ -12,6 +12,8 @@ use crate::Duration;
 pub(super) struct Passed {
     sent: AtomicU64,
     received: AtomicU64,
+    /// Of them, those of frames that were whole.
+    opened: AtomicU64,
     /// Somebody reads it. Before that what was sent waits for this process, and not for the network.
     is_read: AtomicBool,
 }
@@ -27,6 +29,14 @@ impl Passed {
 
     pub(super) fn note_received(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_opened(&self, bytes: usize) {
+        self.opened.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
     }
 
     pub(super) fn sent(&self) -> u64 {
@@ -58,9 +68,10 @@ impl Arrivals {
         self.announced = sent;
     }
 
-    /// How long something that was sent has not come, and nothing else either; called often.
-    pub(super) fn overdue(&mut self, received: Option<u64>, now: Duration) -> Duration {
-        if received.is_none_or(|received| received != self.received || received >= self.announced) {
+    /// How long something that was sent has not come, and nothing else either; called often. What has come counts once
+    /// its frame is whole: one that claims to be longer than it is would be waited for for ever.
+    pub(super) fn overdue(&mut self, received: Option<u64>, opened: u64, now: Duration) -> Duration {
+        if received.is_none_or(|received| received != self.received || opened >= self.announced) {
             self.received = received.unwrap_or(self.received);
             self.since = now;
         }
@@ -78,7 +89,7 @@ mod tests {
         let mut arrivals = Arrivals::new(0.seconds());
         let mut overdue = |sent, received, now: i64| {
             arrivals.announce(sent);
-            arrivals.overdue(received, now.seconds())
+            arrivals.overdue(received, received.unwrap_or(0), now.seconds())
         };
         assert_eq!(overdue(0, Some(0), 10), 0.seconds(), "nothing was sent");
         assert_eq!(overdue(50, None, 20), 0.seconds(), "nobody reads yet");
@@ -90,5 +101,8 @@ mod tests {
         assert_eq!(overdue(95, Some(95), 99), 0.seconds(), "and nothing is expected");
         assert_eq!(overdue(95, Some(99), 99), 0.seconds(), "more than the last heartbeat knew");
         assert_eq!(overdue(120, Some(99), 100), 1.seconds());
+        arrivals.announce(120);
+        assert_eq!(arrivals.overdue(Some(120), 99, 110.seconds()), 0.seconds(), "it comes");
+        assert_eq!(arrivals.overdue(Some(120), 99, 115.seconds()), 5.seconds(), "all has come, and makes no frame");
     }
 }

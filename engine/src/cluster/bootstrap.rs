@@ -17,6 +17,7 @@ use super::Timing;
 use super::frame::{Frames, Short};
 use super::handshake::{Answer, Expected, Hello, Identity, Purpose, Reply};
 use super::secret::{Secret, random};
+use super::way::Way;
 use crate::{Clock, Duration, Durations, Error, Result};
 
 /// How many connections are kept of which nobody knows whose they are.
@@ -32,6 +33,15 @@ const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) session: Secret,
+    /// Whether the two have agreed to encrypt.
+    pub(super) encrypted: bool,
+}
+
+impl Connection {
+    /// What process `from` sends here.
+    pub(super) fn way(&self, from: u16) -> Way {
+        Way::new(&self.session, from, self.encrypted)
+    }
 }
 
 /// By process and purpose.
@@ -191,7 +201,8 @@ impl Door<'_> {
             match one.look(now, patience) {
                 Ok(body) if one.state.1.is_confirmed_by(&body) && one.stream.set_nonblocking(false).is_ok() => {
                     let (Hello { from, purpose, .. }, Expected { session, .. }) = one.state;
-                    joined.entry((from, purpose)).or_insert(Connection { stream: one.stream, session });
+                    let encrypted = self.identity.terms.encrypted;
+                    joined.entry((from, purpose)).or_insert(Connection { stream: one.stream, session, encrypted });
                 }
                 Ok(_) | Err(false) => {}
                 Err(true) => still.push(one),
@@ -314,7 +325,7 @@ impl Reach {
             Ok(Reply::Welcome { confirmation, session }) => {
                 stream.write_all(&confirmation).map_err(yet("it has left"))?;
                 stream.set_read_timeout(None).map_err(yet("it has left"))?;
-                Ok(Connection { stream, session })
+                Ok(Connection { stream, session, encrypted: self.identity.terms.encrypted })
             }
             Ok(Reply::Refused { reason, again: true }) => Err(Unreached::Yet(reason)),
             Ok(Reply::Refused { reason, again: false }) => Err(Unreached::Ever(Error::usage(format!(

@@ -5,14 +5,16 @@
 //!
 //! hello, from who connects     welcome or refusal          confirmation
 //!   0  8  magic "DGCLUSTR"       0  8  magic                 0  8  magic
-//!   8  2  version, 1             8  2  version               8  2  version
+//!   8  2  version, 2             8  2  version               8  2  version
 //!  10  1  kind, 1               10  1  kind, 2, 3 or 4      10  1  kind, 5
 //!  11  1  purpose: 1 data,      11  1  length of the text   11  1  zero
 //!         2 control             12 16  nonce                12 32  seal of the welcome's
 //!  12  2  process that connects 28  n  text: why not               seal and the above
 //!  14  2  process it wants         32  seal of the hello's
 //!  16  2  processes                    seal and the above
-//!  18  2  workers of each
+//!  18  2  workers of each,
+//!         32768 more where
+//!         all is encrypted
 //!  20  8  attempt
 //!  28 16  cluster, by its name
 //!  44 16  nonce
@@ -37,7 +39,9 @@ pub(crate) const FRAME_MAX: usize = 256;
 pub(crate) const BODY_MAX: usize = FRAME_MAX - 2;
 
 const MAGIC: &[u8; 8] = b"DGCLUSTR";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// What stands beside the number of workers of a process that encrypts.
+const ENCRYPTED: u16 = 1 << 15;
 const HEAD: usize = 12;
 const HELLO_BYTES: usize = 140 + Seal::BYTES;
 const TEXT_AT: usize = 28;
@@ -168,7 +172,8 @@ impl Identity {
     /// The hello to process `to`, as a frame, and its seal.
     pub(crate) fn hello(&self, to: u16, purpose: Purpose, nonce: [u8; 16]) -> (Vec<u8>, Seal) {
         let mut body = head(HELLO, purpose as u8);
-        for number in [self.process, to, self.processes, self.terms.workers] {
+        let workers = self.terms.workers | if self.terms.encrypted { ENCRYPTED } else { 0 };
+        for number in [self.process, to, self.processes, workers] {
             body.extend(number.to_le_bytes());
         }
         body.extend(self.attempt.to_le_bytes());
@@ -310,7 +315,8 @@ impl Hello {
         for digest in &mut digests {
             *digest = fields.u128()?;
         }
-        Ok(Hello { purpose, from, to, processes, attempt, cluster, terms: Terms { workers, digests } })
+        let terms = Terms { workers: workers & !ENCRYPTED, encrypted: workers & ENCRYPTED != 0, digests };
+        Ok(Hello { purpose, from, to, processes, attempt, cluster, terms })
     }
 }
 

@@ -2,10 +2,10 @@
 //! is done.
 //!
 //! ```text
-//! frame: length, 8 bytes; what is said, postcard; seal, 32 bytes     numbers little-endian
+//! frame: length, 8 bytes; what is said, postcard; seal     numbers little-endian
 //! ```
 //!
-//! The seal covers the number of the frame and who says it, so that frames cannot be repeated, left out or turned round.
+//! The seal is that of `engine/src/cluster/way.rs`: frames cannot be changed, repeated, left out or turned round.
 //! Between each two processes there is one such connection. A thread for each reads, one more sends heartbeats and passes
 //! on what has happened here.
 
@@ -20,7 +20,7 @@ use super::Timing;
 use super::arrivals::{Arrivals, Passed};
 use super::bootstrap::Connection;
 use super::frame::{Frames, Long};
-use super::secret::{Seal, Secret};
+use super::way::Way;
 use crate::checkpoint::Commit;
 use crate::job::Shared;
 use crate::{Duration, Error, ErrorKind};
@@ -114,14 +114,7 @@ struct Peer {
 
 struct Writer {
     stream: TcpStream,
-    sealer: Sealer,
-}
-
-/// Seals the frames of one direction, in order.
-struct Sealer {
-    session: Secret,
-    from: u16,
-    number: u64,
+    way: Way,
 }
 
 #[derive(Default)]
@@ -140,14 +133,6 @@ struct State {
     workers_gone: bool,
 }
 
-impl Sealer {
-    fn seal(&mut self, payload: &[u8]) -> Seal {
-        let bytes = [&self.from.to_le_bytes()[..], &self.number.to_le_bytes(), payload].concat();
-        self.number += 1;
-        self.session.seal(&bytes)
-    }
-}
-
 impl Links {
     /// Takes the connections, by process, and starts to listen and to beat.
     pub(super) fn start(
@@ -160,15 +145,16 @@ impl Links {
         let mut peers = Vec::new();
         let mut readers = Vec::new();
         for (process, connection) in connections.into_iter().enumerate() {
-            let Some(Connection { stream, session }) = connection else {
+            let Some(connection) = connection else {
                 peers.push(None);
                 continue;
             };
+            let (theirs, ours) = (connection.way(process as u16), connection.way(me));
+            let stream = connection.stream;
             stream.set_write_timeout(Some(timing.deadline.to_std()))?;
             stream.set_read_timeout(Some(LOOK.max(timing.heartbeat.to_std() / 4)))?;
-            let sealer = |from| Sealer { session: session.clone(), from, number: 0 };
-            readers.push((process, stream.try_clone()?, sealer(process as u16)));
-            let writer = Mutex::new(Writer { stream: stream.try_clone()?, sealer: sealer(me) });
+            readers.push((process, stream.try_clone()?, theirs));
+            let writer = Mutex::new(Writer { stream: stream.try_clone()?, way: ours });
             peers.push(Some(Peer { stream, data: Passed::default(), writer }));
         }
         let state = State { done: vec![false; peers.len()], left: vec![false; peers.len()], ..State::default() };
@@ -183,12 +169,10 @@ impl Links {
         });
         let spawn = |name: String, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name).spawn(run);
         let mut threads = Vec::new();
-        for (process, stream, sealer) in readers {
+        for (process, stream, way) in readers {
             let links = Arc::clone(&links);
-            threads.push(spawn(
-                format!("cluster:hear-{process}"),
-                Box::new(move || links.listen(process, stream, sealer)),
-            )?);
+            threads
+                .push(spawn(format!("cluster:hear-{process}"), Box::new(move || links.listen(process, stream, way)))?);
         }
         let beating = Arc::clone(&links);
         threads.push(spawn("cluster:beat".to_string(), Box::new(move || beating.beat()))?);
@@ -265,10 +249,10 @@ impl Links {
             _ => Some(peer.writer.lock().expect("no panic holds it")),
         };
         let Some(mut writer) = writer else { return };
-        let payload = postcard::to_stdvec(word).expect("words can be written");
-        let seal = writer.sealer.seal(&payload);
-        let length = (payload.len() + Seal::BYTES) as u64;
-        let _ = writer.stream.write_all(&[&length.to_le_bytes()[..], &payload, seal.bytes()].concat());
+        let mut frame = postcard::to_stdvec(word).expect("words can be written");
+        writer.way.close(&mut frame, 0);
+        let length = frame.len() as u64;
+        let _ = writer.stream.write_all(&[&length.to_le_bytes()[..], &frame].concat());
     }
 
     fn say_to_all(&self, word: &Word) {
@@ -364,7 +348,7 @@ impl Links {
     }
 
     /// Hears one process until it leaves.
-    fn listen(&self, process: usize, mut stream: TcpStream, mut sealer: Sealer) {
+    fn listen(&self, process: usize, mut stream: TcpStream, mut way: Way) {
         let mut frames = Frames::<Long>::new();
         let mut heard = self.shared.clock.elapsed();
         let mut arrivals = Arrivals::new(heard);
@@ -382,18 +366,19 @@ impl Links {
                 return;
             }
             let expected = left || closing.is_some();
-            if arrivals.overdue(self.data(process).received(), now) > self.timing.deadline && !expected {
+            let data = self.data(process);
+            if arrivals.overdue(data.received(), data.opened(), now) > self.timing.deadline && !expected {
                 let silence = self.timing.deadline;
                 return self.lost(process, &format!("the data that it has sent has not arrived for {silence}"));
             }
             match next {
-                Ok(Some(frame)) => {
+                Ok(Some(mut frame)) => {
                     heard = now;
-                    match read(&frame, &mut sealer) {
+                    match way.open(&mut frame).and_then(|said| postcard::from_bytes(said).ok()) {
                         Some(Word::Beat { sent }) => arrivals.announce(sent),
                         Some(word) => self.hear(process, word),
                         None if expected => return,
-                        None => return self.lost(process, "what came from it is not its own: its seal is wrong"),
+                        None => return self.lost(process, super::WRONG_SEAL),
                     }
                 }
                 Ok(None) if left || now - heard <= self.timing.deadline => {}
@@ -438,10 +423,4 @@ impl Links {
             }
         }
     }
-}
-
-/// What a frame says, if it is whole and in its place.
-fn read(frame: &[u8], sealer: &mut Sealer) -> Option<Word> {
-    let (payload, seal) = frame.split_at(frame.len().checked_sub(Seal::BYTES)?);
-    sealer.seal(payload).is(seal).then(|| postcard::from_bytes(payload).ok()).flatten()
 }

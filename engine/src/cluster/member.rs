@@ -29,7 +29,7 @@ pub(crate) struct Member {
     timing: Timing,
     links: Arc<Links>,
     /// The data connections, by process, until the workers start.
-    data: Vec<Option<TcpStream>>,
+    data: Vec<Option<Connection>>,
     /// The same, to be shut when the job fails.
     shut: Vec<TcpStream>,
     /// Timely's threads for the connections, which end when this is dropped.
@@ -53,7 +53,7 @@ impl Member {
             attempt: cluster.attempt,
             cluster: cluster.name.clone(),
             secret: cluster.secret.clone(),
-            terms,
+            terms: Terms { encrypted: cluster.encrypted, ..terms },
         };
         let listener = cluster.listener.lock().expect("no panic holds it").take();
         let mut joined = bootstrap::connect(&identity, &cluster.hosts, listener, timing, &shared.clock)?;
@@ -61,9 +61,13 @@ impl Member {
             (0..identity.processes).map(|process| joined.remove(&(process, purpose))).collect()
         };
         let (data, control) = (of(Purpose::Data), of(Purpose::Control));
-        let data: Vec<_> = data.into_iter().map(|connection| connection.map(|connection| connection.stream)).collect();
         let failed = |cause| Error::io("the connections to the other processes cannot be used", cause);
-        let shut = data.iter().flatten().map(TcpStream::try_clone).collect::<Result<_, _>>().map_err(failed)?;
+        let shut = data
+            .iter()
+            .flatten()
+            .map(|connection| connection.stream.try_clone())
+            .collect::<Result<_, _>>()
+            .map_err(failed)?;
         let (links, threads) =
             Links::start(identity.process, cluster.hosts.clone(), control, shared, timing).map_err(failed)?;
         Ok(Member {
@@ -111,9 +115,10 @@ impl Member {
     pub(crate) fn execute(&mut self, run: impl Fn(&mut Worker) + Send + Sync + 'static) -> Result<WorkerGuards<()>> {
         let of = |process: usize| (process * self.workers) as u64..((process + 1) * self.workers) as u64;
         let to = of(self.me);
-        let sockets = self.data.drain(..).enumerate().map(|(process, stream)| {
+        let me = self.me as u16;
+        let sockets = self.data.drain(..).enumerate().map(|(process, connection)| {
             let ends = Ends { from: of(process), to: to.clone() };
-            stream.map(|stream| DataStream::new(stream, process, ends, Arc::clone(&self.links)))
+            connection.map(|connection| DataStream::new(connection, (me, process), ends, Arc::clone(&self.links)))
         });
         let hooks = Hooks::default();
         let local = ProcessBuilder::new_typed_vector(self.workers, hooks.refill.clone(), None);

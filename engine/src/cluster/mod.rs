@@ -3,7 +3,7 @@
 //! - **One generation, one fate.** What ends the job in one process ends it in all, within a second, with the same words;
 //!   a process that is lost or silent, or whose data does not arrive, ends it too. Nothing goes on with a part of the processes.
 //! - **No bytes of strangers.** A connection is handed on only after a handshake in which both sides have shown that they
-//!   know the secret. What is sent afterwards is not encrypted: the network between the processes is private, or a tunnel.
+//!   know the secret, and no frame counts that the other side has not sealed. Frames are encrypted where that is asked for.
 //! - **Process 0 speaks for all.** It starts the generation in the checkpoint store, looks at the sinks before the run and
 //!   finishes them after it; the others are told where to go on.
 
@@ -13,11 +13,13 @@ mod frame;
 mod handshake;
 mod links;
 mod member;
+mod pieces;
 mod secret;
 mod stream;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -29,6 +31,10 @@ pub(crate) use terms::Terms;
 
 use crate::data::KEY_GROUPS;
 use crate::{Duration, Durations, Error, Result};
+
+/// How it is told that something between two processes has touched what one has sent.
+const WRONG_SEAL: &str = "what came from it is not its own: its seal is wrong; something between the processes changes, repeats \
+                          or leaves out what they send";
 
 /// The processes that run a job together, and which of them this one is.
 ///
@@ -57,6 +63,7 @@ pub struct Cluster {
     secret: Secret,
     name: String,
     attempt: u64,
+    encrypted: bool,
     listener: Arc<Mutex<Option<TcpListener>>>,
     timing: Timing,
 }
@@ -97,7 +104,7 @@ impl Cluster {
         let timing =
             Timing { handshake: 2.seconds(), bootstrap: 60.seconds(), heartbeat: 1.seconds(), deadline: 10.seconds() };
         let (name, listener) = ("dualgauge".to_string(), Arc::default());
-        Ok(Cluster { process, hosts, secret, name, attempt: 0, listener, timing })
+        Ok(Cluster { process, hosts, secret, name, attempt: 0, encrypted: false, listener, timing })
     }
 
     /// The cluster's name; processes of another one are refused.
@@ -109,6 +116,22 @@ impl Cluster {
     /// The how-manieth start of the cluster this is, as its supervisor counts; processes of an earlier one are refused.
     pub fn attempt(mut self, attempt: u64) -> Cluster {
         self.attempt = attempt;
+        self
+    }
+
+    /// Whether what the processes send each other is encrypted; not if nothing is said. All of them must say the same.
+    ///
+    /// What they send cannot be changed, repeated or left out by anyone between them either way.
+    ///
+    /// ```
+    /// # use dualgauge_engine::cluster::{Cluster, Secret};
+    /// let secret = Secret::new(Secret::generate()?)?;
+    /// let first = Cluster::new(0, ["10.0.0.1:4400", "10.0.0.2:4400"], secret)?.encrypted(true);
+    /// assert!(format!("{first:?}").contains("encrypted: true"));
+    /// # Ok::<_, dualgauge_engine::Error>(())
+    /// ```
+    pub fn encrypted(mut self, encrypted: bool) -> Cluster {
+        self.encrypted = encrypted;
         self
     }
 

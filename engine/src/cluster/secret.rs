@@ -74,11 +74,16 @@ impl Secret {
         Seal(blake3::keyed_hash(&self.0, bytes))
     }
 
+    /// A key of its own for one use of this secret.
+    pub(super) fn key(&self, of: &[u8]) -> [u8; 32] {
+        *self.seal(of).bytes()
+    }
+
     /// A secret of its own for what two handshakes have agreed on.
     pub(super) fn session(&self, of: &str, seals: [&Seal; 2]) -> Secret {
         let mut bytes = of.as_bytes().to_vec();
         seals.iter().for_each(|seal| bytes.extend(seal.bytes()));
-        Secret(*self.seal(&bytes).0.as_bytes())
+        Secret(self.key(&bytes))
     }
 }
 

@@ -2,17 +2,21 @@
 //!
 //! - **Timely's threads never see a failure.** They know only how to panic. What goes wrong here is told to the links, by
 //!   which the job ends; the thread is held until the workers are gone, and then given a clean end of the stream.
+//! - **Only what was sent.** The bytes of a piece are timely's when its seal is right (`engine/src/cluster/pieces.rs`); one
+//!   that is not ends the job at once.
 //! - **Only frames that can be.** The head of each is looked at before timely sees it: one that is too long, or for a
 //!   worker that is not here, ends the job.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use timely::communication::allocator::zero_copy::stream::Stream;
 
+use super::bootstrap::Connection;
 use super::links::Links;
+use super::pieces::{Gone, Incoming, Outgoing};
 
 /// The bytes of a frame's head, as timely writes it: channel, source, first and last target, length, number.
 const HEAD: usize = 48;
@@ -33,14 +37,19 @@ pub(super) struct DataStream {
     peer: usize,
     links: Arc<Links>,
     frames: Frames,
+    /// Shared by all that is this connection: two that sealed each for itself would use a number twice.
+    pieces: Arc<(Mutex<Outgoing>, Mutex<Incoming>)>,
     /// Nothing that comes in counts any more.
     broken: bool,
 }
 
 impl DataStream {
-    pub(super) fn new(stream: TcpStream, peer: usize, ends: Ends, links: Arc<Links>) -> DataStream {
-        let frames = Frames { ends, head: Vec::new(), body: 0, ended: false };
-        DataStream { stream, peer, links, frames, broken: false }
+    /// The connection of process `me` to another.
+    pub(super) fn new(connection: Connection, (me, peer): (u16, usize), ends: Ends, links: Arc<Links>) -> DataStream {
+        let outgoing = Outgoing::new(connection.way(me));
+        let incoming = Incoming::new(connection.way(peer as u16));
+        let pieces = Arc::new((Mutex::new(outgoing), Mutex::new(incoming)));
+        DataStream { stream: connection.stream, peer, links, frames: Frames::new(ends), pieces, broken: false }
     }
 
     /// What timely still needs to end cleanly: the rest of the frame, then the frame that says so. Called when no worker
@@ -65,46 +74,62 @@ impl Read for DataStream {
         if self.broken {
             return Ok(self.wind_up(into));
         }
-        loop {
-            let before = self.frames.clone();
-            self.links.data(self.peer).note_reading();
-            let how = match self.stream.read(into) {
-                Ok(0) if self.frames.ended => return Ok(0),
-                Ok(0) => "the data connection to it has ended".to_string(),
-                Ok(read) => match self.frames.pass(&into[..read]) {
+        let pieces = Arc::clone(&self.pieces);
+        let mut incoming = pieces.1.lock().expect("no panic holds it");
+        let data = self.links.data(self.peer);
+        let (at_once, how) = loop {
+            let opened = incoming.opened();
+            if !opened.is_empty() && !into.is_empty() {
+                let most = opened.len().min(into.len());
+                let before = self.frames.clone();
+                match self.frames.pass(&opened[..most]) {
                     Ok(()) => {
-                        self.links.data(self.peer).note_received(read);
-                        return Ok(read);
+                        into[..most].copy_from_slice(&opened[..most]);
+                        incoming.consume(most);
+                        return Ok(most);
                     }
                     Err(how) => {
                         self.frames = before; // as timely knows it
-                        how
+                        break (true, how);
                     }
-                },
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(_) if self.frames.ended => return Ok(0),
-                Err(error) => format!("the data connection to it broke: {error}"),
-            };
-            self.links.broken(self.peer, &how);
-            self.broken = true;
-            return Ok(self.wind_up(into));
+                }
+            }
+            data.note_reading();
+            match incoming.advance(&mut self.stream) {
+                Ok(came) => {
+                    data.note_received(came.raw);
+                    data.note_opened(came.opened);
+                }
+                Err(Gone::Broke(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Err(Gone::Ended | Gone::Broke(_)) if self.frames.ended => return Ok(0),
+                Err(Gone::Ended) => break (false, "the data connection to it has ended".to_string()),
+                Err(Gone::Broke(error)) => break (false, format!("the data connection to it broke: {error}")),
+                Err(Gone::Forged(how)) => break (true, how),
+            }
+        };
+        if at_once {
+            self.links.lost(self.peer, &how);
         }
+        // What has ended may have ended for a reason that is on its way.
+        self.links.broken(self.peer, &how);
+        self.broken = true;
+        Ok(self.wind_up(into))
     }
 }
 
 impl Write for DataStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.stream.write(bytes) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => Err(error), // `write_all` tries again
-            Ok(written) if written > 0 => {
-                self.links.data(self.peer).note_sent(written);
-                Ok(written)
-            }
-            _ => {
-                self.links.broken(self.peer, "the data connection to it broke");
-                Ok(bytes.len()) // to nobody
-            }
+        if bytes.is_empty() {
+            return Ok(0);
         }
+        let mut outgoing = self.pieces.0.lock().expect("no panic holds it");
+        let (piece, taken) = outgoing.next(bytes);
+        match self.stream.write_all(piece) {
+            Ok(()) => self.links.data(self.peer).note_sent(piece.len()),
+            // To nobody, and so is all that follows.
+            Err(_) => self.links.broken(self.peer, "the data connection to it broke"),
+        }
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -114,7 +139,14 @@ impl Write for DataStream {
 
 impl Stream for DataStream {
     fn try_clone(&self) -> io::Result<DataStream> {
-        Ok(DataStream::new(self.stream.try_clone()?, self.peer, self.frames.ends.clone(), Arc::clone(&self.links)))
+        Ok(DataStream {
+            stream: self.stream.try_clone()?,
+            peer: self.peer,
+            links: Arc::clone(&self.links),
+            frames: Frames::new(self.frames.ends.clone()),
+            pieces: Arc::clone(&self.pieces),
+            broken: false,
+        })
     }
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
@@ -140,6 +172,10 @@ struct Frames {
 }
 
 impl Frames {
+    fn new(ends: Ends) -> Frames {
+        Frames { ends, head: Vec::new(), body: 0, ended: false }
+    }
+
     /// Follows the frames through `bytes`.
     fn pass(&mut self, mut bytes: &[u8]) -> Result<(), String> {
         while !bytes.is_empty() {
@@ -183,7 +219,7 @@ mod tests {
     use super::*;
 
     fn frames() -> Frames {
-        Frames { ends: Ends { from: 2..4, to: 0..2 }, head: Vec::new(), body: 0, ended: false }
+        Frames::new(Ends { from: 2..4, to: 0..2 })
     }
 
     fn frame(source: u64, first: u64, last: u64, length: u64) -> Vec<u8> {

@@ -97,7 +97,8 @@ fn a_frame_that_cannot_be_ends_the_job_in_all_processes() {
     let error = ends_process_0(|connections| {
         let (links, threads, mut data) = beating(connections);
         let head: Vec<u8> = [0, 1, 0, 1, 1 << 63, 0].iter().flat_map(|number: &u64| number.to_be_bytes()).collect();
-        data.stream.write_all(&head).unwrap();
+        let mut outgoing = super::pieces::Outgoing::new(data.way(1));
+        data.stream.write_all(outgoing.next(&head).0).unwrap();
         let error = told(&links);
         assert_eq!(error.kind(), ErrorKind::Environment);
         assert!(error.to_string().starts_with("process 0: process 1 at"), "{error}");

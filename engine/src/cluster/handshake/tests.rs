@@ -62,7 +62,7 @@ fn the_messages_are_frozen() {
         hex(&hello[2..62]),
         concat!(
             "4447434c55535452",                 // magic
-            "0100",                             // version
+            "0200",                             // version
             "0102",                             // hello, control
             "01000000",                         // from 1 to 0
             "03000200",                         // 3 processes of 2 workers
@@ -73,13 +73,13 @@ fn the_messages_are_frozen() {
     );
     assert_eq!((hello.len(), &hello[..2]), (174, &[172, 0][..]));
     let Answer::Welcome { frame: welcome, .. } = answer(&hello) else { panic!("it is not welcome") };
-    assert_eq!(hex(&welcome[2..30]), "4447434c5553545201000200".to_string() + &hex(&OTHER_NONCE));
+    assert_eq!(hex(&welcome[2..30]), "4447434c5553545202000200".to_string() + &hex(&OTHER_NONCE));
     let Ok(Reply::Welcome { confirmation, .. }) = identity(1).read_reply(&welcome[2..], &seal) else {
         panic!("the welcome is not understood")
     };
     // Everything that is sealed, and with what, is in the last seal.
-    let sealed = "57f6ed798760f45a366f8dcb6d1a0ad129cae913097916bcee6d38b7fd45a565";
-    assert_eq!(hex(&confirmation), "2c00".to_string() + "4447434c55535452" + "01000500" + sealed);
+    let sealed = "e5ad47762b784b409f49087b4ba90b4427b03722c68d971d96cd5f80a8ecf8e2";
+    assert_eq!(hex(&confirmation), "2c00".to_string() + "4447434c55535452" + "02000500" + sealed);
 }
 
 #[test]
@@ -101,6 +101,9 @@ fn a_process_that_does_not_belong_here_is_told_why() {
     assert!(reason.contains("process 2 has reached process 0 and wanted process 1"), "{reason}");
     assert!(refusal(&identity(0)).0.contains("the lists of hosts differ"), "nobody below is waited for");
     assert!(refusal(&Identity { process: 3, ..identity(1) }).0.contains("the lists of hosts differ"));
+    let terms = Terms { encrypted: true, ..identity(1).terms };
+    let (reason, fatal) = refusal(&Identity { terms, ..identity(1) });
+    assert!(fatal && reason.starts_with("process 1 encrypts what it sends and process 0 does not"), "{reason}");
     let terms = Terms::new(2, ["0.1.0", "graph", "bindings", "options", "listed otherwise"]);
     let (reason, fatal) = refusal(&Identity { terms, ..identity(1) });
     assert!(fatal && reason.starts_with("the list of what the sources hold is another in process 1"), "{reason}");
@@ -135,7 +138,7 @@ fn another_version_is_named() {
     let seal = identity(1).secret.seal(&frame[2..end]);
     frame[end..].copy_from_slice(seal.bytes());
     let Answer::Refuse { reason, fatal: true, .. } = answer(&frame) else { panic!("it is not refused") };
-    assert!(reason.starts_with("a handshake of version 9, and that of process 0 has version 1"), "{reason}");
+    assert!(reason.starts_with("a handshake of version 9, and that of process 0 has version 2"), "{reason}");
 }
 
 #[test]
