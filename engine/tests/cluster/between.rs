@@ -234,7 +234,7 @@ fn seeds() -> u64 {
 #[test]
 fn somebody_between_two_processes_ends_them_and_changes_no_answer() {
     let (clean, expected) = run_with(&Arc::default(), false);
-    clean.map(Result::unwrap);
+    drop(clean.map(Result::unwrap));
     assert_eq!(expected.len(), 120);
     let next = Mutex::new(0..seeds());
     let (touched, ended) = (Mutex::new(HashSet::new()), Mutex::new(HashSet::new()));
@@ -276,7 +276,7 @@ fn what_is_encrypted_cannot_be_read_on_the_way() {
     for encrypted in [false, true] {
         let between = Arc::new(Between::default());
         let (outcomes, text) = run_with(&between, encrypted);
-        outcomes.map(Result::unwrap);
+        drop(outcomes.map(Result::unwrap));
         assert_eq!(text.len(), 120);
         let seen = between.seen.lock().unwrap();
         let is_read = seen.windows(7).any(|bytes| bytes == b"openly-");
