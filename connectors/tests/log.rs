@@ -787,6 +787,7 @@ fn a_sink_publishes_an_epoch_once_however_often_and_by_whom_it_is_committed() {
     let fs = FaultFs::new();
     let sink = LogSink::new_on(Arc::new(fs.clone()), DIR, 1);
     sink.check(&schema(), &Writing::default()).unwrap();
+    let _claim = sink.claim(&schema(), &Writing::default()).unwrap();
     let mut writer = sink.open(0, &schema(), &Writing::default()).unwrap();
     let mut zombie = sink.open(0, &schema(), &Writing::default()).unwrap();
     let mut prepared = Vec::new();
@@ -821,7 +822,9 @@ fn a_sink_publishes_an_epoch_once_however_often_and_by_whom_it_is_committed() {
 fn a_sink_that_crashes_anywhere_publishes_what_the_manifest_names_once_and_nothing_else() {
     let script = |fs: &FaultFs, manifest: &mut Vec<(Epoch, Vec<u8>)>, from: i64| -> Result<()> {
         let sink = LogSink::new_on(Arc::new(fs.clone()), DIR, 1).seal(false);
-        let mut writer = sink.open(0, &schema(), &Writing::default())?;
+        let writing = Writing { job: Some("job".to_string()), ..Writing::default() };
+        let _claim = sink.claim(&schema(), &writing)?;
+        let mut writer = sink.open(0, &schema(), &writing)?;
         let prepared = manifest.iter().map(|(epoch, bytes)| Prepared { epoch: *epoch, bytes: bytes.clone() });
         writer.recover(&prepared.collect::<Vec<_>>())?;
         for n in from..from + 3 {

@@ -227,11 +227,15 @@ fn a_value_under_a_null_need_not_fit() {
 }
 
 #[test]
-fn floats_are_widened_and_never_narrowed() {
+fn floats_are_read_from_numbers_that_they_have_exactly_and_never_rounded() {
     assert_eq!(OneF64::read(Float32Array::from(vec![0.5])).unwrap(), [0.5]);
-    let refused = OneF32::read(Float64Array::from(vec![0.5]));
-    assert_eq!(refused, Err(error("value", None, "a column of type Float64", "a column of type Float32")));
-    assert!(OneF64::read(Int32Array::from(vec![1])).is_err());
+    assert_eq!(OneF32::read(Float64Array::from(vec![0.5, -0.0])).unwrap(), [0.5, -0.0]);
+    let refused = OneF32::read(Float64Array::from(vec![0.5, 0.1]));
+    assert_eq!(refused, Err(error("value", Some(1), "0.1", "a number that `f32` has exactly")));
+    assert_eq!(OneF64::read(Int32Array::from(vec![1])).unwrap(), [1.0]);
+    let beyond = (1_i64 << 53) + 1;
+    let refused = OneF64::read(Int64Array::from(vec![beyond]));
+    assert_eq!(refused, Err(error("value", Some(0), &beyond.to_string(), "a number that `f64` has exactly")));
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn the_listing_names_the_step_and_its_late_records_are_counted() {
         windows.top_n("highest", 2, |item| item.value).map(|row| Item { time: row.time(), ..row.value }).sink("lines");
     };
     let listing = Job::new(graph).graph().unwrap().to_string();
-    assert!(listing.contains("top_n highest (tumbling 10s)"), "{listing}");
+    assert!(listing.contains("top_n highest (tumbling 10s, top 2)"), "{listing}");
     let lines = dualgauge_engine::testing::Lines::default();
     let graph = |flow: &Flow<'_>| {
         let windows = flow.source::<Item>("items").key_by(|item| item.key.clone()).window(tumbling(10.seconds()));

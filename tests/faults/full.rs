@@ -216,8 +216,9 @@ fn every_operation_below_a_sink_may_fail_once() {
             assert_eq!(error.kind(), ErrorKind::Environment, "{kind}: {fault:?} at {operation}: {error}");
             assert!(!error.to_string().contains("tries"), "{kind}: {fault:?} at {operation}: {error}");
             let (out, store) = (out.after_crash(operation), store.after_crash(operation));
-            in_order(kind, &out, &store).unwrap();
-            assert!(output(kind, &out) == expected, "{kind}: {fault:?} at {operation}, and a crash");
+            let what = format!("{kind}: {fault:?} at {operation}, and a crash");
+            in_order(kind, &out, &store).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(output(kind, &out) == expected, "{what}");
             true
         }) as u64;
         println!("{kind}: {operations} operations fail once in each of {ways} ways: {ended} ended the job");

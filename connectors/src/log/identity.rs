@@ -10,7 +10,7 @@ use dualgauge_engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::files::{create_own_dir, on};
+use super::files::{create_own_dir, on, remove_empty_dir, synced};
 use super::format::{partition_name, schema_message};
 
 const NAME: &str = "log.json";
@@ -89,7 +89,10 @@ impl Identity {
     pub fn create(fs: &dyn Fs, dir: &Path, schema: &SchemaRef, layout: &Layout, id: [u8; 16]) -> Result<Identity> {
         let event_time = check(schema, layout)?;
         for partition in 0..layout.partitions {
-            create_own_dir(fs, &dir.join(partition_name(partition)))?;
+            let partition = dir.join(partition_name(partition));
+            // Of one that is there already the sync may have failed, and then no later sync makes it durable.
+            remove_empty_dir(fs, &partition)?;
+            create_own_dir(fs, &partition)?;
         }
         let mut document = Document {
             format: FORMAT,
@@ -115,7 +118,7 @@ impl Identity {
             }
             linked => on(&path, linked)?,
         }
-        on(dir, fs.sync_dir(dir))?;
+        synced(dir, fs.sync_dir(dir))?;
         Ok(Identity { id, partitions: layout.partitions, event_time, schema: schema.clone() })
     }
 

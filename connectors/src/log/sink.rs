@@ -64,17 +64,6 @@ impl LogSink {
     fn log(&self) -> Result<Log> {
         Log::open_on(self.fs.clone(), &self.dir)
     }
-
-    /// Opens the log, or creates it; of several that try to create it, one does.
-    fn log_or_new(&self, schema: &SchemaRef) -> Result<Log> {
-        if !identity::exists(&*self.fs, &self.dir) {
-            let created = Log::create_on(self.fs.clone(), &self.dir, schema, self.layout.clone());
-            if created.is_ok() || !identity::exists(&*self.fs, &self.dir) {
-                return created;
-            }
-        }
-        self.log()
-    }
 }
 
 impl Sink for LogSink {
@@ -101,8 +90,14 @@ impl Sink for LogSink {
             .map_err(|error| error.at(self.dir.display()))
     }
 
-    fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
-        claim::claim(writing.patience.on(self.fs.clone()), &self.dir, writing)
+    /// Creates the log too: here it has one creator, and what that could not make durable ends the run before the first row.
+    fn claim(&self, schema: &SchemaRef, writing: &Writing) -> Result<Claim> {
+        let fs = writing.patience.on(self.fs.clone());
+        let claim = claim::claim(fs.clone(), &self.dir, writing)?;
+        if !identity::exists(&*fs, &self.dir) {
+            Log::create_on(fs, &self.dir, schema, self.layout.clone())?;
+        }
+        Ok(claim)
     }
 
     fn buckets(&self) -> usize {
@@ -119,18 +114,17 @@ impl Sink for LogSink {
         let basis = Basis::new().with("format", "log").with("partitions", self.buckets());
         match self.log() {
             Ok(log) => basis.with("log", log.id()),
-            Err(_) => basis, // it is created when the first row is written
+            Err(_) => basis, // it is created when it is claimed
         }
     }
 
-    /// A log that was not there is there by the first row; any other is another log.
+    /// A log that was not there is there once it was claimed; any other is another log.
     fn takes(&self, change: &Change, _: bool) -> bool {
         change.option == "log" && change.before.is_none()
     }
 
-    fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
-        let patient = LogSink { fs: writing.patience.on(self.fs.clone()), ..self.clone() };
-        let log = patient.log_or_new(schema)?;
+    fn open(&self, bucket: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
+        let log = Log::open_on(writing.patience.on(self.fs.clone()), &self.dir)?;
         let partition = bucket as u32;
         let stage = log.own_partition_dir(partition)?.join("stage");
         create_own_dir(&*log.fs, &stage)?;

@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::Xxh3;
 const KIND: [u8; 16] = *b"all that was rea";
 
 /// How many bytes wait for an offset before the older half of them is taken to lie before it.
-const WAITING_MAX: usize = 64 << 20;
+const WAITING_MAX: usize = 32 << 20;
 
 /// How many bytes before an offset the proof of the older kind was made of.
 const LAST_BYTES: u64 = 4096;
@@ -57,11 +57,11 @@ impl Prefix {
 
     /// Takes the next bytes that were read.
     pub(super) fn take(&mut self, bytes: &[u8]) {
-        self.waiting.extend_from_slice(bytes);
-        if self.waiting.len() > WAITING_MAX {
+        if self.waiting.len() + bytes.len() > WAITING_MAX {
             // Only in a record that is passed over do so many lie behind the last offset.
-            self.hash_waiting(WAITING_MAX / 2);
+            self.hash_waiting(self.waiting.len().min(WAITING_MAX / 2));
         }
+        self.waiting.extend_from_slice(bytes);
     }
 
     /// The proof of an offset; `None` for one that is not between the last one and the end of what was read.
