@@ -6,6 +6,7 @@ use crate::support::Dir;
 pub const CASES: &[Case] = &[
     ("what_a_job_reads_it_does_not_write_and_no_two_of_its_outputs_meet", places_meet),
     ("places_beside_each_other_are_no_places_that_meet", places_apart),
+    ("an_output_whose_checkpoints_were_deleted_says_so", deleted_checkpoints),
     #[cfg(unix)]
     ("a_link_in_the_place_of_an_output_is_refused_and_what_it_leads_to_stays", links),
 ];
@@ -163,5 +164,26 @@ fn links() {
                 assert_eq!(dir.all().get(&name), Some(&content), "{sink}, {link}: {name}");
             }
         }
+    }
+}
+
+fn deleted_checkpoints() {
+    let dir = inputs();
+    for sink in ["out=csv:c/", "out=json:j.jsonl", "out=parquet:p2"] {
+        let run = || dir.run("ev", &["run", "-q", "--source", "in=csv:s.csv", "--sink", sink, "--checkpoint", "ck"]);
+        let first = run();
+        assert_eq!(first.code, Some(0), "{sink}: {}", first.err);
+        let before = dir.all();
+        std::fs::remove_dir_all(dir.path("ck")).unwrap();
+        let again = run();
+        assert_eq!(again.code, Some(2), "{sink}: {}", again.err);
+        for part in ["the checkpoints were deleted", "ck knows nothing of that job any more", "overwrite=true"] {
+            assert!(again.err.contains(part), "{sink}: `{part}` is not in {}", again.err);
+        }
+        std::fs::remove_dir_all(dir.path("ck")).unwrap();
+        let output = |all: std::collections::BTreeMap<String, Vec<u8>>| {
+            all.into_iter().filter(|(name, _)| !name.starts_with("ck/")).collect::<Vec<_>>()
+        };
+        assert_eq!(output(dir.all()), output(before), "{sink}");
     }
 }

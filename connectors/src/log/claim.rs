@@ -26,16 +26,16 @@ fn claiming(fs: Arc<dyn Fs>, dir: &Path) -> Claiming {
 /// Looks whether a sink may append here. Nothing is changed.
 pub(super) fn look(fs: Arc<dyn Fs>, dir: &Path, writing: &Writing) -> Result<()> {
     let claiming = claiming(fs, dir);
-    may_append(&claiming, dir, &claiming.owner(writing)?)
+    may_append(&claiming, dir, writing, &claiming.owner(writing)?)
 }
 
 /// Takes the log, which need not be there yet.
 pub(super) fn claim(fs: Arc<dyn Fs>, dir: &Path, writing: &Writing) -> Result<Claim> {
     create_dirs_durably(&*fs, dir)?;
     let claiming = claiming(fs.clone(), dir);
-    may_append(&claiming, dir, &claiming.owner(writing)?)?;
+    may_append(&claiming, dir, writing, &claiming.owner(writing)?)?;
     let record = Record { rows: rows(&fs, dir)?, ..Record::of(writing) };
-    let taken = claiming.take(writing, &record, |owner| may_append(&claiming, dir, owner), |_| Ok(()))?;
+    let taken = claiming.take(writing, &record, |owner| may_append(&claiming, dir, writing, owner), |_| Ok(()))?;
     Ok(taken.held(move |record| {
         // A run that died has left the record; so it is looked at what it appended.
         let unchanged = || rows(&claiming.record.fs, claiming_dir(&claiming)).is_ok_and(|now| now == record.rows);
@@ -63,11 +63,11 @@ pub(super) fn check_owner(fs: &Arc<dyn Fs>, dir: &Path, job: Option<&str>) -> Re
     }
 }
 
-fn may_append(claiming: &Claiming, dir: &Path, owner: &Owner) -> Result<()> {
+fn may_append(claiming: &Claiming, dir: &Path, writing: &Writing, owner: &Owner) -> Result<()> {
     let place = &claiming.record.path;
     match owner {
         Owner::Nobody | Owner::Own(_) => Ok(()),
-        Owner::Job(record) => Err(claim::kept(record, place, &format!("remove {}", place.display()))),
+        Owner::Job(record) => Err(claim::kept(record, writing, place, &format!("remove {}", place.display()))),
         Owner::Running(record) => Err(claim::running(&place.display().to_string(), &record.whose())),
         Owner::Dead(record) => match rows(&claiming.record.fs, dir)?.checked_sub(record.rows) {
             Some(0) => Ok(()),

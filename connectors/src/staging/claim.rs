@@ -155,12 +155,19 @@ pub(crate) fn running(place: &str, whose: &str) -> Error {
     ))
 }
 
-/// Refuses a place that another job keeps.
-pub(crate) fn kept(record: &Record, place: &std::path::Path, otherwise: &str) -> Error {
-    Error::usage(format!(
-        "the output here is that of {} ({} says so), which may go on with it; choose another place, or {otherwise} to give up \
-         what that job has not finished",
-        record.whose(),
-        place.display(),
-    ))
+/// Refuses a place that another job keeps; `otherwise` is what gives that job up.
+pub(crate) fn kept(record: &Record, writing: &Writing, place: &std::path::Path, otherwise: &str) -> Error {
+    let (whose, place) = (record.whose(), place.display());
+    let gone = record.checkpoints.as_ref().filter(|_| record.checkpoints == writing.checkpoints);
+    Error::usage(match gone {
+        Some(checkpoints) => format!(
+            "the output here is that of {whose} ({place} says so), and {checkpoints} knows nothing of that job any more; \
+             likely mistake: the checkpoints were deleted. Bring them back to go on; or choose another place, or \
+             {otherwise}, to begin anew"
+        ),
+        None => format!(
+            "the output here is that of {whose} ({place} says so), which may go on with it; choose another place, or \
+             {otherwise} to give up what that job has not finished"
+        ),
+    })
 }

@@ -114,7 +114,7 @@ impl OutputPlace {
                 record.whose()
             ))),
             Owner::Job(record) if !overwrite && (!output.is_empty() || self.is_staged(record)?) => {
-                Err(claim::kept(record, &self.owner, "set overwrite=true"))
+                Err(claim::kept(record, writing, &self.owner, "set overwrite=true"))
             }
             // A sink that the job did not have before.
             Owner::Nobody | Owner::Dead(_) if writing.resumes => match (output.first(), &writing.before) {

@@ -194,6 +194,6 @@ fn corrupt(store: &dyn Store, number: u64, read: &Scan, damage: Option<String>) 
     };
     Error::data(format!(
         "E-CHECKPOINT-CORRUPT: {how}; going on from an older checkpoint could lose or repeat output: bring the file back \
-         from a copy, or go on from an older one with --from and take care of the output yourself"
+         from a copy, or go on from an older one with --from-checkpoint and take care of the output yourself"
     ))
 }
