@@ -4,6 +4,8 @@
 //! takes good ones with it or is met twice, an offset that repeats or skips, output that is seen before its commit or
 //! half, and bytes that differ between two writings of the same rows.
 
+mod values;
+
 use dualgauge_engine::sink::{Prepared, Writing};
 use std::fs;
 use std::io::Write;

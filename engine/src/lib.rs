@@ -37,6 +37,10 @@ pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, Sy
 pub mod names {
     pub use crate::data::column::{Twice, find, is_same_but_for_case, similar};
 }
+/// What a record says of its columns, for connectors: the keys of a field's metadata, and units by their names.
+pub mod columns {
+    pub use crate::data::column::{DEFAULT, UNIT, unit_name, unit_named};
+}
 /// How batches of large rows are cut, for connectors.
 pub mod cut {
     pub use crate::data::cut::{BATCH_BYTES, bytes_of, fitting, rows_within};
@@ -48,7 +52,7 @@ pub use timely;
 #[doc(hidden)]
 pub mod __private {
     pub use arrow_array::{ArrayRef, RecordBatch};
-    pub use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
+    pub use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
     pub use serde;
 
     pub use crate::data::column::*;

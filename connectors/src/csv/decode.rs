@@ -1,10 +1,12 @@
 //! Records of CSV become columns: their fields are found once, and read by the types of the record.
 
 use arrow_schema::{DataType, SchemaRef};
+use dualgauge_engine::columns::DEFAULT;
+use dualgauge_engine::names::is_same_but_for_case;
 use dualgauge_engine::{Error, Result};
 
 use crate::suggest::did_you_mean;
-use crate::text::values::{Cell, DEFAULT, Marks, columns, explained};
+use crate::text::values::{Cell, Marks, columns, explained};
 use crate::text::{BadRecord, Decode, Decoded, Record, content, fields};
 
 /// Reads the records of one file.
@@ -26,7 +28,10 @@ impl CsvDecode {
             let (name, has) = (field.name(), || names.join(", "));
             match (places.next(), places.next()) {
                 (Some((place, _)), None) => columns[place] = Some(column),
-                (None, _) if field.metadata().contains_key(DEFAULT) => {}
+                // One of another case is a misspelt name and not a missing column.
+                (None, _)
+                    if field.metadata().contains_key(DEFAULT)
+                        && !names.iter().any(|other| is_same_but_for_case(name, other)) => {}
                 (None, _) => {
                     let hint = did_you_mean(name, names.iter().map(String::as_str));
                     let has = has();

@@ -117,7 +117,10 @@ impl Decode for JsonDecode {
             Some(b'{') if whole => {
                 explained(&self.wanted, &cells).unwrap_or_else(|| bad(shorten(text), "a damaged line"))
             }
-            Some(b'{') => bad("an object with a field twice".to_string(), "a program that writes a field twice"),
+            Some(b'{') => bad(
+                "an object with a field twice, or with one under a name that differs by case".to_string(),
+                "a program that writes a field twice, or calls it otherwise",
+            ),
             Some(b'[') => bad("an array".to_string(), "the file is one JSON array instead of an object a line"),
             _ => bad(shorten(text), "a file of another format"),
         }

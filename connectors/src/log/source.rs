@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use arrow_schema::Field;
+use dualgauge_engine::columns::DEFAULT;
 use dualgauge_engine::fs::RealFs;
+use dualgauge_engine::names::is_same_but_for_case;
 use dualgauge_engine::{Basis, Change, Listing, Offset, Partition, PartitionReader, Place, Result, Scan, Source};
 
 use super::directory::Log;
@@ -36,6 +39,18 @@ impl LogSource {
     pub fn bounded(mut self, bounded: bool) -> LogSource {
         self.bounded = bounded;
         self
+    }
+}
+
+impl LogSource {
+    /// Which of the log's columns is read for a wanted one: none where it is missing and has a default; unless one has its
+    /// name but for case, which is then refused by who misses the other.
+    fn column(&self, wanted: &Field) -> Option<String> {
+        let mut names = self.log.schema().fields().iter().map(|field| field.name());
+        if !wanted.metadata().contains_key(DEFAULT) || names.clone().any(|name| name == wanted.name()) {
+            return Some(wanted.name().clone());
+        }
+        names.find(|name| is_same_but_for_case(wanted.name(), name)).cloned()
     }
 }
 
@@ -73,7 +88,7 @@ impl Source for LogSource {
         let number: u32 =
             number.unwrap_or_else(|| panic!("`{}` is not a partition that this source listed", partition.id));
         let options = ReadOptions::default()
-            .columns(scan.schema.fields().iter().map(|field| field.name().clone()))
+            .columns(scan.schema.fields().iter().filter_map(|field| self.column(field)))
             .batch_rows(scan.batch_rows)
             .bounded(self.bounded);
         Ok(Box::new(self.log.reader(number, offset.or(partition.start.as_ref()), options)?))

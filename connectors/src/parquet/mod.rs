@@ -28,5 +28,4 @@ mod writer;
 pub use covers::{COVERS, Covered, covered};
 pub use sink::{ParquetSink, write};
 pub use source::{ParquetSource, read};
-pub use time_column::UNIT;
 pub use writer::{FileOptions, write_file};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use dualgauge_engine::columns::UNIT;
 use dualgauge_engine::{
     Basis, Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan, Source,
 };
@@ -207,7 +208,7 @@ impl ParquetSource {
 
 fn times_key(file: &ParquetFile, scan: &Scan) -> TimesKey {
     let wanted = scan.schema.field_with_name(&scan.event_time).ok();
-    let unit = wanted.and_then(|field| field.metadata().get(super::UNIT)).cloned();
+    let unit = wanted.and_then(|field| field.metadata().get(UNIT)).cloned();
     (file.name.clone(), scan.event_time.clone(), unit)
 }
 
@@ -230,8 +231,8 @@ fn list(file: &ParquetFile, column: Option<&TimeColumn>, looks: &[GroupLook], sc
     let Some(column) = column else { return };
     if !column.is_known() {
         listing.notes.push(format!(
-            "file {}: nothing says what the integers of `{}` count, so no row group is left out and no window closes \
-             before all are read: write the column as timestamps",
+            "file {}: nothing says what the values of `{}` count, so no row group is left out and no window closes \
+             before all are read: say it of integers (#[column(unit = \"ms\")]), or write the column as timestamps",
             file.name,
             column.name()
         ));

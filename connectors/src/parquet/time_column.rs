@@ -2,13 +2,10 @@
 
 use arrow_array::Array;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use dualgauge_engine::columns::{UNIT, unit_named};
 use dualgauge_engine::{Error, EventTime, Result};
 
 use crate::suggest::did_you_mean;
-
-/// The key in the metadata of a record's field that says what an integer column counts since the Unix epoch: `s`, `ms`,
-/// `us` or `ns`. Without it, the times of row groups cannot be told from an integer column.
-pub const UNIT: &str = "dualgauge.unit";
 
 /// The event-time column of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,14 +123,9 @@ fn with_raw<T>(column: &dyn Array, made: impl FnOnce(&dyn Fn(usize) -> i64) -> T
 
 impl Unit {
     fn named(field: Option<&Field>) -> Result<Unit> {
-        match field.and_then(|field| field.metadata().get(UNIT)).map(String::as_str) {
-            Some("s") => Ok(Unit::Seconds),
-            Some("ms") => Ok(Unit::Millis),
-            Some("us") => Ok(Unit::Micros),
-            Some("ns") => Ok(Unit::Nanos),
-            None => Ok(Unit::Unknown),
-            Some(other) => Err(Error::usage(format!("`{other}` is not a unit of time; write s, ms, us or ns"))),
-        }
+        let Some(unit) = field.and_then(|field| field.metadata().get(UNIT)) else { return Ok(Unit::Unknown) };
+        let named = unit_named(unit).map(Unit::from);
+        named.ok_or_else(|| Error::usage(format!("`{unit}` is not a unit of time; write s, ms, us or ns")))
     }
 
     /// Microseconds, floored: the rule for every event time of a finer unit. Flooring keeps order, so the floored

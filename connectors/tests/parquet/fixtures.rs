@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use dualgauge_connectors::parquet;
+use dualgauge_engine::columns::UNIT;
 use dualgauge_engine::{EventTime, Offset, Scan, Source};
 
 use crate::support::*;
@@ -65,7 +66,7 @@ fn integers_count_what_the_record_says() {
     let name = "pyarrow-integer-ms.parquet";
     let field = Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false);
     let saying = |unit: &str| {
-        let field = field.clone().with_metadata([(parquet::UNIT.to_owned(), unit.to_owned())].into());
+        let field = field.clone().with_metadata([(UNIT.to_owned(), unit.to_owned())].into());
         Scan { schema: Arc::new(Schema::new(vec![field, Field::new("id", DataType::Int64, false)])), ..scan() }
     };
     assert_eq!(ranges(name, &saying("ms")), (vec![(0, 3), (-5, 20), (29, 30)], vec![]));

@@ -50,12 +50,20 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
 
 fn open(field: &Field, columns: &Ident, private: &TokenStream) -> TokenStream {
     let (column, ty) = (&field.column, &field.ty);
-    let unit = match &field.unit {
-        Some(unit) => quote!(::core::option::Option::Some(#private::TimeUnit::#unit)),
-        None => quote!(::core::option::Option::None),
-    };
+    let said = field.said(private);
     match &field.default {
-        Some(default) => quote!(#columns.open_or::<#ty>(#column, #unit, || #default)),
-        None => quote!(#columns.open::<#ty>(#column, #unit)),
+        Some(default) => quote!(#columns.open_or::<#ty>(#column, #said, || #default)),
+        None => quote!(#columns.open::<#ty>(#column, #said)),
+    }
+}
+
+impl Field {
+    /// What the record says of how the values are written.
+    pub fn said(&self, private: &TokenStream) -> TokenStream {
+        let unit = match &self.unit {
+            Some(unit) => quote!(::core::option::Option::Some(#private::TimeUnit::#unit)),
+            None => quote!(::core::option::Option::None),
+        };
+        quote!(#private::Said { unit: #unit })
     }
 }

@@ -13,6 +13,14 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         let (column, ty) = (&field.column, &field.ty);
         quote!(#private::arrow_field::<#ty>(#column))
     });
+    let wanted = record.fields.iter().map(|field| {
+        let (column, ty, said) = (&field.column, &field.ty, field.said(private));
+        let default = match &field.default {
+            Some(default) => quote!(::core::option::Option::Some(#default)),
+            None => quote!(::core::option::Option::None),
+        };
+        quote!(#private::wanted_field::<#ty>(#column, #said, #default))
+    });
     let event_time = record.event_time.map(|position| &record.fields[position]);
     let (event_time_column, event_time_value, event_time_or_least) = match event_time {
         Some(field) => {
@@ -36,6 +44,9 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         impl #private::Record for #name #bounds {
             fn schema() -> #private::SchemaRef {
                 <Self as #private::Row>::schema()
+            }
+            fn wanted() -> #private::SchemaRef {
+                <Self as #private::Row>::wanted()
             }
             fn event_time_column() -> ::core::option::Option<&'static str> {
                 #event_time_column
@@ -76,6 +87,13 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
                 });
                 ::std::clone::Clone::clone(schema)
             }
+            fn wanted() -> #private::SchemaRef {
+                static WANTED: ::std::sync::OnceLock<#private::SchemaRef> = ::std::sync::OnceLock::new();
+                let wanted = WANTED.get_or_init(|| {
+                    ::std::sync::Arc::new(#private::Schema::new(::std::vec![#(#wanted),*]))
+                });
+                ::std::clone::Clone::clone(wanted)
+            }
             fn open(
                 columns: &#private::Columns<'_>,
             ) -> ::core::result::Result<__Columns, #private::DecodeError> {
@@ -100,6 +118,9 @@ fn nested(record: &Record, private: &TokenStream) -> TokenStream {
             fn data_type() -> #private::DataType {
                 #private::nested_data_type::<#name>()
             }
+            fn wanted(name: &str, _: #private::Said) -> #private::ArrowField {
+                #private::nested_wanted::<#name>(name)
+            }
             #[inline]
             fn weight(&self) -> usize {
                 #private::Record::weight(self)
@@ -107,7 +128,7 @@ fn nested(record: &Record, private: &TokenStream) -> TokenStream {
             fn open(
                 array: &#private::ArrayRef,
                 live: &#private::Live,
-                _: ::core::option::Option<#private::TimeUnit>,
+                _: #private::Said,
             ) -> ::core::result::Result<__Columns, #private::DecodeError> {
                 #private::nested_open::<#name>(array, live)
             }

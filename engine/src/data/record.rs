@@ -140,6 +140,15 @@ pub trait Record: Data + Ord + fmt::Debug {
     /// The columns, in the order of the fields.
     fn schema() -> SchemaRef;
 
+    /// The columns as a connector is asked for them: those of [`Record::schema`], each with what is said of it.
+    ///
+    /// What `#[column(…)]` says stands in the metadata of the column's field, at every depth: under `dualgauge.unit` what a
+    /// plain number counts (`s`, `ms`, `us` or `ns`), under `dualgauge.default` what a value is that the data does not have,
+    /// as JSON. The keys are in [`columns`](crate::columns).
+    fn wanted() -> SchemaRef {
+        Self::schema()
+    }
+
     /// The column that holds the event time, if one is marked.
     fn event_time_column() -> Option<&'static str>;
 

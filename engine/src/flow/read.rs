@@ -58,7 +58,7 @@ pub(super) fn source<'s, D: Record>(flow: &Flow<'s>, options: SourceOptions) -> 
         );
         ""
     });
-    let declaration = SourceDeclaration { options, schema: D::schema(), event_time };
+    let declaration = SourceDeclaration { options, schema: D::wanted(), event_time };
     context.sources.borrow_mut().push(declaration.clone());
     context.desk.borrow_mut().join();
     let node = flow.add(spec, Vec::new());

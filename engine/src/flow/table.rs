@@ -105,7 +105,7 @@ pub(super) fn table<D: Record + Sync>(flow: &Flow<'_>, name: String) -> Table<D>
     flow.add(NodeSpec { name: Some(name.clone()), ..NodeSpec::stateless("table") }, Vec::new());
     let rows = match &context.mode {
         Mode::Describe => {
-            let declaration = TableDeclaration { name: name.clone(), schema: D::schema(), read: read::<D> };
+            let declaration = TableDeclaration { name: name.clone(), schema: D::wanted(), read: read::<D> };
             context.tables.borrow_mut().push(declaration);
             Arc::from([])
         }

@@ -98,14 +98,19 @@ impl fmt::Display for EventTime {
 impl FromStr for EventTime {
     type Err = Error;
 
-    /// Reads an RFC 3339 instant such as `2026-01-01T12:00:00Z`, or a date, which is its midnight in UTC.
+    /// Reads an RFC 3339 instant such as `2026-01-01T12:00:00Z`, or a date, which is its midnight in UTC; and what is
+    /// outside the calendar as it is shown, as microseconds. What is finer than a microsecond is floored.
     fn from_str(text: &str) -> Result<EventTime, Error> {
+        if let Some(micros) = text.strip_suffix("us").and_then(|micros| micros.parse().ok()) {
+            return Ok(EventTime(micros));
+        }
         let instant = match text.parse::<jiff::Timestamp>() {
             Ok(instant) => Ok(instant),
             Err(_) => format!("{text}T00:00:00Z").parse::<jiff::Timestamp>(),
         };
         let bad = |_| Error::usage(format!("`{text}` is not a time; write it like 2026-01-01T12:00:00Z or 2026-01-01"));
-        instant.map(|instant| EventTime(instant.as_microsecond())).map_err(bad)
+        let floored = |instant: jiff::Timestamp| instant.as_nanosecond().div_euclid(1_000) as i64; // the calendar fits
+        instant.map(|instant| EventTime(floored(instant))).map_err(bad)
     }
 }
 
@@ -137,5 +142,10 @@ mod tests {
         }
         assert_eq!("1970-01-02".parse::<EventTime>().unwrap(), EventTime::default() + 1.days());
         assert!("noon".parse::<EventTime>().is_err());
+        for end in [EventTime::MIN, EventTime::MAX] {
+            assert_eq!(end.to_string().parse::<EventTime>().unwrap(), end);
+        }
+        let before = "1969-12-31T23:59:59.9999995Z".parse::<EventTime>().unwrap();
+        assert_eq!(before, EventTime::from_micros(-1), "floored, below zero too");
     }
 }

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use arrow_schema::Fields;
+use arrow_schema::{FieldRef, Fields};
+use dualgauge_engine::columns::DEFAULT;
+use dualgauge_engine::names::is_same_but_for_case;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserializer, de};
 use serde_json::value::RawValue;
@@ -15,7 +17,8 @@ use super::Cell;
 /// How deep objects and lists may be in each other.
 pub(crate) const DEPTH_MAX: usize = 128;
 
-/// Gives each value of these fields that the object has. Says whether it is one, with each field at most once.
+/// Gives each value of these fields that the object has. Says whether it is one, with each field at most once, and none
+/// that has a default under a name that differs by case only.
 pub(crate) fn object<'a>(json: &'a str, fields: &Fields, each: impl FnMut(usize, Cell<'a>)) -> bool {
     let mut reader = serde_json::Deserializer::from_str(json);
     let object = Object { fields, each, seen: Seen::default() };
@@ -90,44 +93,69 @@ impl<'a, E: FnMut(usize, Cell<'a>)> Visitor<'a> for Object<'_, E> {
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<bool, A::Error> {
         // Most records have their fields in the same order.
         let mut next = 0;
-        let mut whole = true;
+        let (mut whole, mut misspelt) = (true, Vec::new());
         while let Some(field) = map.next_key_seed(Key { fields: self.fields, next })? {
-            let Some(field) = field else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
+            let field = match field {
+                Known::Field(field) => field,
+                Known::Not => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                Known::Misspelt(field) => {
+                    map.next_value::<IgnoredAny>()?;
+                    misspelt.push(field);
+                    continue;
+                }
             };
             whole &= !self.seen.again(field);
             (self.each)(field, Cell::json(map.next_value::<&RawValue>()?.get()));
             next = field + 1;
         }
-        Ok(whole)
+        Ok(whole && misspelt.into_iter().all(|field| self.seen.again(field)))
     }
 }
 
-/// Which field a key names, if any.
+/// What a key names.
+enum Known {
+    Field(usize),
+    Not,
+    /// A field that has a default, by another case: taken for missing, its value would be lost without a word.
+    Misspelt(usize),
+}
+
 struct Key<'f> {
     fields: &'f Fields,
     next: usize,
 }
 
 impl<'a> DeserializeSeed<'a> for Key<'_> {
-    type Value = Option<usize>;
+    type Value = Known;
 
-    fn deserialize<D: Deserializer<'a>>(self, key: D) -> Result<Option<usize>, D::Error> {
+    fn deserialize<D: Deserializer<'a>>(self, key: D) -> Result<Known, D::Error> {
         key.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Key<'_> {
-    type Value = Option<usize>;
+    type Value = Known;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name of a field")
     }
 
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Option<usize>, E> {
-        let is_next = self.fields.get(self.next).is_some_and(|field| field.name() == name);
-        Ok(if is_next { Some(self.next) } else { self.fields.iter().position(|field| field.name() == name) })
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Known, E> {
+        if self.fields.get(self.next).is_some_and(|field| field.name() == name) {
+            return Ok(Known::Field(self.next));
+        }
+        let meant = |field: &FieldRef| {
+            !field.metadata().is_empty()
+                && field.metadata().contains_key(DEFAULT)
+                && is_same_but_for_case(field.name(), name)
+        };
+        Ok(match self.fields.iter().position(|field| field.name() == name) {
+            Some(field) => Known::Field(field),
+            None => self.fields.iter().position(meant).map_or(Known::Not, Known::Misspelt),
+        })
     }
 }
 

@@ -21,6 +21,7 @@ mod time;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, SchemaRef};
 use arrow_select::filter::filter;
+use dualgauge_engine::columns::DEFAULT;
 use dualgauge_engine::{Error, Result};
 
 use super::{BadRecord, Decoded};
@@ -29,12 +30,6 @@ pub(crate) use cell::Cell;
 pub(crate) use json::{DEPTH_MAX, object, too_deep};
 pub(crate) use marks::Marks;
 use marks::Place;
-
-/// The metadata key of a column's unit.
-pub(crate) const UNIT: &str = "dualgauge.unit";
-
-/// The metadata key of what a column is where it is absent.
-pub(crate) const DEFAULT: &str = "dualgauge.default";
 
 /// The columns of these rows, whose cells stand column by column, without the rows that are marked already or turn out bad.
 pub(crate) fn columns(wanted: &SchemaRef, cells: &[Cell<'_>], rows: usize, mut marks: Marks) -> Result<Decoded> {

@@ -29,7 +29,7 @@ pub(super) fn structs(
             continue;
         }
         (0..fields.len()).for_each(|at| inner[at * rows + row] = Cell::Hidden);
-        valid[row] = !missing(field, place, row, cell, marks, "an object");
+        valid[row] = !missing(field, place, row, cell, marks, "an object with each field once, by its own name");
     }
     let columns = fields
         .iter()

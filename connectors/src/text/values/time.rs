@@ -3,10 +3,10 @@
 use arrow_array::timezone::Tz;
 use arrow_cast::parse::string_to_datetime;
 use arrow_schema::{DataType, Field, TimeUnit};
+use dualgauge_engine::columns::{UNIT, unit_named};
 use dualgauge_engine::{Duration, EventTime};
 use jiff::SignedDuration;
 
-use super::UNIT;
 
 /// How the times of a column are read, in the column's own measure.
 pub(super) struct Times {
@@ -31,7 +31,11 @@ impl Times {
         if is_number(text) {
             return self.counted(text);
         }
-        let time = string_to_datetime(&self.utc, text).ok()?;
+        let Ok(time) = string_to_datetime(&self.utc, text) else {
+            // What is before or behind the calendar, as an `EventTime` is shown.
+            let micros: i128 = text.ends_with("us").then(|| text.parse::<EventTime>().ok())??.as_micros().into();
+            return (micros * 1_000).div_euclid(nanoseconds(self.measure)).try_into().ok();
+        };
         match self.measure {
             TimeUnit::Second => Some(time.timestamp()),
             TimeUnit::Millisecond => Some(time.timestamp_millis()),
@@ -105,13 +109,7 @@ fn in_nanoseconds(text: &str, unit: TimeUnit) -> Option<i128> {
 }
 
 fn unit_of(field: &Field) -> Option<TimeUnit> {
-    match field.metadata().get(UNIT)?.as_str() {
-        "s" => Some(TimeUnit::Second),
-        "ms" => Some(TimeUnit::Millisecond),
-        "us" => Some(TimeUnit::Microsecond),
-        "ns" => Some(TimeUnit::Nanosecond),
-        _ => None,
-    }
+    field.metadata().get(UNIT).and_then(|unit| unit_named(unit))
 }
 
 fn nanoseconds(unit: TimeUnit) -> i128 {

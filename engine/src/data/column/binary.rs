@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, BinaryArray, BinaryViewArray, FixedSizeBinaryArray, LargeBinaryArray};
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
 use super::unpack::{unpack, wrong_type};
-use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present};
+use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present, Said};
 
 impl Field for Vec<u8> {
     type Column = Bytes;
@@ -21,7 +21,7 @@ impl Field for Vec<u8> {
     fn weight(&self) -> usize {
         self.len()
     }
-    fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<Bytes, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Bytes, DecodeError> {
         let array = unpack::<Vec<u8>>(array);
         live.refuse_nulls(&array)?;
         match array.data_type() {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
 use super::unpack::{unpack, wrong_type};
-use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present};
+use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present, Said};
 
 impl Field for bool {
     type Column = Bits;
@@ -17,7 +17,7 @@ impl Field for bool {
     fn data_type() -> DataType {
         DataType::Boolean
     }
-    fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<Bits, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Bits, DecodeError> {
         let array = unpack::<bool>(array);
         live.refuse_nulls(&array)?;
         match array.as_boolean_opt() {

@@ -6,13 +6,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type};
 use arrow_array::{Array, ArrayRef, Decimal128Array};
 use arrow_buffer::{NullBuffer, i256};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
 use super::super::decimal::{Decimal, parse, shown};
 use super::integer::widened;
 use super::text::read_texts;
 use super::unpack::{unpack, wrong_type};
-use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present};
+use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present, Said};
 
 /// The most digits that 128 bits hold in Arrow.
 const PRECISION: u8 = 38;
@@ -24,7 +24,7 @@ impl<const SCALE: u8> Field for Decimal<SCALE> {
     fn data_type() -> DataType {
         DataType::Decimal128(PRECISION, SCALE as i8)
     }
-    fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<Decimals<SCALE>, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Decimals<SCALE>, DecodeError> {
         let array = unpack::<Decimal<SCALE>>(array);
         live.refuse_nulls(&array)?;
         let fits = format!("a number that has no more than {SCALE} digits behind the point, and {PRECISION} in all");

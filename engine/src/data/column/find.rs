@@ -1,9 +1,9 @@
 //! Finds columns by name, and says what is likely meant where there is none of that name.
 
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
-use arrow_schema::{Fields, TimeUnit};
+use arrow_schema::Fields;
 
-use super::{DecodeError, Field, Live, repeat};
+use super::{DecodeError, Field, Live, Said, repeat};
 
 /// The columns of a batch or of a struct within one.
 #[derive(Debug)]
@@ -27,9 +27,9 @@ impl<'a> Columns<'a> {
     }
 
     /// Opens a column that must be there.
-    pub fn open<T: Field>(&self, name: &str, unit: Option<TimeUnit>) -> Result<T::Column, DecodeError> {
+    pub fn open<T: Field>(&self, name: &str, said: Said) -> Result<T::Column, DecodeError> {
         match self.find(name)? {
-            Some(array) => self.open_found::<T>(name, array, unit),
+            Some(array) => self.open_found::<T>(name, array, said),
             None => Err(DecodeError::missing(name, &T::data_type(), self.fields)),
         }
     }
@@ -38,16 +38,16 @@ impl<'a> Columns<'a> {
     pub fn open_or<T: Field>(
         &self,
         name: &str,
-        unit: Option<TimeUnit>,
+        said: Said,
         default: impl FnOnce() -> T,
     ) -> Result<T::Column, DecodeError> {
         match self.find(name)? {
-            Some(array) => self.open_found::<T>(name, array, unit),
+            Some(array) => self.open_found::<T>(name, array, said),
             // One of another case is a misspelt name and not a missing column.
             None if names(self.fields).any(|other| is_same_but_for_case(name, other)) => {
                 Err(DecodeError::missing(name, &T::data_type(), self.fields))
             }
-            None => self.open_found::<T>(name, &repeat(&default(), self.rows), None),
+            None => self.open_found::<T>(name, &repeat(&default(), self.rows), Said::NOTHING),
         }
     }
 
@@ -62,9 +62,9 @@ impl<'a> Columns<'a> {
         &self,
         name: &str,
         array: &ArrayRef,
-        unit: Option<TimeUnit>,
+        said: Said,
     ) -> Result<T::Column, DecodeError> {
-        T::open(array, &self.live, unit).map_err(|error| error.within(name))
+        T::open(array, &self.live, said).map_err(|error| error.within(name))
     }
 }
 

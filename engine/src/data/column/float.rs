@@ -3,11 +3,11 @@
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
 use super::integer::{Numbers, NumbersBuilder, widened};
 use super::unpack::{unpack, wrong_type};
-use super::{DecodeError, Element, Field, Live, Present};
+use super::{DecodeError, Element, Field, Live, Present, Said};
 
 impl Field for f32 {
     type Column = Numbers<f32>;
@@ -16,7 +16,7 @@ impl Field for f32 {
     fn data_type() -> DataType {
         Float32Type::DATA_TYPE
     }
-    fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<Numbers<f32>, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Numbers<f32>, DecodeError> {
         let array = unpack::<f32>(array);
         live.refuse_nulls(&array)?;
         if let Some(same) = array.as_primitive_opt::<Float32Type>() {
@@ -41,7 +41,7 @@ impl Field for f64 {
     fn data_type() -> DataType {
         Float64Type::DATA_TYPE
     }
-    fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<Numbers<f64>, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Numbers<f64>, DecodeError> {
         let array = unpack::<f64>(array);
         live.refuse_nulls(&array)?;
         if let Some(same) = array.as_primitive_opt::<Float64Type>() {

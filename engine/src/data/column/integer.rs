@@ -8,12 +8,12 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
 use super::super::decimal::rescale;
 use super::decimal::rescaled;
 use super::unpack::{unpack, wrong_type};
-use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present};
+use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present, Said};
 
 /// Numbers side by side, as Arrow has them.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ macro_rules! integers {
             fn data_type() -> DataType {
                 $arrow::DATA_TYPE
             }
-            fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<Numbers<$native>, DecodeError> {
+            fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Numbers<$native>, DecodeError> {
                 let array = unpack::<$native>(array);
                 live.refuse_nulls(&array)?;
                 if let Some(same) = array.as_primitive_opt::<$arrow>() {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ListArray, OffsetSizeTrait};
 use arrow_buffer::{NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{DataType, Field as ArrowField, FieldRef, TimeUnit};
+use arrow_schema::{DataType, Field as ArrowField, FieldRef};
 
 use super::unpack::{unpack, wrong_type};
-use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present};
+use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present, Said};
 
 impl<T: Element> Field for Vec<T> {
     type Column = Lists<T::Column>;
@@ -17,10 +17,14 @@ impl<T: Element> Field for Vec<T> {
     fn data_type() -> DataType {
         DataType::List(item::<T>())
     }
+    fn wanted(name: &str, said: Said) -> ArrowField {
+        let item = T::wanted(ArrowField::LIST_FIELD_DEFAULT_NAME, said);
+        said.of(ArrowField::new(name, DataType::List(Arc::new(item)), false))
+    }
     fn weight(&self) -> usize {
         8 * self.len() + self.iter().map(T::weight).sum::<usize>()
     }
-    fn open(array: &ArrayRef, live: &Live, unit: Option<TimeUnit>) -> Result<Self::Column, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, said: Said) -> Result<Self::Column, DecodeError> {
         let array = unpack::<Vec<T>>(array);
         live.refuse_nulls(&array)?;
         let (ends, values) = match array.data_type() {
@@ -34,7 +38,7 @@ impl<T: Element> Field for Vec<T> {
             }
             _ => return Err(wrong_type(&array, &format!("a List or LargeList of {}", T::data_type()))),
         };
-        let values = T::open(&values, &live_elements(live, &ends), unit).map_err(|mut error| {
+        let values = T::open(&values, &live_elements(live, &ends), said).map_err(|mut error| {
             // The list that has the element: the last to start at or before it, as empty ones before it start there too.
             error.row = error.row.map(|element| ends.partition_point(|&end| end <= element) - 1);
             error.within("item")

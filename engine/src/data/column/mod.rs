@@ -21,13 +21,14 @@ mod nested;
 mod option;
 mod order;
 mod rows;
+mod said;
 mod text;
 mod time;
 mod unpack;
 
 use arrow_array::ArrayRef;
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, Field as ArrowField};
 
 pub use find::Columns;
 pub use find::{Twice, find, is_same_but_for_case, similar};
@@ -36,6 +37,7 @@ pub use nested::{NestedBuilder, nested_data_type, nested_open};
 pub use option::Present;
 pub use order::Total;
 pub use rows::{Row, RowBuilder, arrow_field, decode, encode};
+pub use said::{DEFAULT, Said, UNIT, unit_name, unit_named, wanted_field};
 pub use time::{HasUnit, IsEventTime};
 
 use super::DecodeError;
@@ -60,6 +62,11 @@ pub trait Field: Total + Sized {
     /// The type of the column that is written, and read without a conversion.
     fn data_type() -> DataType;
 
+    /// The column as a connector is asked for it: the same, with what is said of it and of what is within it.
+    fn wanted(name: &str, said: Said) -> ArrowField {
+        said.of(ArrowField::new(name, Self::data_type(), Self::NULLABLE))
+    }
+
     /// How many bytes a value has in texts, bytes and lists, which is what the offsets of a column limit.
     #[inline]
     fn weight(&self) -> usize {
@@ -68,12 +75,12 @@ pub trait Field: Total + Sized {
 
     /// Makes the `live` rows of a column readable, converting them where the type is another that is accepted.
     ///
-    /// `unit` is what a column of plain integers counts, where the field says so.
+    /// `said` is what the record says of how the values are written.
     ///
     /// # Errors
     /// A type that is not accepted, a null where the field has no place for it, a value that does not fit. The error's
     /// column is relative to this one.
-    fn open(array: &ArrayRef, live: &Live, unit: Option<TimeUnit>) -> Result<Self::Column, DecodeError>;
+    fn open(array: &ArrayRef, live: &Live, said: Said) -> Result<Self::Column, DecodeError>;
 }
 
 /// A type that `Vec` makes a list of: every [`Field`] but `u8`, of which it makes a binary value.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, StructArray};
 use arrow_buffer::NullBuffer;
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field as ArrowField};
 
 use super::unpack::{unpack, wrong_type};
 use super::{ColumnBuilder, Columns, DecodeError, Field, Live, Row, RowBuilder};
@@ -13,6 +13,11 @@ use super::{ColumnBuilder, Columns, DecodeError, Field, Live, Row, RowBuilder};
 /// [`Field::data_type`] of a nested record.
 pub fn nested_data_type<R: Row>() -> DataType {
     DataType::Struct(R::schema().fields().clone())
+}
+
+/// [`Field::wanted`] of a nested record.
+pub fn nested_wanted<R: Row>(name: &str) -> ArrowField {
+    ArrowField::new(name, DataType::Struct(R::wanted().fields().clone()), false)
 }
 
 /// [`Field::open`] of a nested record.

@@ -2,10 +2,10 @@
 
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{NullBuffer, NullBufferBuilder};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, Field as ArrowField};
 
 use super::unpack::unpack;
-use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live};
+use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Said};
 
 impl<T: Present> Field for Option<T> {
     type Column = Optional<T::Column>;
@@ -16,14 +16,17 @@ impl<T: Present> Field for Option<T> {
     fn data_type() -> DataType {
         T::data_type()
     }
+    fn wanted(name: &str, said: Said) -> ArrowField {
+        T::wanted(name, said).with_nullable(true)
+    }
     #[inline]
     fn weight(&self) -> usize {
         self.as_ref().map_or(0, T::weight)
     }
-    fn open(array: &ArrayRef, live: &Live, unit: Option<TimeUnit>) -> Result<Self::Column, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, said: Said) -> Result<Self::Column, DecodeError> {
         let array = unpack::<T>(array);
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
-        let values = T::open(&array, &live.and(nulls.as_ref()), unit)?;
+        let values = T::open(&array, &live.and(nulls.as_ref()), said)?;
         Ok(Optional { nulls, values })
     }
 }

@@ -17,6 +17,9 @@ pub trait Row: Sized {
     /// What the columns are.
     fn schema() -> SchemaRef;
 
+    /// The same, with what is said of each.
+    fn wanted() -> SchemaRef;
+
     /// Finds and opens each.
     fn open(columns: &Columns<'_>) -> Result<Self::Columns, DecodeError>;
 }

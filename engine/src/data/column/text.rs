@@ -6,12 +6,12 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, LargeStringArray, StringArray, StringViewArray};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
 use super::super::Text;
 use super::binary::BytesBuilder;
 use super::unpack::{unpack, wrong_type};
-use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present};
+use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present, Said};
 
 /// [`Field`] for a type that holds text: it is made from a `&str` and seen as one.
 macro_rules! text_field {
@@ -27,7 +27,7 @@ macro_rules! text_field {
             fn weight(&self) -> usize {
                 self.len()
             }
-            fn open(array: &ArrayRef, live: &Live, _: Option<TimeUnit>) -> Result<TextColumn<$type>, DecodeError> {
+            fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<TextColumn<$type>, DecodeError> {
                 open(array, live).map(|texts| TextColumn { texts, held: PhantomData })
             }
         }

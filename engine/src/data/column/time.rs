@@ -16,7 +16,7 @@ use arrow_schema::{DataType, TimeUnit};
 use super::integer::widened;
 use super::text::read_texts;
 use super::unpack::{unpack, wrong_type};
-use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present};
+use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present, Said};
 use crate::{Duration, EventTime};
 
 impl Field for EventTime {
@@ -28,14 +28,14 @@ impl Field for EventTime {
     }
 
     /// A zone is how a time is shown and does not matter; a column without one is taken to be in UTC.
-    fn open(array: &ArrayRef, live: &Live, unit: Option<TimeUnit>) -> Result<Self::Column, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, said: Said) -> Result<Self::Column, DecodeError> {
         let array = unpack::<EventTime>(array);
         live.refuse_nulls(&array)?;
         let text = |text: &str| text.parse::<EventTime>().ok().map(EventTime::as_micros);
         if let Some(found) = read_texts(&array, live, "a time such as 2026-01-01T12:00:00Z or 2026-01-01", text) {
             return Ok(Micros(found?.into(), PhantomData));
         }
-        let values = match (array.data_type(), unit) {
+        let values = match (array.data_type(), said.unit) {
             (DataType::Timestamp(TimeUnit::Microsecond, _), _) => {
                 array.as_primitive::<TimestampMicrosecondType>().values().clone()
             }
@@ -69,10 +69,10 @@ impl Field for Duration {
     fn data_type() -> DataType {
         DataType::Duration(TimeUnit::Microsecond)
     }
-    fn open(array: &ArrayRef, live: &Live, unit: Option<TimeUnit>) -> Result<Self::Column, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, said: Said) -> Result<Self::Column, DecodeError> {
         let array = unpack::<Duration>(array);
         live.refuse_nulls(&array)?;
-        let values = match (array.data_type(), unit) {
+        let values = match (array.data_type(), said.unit) {
             (DataType::Duration(TimeUnit::Microsecond), _) => {
                 array.as_primitive::<DurationMicrosecondType>().values().clone()
             }
