@@ -10,6 +10,41 @@ pub struct Ev {
     pub ts: EventTime,
 }
 
+/// An event whose time is a number of milliseconds.
+#[record]
+pub struct EvMs {
+    pub key: String,
+    pub value: i64,
+    #[event_time]
+    #[column(unit = "ms")]
+    pub ts: EventTime,
+}
+
+/// An event whose value may be missing.
+#[record]
+pub struct EvDefault {
+    pub key: String,
+    #[column(default = 1)]
+    pub value: i64,
+    #[event_time]
+    pub ts: EventTime,
+}
+
+/// A length of time.
+#[record]
+pub struct Length {
+    pub d: Duration,
+}
+
+/// Lengths of time, deeper.
+#[record]
+pub struct Lengths {
+    pub inner: Length,
+    pub many: Vec<Length>,
+    #[event_time]
+    pub ts: EventTime,
+}
+
 /// What a window of events holds.
 #[record]
 pub struct Out {
@@ -34,6 +69,9 @@ pub fn build(name: &str, flow: &Flow<'_>) {
     match name {
         // Events as they are; those that cannot be read go to `bad`.
         "ev" => copied::<Ev>(flow),
+        "ev_ms" => copied::<EvMs>(flow),
+        "ev_default" => copied::<EvDefault>(flow),
+        "lengths" => copied::<Lengths>(flow),
         "ev_quarantine" => flow.source::<Ev>(source("in").quarantine("bad")).sink("out"),
         // Counts and sums of each key and hour; what is late goes to `late`.
         "hours" => {

@@ -13,6 +13,7 @@ mod runner;
 mod starts;
 mod support;
 mod text;
+mod values;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,6 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(support::GRAPH) {
         return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
     }
-    const CASES: &[&[Case]] = &[depth::CASES, hands::CASES, looks::CASES, places::CASES, starts::CASES, text::CASES];
+    const CASES: &[&[Case]] = &[depth::CASES, hands::CASES, looks::CASES, places::CASES, starts::CASES, text::CASES, values::CASES];
     runner::run(&CASES.concat())
 }

@@ -60,6 +60,8 @@ impl CsvDecode {
                 put(
                     column,
                     match (text, field.doubled) {
+                        // As the only field of a record it says that there is one, and no more.
+                        ("", _) if field.quoted && self.width > 1 => Cell::Quoted,
                         ("", _) => Cell::Empty,
                         (text, true) => Cell::Doubled(text),
                         (text, false) => Cell::Plain(text),

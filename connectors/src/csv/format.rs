@@ -1,14 +1,14 @@
-//! The shape of CSV: written by arrow-csv, read by our own reader.
+//! The shape of CSV.
 
 use std::rc::Rc;
 
 use arrow_array::RecordBatch;
-use arrow_csv::WriterBuilder;
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use dualgauge_engine::{Basis, Error, Result};
 
 use super::decode::{CsvDecode, names_in};
-use crate::text::{Decode, Format, without_line_end, zones};
+use super::encode;
+use crate::text::{Decode, Format, without_line_end};
 
 /// The shape of CSV: its delimiter, and whether there is a header.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Format for Csv {
 
     fn check(&self, schema: &Schema) -> Result<()> {
         let flat = |data_type: &DataType| {
-            is_text(data_type) || is_number_or_time(data_type) || *data_type == DataType::Boolean
+            is_text(data_type) || is_number_or_time(data_type) || is_bytes(data_type) || *data_type == DataType::Boolean
         };
         match schema.fields().iter().find(|field| !flat(field.data_type())) {
             Some(field) => Err(Error::usage(format!(
@@ -82,27 +82,23 @@ impl Format for Csv {
     }
 
     fn encode_header(&self, schema: &SchemaRef) -> Vec<u8> {
-        let rows = RecordBatch::new_empty(zones::in_utc(schema));
-        self.write(&rows, true).expect("a header of columns that were checked")
+        encode::header(schema, self.delimiter)
     }
 
     fn encode(&self, rows: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
-        self.write(rows, false)
-    }
-}
-
-impl Csv {
-    fn write(&self, rows: &RecordBatch, header: bool) -> Result<Vec<u8>, ArrowError> {
-        let mut text = Vec::new();
-        WriterBuilder::new().with_header(header).with_delimiter(self.delimiter).build(&mut text).write(rows)?;
-        Ok(text)
+        encode::rows(rows, self.delimiter)
     }
 }
 
 fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::Utf8View)
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+/// Written as hexadecimal digits.
+fn is_bytes(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary)
 }
 
 fn is_number_or_time(data_type: &DataType) -> bool {
-    data_type.is_primitive() && !matches!(data_type, DataType::Duration(_) | DataType::Interval(_))
+    data_type.is_primitive() && !matches!(data_type, DataType::Interval(_))
 }

@@ -1,8 +1,8 @@
 //! CSV, as RFC 4180 has it: fields between delimiters, quoted with `"` where they hold delimiters, quotes or newlines.
 //!
 //! Columns are found by the names in the header, and read with the types of the record: whole numbers, floats, `true`
-//! and `false`, text, and times as RFC 3339. An empty field is a missing value; of a `String` it is the empty text.
-//! Every file that is written begins with a header.
+//! and `false`, text, and times as RFC 3339. An empty field is a missing value; of a `String` it is the empty text,
+//! and of an `Option<String>` one between quotes is.//! Every file that is written begins with a header.
 //!
 //! ```
 //! use dualgauge_connectors::csv;
@@ -14,6 +14,7 @@
 //! ```
 
 mod decode;
+mod encode;
 mod format;
 
 use std::path::PathBuf;

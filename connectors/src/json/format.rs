@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use arrow_array::RecordBatch;
-use arrow_json::LineDelimitedWriter;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use dualgauge_engine::{Basis, Result};
 use serde::de::IgnoredAny;
 
+use super::encode;
 use crate::text::values::{Cell, DEPTH_MAX, Marks, columns, explained, object, shorten, too_deep};
 use crate::text::{BadRecord, Decode, Decoded, Format, Record, content};
 
@@ -57,10 +57,7 @@ impl Format for Json {
     }
 
     fn encode(&self, rows: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
-        let mut writer = LineDelimitedWriter::new(Vec::new());
-        writer.write(rows)?;
-        writer.finish()?;
-        Ok(writer.into_inner())
+        encode::rows(rows)
     }
 }
 

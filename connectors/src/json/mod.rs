@@ -13,6 +13,7 @@
 //! assert!(bids.bounded());
 //! ```
 
+mod encode;
 mod format;
 
 use std::path::PathBuf;

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use arrow_schema::{Fields, Schema, SchemaRef};
 use dualgauge_engine::Error;
 use dualgauge_engine::names::{Twice, find, similar};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataOptions};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type};
+
+use super::read_as::as_read;
 
 /// The columns of a file, decoded once for all files that have the same.
 #[derive(Debug)]
@@ -38,7 +40,8 @@ impl FileColumns {
     pub(super) fn of(head: ParquetMetaData) -> Result<FileColumns, ParquetError> {
         let parquet = head.file_metadata().schema_descr_ptr();
         let plain = ArrowReaderMetadata::try_new(Arc::new(head), ArrowReaderOptions::new())?;
-        let fields: Fields = plain.schema().fields().iter().map(with_views).collect();
+        let mut leaves = parquet.columns().iter().map(|leaf| leaf.physical_type());
+        let fields: Fields = plain.schema().fields().iter().map(|field| as_read(field, &mut leaves)).collect();
         let arrow = Arc::new(Schema::new_with_metadata(fields, plain.schema().metadata().clone()));
         Ok(FileColumns { parquet, arrow, projections: Mutex::default() })
     }
@@ -113,25 +116,3 @@ impl Projection {
     }
 }
 
-/// How a column is read: texts and bytes as views at any depth, which point into the pages instead of copying each value
-/// out of them, and which have no 2 GiB of text in one batch as their limit.
-fn with_views(field: &FieldRef) -> FieldRef {
-    let of = match viewed(field.data_type()) {
-        Some(of) => of,
-        None => return field.clone(),
-    };
-    Arc::new(Field::clone(field).with_data_type(of))
-}
-
-fn viewed(of: &DataType) -> Option<DataType> {
-    Some(match of {
-        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
-        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
-        DataType::Dictionary(_, values) => viewed(values).unwrap_or_else(|| values.as_ref().clone()),
-        DataType::List(item) => DataType::List(with_views(item)),
-        DataType::LargeList(item) => DataType::LargeList(with_views(item)),
-        DataType::Map(entries, sorted) => DataType::Map(with_views(entries), *sorted),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(with_views).collect()),
-        _ => return None,
-    })
-}

@@ -15,6 +15,7 @@ mod index;
 mod order;
 mod page_header;
 mod pages;
+mod read_as;
 mod reader;
 mod sink;
 mod source;

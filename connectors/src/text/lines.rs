@@ -117,11 +117,12 @@ impl Splitter {
     }
 }
 
-/// A field of a record: what stands in it, and whether quotes in it are doubled.
+/// A field of a record: what stands in it, whether between quotes, and whether quotes in it are doubled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) start: usize,
     pub(crate) end: usize,
+    pub(crate) quoted: bool,
     pub(crate) doubled: bool,
 }
 
@@ -131,7 +132,7 @@ pub(crate) fn fields(record: &[u8], delimiter: u8, mut each: impl FnMut(Field)) 
     loop {
         let (mut field, next) = match record.get(start) {
             Some(b'"') => quoted(record, start + 1),
-            _ => (Field { start, end: record.len(), doubled: false }, start),
+            _ => (Field { start, end: record.len(), quoted: false, doubled: false }, start),
         };
         let end = memchr(delimiter, &record[next..]).map(|length| next + length);
         if next == start {
@@ -149,11 +150,11 @@ fn quoted(record: &[u8], start: usize) -> (Field, usize) {
     while let Some(next) = memchr(b'"', &record[at..]) {
         at += next;
         if record.get(at + 1) != Some(&b'"') {
-            return (Field { start, end: at, doubled }, at + 1);
+            return (Field { start, end: at, quoted: true, doubled }, at + 1);
         }
         (at, doubled) = (at + 2, true);
     }
-    (Field { start, end: record.len(), doubled }, record.len())
+    (Field { start, end: record.len(), quoted: true, doubled }, record.len())
 }
 
 /// A record as it stands there without what ends it and without a byte order mark before it.

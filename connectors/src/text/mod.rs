@@ -15,6 +15,7 @@ mod layout;
 mod lines;
 mod place;
 mod prefix;
+mod printable;
 mod reader;
 mod records;
 mod rows;

@@ -5,7 +5,7 @@ use dualgauge_engine::{Error, EventTime, Result};
 
 use super::Format;
 use super::lines::Splitter;
-use super::zones;
+use super::{printable, zones};
 
 /// The text of each row, newline included, with its time.
 pub(super) fn encode(
@@ -16,6 +16,7 @@ pub(super) fn encode(
     if rows.num_rows() == 0 {
         return Ok(Vec::new());
     }
+    printable::check(times, rows)?;
     let text = zones::under(rows, zones::in_utc(&rows.schema())).and_then(|rows| format.encode(&rows));
     let text = text.map_err(|cause| Error::data("cannot write rows as text").caused_by(cause))?;
     let (mut splitter, mut rest, mut lines) =

@@ -4,14 +4,17 @@
 //! default, a number that is cut or wrapped, a missing value that becomes something; and a sink that writes what no source
 //! reads as the same value again.
 
+mod ranges;
+mod round_trip;
 mod said;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use dualgauge_connectors::{csv, json, log, parquet};
-use dualgauge_engine::{Next, Record, Scan, Source};
+use dualgauge_engine::sink::Writing;
+use dualgauge_engine::{Epoch, EventTime, Next, Record, Result, Scan, Sink, Source};
 use tempfile::TempDir;
 
 /// A source, and the directory that its data is in.
@@ -55,6 +58,27 @@ pub fn log_of(rows: &RecordBatch) -> Held {
     (dir, Box::new(log::LogSource::open(path).unwrap().bounded(true)))
 }
 
+/// Writes rows by a sink that makes one file.
+pub fn written<D: Record>(sink: &dyn Sink, rows: &[D]) -> Result<()> {
+    let times: Vec<_> = rows.iter().map(|row| row.event_time().unwrap()).collect();
+    sink.check(&D::schema(), &Writing::default())?;
+    let mut writer = sink.open(0, &D::schema(), &Writing::default())?;
+    writer.write(&times, &D::encode(rows.iter()))?;
+    let prepared = writer.prepare(Epoch(1), EventTime::MAX)?;
+    writer.commit(Epoch(1), &prepared)
+}
+
+/// A sink and a source of one file, of each text format that holds more than plain columns, or of all.
+pub fn text_files(dir: &Path, nested: bool) -> Vec<(Box<dyn Sink>, Box<dyn Source>)> {
+    let (a, b) = (dir.join("a.jsonl"), dir.join("b.csv"));
+    let mut files: Vec<(Box<dyn Sink>, Box<dyn Source>)> =
+        vec![(Box::new(json::write(&a)), Box::new(json::read(&a)))];
+    if !nested {
+        files.push((Box::new(csv::write(&b)), Box::new(csv::read(&b))));
+    }
+    files
+}
+
 /// How a record is read.
 pub fn scan<D: Record>() -> Scan {
     let event_time = D::event_time_column().unwrap_or_default().to_string();
@@ -62,7 +86,7 @@ pub fn scan<D: Record>() -> Scan {
 }
 
 /// All rows of a source, or what is wrong with the first that is bad.
-pub fn read<D: Record>(source: &dyn Source) -> Result<Vec<D>, String> {
+pub fn read<D: Record>(source: &dyn Source) -> std::result::Result<Vec<D>, String> {
     let mut rows = Vec::new();
     let scan = scan::<D>();
     let said = |error: dualgauge_engine::Error| error.to_string();

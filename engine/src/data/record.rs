@@ -56,11 +56,13 @@ use crate::EventTime;
 ///
 /// - `#[event_time]`: when it happened, for one field of type [`EventTime`].
 /// - `#[column(name = "dateTime")]`: the name of the column; without it, that of the field.
-/// - `#[column(default)]` or `#[column(default = 100)]`: what the field is where the data has no such column. A column
-///   that is there but null is no missing one: that takes an `Option`. Nor is an `Option` without a default one that may
+/// - `#[column(default)]` or `#[column(default = 100)]`: what the field is where the data has no such column (or one JSON
+///   object no such key). A column that is there but null is no missing one: that takes an `Option`. Nor is an `Option` without a default one that may
 ///   be missing: a misspelt name would go unnoticed.
-/// - `#[column(unit = "ms")]`: for times and durations, what a column of plain integers counts (`s`, `ms`, `us` or `ns`).
-///   It is written as a timestamp all the same, and timestamps are read by their own unit.
+/// - `#[column(unit = "ms")]`: for times and durations, what a plain number counts (`s`, `ms`, `us` or `ns`), in columns of
+///   integers, in JSON and in CSV. It is written as a time all the same, and timestamps are read by their own unit.
+///
+/// Every connector is told what stands here ([`Record::wanted`]).
 ///
 /// ```
 /// use std::sync::Arc;

@@ -11,6 +11,8 @@ pub(crate) enum Cell<'a> {
     Null,
     /// An empty field of a record that has no other way to say that it is missing: of a `String`, the empty text.
     Empty,
+    /// The same between quotes: of any text the empty one, of everything else a missing value.
+    Quoted,
     /// What holds it is missing; nobody reads it.
     Hidden,
     /// Text.
@@ -25,6 +27,7 @@ pub(crate) enum Cell<'a> {
 pub(super) enum Scalar<'a> {
     Missing,
     Empty,
+    Quoted,
     Hidden,
     Text(Cow<'a, str>),
     /// An object or a list, or text with an escape that is none.
@@ -42,6 +45,7 @@ impl<'a> Cell<'a> {
         match self {
             Cell::Absent | Cell::Null => Scalar::Missing,
             Cell::Empty => Scalar::Empty,
+            Cell::Quoted => Scalar::Quoted,
             Cell::Hidden => Scalar::Hidden,
             Cell::Plain(text) => Scalar::Text(Cow::Borrowed(text)),
             Cell::Doubled(text) => Scalar::Text(Cow::Owned(text.replace("\"\"", "\""))),
@@ -59,7 +63,7 @@ impl<'a> Cell<'a> {
     /// The text as a message shows it; nothing where the value is missing.
     pub(super) fn shown(self) -> Option<String> {
         match self.scalar() {
-            Scalar::Missing | Scalar::Empty | Scalar::Hidden => None,
+            Scalar::Missing | Scalar::Empty | Scalar::Quoted | Scalar::Hidden => None,
             Scalar::Text(text) => Some(text.into_owned()),
             Scalar::Unreadable(json) => Some(json.to_string()),
         }

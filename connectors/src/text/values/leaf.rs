@@ -105,10 +105,11 @@ impl Leaf<'_> {
         for (at, &cell) in cells.iter().enumerate() {
             let fits = match cell.scalar() {
                 Scalar::Text(text) => put(Put::Text(&text)),
-                Scalar::Missing | Scalar::Empty if self.field.is_nullable() => put(Put::Null),
+                Scalar::Quoted if is_text => put(Put::Text("")),
+                Scalar::Missing | Scalar::Empty | Scalar::Quoted if self.field.is_nullable() => put(Put::Null),
                 Scalar::Empty if is_text => put(Put::Text("")),
                 Scalar::Hidden => put(Put::Filler),
-                Scalar::Missing | Scalar::Empty | Scalar::Unreadable(_) => false,
+                Scalar::Missing | Scalar::Empty | Scalar::Quoted | Scalar::Unreadable(_) => false,
             };
             if !fits {
                 put(Put::Filler);

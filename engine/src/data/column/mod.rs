@@ -33,7 +33,7 @@ use arrow_schema::{DataType, Field as ArrowField};
 pub use find::Columns;
 pub use find::{Twice, find, is_same_but_for_case, similar};
 pub use live::Live;
-pub use nested::{NestedBuilder, nested_data_type, nested_open};
+pub use nested::{NestedBuilder, nested_data_type, nested_open, nested_wanted};
 pub use option::Present;
 pub use order::Total;
 pub use rows::{Row, RowBuilder, arrow_field, decode, encode};

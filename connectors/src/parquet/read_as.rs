@@ -1,0 +1,46 @@
+//! As what the columns of a file are read: of what Arrow can make of them, that which loses nothing and copies least.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit};
+use parquet::basic::Type as Physical;
+
+/// How a column is read, whose leaves are the next of `leaves`.
+///
+/// - Texts and bytes as views at any depth, which point into the pages instead of copying each value out of them, and which
+///   have no 2 GiB of text in one batch as their limit.
+/// - INT96, which older programs write for times, as microseconds: in nanoseconds of 64 bits, as which Arrow takes it, the
+///   years before 1677 and after 2262 would be others.
+pub(super) fn as_read(field: &FieldRef, leaves: &mut impl Iterator<Item = Physical>) -> FieldRef {
+    let of = type_read(field.data_type(), leaves as &mut dyn Iterator<Item = Physical>);
+    if of == *field.data_type() { field.clone() } else { Arc::new(Field::clone(field).with_data_type(of)) }
+}
+
+fn type_read(of: &DataType, leaves: &mut dyn Iterator<Item = Physical>) -> DataType {
+    let mut within = |field: &FieldRef| {
+        let of = type_read(field.data_type(), leaves);
+        Arc::new(Field::clone(field).with_data_type(of))
+    };
+    match of {
+        DataType::List(item) => DataType::List(within(item)),
+        DataType::LargeList(item) => DataType::LargeList(within(item)),
+        DataType::ListView(item) => DataType::ListView(within(item)),
+        DataType::LargeListView(item) => DataType::LargeListView(within(item)),
+        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(within(item), *length),
+        DataType::Map(entries, sorted) => DataType::Map(within(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(within).collect::<Fields>()),
+        leaf => leaf_read(leaf, leaves.next()),
+    }
+}
+
+fn leaf_read(of: &DataType, stored: Option<Physical>) -> DataType {
+    match of {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::Dictionary(_, values) => leaf_read(values, stored),
+        DataType::Timestamp(TimeUnit::Nanosecond, zone) if stored == Some(Physical::INT96) => {
+            DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
+        }
+        other => other.clone(),
+    }
+}
