@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn what_is_said_of_a_column_stands_at_its_field_at_every_depth() {
         use crate::Record;
-        let (plain, wanted) = (Whole::schema(), Whole::wanted());
+        let (plain, wanted) = (Whole::schema(), <Whole as Record>::wanted());
         for (plain, wanted) in plain.fields().iter().zip(wanted.fields()) {
             assert_eq!((plain.name(), plain.is_nullable()), (wanted.name(), wanted.is_nullable()));
             assert!(plain.data_type().equals_datatype(wanted.data_type()), "{plain} {wanted}");
