@@ -231,9 +231,10 @@ fn list(file: &ParquetFile, column: Option<&TimeColumn>, looks: &[GroupLook], sc
     let Some(column) = column else { return };
     if !column.is_known() {
         listing.notes.push(format!(
-            "file {}: nothing says what the values of `{}` count, so no row group is left out and no window closes \
-             before all are read: say it of integers (#[column(unit = \"ms\")]), or write the column as timestamps",
+            "file {}: nothing says what the {} of `{}` count, so no row group is left out and no window closes \
+             before all are read: say it (#[column(unit = \"ms\")]), or write the column as timestamps",
             file.name,
+            column.numbers(),
             column.name()
         ));
     }

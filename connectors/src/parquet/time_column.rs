@@ -14,6 +14,7 @@ pub(super) struct TimeColumn {
     pub(super) root: usize,
     name: String,
     unit: Unit,
+    is_text: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +51,17 @@ impl TimeColumn {
                 )));
             }
         };
-        Ok(TimeColumn { root, name: name.to_owned(), unit })
+        Ok(TimeColumn { root, name: name.to_owned(), unit, is_text: *field.data_type() == DataType::Utf8View })
     }
 
     /// What the column is called.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What its values are, for messages.
+    pub(super) fn numbers(&self) -> &'static str {
+        if self.is_text { "texts" } else { "integers" }
     }
 
     /// Whether it can be told what the numbers mean.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::str::FromStr;
 
+use jiff::SignedDuration;
+use jiff::civil::{self, DateTime};
 use serde::{Deserialize, Serialize};
 
 use super::Duration;
@@ -23,6 +25,9 @@ use crate::Error;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventTime(i64);
+
+/// When time began to be counted.
+const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 impl EventTime {
     /// Before every event: the watermark of a source that has seen nothing.
@@ -88,9 +93,14 @@ impl Sub for EventTime {
 
 impl fmt::Display for EventTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since_epoch = SignedDuration::from_micros(self.0);
         match jiff::Timestamp::from_microsecond(self.0) {
             Ok(timestamp) => write!(f, "{timestamp}"),
-            Err(_) => write!(f, "{}us", self.0), // outside the calendar's years -9999 to 9999
+            // A timestamp leaves out the first and last hours of the calendar, for its zones.
+            Err(_) => match EPOCH.checked_add(since_epoch) {
+                Ok(clock) => write!(f, "{clock}Z"),
+                Err(_) => write!(f, "{}us", self.0), // outside the calendar's years -9999 to 9999
+            },
         }
     }
 }
@@ -104,13 +114,22 @@ impl FromStr for EventTime {
         if let Some(micros) = text.strip_suffix("us").and_then(|micros| micros.parse().ok()) {
             return Ok(EventTime(micros));
         }
-        let instant = match text.parse::<jiff::Timestamp>() {
-            Ok(instant) => Ok(instant),
-            Err(_) => format!("{text}T00:00:00Z").parse::<jiff::Timestamp>(),
+        let nanos = match text.parse::<jiff::Timestamp>() {
+            Ok(instant) => Some(instant.as_nanosecond()),
+            Err(_) => in_utc(text).map(|clock| clock.duration_since(EPOCH).as_nanos()),
         };
-        let bad = |_| Error::usage(format!("`{text}` is not a time; write it like 2026-01-01T12:00:00Z or 2026-01-01"));
-        let floored = |instant: jiff::Timestamp| instant.as_nanosecond().div_euclid(1_000) as i64; // the calendar fits
-        instant.map(|instant| EventTime(floored(instant))).map_err(bad)
+        let bad = || Error::usage(format!("`{text}` is not a time; write it like 2026-01-01T12:00:00Z or 2026-01-01"));
+        nanos.map(|nanos| EventTime(nanos.div_euclid(1_000) as i64)).ok_or_else(bad) // the calendar fits
+    }
+}
+
+/// A date, and the hours of the calendar that a timestamp leaves out.
+fn in_utc(text: &str) -> Option<DateTime> {
+    match text.strip_suffix(['Z', 'z']) {
+        Some(clock) if clock.contains(['T', 't', ' ']) => clock.parse().ok(),
+        Some(_) => None,
+        None if text.contains(['T', 't', ' ', ':']) => None,
+        None => text.parse::<civil::Date>().ok().map(DateTime::from),
     }
 }
 
@@ -137,11 +156,15 @@ mod tests {
 
     #[test]
     fn text_and_value_agree_both_ways() {
-        for text in ["1969-12-31T23:59:59.999999Z", "2026-01-01T12:00:00Z"] {
+        let ends = ["-009999-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"];
+        for text in ["1969-12-31T23:59:59.999999Z", "2026-01-01T12:00:00Z"].into_iter().chain(ends) {
             assert_eq!(text.parse::<EventTime>().unwrap().to_string(), text);
         }
         assert_eq!("1970-01-02".parse::<EventTime>().unwrap(), EventTime::default() + 1.days());
-        assert!("noon".parse::<EventTime>().is_err());
+        assert_eq!("9999-12-31".parse::<EventTime>().unwrap().to_string(), "9999-12-31T00:00:00Z");
+        for wrong in ["noon", "2024-01-01T00:00:00", "2024-01-01Z", "12:00"] {
+            assert!(wrong.parse::<EventTime>().is_err(), "{wrong}");
+        }
         for end in [EventTime::MIN, EventTime::MAX] {
             assert_eq!(end.to_string().parse::<EventTime>().unwrap(), end);
         }
