@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(support::GRAPH) {
         return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
     }
-    const CASES: &[&[Case]] = &[depth::CASES, hands::CASES, looks::CASES, places::CASES, starts::CASES, text::CASES, values::CASES];
+    const CASES: &[&[Case]] =
+        &[depth::CASES, hands::CASES, looks::CASES, places::CASES, starts::CASES, text::CASES, values::CASES];
     runner::run(&CASES.concat())
 }

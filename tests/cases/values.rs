@@ -21,7 +21,8 @@ const LINE: &str = "{\"key\":\"a\",\"value\":1,\"ts\":\"2024-01-01T00:00:00Z\"}\
 
 fn parquet(dir: &Dir, name: &str, ts: ArrayRef) {
     let key: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
-    let rows = RecordBatch::try_from_iter([("key", key), ("value", Arc::new(Int64Array::from(vec![1])) as _), ("ts", ts)]);
+    let rows =
+        RecordBatch::try_from_iter([("key", key), ("value", Arc::new(Int64Array::from(vec![1])) as _), ("ts", ts)]);
     let rows = rows.unwrap();
     write_file(dir.path(name), &rows.schema(), [rows], &FileOptions::default()).unwrap();
 }

@@ -115,4 +115,3 @@ impl Projection {
         ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new().with_schema(self.arrow.clone()))
     }
 }
-

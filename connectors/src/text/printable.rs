@@ -39,12 +39,16 @@ fn may_be_beyond(column: &ArrayRef) -> bool {
             let (numbers, per_second) = (numbers(column), per_second(*unit));
             numbers.iter().any(|number| !CALENDAR.contains(&number.div_euclid(per_second)))
         }
-        DataType::Date64 => {
-            column.as_primitive::<Date64Type>().values().iter().any(|millis| !CALENDAR.contains(&millis.div_euclid(1_000)))
-        }
-        DataType::Date32 => {
-            column.as_primitive::<Date32Type>().values().iter().any(|days| !CALENDAR.contains(&(i64::from(*days) * 86_400)))
-        }
+        DataType::Date64 => column
+            .as_primitive::<Date64Type>()
+            .values()
+            .iter()
+            .any(|millis| !CALENDAR.contains(&millis.div_euclid(1_000))),
+        DataType::Date32 => column
+            .as_primitive::<Date32Type>()
+            .values()
+            .iter()
+            .any(|days| !CALENDAR.contains(&(i64::from(*days) * 86_400))),
         DataType::Struct(_) => column.as_struct().columns().iter().any(may_be_beyond),
         DataType::List(_) => may_be_beyond(column.as_list::<i32>().values()),
         DataType::LargeList(_) => may_be_beyond(column.as_list::<i64>().values()),
@@ -62,7 +66,8 @@ fn beyond(column: &ArrayRef, row: usize) -> Option<(String, String)> {
     }
     let outside = |seconds: i64| !CALENDAR.contains(&seconds);
     let elements = |elements: ArrayRef| {
-        (0..elements.len()).find_map(|at| beyond(&elements, at).map(|(within, value)| (format!("[{at}]{within}"), value)))
+        (0..elements.len())
+            .find_map(|at| beyond(&elements, at).map(|(within, value)| (format!("[{at}]{within}"), value)))
     };
     match column.data_type() {
         DataType::Timestamp(unit, _) => {

@@ -71,8 +71,7 @@ pub fn written<D: Record>(sink: &dyn Sink, rows: &[D]) -> Result<()> {
 /// A sink and a source of one file, of each text format that holds more than plain columns, or of all.
 pub fn text_files(dir: &Path, nested: bool) -> Vec<(Box<dyn Sink>, Box<dyn Source>)> {
     let (a, b) = (dir.join("a.jsonl"), dir.join("b.csv"));
-    let mut files: Vec<(Box<dyn Sink>, Box<dyn Source>)> =
-        vec![(Box::new(json::write(&a)), Box::new(json::read(&a)))];
+    let mut files: Vec<(Box<dyn Sink>, Box<dyn Source>)> = vec![(Box::new(json::write(&a)), Box::new(json::read(&a)))];
     if !nested {
         files.push((Box::new(csv::write(&b)), Box::new(csv::read(&b))));
     }

@@ -127,18 +127,30 @@ fn flat() -> impl Strategy<Value = Flat> {
 
 fn part() -> impl Strategy<Value = Part> {
     let first = (option::of(narrow()), option::of(text()), vec(any::<u8>(), 0..4), time());
-    (first, option::of(length()), decimal(), any::<u64>()).prop_map(|((float, text, bytes, at), took, price, number)| {
-        Part { float, text, bytes, at, took, price, number }
-    })
+    (first, option::of(length()), decimal(), any::<u64>()).prop_map(
+        |((float, text, bytes, at), took, price, number)| Part { float, text, bytes, at, took, price, number },
+    )
 }
 
 fn nested() -> impl Strategy<Value = Nested> {
     let parts = (part(), option::of(part()), vec(part(), 0..3), option::of(vec(option::of(part()), 0..3)));
     let lists = (vec(vec(any::<i16>(), 0..3), 0..3), vec(option::of(float()), 0..3), vec(option::of(time()), 0..3));
-    let others = (vec(length(), 0..3), vec(text(), 0..3), vec(vec(any::<u8>(), 0..3), 0..3), vec(any::<Option<bool>>(), 0..3));
+    let others =
+        (vec(length(), 0..3), vec(text(), 0..3), vec(vec(any::<u8>(), 0..3), 0..3), vec(any::<Option<bool>>(), 0..3));
     (time(), parts, lists, others).prop_map(
         |(ts, (part, maybe, parts, some), (lists, floats, times), (lengths, texts, blobs, bits))| Nested {
-            ts, part, maybe, parts, some, lists, floats, times, lengths, texts, blobs, bits,
+            ts,
+            part,
+            maybe,
+            parts,
+            some,
+            lists,
+            floats,
+            times,
+            lengths,
+            texts,
+            blobs,
+            bits,
         },
     )
 }

@@ -7,7 +7,6 @@ use dualgauge_engine::columns::{UNIT, unit_named};
 use dualgauge_engine::{Duration, EventTime};
 use jiff::SignedDuration;
 
-
 /// How the times of a column are read, in the column's own measure.
 pub(super) struct Times {
     /// What one of the column counts.

@@ -58,12 +58,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn open_found<T: Field>(
-        &self,
-        name: &str,
-        array: &ArrayRef,
-        said: Said,
-    ) -> Result<T::Column, DecodeError> {
+    fn open_found<T: Field>(&self, name: &str, array: &ArrayRef, said: Said) -> Result<T::Column, DecodeError> {
         T::open(array, &self.live, said).map_err(|error| error.within(name))
     }
 }
