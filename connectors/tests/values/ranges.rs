@@ -8,8 +8,8 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
-    StructArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampSecondArray, UInt64Array,
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampSecondArray, UInt64Array,
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{Field, Fields};
@@ -133,7 +133,7 @@ fn what_does_not_fit_is_refused_by_its_place_at_every_depth_of_every_format() {
             Int64Array::from(vec![1, 1]), StringArray::from(vec!["2024-01-01", "noon"])]);
     at_every_depth!(EventTime, #[column(unit = "s")] "1704067200", texts: ["9223372036854775807", "1e3", "true"],
         columns: [Int64Array::from(vec![1, i64::MAX]), BooleanArray::from(vec![true, true])]);
-    at_every_depth!(Duration, "\"PT1.5S\"", texts: ["1", "\"1 second\"", "\"PT9223372036854775807S\""], columns: [Int64Array::from(vec![1, 1])]);
+    at_every_depth!(Duration, "\"PT1.5S\"", texts: ["1", "\"soon\"", "\"PT9223372036854775807S\""], columns: [Int64Array::from(vec![1, 1])]);
     at_every_depth!(Duration, #[column(unit = "ms")] "1500", texts: ["9223372036854775807", "1e3"],
         columns: [Int64Array::from(vec![1, i64::MAX])]);
 }
@@ -296,5 +296,4 @@ fn what_text_cannot_say_is_refused_by_column_row_and_value_and_nothing_is_writte
         let mut writer = sink.open(0, &Flat::schema(), &Writing::default()).unwrap();
         writer.write(&[good], rows.as_ref().unwrap()).unwrap();
     }
-    let _ = Date32Array::from(vec![0]);
 }
