@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
-use dualgauge_connectors::{binding, csv, json, memory};
+use dualgauge_connectors::{binding, csv, json, log, memory};
 use dualgauge_engine::flow::{BadRecord, BadRecords, SourceOptions, source};
 use dualgauge_engine::fs::{FaultFs, Fs};
 use dualgauge_engine::testing::{Item, survive_on};
 use dualgauge_engine::{
     Durations, Error, ErrorKind, EventTime, Flow, Job, Limits, Listing, Next, Offset, Partition, PartitionReader,
-    Record, Result, Scan, Source, SourceBatch, VirtualClock,
+    Record, Result, Scan, Source, SourceBatch, VirtualClock, record,
 };
 use tempfile::tempdir;
 
@@ -375,5 +375,58 @@ impl PartitionReader for OnceReader {
     fn next(&mut self) -> Result<Next> {
         let Some(rows) = self.0.take() else { return Ok(Next::End) };
         Ok(Next::Batch(SourceBatch { rows, offset_after: Offset::at(3), bound_after: None }))
+    }
+}
+
+/// A time and a number.
+#[record]
+struct Ends {
+    #[event_time]
+    time: EventTime,
+    n: i64,
+}
+
+/// Rows at both ends of time among others, by every kind of source that can say such a time: as text it has no words.
+fn at_the_ends(dir: &Path) -> Vec<Arc<dyn Source>> {
+    let times = [EventTime::FIRST, EventTime::MIN, at(0), EventTime::MAX, EventTime::LAST];
+    let rows = || times.into_iter().zip(0..).map(|(time, n)| Ends { time, n }).collect::<Vec<_>>();
+    let batch = Ends::encode(rows().iter());
+    let file = fs::File::create(dir.join("a.parquet")).unwrap();
+    let mut writer = ::parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let log = log::Log::create(dir.join("log"), &batch.schema(), 1).unwrap();
+    let mut writer = log.writer(0).unwrap();
+    writer.append(&batch).unwrap();
+    writer.commit().unwrap();
+    let bound = |scheme: &str, path: &str| -> Arc<dyn Source> {
+        let text = format!("{scheme}:{}{path}", dir.display());
+        binding::source(&text).unwrap_or_else(|error| panic!("{error}")).into()
+    };
+    vec![
+        Arc::new(memory::rows(rows())),
+        bound("parquet", "/a.parquet"),
+        bound("log", "/log?follow=false"),
+    ]
+}
+
+#[test]
+fn an_event_at_an_end_of_time_is_a_bad_record_of_every_source_that_can_say_it() {
+    let dir = tempdir().unwrap();
+    for items in at_the_ends(dir.path()) {
+        let name = items.describe();
+        let (good, bad) = (memory::collect::<Ends>(), memory::collect::<BadRecord>());
+        let job = Job::new(|flow| flow.source::<Ends>(source("items").quarantine("bad")).sink("good"));
+        let job = job.sink("good", good.clone()).sink("bad", bad.clone());
+        let fails = SourceOptions::default().on_bad_records(BadRecords::Fail);
+        let error = job.clone().source_with("items", Arc::clone(&items), fails).run().unwrap_err();
+        let said = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Data, "{name}: {said}");
+        assert!(said.contains("row 1 has event time -9223372036854775808us, an end of time"), "{name}: {said}");
+        assert!(said.contains("it stands for before every event"), "{name}: {said}");
+        job.source_with("items", items, SourceOptions::default()).run().unwrap();
+        assert_eq!(good.rows().iter().map(|row| row.n).collect::<Vec<_>>(), [0, 2, 4], "{name}");
+        let reasons: Vec<_> = bad.rows().iter().map(|letter| letter.reason.clone()).collect();
+        assert!(reasons.len() == 2 && reasons[1].contains("it stands for after every event"), "{name}: {reasons:?}");
     }
 }

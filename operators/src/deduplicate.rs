@@ -259,8 +259,7 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Keep<D>> Deduplicating<K, D
     /// Takes the next event in the order of event time.
     fn take(&mut self, event: Event<D>, out: &mut Emitter<D>) {
         let (time, horizon) = (event.time, self.horizon);
-        // By the distance, not by `original + horizon`: at the ends of time a sum saturates.
-        let repeats = |kept: &P::Kept| time - P::start(kept) < horizon;
+        let repeats = |kept: &P::Kept| time.is_within(horizon, P::start(kept));
         if self.key.with(&event.data, |key| self.originals.get(key).is_some_and(repeats)) {
             self.repeats.add(1);
             if P::COMES_OUT {

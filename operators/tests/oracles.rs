@@ -11,6 +11,8 @@ mod broadcast;
 mod case;
 #[path = "oracles/deduplicate.rs"]
 mod deduplicate;
+#[path = "oracles/ends.rs"]
+mod ends;
 #[path = "oracles/interval.rs"]
 mod interval;
 #[path = "oracles/joins.rs"]

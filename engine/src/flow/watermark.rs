@@ -33,6 +33,7 @@ impl Watermark {
             Watermark::Promised { bound, .. } => bound,
             Watermark::Following { floor, largest, disorder } => floor.max(largest - disorder),
         }
+        .min(EventTime::LAST) // the end of time is reached by what has ended, and by nothing else
     }
 
     /// How far the partition has been read, in event time: what lockstep compares.
@@ -94,7 +95,7 @@ impl Watermark {
             Watermark::Following { floor, largest, disorder } => {
                 for position in 0..batch.events.len() {
                     let time = batch.events[position].time;
-                    let watermark = (*largest - *disorder).max(*floor);
+                    let watermark = (*largest - *disorder).max(*floor).min(EventTime::LAST);
                     if time < watermark {
                         batch.set_behind(position, watermark.max(capability));
                     }

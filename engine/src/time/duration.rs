@@ -27,12 +27,14 @@ pub struct Duration(i64);
 impl Duration {
     /// No time at all.
     pub const ZERO: Duration = Duration(0);
-    /// Longer than any span of event time; the sum of anything with it saturates.
+    /// Longer than any span of event time: what is so far away lies at the end of time.
     pub const MAX: Duration = Duration(i64::MAX);
+    /// The same in the other direction.
+    pub const MIN: Duration = Duration(-i64::MAX);
 
     /// A length of `micros` microseconds.
     pub const fn from_micros(micros: i64) -> Duration {
-        Duration(micros)
+        Duration(if micros == i64::MIN { -i64::MAX } else { micros })
     }
 
     /// The length in microseconds.
@@ -55,7 +57,7 @@ impl Add for Duration {
     type Output = Duration;
 
     fn add(self, other: Duration) -> Duration {
-        Duration(self.0.saturating_add(other.0))
+        Duration::from_micros(self.0.saturating_add(other.0))
     }
 }
 
@@ -63,7 +65,7 @@ impl Sub for Duration {
     type Output = Duration;
 
     fn sub(self, other: Duration) -> Duration {
-        Duration(self.0.saturating_sub(other.0))
+        Duration::from_micros(self.0.saturating_sub(other.0))
     }
 }
 
@@ -93,13 +95,13 @@ pub trait Durations {
 
 impl Durations for i64 {
     fn micros(self) -> Duration {
-        Duration(self)
+        Duration::from_micros(self)
     }
     fn millis(self) -> Duration {
-        Duration(self.saturating_mul(1_000))
+        Duration::from_micros(self.saturating_mul(1_000))
     }
     fn seconds(self) -> Duration {
-        Duration(self.saturating_mul(1_000_000))
+        Duration::from_micros(self.saturating_mul(1_000_000))
     }
     fn minutes(self) -> Duration {
         self.saturating_mul(60).seconds()

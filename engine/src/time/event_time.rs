@@ -13,8 +13,12 @@ use crate::Error;
 
 /// When something happened: microseconds since the Unix epoch, UTC.
 ///
-/// Adding and subtracting a [`Duration`] saturates at [`EventTime::MIN`] and [`EventTime::MAX`], so that an absurd
-/// time in the data moves nothing past the ends of time.
+/// The two ends, [`EventTime::MIN`] and [`EventTime::MAX`], stand for "before every event" and "after every event": no event
+/// is there, since a source takes one for a bad record. What happens, happens from [`EventTime::FIRST`] to
+/// [`EventTime::LAST`].
+///
+/// Adding and subtracting a [`Duration`] saturates at the ends, so that an absurd time in the data moves nothing past
+/// them; [`Duration::MAX`] reaches an end from anywhere.
 ///
 /// ```
 /// use dualgauge_engine::{Durations, EventTime};
@@ -34,6 +38,17 @@ impl EventTime {
     pub const MIN: EventTime = EventTime(i64::MIN);
     /// After every event: the watermark of an input that has ended.
     pub const MAX: EventTime = EventTime(i64::MAX);
+
+    /// The first instant at which anything can happen.
+    pub const FIRST: EventTime = EventTime(i64::MIN + 1);
+    /// The last instant at which anything can happen.
+    pub const LAST: EventTime = EventTime(i64::MAX - 1);
+
+    /// Whether an event can have this time: any but the two ends.
+    #[inline]
+    pub const fn is_instant(self) -> bool {
+        self.0 != i64::MIN && self.0 != i64::MAX
+    }
 
     /// The time `micros` microseconds after the Unix epoch (before it, when negative).
     pub const fn from_micros(micros: i64) -> EventTime {
@@ -58,9 +73,56 @@ impl EventTime {
     /// When `step` is not positive.
     #[inline]
     pub fn floor_to(self, step: Duration, offset: Duration) -> EventTime {
+        self.cell(step, offset).0
+    }
+
+    /// The largest multiple of `step` (shifted by `offset`) at or before this time, and the next one after it: the cell of
+    /// a grid that the time is in. What lies beyond an end of time is cut off there, each side by itself.
+    ///
+    /// ```
+    /// use dualgauge_engine::{Durations, EventTime};
+    ///
+    /// let at = EventTime::from_micros;
+    /// assert_eq!(at(-1).cell(10.micros(), 0.micros()), (at(-10), at(0)));
+    /// // The first cell of all is shorter than the others, for its start would be 2 below the first time of all.
+    /// assert_eq!(EventTime::FIRST.cell(10.micros(), 0.micros()), (EventTime::MIN, EventTime::MIN + 8.micros()));
+    /// ```
+    ///
+    /// # Panics
+    /// When `step` is not positive.
+    #[inline]
+    pub fn cell(self, step: Duration, offset: Duration) -> (EventTime, EventTime) {
         let (step, offset) = (step.as_micros(), offset.as_micros());
         let into = self.0.rem_euclid(step) - offset.rem_euclid(step);
-        EventTime(self.0.saturating_sub(if into < 0 { into + step } else { into }))
+        let into = if into < 0 { into + step } else { into };
+        // Both from the time itself: a start that is cut off would take the end with it.
+        (EventTime(self.0.saturating_sub(into)), EventTime(self.0.saturating_add(step - into)))
+    }
+
+    /// Whether this time is less than `length` after `earlier`, or before it. [`Duration::MAX`] is longer than anything.
+    ///
+    /// By the distance, not by `earlier + length`: at the end of time a sum saturates.
+    ///
+    /// ```
+    /// use dualgauge_engine::{Duration, Durations, EventTime};
+    ///
+    /// assert!(EventTime::LAST.is_within(5.micros(), EventTime::LAST - 4.micros()));
+    /// assert!(!EventTime::LAST.is_within(5.micros(), EventTime::LAST - 5.micros()));
+    /// assert!(EventTime::LAST.is_within(Duration::MAX, EventTime::FIRST));
+    /// ```
+    #[inline]
+    pub fn is_within(self, length: Duration, earlier: EventTime) -> bool {
+        self - earlier < length || length == Duration::MAX
+    }
+}
+
+/// As far from `time` as `length` says, or at an end of time.
+#[inline]
+fn moved(time: EventTime, length: Duration) -> EventTime {
+    match length {
+        Duration::MAX => EventTime::MAX,
+        length if length <= Duration::MIN => EventTime::MIN,
+        length => EventTime(time.0.saturating_add(length.as_micros())),
     }
 }
 
@@ -69,7 +131,7 @@ impl Add<Duration> for EventTime {
 
     #[inline]
     fn add(self, length: Duration) -> EventTime {
-        EventTime(self.0.saturating_add(length.as_micros()))
+        moved(self, length)
     }
 }
 
@@ -78,7 +140,7 @@ impl Sub<Duration> for EventTime {
 
     #[inline]
     fn sub(self, length: Duration) -> EventTime {
-        EventTime(self.0.saturating_sub(length.as_micros()))
+        moved(self, -length)
     }
 }
 
@@ -152,6 +214,36 @@ mod tests {
         assert_eq!(floor(2, 10, -3), -3);
         assert_eq!(floor(7, 10, -3), 7);
         assert_eq!(floor(i64::MIN, 10, 0), i64::MIN);
+    }
+
+    #[test]
+    fn a_cell_is_cut_off_at_an_end_of_time_and_nowhere_else() {
+        let wide = |time: i64, step: i64, offset: i64| {
+            let start = i128::from(time) - (i128::from(time) - i128::from(offset)).rem_euclid(i128::from(step));
+            let cut = |edge: i128| edge.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+            (cut(start), cut(start + i128::from(step)))
+        };
+        let near = |end: i64| (0..12).map(move |by| if end < 0 { end + by } else { end - by });
+        for time in near(i64::MIN).chain(near(i64::MAX)).chain([-1, 0, 1]) {
+            for step in [1, 2, 7, 10, i64::MAX / 2, i64::MAX - 1, i64::MAX] {
+                for offset in [0, 1, -1, 3, -6, step - 1, 1 - step].into_iter().filter(|offset| offset.abs() < step) {
+                    let micros = Duration::from_micros;
+                    let (start, end) = EventTime::from_micros(time).cell(micros(step), micros(offset));
+                    let cell = (start.as_micros(), end.as_micros());
+                    assert_eq!(cell, wide(time, step, offset), "{time} in steps of {step} from {offset}");
+                    // Who knows the start alone finds the same cell.
+                    assert_eq!(start.cell(micros(step), micros(offset)), (start, end));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_length_reaches_an_end_from_anywhere() {
+        for time in [EventTime::FIRST, EventTime::default(), EventTime::LAST] {
+            assert_eq!((time + Duration::MAX, time - Duration::MAX), (EventTime::MAX, EventTime::MIN));
+            assert_eq!((time + -Duration::MAX, time - -Duration::MAX), (EventTime::MIN, EventTime::MAX));
+        }
     }
 
     #[test]

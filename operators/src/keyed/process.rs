@@ -52,14 +52,14 @@ impl<K: Key, O: Data> Context<'_, K, O> {
     }
 
     /// Sets a timer for this key. It fires when the watermark passes `time`; one in the past fires next, at the present
-    /// event time. Setting it twice is setting it once.
+    /// event time, and one beyond the end of time at the last instant there is. Setting it twice is setting it once.
     pub fn set_timer(&mut self, time: EventTime) {
-        self.timers.set(time.max(self.time), self.key.clone());
+        self.timers.set(time.max(self.time).min(EventTime::LAST), self.key.clone());
     }
 
     /// Takes back the timer that was set for `time`, if it was.
     pub fn cancel_timer(&mut self, time: EventTime) {
-        self.timers.cancel(time, self.key.clone());
+        self.timers.cancel(time.min(EventTime::LAST), self.key.clone());
     }
 
     /// Forgets the state of this key when the call returns. Its timers stay.

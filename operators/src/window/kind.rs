@@ -203,8 +203,8 @@ impl Tumbling {
     /// The window that an event at `time` belongs to.
     #[inline]
     pub fn window_of(&self, time: EventTime) -> Window {
-        let start = time.floor_to(self.size, self.offset);
-        Window { start, end: start + self.size }
+        let (start, end) = time.cell(self.size, self.offset);
+        Window { start, end }
     }
 }
 

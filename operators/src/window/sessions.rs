@@ -18,11 +18,9 @@ pub(super) struct Session<A> {
 
 impl<A> Session<A> {
     /// Whether what lasts from `first` to `last` belongs to it.
-    ///
-    /// By distances, not by `last + gap`: at the ends of time a sum saturates, and a distance of zero stays zero.
     #[inline]
     fn touches(&self, first: EventTime, last: EventTime, gap: Duration) -> bool {
-        self.first - last < gap && first - self.last < gap
+        self.first.is_within(gap, last) && first.is_within(gap, self.last)
     }
 }
 

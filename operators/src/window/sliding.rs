@@ -99,6 +99,10 @@ fn slice_of(window: Sliding) -> Duration {
 pub(crate) struct Grid {
     window: Sliding,
     slice: Duration,
+    /// By how much the ends of windows are off the multiples of the slide.
+    ends_offset: Duration,
+    /// The start of the last window: the first of those that would end beyond the end of time, which ends there.
+    last_start: EventTime,
     pub(crate) firing: Firing,
 }
 
@@ -107,23 +111,38 @@ pub(crate) type Place = (EventTime, EventTime);
 
 impl Grid {
     pub(crate) fn new(window: Sliding, firing: Firing) -> Grid {
-        Grid { window, slice: slice_of(window), firing }
+        let wide = |length: Duration| i128::from(length.as_micros());
+        let ends_offset = (wide(window.offset) + wide(window.size)).rem_euclid(wide(window.slide));
+        let ends_offset = Duration::from_micros(ends_offset as i64); // below the slide
+        let (last_full, _) = EventTime::LAST.cell(window.slide, ends_offset);
+        let last_start = last_full - (window.size - window.slide);
+        Grid { window, slice: slice_of(window), ends_offset, last_start, firing }
     }
 
-    fn slice_start(&self, time: EventTime) -> EventTime {
-        time.floor_to(self.slice, self.window.offset)
+    /// The slice that `time` is in.
+    fn slice_of(&self, time: EventTime) -> Window {
+        let (start, end) = time.cell(self.slice, self.window.offset);
+        Window { start, end }
     }
 
-    /// The end of the last window that ends at or before `time`.
-    fn end_before(&self, time: EventTime) -> EventTime {
-        time.floor_to(self.window.slide, self.window.offset + self.window.size)
+    /// The end of the last window that ends at or before `time`, and the end of the one after it.
+    fn ends_around(&self, time: EventTime) -> (EventTime, EventTime) {
+        time.cell(self.window.slide, self.ends_offset)
     }
 
-    /// The end of the first window that covers the slice from `start`.
-    fn first_end(&self, start: EventTime) -> EventTime {
+    /// The end of the first window that covers a slice.
+    fn first_end(&self, slice: Window) -> EventTime {
         // Ends are a slide apart, and the first one at or after the slice's own end is what is asked for.
-        let end = self.end_before(start + self.slice);
-        if end < start + self.slice { end + self.window.slide } else { end }
+        let (end, next) = self.ends_around(slice.end);
+        if end < slice.end { next } else { end }
+    }
+
+    /// Whether the window that ends at `end` covers the slice from `start`, which ends before it does.
+    fn covers(&self, end: EventTime, start: EventTime) -> bool {
+        match end {
+            EventTime::MAX => self.last_start <= start,
+            end => end.as_micros() <= start.as_micros().saturating_add(self.window.size.as_micros()),
+        }
     }
 
     /// The end of the window after the one that ends at `end`; there is none behind the end of time.
@@ -133,11 +152,14 @@ impl Grid {
 
     /// The end of the first window that `watermark` has not closed.
     fn first_open(&self, watermark: EventTime) -> EventTime {
-        self.end_before(watermark - self.firing.lateness) + self.window.slide
+        self.ends_around(watermark - self.firing.lateness).1
     }
 
+    /// The window that ends at `end`: all of its size, but for those that an end of time cuts off.
     pub(crate) fn ending(&self, end: EventTime) -> Window {
-        Window { start: end - self.window.size, end }
+        // As a number, since a size of `Duration::MAX` is a size like others here.
+        let full = EventTime::from_micros(end.as_micros().saturating_sub(self.window.size.as_micros()));
+        Window { start: if end == EventTime::MAX { self.last_start } else { full }, end }
     }
 }
 
@@ -147,18 +169,17 @@ impl Assign for Grid {
 
     #[inline]
     fn place(&self, time: EventTime, watermark: EventTime) -> Option<Place> {
-        let start = self.slice_start(time);
-        let mut first_end = self.first_end(start);
+        let slice = self.slice_of(time);
+        let mut first_end = self.first_end(slice);
         if self.firing.is_closed(self.ending(first_end), watermark) {
             first_end = self.first_open(watermark);
         }
-        (first_end <= start + self.window.size).then_some((first_end, start))
+        self.covers(first_end, slice.start).then_some((first_end, slice.start))
     }
 
     #[inline]
     fn span(&self, time: EventTime) -> Window {
-        let start = self.slice_start(time);
-        Window { start, end: start + self.slice }
+        self.slice_of(time)
     }
 
     fn first_end(&self, (first_end, _): Place) -> EventTime {
@@ -206,7 +227,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
     /// The end of the window after the last one that fired, if a merged slice is in it.
     fn next_end(&self) -> Option<EventTime> {
         let next = self.grid.end_after(self.fired.last_end)?;
-        self.slices.last_slice().filter(|last| next <= *last + self.grid.window.size).map(|_| next)
+        self.slices.last_slice().filter(|last| self.grid.covers(next, *last)).map(|_| next)
     }
 
     /// The first pane that is not merged.
@@ -284,7 +305,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
         let (grid, aggregate) = (&self.grid, &self.aggregate.aggregate);
         for (first_end, start) in panes.changed() {
             let ends = || std::iter::successors(Some(first_end), |end| grid.end_after(*end));
-            let covering = || ends().take_while(|end| *end <= start + grid.window.size);
+            let covering = || ends().take_while(|end| grid.covers(*end, start));
             panes.drain_changed((first_end, start), |key, _| {
                 for end in covering() {
                     self.pending.table(end).change(key.clone(), || ());
@@ -349,7 +370,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> Fire<Place, K, A::Acc, A::Out> for FireSl
         let (grid, fired, aggregate) = (&self.grid, &self.fired, &self.aggregate.aggregate);
         let next = |key: &K, (first_end, start): Place| match fired.loaded(KeyGroup::of(key)) {
             Some(last_end) if first_end <= last_end => {
-                let next = grid.end_after(last_end).filter(|next| *next <= start + grid.window.size);
+                let next = grid.end_after(last_end).filter(|next| grid.covers(*next, start));
                 next.map(|next| (next, start))
             }
             _ => Some((first_end, start)),

@@ -1,7 +1,7 @@
 //! From the rows of a batch to events, and what becomes of those that are bad.
 //!
-//! A row is bad when its reader could not read it, when the record cannot take it, or when its event time is too far ahead
-//! of the clock. Bad rows leave the batch at their places; the rest is as if they had not been there. A bad row costs
+//! A row is bad when its reader could not read it, when the record cannot take it, or when its event time is one that no
+//! event can have: an end of time, or too far ahead of the clock. Bad rows leave the batch at their places; the rest is as if they had not been there. A bad row costs
 //! about as much as a few good ones: why it is bad is put into words only where somebody reads it.
 
 use std::cell::Cell;
@@ -44,6 +44,8 @@ enum Why {
     Unfit(DecodeError),
     /// It happened so far ahead of the clock.
     Ahead(EventTime, Duration),
+    /// It happened at an end of time.
+    AtTheEnd(EventTime),
 }
 
 impl Decoder {
@@ -99,21 +101,27 @@ impl Decoder {
             self.piece_rows.set(PIECE_ROWS);
             start += row + 1;
         }
-        self.guard_the_future(open, &mut events, &mut refused)?;
+        self.guard_the_times(open, &mut events, &mut refused)?;
         Ok((events, refused))
     }
 
-    /// An event too far ahead of the clock is bad: it would make everything after it late.
-    fn guard_the_future<D>(
+    /// An event at an end of time is bad, in every source: the two ends stand for "before" and "after every event". So is one
+    /// too far ahead of the clock, which would make everything after it late.
+    fn guard_the_times<D>(
         &self,
         open: &OpenPartition,
         events: &mut Vec<Event<D>>,
         refused: &mut Vec<Refused>,
     ) -> Result<()> {
         let by_default = open.partition.followed.then(|| 1.days());
-        let Some(max_ahead) = self.source.options.max_ahead.or(by_default) else { return Ok(()) };
-        let latest = self.shared.clock.now() + max_ahead;
-        if events.iter().all(|event| event.time <= latest) {
+        let max_ahead = self.source.options.max_ahead.or(by_default);
+        let latest = max_ahead.map_or(EventTime::LAST, |ahead| (self.shared.clock.now() + ahead).min(EventTime::LAST));
+        let why = |time: EventTime| match max_ahead {
+            _ if !time.is_instant() => Some(Why::AtTheEnd(time)),
+            Some(max_ahead) if time > latest => Some(Why::Ahead(time, max_ahead)),
+            _ => None,
+        };
+        if events.iter().all(|event| EventTime::FIRST <= event.time && event.time <= latest) {
             return Ok(());
         }
         let mut earlier = std::mem::take(refused).into_iter().peekable();
@@ -124,14 +132,19 @@ impl Decoder {
                 passed += 1;
                 refused.push(Refused { before: good.len(), ..before });
             }
-            if event.time <= latest {
+            let Some(why) = why(event.time) else {
                 good.push(event);
                 continue;
-            }
-            let bad = Refused { row: position + passed, before: good.len(), why: Why::Ahead(event.time, max_ahead) };
+            };
+            let bad = Refused { row: position + passed, before: good.len(), why };
             if self.policy == BadRecords::Fail {
-                let advice = format!("{}. Raise `max_ahead`, or drop bad records", bad.reason(open));
-                return Err(Error::data(advice).at(&open.partition.id));
+                let advice = match bad.why {
+                    Why::AtTheEnd(_) => {
+                        "Does it stand for a time that is not known? Drop bad records, or quarantine them"
+                    }
+                    _ => "Raise `max_ahead`, or drop bad records",
+                };
+                return Err(Error::data(format!("{}. {advice}", bad.reason(open))).at(&open.partition.id));
             }
             refused.push(bad);
         }
@@ -186,6 +199,11 @@ impl Refused {
                 "row {} has event time {time}, more than {max_ahead} ahead of the clock; it would make everything after \
                  it late",
                 open.rows + self.row as u64,
+            ),
+            Why::AtTheEnd(time) => format!(
+                "row {} has event time {time}, an end of time: it stands for {} every event, and no event can be there",
+                open.rows + self.row as u64,
+                if *time == EventTime::MIN { "before" } else { "after" },
             ),
         }
     }

@@ -49,12 +49,13 @@ impl SourceDriver {
         }
         let hold = self.hold.as_mut().expect("only its end takes it");
         let Stamp { epoch, event_time: held } = hold.stamp();
-        let watermark = followed.unwrap_or(held).max(held);
+        // The end of time is reached by a source that has ended, and by no other: there everything is over.
+        let watermark = followed.unwrap_or(held).min(EventTime::LAST).max(held);
         hold.downgrade(&Stamp::new(epoch, watermark));
         self.watermark.set(watermark);
         let progress = progress.unwrap_or(watermark);
         // Others are told what is held here by itself: two that follow each other would stand still.
-        let watermark = own.unwrap_or(watermark).max(watermark);
+        let watermark = own.unwrap_or(watermark).min(EventTime::LAST).max(watermark);
         let (reached, ended) = (reached.max(self.ended_at), self.ended_at);
         self.tell(Report { epoch, progress, watermark, reached, ended, idle, state });
     }

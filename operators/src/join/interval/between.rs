@@ -72,8 +72,13 @@ impl Between {
 
     /// The bounds as both part of it: event time is counted in microseconds.
     pub(super) fn reach(self) -> Reach {
-        let step = |without: bool| Duration::from_micros(without.into());
-        Reach { lower: self.lower + step(self.without_lower), upper: self.upper - step(self.without_upper) }
+        // What is as far away as can be has no bound to leave out.
+        let step = |without: bool, bound: Duration| {
+            let endless = bound == Duration::MAX || bound == Duration::MIN;
+            Duration::from_micros((without && !endless).into())
+        };
+        let lower = self.lower + step(self.without_lower, self.lower);
+        Reach { lower, upper: self.upper - step(self.without_upper, self.upper) }
     }
 
     #[track_caller]

@@ -65,8 +65,7 @@ impl<K: Key, L: Data, R: Data> OpenSessions<K, L, R> {
     fn session(&mut self, key: &K, time: EventTime) -> &mut Open<L, R> {
         let gap = self.gap;
         let sessions = self.by_key.change_ref(key, Vec::new);
-        // By distances, not by `last + gap`: at the ends of time a sum saturates, and a distance of zero stays zero.
-        let touches = |session: &Open<L, R>| session.first - time < gap && time - session.last < gap;
+        let touches = |session: &Open<L, R>| session.first.is_within(gap, time) && time.is_within(gap, session.last);
         let Some(at) = sessions.iter().position(touches) else {
             let at = sessions.partition_point(|session| session.first < time);
             sessions.insert(at, Open { first: time, last: time, left: Vec::new(), right: Vec::new() });
