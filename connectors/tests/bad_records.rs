@@ -403,11 +403,7 @@ fn at_the_ends(dir: &Path) -> Vec<Arc<dyn Source>> {
         let text = format!("{scheme}:{}{path}", dir.display());
         binding::source(&text).unwrap_or_else(|error| panic!("{error}")).into()
     };
-    vec![
-        Arc::new(memory::rows(rows())),
-        bound("parquet", "/a.parquet"),
-        bound("log", "/log?follow=false"),
-    ]
+    vec![Arc::new(memory::rows(rows())), bound("parquet", "/a.parquet"), bound("log", "/log?follow=false")]
 }
 
 #[test]
