@@ -10,8 +10,9 @@ use std::sync::Arc;
 use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use dualgauge_connectors::binding;
-use dualgauge_engine::sink::{Prepared, Writing};
-use dualgauge_engine::{Epoch, ErrorKind, EventTime, Sink, SinkWriter};
+use dualgauge_connectors::log::{Log, ReadOptions};
+use dualgauge_engine::sink::{After, Prepared, Since, Writing};
+use dualgauge_engine::{Epoch, ErrorKind, EventTime, Next, PartitionReader, Sink, SinkWriter};
 
 /// Every sink that writes to a place, by its binding; the place lies in the directory `DIR`.
 const SINKS: &[&str] = &[
@@ -167,7 +168,7 @@ fn a_link_below_a_place_is_refused_by_name_and_what_it_leads_to_is_as_it_was() {
                         let mut writer = sink.open(0, &schema(), &writing)?;
                         writer.recover(&[])?;
                         writer.prepare(Epoch(1), EventTime::MAX)?;
-                        sink.finish()
+                        sink.finish(&[])
                     });
                     let error = outcome.map(|()| String::new()).unwrap_or_else(|error| error.to_string());
                     assert!(error.contains("is a symbolic link"), "{binding}: {link} to {target}: {error}");
@@ -205,7 +206,7 @@ fn an_older_output_stays_until_the_new_one_is_whole_and_only_what_a_sink_made_go
             writer.commit(Epoch(1), &prepared).unwrap();
             drop(writer);
             assert!(run == 0 || seen() == before, "{binding}: the old output stays until the end");
-            over.finish().unwrap();
+            over.finish(&[]).unwrap();
             drop(claim);
             let after = seen();
             assert_eq!(after.len(), if one { 1 } else { 2 }, "{binding}: {:?}", after.keys());
@@ -227,4 +228,99 @@ fn an_older_output_stays_until_the_new_one_is_whole_and_only_what_a_sink_made_go
         assert!(error.contains(&path.file_name().unwrap().display().to_string()), "{binding}: {error}");
         assert_eq!(fs::read(path).unwrap(), b"mine");
     }
+}
+
+/// What resumes from the commit of an epoch that start `by` has taken.
+fn from(epoch: u64, by: u64, generation: u64) -> Writing {
+    Writing { after: Some(After { epoch: Epoch(epoch), generation: by }), resumes: true, ..job(generation) }
+}
+
+/// Publishes rows in three epochs; a single file comes with the last.
+fn publish_three(sink: &dyn Sink) {
+    sink.check(&schema(), &job(1)).unwrap();
+    drop(sink.claim(&schema(), &job(1)).unwrap());
+    let mut writer = sink.open(0, &schema(), &job(1)).unwrap();
+    writer.recover(&[]).unwrap();
+    for (epoch, micros) in [(1, 1), (2, 20_001), (3, 40_001)] {
+        put(&mut *writer, &[micros]);
+        let watermark = if epoch == 3 { EventTime::MAX } else { EventTime::from_micros(micros + 15_000) };
+        let prepared = writer.prepare(Epoch(epoch), watermark).unwrap();
+        writer.commit(Epoch(epoch), &prepared).unwrap();
+    }
+}
+
+#[test]
+fn what_was_published_since_a_commit_is_taken_back_and_nothing_else() {
+    for binding in SINKS {
+        let (dir, is_log) = (tempfile::tempdir().unwrap(), binding.starts_with("log:"));
+        let (sink, out) = (sink(binding, dir.path()), dir.path().join("out"));
+        publish_three(&*sink);
+        let seen = || {
+            let seen = all(&out).into_iter().filter(|(path, _)| path.parent() == Some(&out));
+            seen.filter(|(path, _)| !path.file_name().unwrap().to_str().unwrap().starts_with('.')).collect::<Vec<_>>()
+        };
+        let (before, since) = (all(&out), |writing: &Writing| sink.published_since(&schema(), writing, &[]));
+        let what = match *binding {
+            _ if is_log => "2 rows",
+            binding if binding.contains("/one.") => "1 file",
+            _ => "2 files",
+        };
+        let published = Since::Published { upto: Epoch(3), what: what.to_string() };
+        assert_eq!(since(&from(1, 1, 2)).unwrap(), published, "{binding}");
+        assert_eq!(since(&from(3, 1, 2)).unwrap(), Since::Nothing, "{binding}");
+        let stranger = Writing { job: Some("yours".to_string()), ..from(1, 1, 2) };
+        assert!(!matches!(since(&stranger), Ok(Since::Published { .. })), "{binding}: not of another job");
+        assert!(all(&out) == before, "{binding}: nothing was changed");
+        if !is_log {
+            // What is no longer what was published is not taken back.
+            let is_later = |path: &Path| [".04Z", "/one."].iter().any(|part| path.to_str().unwrap().contains(part));
+            let (path, bytes) = seen().into_iter().find(|(path, _)| is_later(path)).unwrap();
+            fs::write(&path, "mine").unwrap();
+            for error in [since(&from(1, 1, 2)).unwrap_err(), sink.take_back(&schema(), &from(1, 1, 2)).unwrap_err()] {
+                assert!(error.to_string().contains("E-OUTPUT-AHEAD"), "{binding}: {error}");
+                assert!(error.to_string().contains(path.to_str().unwrap()), "{binding}: {error}");
+            }
+            assert_eq!(fs::read(&path).unwrap(), b"mine");
+            fs::write(&path, bytes).unwrap();
+        }
+        for _ in 0..2 {
+            sink.take_back(&schema(), &from(1, 1, 2)).unwrap();
+            assert_eq!(since(&from(1, 2, 2)).unwrap(), Since::Nothing, "{binding}");
+            match () {
+                () if is_log => assert_eq!(rows_of_log(&out), [1], "{binding}"),
+                () if what == "1 file" => assert!(seen().is_empty(), "{binding}: {:?}", seen()),
+                () => assert!(seen().len() == 1 && before.contains_key(&seen()[0].0), "{binding}: {:?}", seen()),
+            }
+        }
+        let left = since(&from(2, 1, 2)).unwrap_err().to_string();
+        assert!(left.contains("E-OUTPUT-AHEAD") && left.contains("the history that was left"), "{binding}: {left}");
+        assert!(since(&from(0, 1, 3)).is_ok(), "{binding}: further back is possible");
+    }
+}
+
+fn rows_of_log(dir: &Path) -> Vec<i64> {
+    let mut reader = Log::open(dir).unwrap().reader(0, None, ReadOptions::default()).unwrap();
+    let mut rows = Vec::new();
+    while let Next::Batch(batch) = reader.next().unwrap() {
+        rows.extend(batch.rows.column(0).as_any().downcast_ref::<Int64Array>().unwrap().values());
+    }
+    rows
+}
+
+#[test]
+fn rows_of_somebody_else_behind_those_of_a_job_keep_it_from_going_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sink, out) = (sink("log:DIR/out", dir.path()), dir.path().join("out"));
+    publish_three(&*sink);
+    let mut writer = Log::open(&out).unwrap().writer(0).unwrap();
+    writer.append(&RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from(vec![7]))]).unwrap()).unwrap();
+    writer.commit().unwrap();
+    drop(writer);
+    for error in [
+        sink.published_since(&schema(), &from(1, 1, 2), &[]).unwrap_err(),
+        sink.take_back(&schema(), &from(1, 1, 2)).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("E-OUTPUT-AHEAD") && error.to_string().contains("offset 3"), "{error}");
+    }
+    assert_eq!(rows_of_log(&out), [1, 20_001, 40_001, 7]);
 }

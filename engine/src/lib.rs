@@ -28,7 +28,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream, TwoInputStep};
 pub use job::{Checkpoints, Job, Limits, Outcome, Restart};
 pub use place::Place;
-pub use sink::{Claim, Delivery, Prepared, Sink, SinkWriter, Writing};
+pub use sink::{After, Claim, Delivery, Prepared, Since, Sink, SinkWriter, Writing};
 pub use source::{
     Listing, Next, Offset, Partition, PartitionId, PartitionReader, Reason, Scan, Source, SourceBatch, Unreadable,
 };

@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::BucketCut;
 use crate::fs::Patience;
 use crate::{Basis, Change, Epoch, EventTime, Place, Result};
 
@@ -20,6 +21,8 @@ pub struct Writing {
     pub generation: u64,
     /// Whether the job goes on from a checkpoint: then what is there already is its own.
     pub resumes: bool,
+    /// The commit from which the job resumes; `None` where it starts anew.
+    pub after: Option<After>,
     /// On what the sink stood when the checkpoint was taken from which the job resumes; `None` where it did not have it.
     pub before: Option<Basis>,
     /// Where the job's checkpoints are, for messages; `None` without a checkpoint.
@@ -29,6 +32,33 @@ pub struct Writing {
     /// What becomes of a file operation that the machine refuses: a sink puts it on its file system. What a sink returns
     /// as an error ends the job.
     pub patience: Patience,
+}
+
+/// The commit from which a job resumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After {
+    /// The epoch at whose end it was taken.
+    pub epoch: Epoch,
+    /// The start of the job that has written it.
+    pub generation: u64,
+}
+
+/// What a sink has published since the commit from which its job resumes.
+///
+/// There is something only where the job goes back: to an older commit, or to checkpoints that were brought back from a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// The sink cannot know it.
+    Unknown,
+    /// Nothing.
+    Nothing,
+    /// So much, and all of it can be taken back.
+    Published {
+        /// The newest epoch that was published.
+        upto: Epoch,
+        /// How much it is, for a person: `12 files`.
+        what: String,
+    },
 }
 
 /// What a checkpoint has stored of one bucket.
@@ -129,12 +159,30 @@ pub trait Sink: Send + Sync {
         !staged
     }
 
+    /// What the job has published here since the commit from which it resumes ([`Writing::after`]), which has `prepared` that.
+    /// Asked after [`Sink::check`]; nothing is changed.
+    ///
+    /// # Errors
+    /// Where it could not be taken back without touching what is not its own, where the output is not that of the commit's
+    /// history, and where what the commit has open is gone, so that what is taken back could not be made again.
+    fn published_since(&self, _: &SchemaRef, _: &Writing, _prepared: &[BucketCut]) -> Result<Since> {
+        Ok(Since::Unknown)
+    }
+
+    /// Takes back what was published since the commit from which the job resumes, and nothing else. Called where a job goes
+    /// back, after every place was claimed and before any bucket is opened; called again after a crash in the midst of it.
+    fn take_back(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
+        Ok(())
+    }
+
     /// Opens one bucket. Called once per bucket, on the worker that owns it.
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>>;
 
     /// Called when every bucket's last commit is done, of several processes in the first; not called when the run failed or
     /// was stopped. Called again where the machine refused, and in a run that finds that the one before had ended.
-    fn finish(&self) -> Result<()> {
+    ///
+    /// `kept` is what savepoints have prepared: what they name stays, so that a job can go back to them.
+    fn finish(&self, _kept: &[BucketCut]) -> Result<()> {
         Ok(())
     }
 }
@@ -160,6 +208,12 @@ pub trait SinkWriter {
 
     /// Makes visible what `prepare` of this epoch made durable.
     fn commit(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()>;
+
+    /// Says what commits have prepared to which the job may go back: what they leave open is not removed, though it was
+    /// published meanwhile. Called before [`SinkWriter::recover`], and before each commit; only the last call counts.
+    fn keep(&mut self, _kept: &[Prepared]) -> Result<()> {
+        Ok(())
+    }
 
     /// Takes up what earlier generations prepared, the oldest first; called once, before anything is written.
     ///

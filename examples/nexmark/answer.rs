@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use dualgauge::__private::{RecordBatch, SchemaRef};
+use dualgauge::checkpoint::BucketCut;
 use dualgauge::prelude::*;
 use dualgauge::sink::{Prepared, Writing};
 use dualgauge::{Digest, Epoch, Result, Sink, SinkWriter};
@@ -51,8 +52,8 @@ impl Sink for Answer {
         let files = self.files.as_ref().map(|files| files.open(bucket, schema, writing)).transpose()?;
         Ok(Box::new(Bucket { answer: self.clone(), files }))
     }
-    fn finish(&self) -> Result<()> {
-        self.files.as_ref().map_or(Ok(()), |files| files.finish())
+    fn finish(&self, kept: &[BucketCut]) -> Result<()> {
+        self.files.as_ref().map_or(Ok(()), |files| files.finish(kept))
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) struct CheckpointSettings {
     pub(super) every: Option<Duration>,
     pub(super) fresh: bool,
     pub(super) from_checkpoint: Option<u64>,
+    pub(super) replace_output: bool,
     pub(super) drop_state: Vec<String>,
     pub(super) restart: Option<u32>,
     pub(super) state_max: Option<u64>,
@@ -42,6 +43,10 @@ pub(super) fn args() -> Vec<Arg> {
             .value_name("EPOCH")
             .value_parser(value_parser!(u64))
             .help("Go on from the checkpoint of this epoch, and not from the newest"),
+        Arg::new("replace-output")
+            .long("replace-output")
+            .action(ArgAction::SetTrue)
+            .help("Replace what was published since the checkpoint that the run goes back to, and nothing else"),
         Arg::new("drop-state")
             .long("drop-state")
             .value_name("STEP")
@@ -71,6 +76,7 @@ impl CheckpointSettings {
             every: matches.try_get_one("every").ok().flatten().copied(),
             fresh: matches.try_get_one("fresh").ok().flatten().copied().unwrap_or(false),
             from_checkpoint: matches.try_get_one("from-checkpoint").ok().flatten().copied(),
+            replace_output: matches.try_get_one("replace-output").ok().flatten().copied().unwrap_or(false),
             drop_state: dropped.into_iter().flatten().cloned().collect(),
             restart: matches.try_get_one("restart").ok().flatten().copied(),
             state_max: matches.try_get_one("state-max").ok().flatten().copied(),
@@ -84,6 +90,7 @@ impl CheckpointSettings {
             every: self.every.or(below.every),
             fresh: self.fresh || below.fresh,
             from_checkpoint: self.from_checkpoint.or(below.from_checkpoint),
+            replace_output: self.replace_output || below.replace_output,
             drop_state: self.drop_state.into_iter().chain(below.drop_state).collect(),
             restart: self.restart.or(below.restart),
             state_max: self.state_max.or(below.state_max),
@@ -133,6 +140,7 @@ impl CheckpointSettings {
         let checkpoints = self.every.into_iter().fold(checkpoints, Checkpoints::every);
         let checkpoints = if self.fresh { checkpoints.fresh() } else { checkpoints };
         let checkpoints = self.from_checkpoint.map(Epoch).into_iter().fold(checkpoints, Checkpoints::from);
+        let checkpoints = if self.replace_output { checkpoints.replace_output() } else { checkpoints };
         let checkpoints = self.drop_state.iter().fold(checkpoints, Checkpoints::drop_state);
         let limit = |state_bytes_max| Limits { state_bytes_max, ..Limits::default() };
         let job = self.state_max.map(limit).into_iter().fold(job.checkpoints(checkpoints), Job::limits);
@@ -145,6 +153,7 @@ impl CheckpointSettings {
             (self.every.is_some(), "--every"),
             (self.fresh, "--fresh"),
             (self.from_checkpoint.is_some(), "--from-checkpoint"),
+            (self.replace_output, "--replace-output"),
             (!self.drop_state.is_empty(), "--drop-state"),
             (self.restart.is_some(), "--restart"),
             (self.state_max.is_some(), "--state-max"),

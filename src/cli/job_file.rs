@@ -53,6 +53,7 @@ struct JobFile {
     every: Option<Duration>,
     fresh: Option<bool>,
     from_checkpoint: Option<u64>,
+    replace_output: Option<bool>,
     #[serde(default)]
     drop_state: Vec<String>,
     restart: Option<u32>,
@@ -75,6 +76,7 @@ pub(super) fn read(path: &Path) -> Result<Settings> {
         every: file.every,
         fresh: file.fresh.unwrap_or(false),
         from_checkpoint: file.from_checkpoint,
+        replace_output: file.replace_output.unwrap_or(false),
         drop_state: file.drop_state,
         restart: file.restart,
         state_max: file.state_max,

@@ -4,16 +4,21 @@
 //! writes it; else it runs the cases, each in directories and processes of its own. A file here is a kind of fault, and a
 //! case in it one line of the kind's table. `cargo test --test cases NAME` runs those whose name contains it.
 
+mod back;
 mod depth;
 mod graphs;
 mod hands;
+mod listing;
 mod looks;
+mod overwrite;
+mod owners;
 mod places;
 mod runner;
 mod starts;
 mod support;
 mod text;
 mod values;
+mod words;
 
 use std::process::ExitCode;
 
@@ -24,7 +29,19 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(support::GRAPH) {
         return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
     }
-    const CASES: &[&[Case]] =
-        &[depth::CASES, hands::CASES, looks::CASES, places::CASES, starts::CASES, text::CASES, values::CASES];
+    const CASES: &[&[Case]] = &[
+        back::CASES,
+        depth::CASES,
+        hands::CASES,
+        listing::CASES,
+        looks::CASES,
+        overwrite::CASES,
+        owners::CASES,
+        places::CASES,
+        starts::CASES,
+        text::CASES,
+        values::CASES,
+        words::CASES,
+    ];
     runner::run(&CASES.concat())
 }

@@ -83,7 +83,7 @@ fn of_so_many(round: u64, at_once: usize) {
 }
 
 /// Copies a directory and what is in it.
-fn copy(from: &Dir, to: &Dir, name: &str) {
+pub fn copy(from: &Dir, to: &Dir, name: &str) {
     std::fs::create_dir(to.path(name)).unwrap();
     for entry in from.list(name) {
         let path = format!("{name}/{entry}");

@@ -1,8 +1,12 @@
 //! A directory of a case, and the processes that are started in it.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+
+use dualgauge::checkpoint::{Entry, ManifestLog, open_existing_store};
 
 /// The variable that names the graph whose command line this program is.
 pub const GRAPH: &str = "DUALGAUGE_CASE";
@@ -95,9 +99,80 @@ impl Dir {
     }
 }
 
+/// How many rows the last checkpoint in a place has read; none where there is no checkpoint.
+pub fn read_so_far(dir: &Dir, place: &str) -> u64 {
+    let store = open_existing_store(dir.path(place).to_str().unwrap());
+    // A look while the log is written may find it half made.
+    let entries = store.and_then(|store| ManifestLog::read(&*store)).unwrap_or_default().into_iter();
+    let commit = entries.rev().find_map(|(_, entry)| match entry {
+        Entry::Commit(commit) => Some(commit),
+        Entry::Fence(_) => None,
+    });
+    let sources = commit.iter().flat_map(|commit| commit.sources.values());
+    sources.flat_map(|cut| cut.partitions.values()).map(|cut| cut.rows).sum()
+}
+
+/// A process that was started.
+pub struct Started(Child);
+
+impl Started {
+    pub fn new(mut command: Command) -> Started {
+        Started(command.spawn().unwrap())
+    }
+
+    /// Waits until a checkpoint has read so many rows.
+    pub fn has_read(mut self, dir: &Dir, place: &str, rows: u64) -> Started {
+        while read_so_far(dir, place) < rows {
+            self.must_run();
+            thread::yield_now();
+        }
+        self
+    }
+
+    /// Waits until there is a file.
+    pub fn has_made(mut self, dir: &Dir, name: &str) -> Started {
+        while !dir.path(name).exists() {
+            self.must_run();
+            thread::yield_now();
+        }
+        self
+    }
+
+    fn must_run(&mut self) {
+        if let Some(status) = self.0.try_wait().unwrap() {
+            let mut told = String::new();
+            self.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+            panic!("it has ended meanwhile, with {status}: {told}");
+        }
+    }
+
+    /// Asks it to stop in order, and waits for the end.
+    pub fn stopped(self) -> Ran {
+        self.signalled("-INT")
+    }
+
+    /// Kills it.
+    pub fn killed(self) -> Ran {
+        self.signalled("-KILL")
+    }
+
+    fn signalled(self, signal: &str) -> Ran {
+        assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
+        self.ended()
+    }
+
+    /// Waits for the end.
+    pub fn ended(self) -> Ran {
+        of(self.0.wait_with_output().unwrap())
+    }
+}
+
 /// Runs a command to its end.
 pub fn ran(mut command: Command) -> Ran {
-    let output = command.output().unwrap();
+    of(command.output().unwrap())
+}
+
+fn of(output: Output) -> Ran {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
 }

@@ -3,6 +3,7 @@
 //! Nothing waits for a clock, and all that is drawn is drawn from a seed that a failure names. How often is a number that
 //! the environment can raise: `DUALGAUGE_SEEDS` for what is drawn, `DUALGAUGE_SUBSETS` for power losses.
 
+mod back;
 mod clocks;
 mod common;
 mod disks;

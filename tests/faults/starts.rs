@@ -117,7 +117,7 @@ fn run(fs: Arc<dyn Fs>, sink: &str, seed: u64) -> Result<(), Error> {
 }
 
 /// What readers see: files and their bytes, of a log its rows.
-fn output(fs: &FaultFs, sink: &str) -> Vec<(String, String)> {
+pub fn output(fs: &FaultFs, sink: &str) -> Vec<(String, String)> {
     let visible = |dir: &str| {
         let names = fs.list(Path::new(dir)).unwrap().into_iter().filter(|name| !name.starts_with('.'));
         names

@@ -8,7 +8,7 @@ use dualgauge_engine::Result;
 use dualgauge_engine::fs::{Fs, FsFile};
 
 pub(super) use crate::staging::files::{
-    create_dirs_durably, create_own_dir, is_own_dir, on, remove, remove_empty_dir, synced,
+    create_dirs_durably, create_own_dir, is_own_dir, list, on, remove, remove_empty_dir, synced,
 };
 
 /// The first offsets of the segments in a partition's directory, ascending.

@@ -4,6 +4,7 @@
 //! follow. [`LogSource`] and [`LogSink`] are the log as a connector. Durable on acknowledgement: what a commit returned for
 //! survives a power loss, and so does everything a reader has seen. The bytes are drawn at the head of `format.rs`.
 
+mod back;
 mod claim;
 mod directory;
 mod identity;

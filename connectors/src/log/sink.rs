@@ -1,6 +1,5 @@
 //! The log as a sink: a partition per bucket, each epoch appended once.
 
-use dualgauge_engine::sink::{Claim, Writing};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,12 +10,15 @@ use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
+use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::cut::{BATCH_BYTES, bytes_of};
 use dualgauge_engine::fs::{Fs, RealFs};
+use dualgauge_engine::sink::{Claim, Since, Writing};
 use dualgauge_engine::{Basis, Change, Epoch, Error, EventTime, Offset, Place, Result, Sink, SinkWriter};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::back;
 use super::claim;
 use super::directory::{Log, random_u64};
 use super::files::{create_own_dir, on, remove, segments, synced};
@@ -28,8 +30,8 @@ use super::writer::LogWriter;
 /// The log as a sink.
 ///
 /// Bucket `n` is partition `n`. What an epoch brings is staged beside the segments (`p0000/stage/`) when it is prepared,
-/// and appended as one batch when it is committed, or as several where the rows are large. The batch's index entry carries a tag that was drawn for it, so a
-/// repeated commit is recognised, also by another process. The log is created if it is missing.
+/// and appended as one batch when it is committed, or as several where the rows are large. The batch's index entry carries a
+/// tag of its job and epoch, so a repeated commit is recognised, also by another process, and a job can go back. The log is created if it is missing.
 #[derive(Clone, Debug)]
 pub struct LogSink {
     fs: Arc<dyn Fs>,
@@ -133,7 +135,24 @@ impl Sink for LogSink {
         Ok(Box::new(LogSinkWriter { log, job, partition, stage, generation, rows: Vec::new(), tags: Tags::default() }))
     }
 
-    fn finish(&self) -> Result<()> {
+    /// What the commit has prepared is in the log, or staged.
+    fn published_since(&self, _: &SchemaRef, writing: &Writing, _: &[BucketCut]) -> Result<Since> {
+        match identity::exists(&*self.fs, &self.dir) {
+            true => back::published_since(&self.log()?, writing),
+            false => Ok(Since::Nothing),
+        }
+    }
+
+    fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
+        let patient = LogSink { fs: writing.patience.on(self.fs.clone()), ..self.clone() };
+        match identity::exists(&*self.fs, &self.dir) {
+            true => back::take_back(&patient.log()?, writing),
+            false => Ok(()),
+        }
+    }
+
+    /// What savepoints have prepared is in the log already.
+    fn finish(&self, _: &[BucketCut]) -> Result<()> {
         if self.seal {
             let log = self.log()?;
             for partition in 0..log.partitions() {
@@ -195,7 +214,10 @@ impl SinkWriter for LogSinkWriter {
             stream.into_inner()
         });
         let bytes = bytes.map_err(|error| Error::data("the rows cannot be staged").caused_by(error))?;
-        let tag = random_u64().max(1);
+        let tag = match &self.job {
+            Some(job) => back::tag_of(job, epoch),
+            None => random_u64().max(1),
+        };
         let file = StagedRows::new(self.generation, epoch, tag);
         let path = file.within(&self.stage);
         if let Err(error) = self.stage_file(&path, &bytes) {

@@ -1,12 +1,13 @@
 //! A sink that gives its rows back.
 
-use dualgauge_engine::sink::{Prepared, Writing};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use dualgauge_engine::checkpoint::BucketCut;
+use dualgauge_engine::sink::{Prepared, Since, Writing};
 use dualgauge_engine::{Epoch, Error, Event, EventTime, Record, Result, Sink, SinkWriter};
 
 /// A sink and, by its clones, the handle to what was committed to it.
@@ -51,7 +52,22 @@ struct Shared {
     /// What was prepared and not committed, by its number.
     prepared: BTreeMap<u64, Vec<RecordBatch>>,
     prepared_count: u64,
-    committed: Vec<RecordBatch>,
+    committed: Vec<Committed>,
+}
+
+/// Rows that are seen, and by which job and for which epoch.
+#[derive(Debug)]
+struct Committed {
+    job: Option<String>,
+    epoch: Epoch,
+    rows: RecordBatch,
+}
+
+impl Committed {
+    /// Whether they are of this job, and later than the commit from which it resumes.
+    fn is_later(&self, writing: &Writing) -> bool {
+        self.job == writing.job && writing.after.is_some_and(|after| self.epoch > after.epoch)
+    }
 }
 
 impl<D> Clone for Collect<D> {
@@ -68,7 +84,7 @@ impl<D: Record> Collect<D> {
     pub fn rows(&self) -> Vec<D> {
         let mut events: Vec<Event<D>> = Vec::new();
         for batch in &lock(&self.shared).committed {
-            D::decode(batch, &mut events).expect("the rows of a sink are of the record that is collected");
+            D::decode(&batch.rows, &mut events).expect("the rows of a sink are of the record that is collected");
         }
         events.sort();
         events.into_iter().map(|event| event.data).collect()
@@ -92,13 +108,28 @@ impl<D: Record> Sink for Collect<D> {
         }
     }
 
-    fn open(&self, _: usize, _: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
-        Ok(Box::new(Writer { shared: self.shared.clone(), rows: Vec::new() }))
+    /// What this process has committed: of what another one has, nothing is left.
+    fn published_since(&self, _: &SchemaRef, writing: &Writing, _: &[BucketCut]) -> Result<Since> {
+        let shared = lock(&self.shared);
+        let later: Vec<_> = shared.committed.iter().filter(|batch| batch.is_later(writing)).collect();
+        let rows: usize = later.iter().map(|batch| batch.rows.num_rows()).sum();
+        let upto = later.iter().map(|batch| batch.epoch).max();
+        Ok(upto.map_or(Since::Nothing, |upto| Since::Published { upto, what: format!("{rows} rows") }))
+    }
+
+    fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
+        lock(&self.shared).committed.retain(|batch| !batch.is_later(writing));
+        Ok(())
+    }
+
+    fn open(&self, _: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
+        Ok(Box::new(Writer { shared: self.shared.clone(), job: writing.job.clone(), rows: Vec::new() }))
     }
 }
 
 struct Writer {
     shared: Arc<Mutex<Shared>>,
+    job: Option<String>,
     /// Written, and not prepared.
     rows: Vec<RecordBatch>,
 }
@@ -134,7 +165,7 @@ impl SinkWriter for Writer {
         })?;
         // Committed before where it is no longer there.
         let rows = shared.prepared.remove(&number).unwrap_or_default();
-        shared.committed.extend(rows);
+        shared.committed.extend(rows.into_iter().map(|rows| Committed { job: self.job.clone(), epoch, rows }));
         Ok(())
     }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ::parquet::arrow::ArrowSchemaConverter;
 use ::parquet::file::metadata::ParquetMetaDataReader;
 use arrow_schema::SchemaRef;
+use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::fs::{Fs, RealFs};
-use dualgauge_engine::sink::{Claim, Writing};
+use dualgauge_engine::sink::{Claim, Since, Writing};
 use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result, Sink, SinkWriter};
 
 use super::direct::Positioned;
@@ -185,7 +186,15 @@ impl Sink for ParquetSink {
         Ok(Box::new(BucketWriter::open(shape, self.place(), bucket, writing)?))
     }
 
-    fn finish(&self) -> Result<()> {
-        self.place().finish(&FORM)
+    fn published_since(&self, _: &SchemaRef, writing: &Writing, prepared: &[BucketCut]) -> Result<Since> {
+        self.place().published_since(writing, prepared, &FORM)
+    }
+
+    fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
+        OutputPlace { fs: writing.patience.on(self.fs.clone()), ..self.place() }.take_back(writing, &FORM)
+    }
+
+    fn finish(&self, kept: &[BucketCut]) -> Result<()> {
+        self.place().finish(&FORM, kept)
     }
 }

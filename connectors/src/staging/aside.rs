@@ -91,13 +91,13 @@ impl Aside {
 
 /// The directory of a job below the root of all staging; the root itself for one without checkpoints.
 pub(super) fn dir_of(root: &Path, job: Option<&str>) -> PathBuf {
-    // A name may hold what a file name must not; `=` and digits stand for that.
+    job.map_or_else(|| root.to_path_buf(), |job| root.join(format!("job-{}", plain(job))))
+}
+
+/// The name of a job as a part of a file name: it may hold what a file name must not; `=` and digits stand for that.
+pub(super) fn plain(job: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let text = |c: char| if plain(c) { c.to_string() } else { format!("={:x}=", c as u32) };
-    job.map_or_else(
-        || root.to_path_buf(),
-        |job| root.join(format!("job-{}", job.chars().map(text).collect::<String>())),
-    )
+    job.chars().map(|c| if plain(c) { c.to_string() } else { format!("={:x}=", c as u32) }).collect()
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use dualgauge_engine::sink::{Prepared, Writing};
 use dualgauge_engine::{Epoch, Error, EventTime, Result, SinkWriter};
 
 use super::files::{self, on, synced};
-use super::ledger;
+use super::ledger::{self, By};
 use super::manifest::{Manifest, Publish};
-use super::{Aside, OutputPlace, Part, Whole};
+use super::{Aside, OutputPlace, Part, StagedName, Whole};
 
 /// What tells the files of one format from those of another: how rows are dealt to spans, held, staged and written.
 pub(crate) trait Shape {
@@ -21,7 +21,7 @@ pub(crate) trait Shape {
     /// What an open span holds besides its parts.
     type Held: Default;
 
-    /// Whether the files do not say themselves that a sink has made them, so that a ledger must.
+    /// Whether the files do not say themselves that a sink has made them, so that a ledger must, also without checkpoints.
     const LEDGER: bool;
 
     /// Whether no row of the span can come any more.
@@ -69,6 +69,10 @@ pub(crate) struct BucketWriter<S: Shape> {
     open: BTreeMap<EventTime, OpenSpan<S::Held>>,
     /// The visible names that this writer gave and that may not be in the directory yet.
     given: BTreeSet<PlainName>,
+    /// What commits have open to which the job may go back.
+    kept: BTreeSet<StagedName>,
+    /// What was published and is kept for them.
+    spent: BTreeSet<StagedName>,
 }
 
 /// A span that may still get rows.
@@ -86,7 +90,8 @@ impl<S: Shape> BucketWriter<S> {
         let aside = Aside::open(place.fs.clone(), &place.staging, bucket, writing)?;
         let (visible, job) = (place.visible(writing)?, writing.job.clone());
         let (open, given) = (BTreeMap::new(), BTreeSet::new());
-        Ok(BucketWriter { shape, place, aside, visible, bucket, durable: job.is_some(), job, open, given })
+        let (kept, spent, durable) = (BTreeSet::new(), BTreeSet::new(), job.is_some());
+        Ok(BucketWriter { shape, place, aside, visible, bucket, durable, job, open, given, kept, spent })
     }
 
     fn hold(&mut self, start: EventTime, rows: S::Rows) -> Result<()> {
@@ -128,31 +133,36 @@ impl<S: Shape> BucketWriter<S> {
     }
 
     /// Makes files visible, unless they are already; removes what they were made from only when that is durable.
-    fn publish(&mut self, files: &[Publish]) -> Result<()> {
+    fn publish(&mut self, epoch: Epoch, files: &[Publish]) -> Result<()> {
         if files.is_empty() {
             return Ok(());
         }
         self.place.check_owner(self.job.as_deref())?;
-        if S::LEDGER {
-            self.note(files)?;
+        if S::LEDGER || self.durable {
+            self.note(epoch, files)?;
         }
         files.iter().try_for_each(|file| self.link(file))?;
         synced(&self.visible, self.place.fs.sync_dir(&self.visible))?;
         for Publish { name, whole } in files {
-            whole.spent.iter().chain([&whole.staged]).try_for_each(|spent| self.aside.remove(spent))?;
+            let spent = whole.spent.iter().chain([&whole.staged]);
+            let (kept, gone): (Vec<_>, Vec<_>) = spent.partition(|spent| self.kept.contains(spent));
+            self.spent.extend(kept.into_iter().cloned());
+            gone.into_iter().try_for_each(|spent| self.aside.remove(spent))?;
             self.given.remove(name);
         }
         Ok(())
     }
 
     /// Notes what is about to be published, but for what was before.
-    fn note(&self, files: &[Publish]) -> Result<()> {
+    fn note(&self, epoch: Epoch, files: &[Publish]) -> Result<()> {
         let fs = &*self.place.fs;
         let mut noted = Vec::new();
         for Publish { name, whole } in files {
             let path = self.aside.path(&whole.staged);
             if let Some(file) = files::if_there(&path, fs.open(&path))? {
-                noted.push((name, (on(&path, file.length())?, whole.blake3.clone())));
+                let job = self.job.as_deref().map(ledger::job_name);
+                let by = job.map(|job| By { job, generation: whole.staged.generation(), epoch });
+                noted.push((name, (on(&path, file.length())?, whole.blake3.clone()), by));
             }
         }
         if noted.is_empty() { Ok(()) } else { ledger::add(fs, &self.place.published, self.bucket, &noted) }
@@ -255,23 +265,35 @@ impl<S: Shape> SinkWriter for BucketWriter<S> {
     }
 
     fn commit(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
-        self.publish(&self.manifest(epoch, prepared)?.publish)
+        self.publish(epoch, &self.manifest(epoch, prepared)?.publish)
+    }
+
+    fn keep(&mut self, kept: &[Prepared]) -> Result<()> {
+        let mut open = BTreeSet::new();
+        for one in kept {
+            open.extend(self.manifest(one.epoch, &one.bytes)?.parts().cloned());
+        }
+        self.kept = open;
+        let gone: Vec<_> = self.spent.extract_if(.., |spent| !self.kept.contains(spent)).collect();
+        gone.iter().try_for_each(|spent| self.aside.remove(spent))
     }
 
     fn recover(&mut self, prepared: &[Prepared]) -> Result<()> {
         let mut kept = BTreeSet::new();
         // All are read before anything is touched.
-        let manifests = prepared.iter().map(|one| self.manifest(one.epoch, &one.bytes)).collect::<Result<Vec<_>>>()?;
-        for manifest in manifests {
+        let manifest = |one: &Prepared| Ok((one.epoch, self.manifest(one.epoch, &one.bytes)?));
+        let manifests = prepared.iter().map(manifest).collect::<Result<Vec<_>>>()?;
+        for (epoch, manifest) in manifests {
             manifest.publish.iter().try_for_each(|file| self.check_staged(&file.whole))?;
-            self.publish(&manifest.publish)?;
-            kept = manifest.open.iter().flat_map(|(_, parts)| parts).map(|part| part.name.clone()).collect();
+            self.publish(epoch, &manifest.publish)?;
+            kept = manifest.parts().cloned().collect();
             let spans = manifest.open.into_iter();
             self.open = spans.map(|(start, parts)| (EventTime::from_micros(start), OpenSpan::of(parts))).collect();
         }
         for part in self.open.values().flat_map(|span| &span.taken_up) {
             part.frames(&self.aside)?;
         }
+        kept.extend(self.kept.iter().cloned());
         self.aside.remove_orphans(&kept)
     }
 }

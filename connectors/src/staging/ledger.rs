@@ -1,48 +1,169 @@
 //! What a place has published: names, with the length and the hash of each file.
 //!
 //! ```text
-//! blake3 of the content, 64 hexadecimal digits │ space │ length │ space │ name │ line end
+//! JOB@GENERATION.EPOCH HASH LENGTH NAME       a file: by whom, the blake3 of its content, and how many bytes it has
+//! HASH LENGTH NAME                            the same of a run without checkpoints, and of an older release
+//! JOB@GENERATION.EPOCH back                   what was published after this epoch was taken back
 //! ```
 //!
 //! One file for each bucket, `.published/b0`, to which a line is added before its file gets its visible name. By it a file
-//! is known as made by a sink where its own bytes do not say so; nothing else is ever overwritten.
+//! is known as made by a sink where its own bytes do not say so; nothing else is ever overwritten. And by it a job knows
+//! what it has published since a commit to which it goes back.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use dualgauge_engine::Result;
 use dualgauge_engine::fs::{Fs, PlainName};
+use dualgauge_engine::sink::After;
+use dualgauge_engine::{Epoch, Result};
 
+use super::aside::plain;
 use super::files::{self, create_own_dir, on, synced};
 
 /// The length and the hash of a file.
 pub(crate) type Published = (u64, String);
 
+/// By whom a file was published: at which start of the job it was prepared, and for which epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct By {
+    /// As [`job_name`] gives it.
+    pub(crate) job: String,
+    pub(crate) generation: u64,
+    pub(crate) epoch: Epoch,
+}
+
+/// A line of a ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// `None` for a run without checkpoints.
+    pub(crate) by: Option<By>,
+    /// The file; `None` where output was taken back.
+    pub(crate) file: Option<(String, Published)>,
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}.{}", self.job, self.generation, self.epoch.0)
+    }
+}
+
+impl By {
+    fn parse(text: &str) -> Option<By> {
+        let (job, rest) = text.rsplit_once('@')?;
+        let (generation, epoch) = rest.split_once('.')?;
+        Some(By { job: job.to_string(), generation: generation.parse().ok()?, epoch: Epoch(epoch.parse().ok()?) })
+    }
+}
+
+impl Line {
+    fn parse(text: &str) -> Option<Line> {
+        let by = text.split_once(' ').and_then(|(by, rest)| Some((By::parse(by)?, rest)));
+        let (by, rest) = by.map_or((None, text), |(by, rest)| (Some(by), rest));
+        if rest == "back" {
+            return by.map(|by| Line { by: Some(by), file: None });
+        }
+        let mut parts = rest.splitn(3, ' ');
+        let (hash, length, name) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
+        Some(Line { by, file: Some((name.to_string(), (length, hash.to_string()))) })
+    }
+
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        self.by.as_ref().map(|by| by.epoch)
+    }
+
+    /// Whether it tells of what the job did after a commit: of a file for a later epoch, or of a later going back.
+    pub(crate) fn is_later(&self, job: &str, after: After) -> bool {
+        self.by.as_ref().is_some_and(|by| by.job == job && by.epoch > after.epoch)
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.by.iter().try_for_each(|by| write!(f, "{by} "))?;
+        match &self.file {
+            Some((name, (length, hash))) => write!(f, "{hash} {length} {name}"),
+            None => f.write_str("back"),
+        }
+    }
+}
+
+/// A job as ledgers name it: without a space or an `@`.
+pub(crate) fn job_name(job: &str) -> String {
+    plain(job)
+}
+
+/// All lines of all buckets. A last line that was torn belongs to a file that was not published.
+pub(crate) fn lines(fs: &dyn Fs, dir: &Path) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for path in ledgers(fs, dir)? {
+        lines.extend(lines_of(fs, &path)?);
+    }
+    Ok(lines)
+}
+
+fn lines_of(fs: &dyn Fs, path: &Path) -> Result<Vec<Line>> {
+    let bytes = on(path, fs.read(path))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+    Ok(whole.filter_map(Line::parse).collect())
+}
+
+/// The ledgers of all buckets.
+fn ledgers(fs: &dyn Fs, dir: &Path) -> Result<Vec<PathBuf>> {
+    match files::is_own_dir(fs, dir)? {
+        true => Ok(files::list(fs, dir)?.iter().filter(|name| is_ledger(name)).map(|name| dir.join(name)).collect()),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Writes the ledgers anew with the lines that stay, each in one step, and notes in the first that output was taken back.
+pub(crate) fn go_back(fs: &dyn Fs, dir: &Path, by: &By, stays: impl Fn(&Line) -> bool) -> Result<()> {
+    create_own_dir(fs, dir)?;
+    let mark = Line { by: Some(by.clone()), file: None };
+    let first = ledger(dir, 0);
+    let others = ledgers(fs, dir)?.into_iter().filter(|path| *path != first);
+    for path in [first.clone()].into_iter().chain(others) {
+        let found = if files::exists(fs, &path)? { lines_of(fs, &path)? } else { Vec::new() };
+        let mut kept: Vec<_> = found.iter().filter(|line| stays(line)).collect();
+        if path == first && !kept.contains(&&mark) {
+            kept.push(&mark);
+        } else if kept.len() == found.len() {
+            continue;
+        }
+        let text: String = kept.iter().map(|line| format!("{line}\n")).collect();
+        let aside = path.with_extension("new");
+        files::remove(fs, &aside)?;
+        let mut file = on(&aside, fs.create(&aside))?;
+        on(&aside, file.append(text.as_bytes()))?;
+        synced(&aside, file.sync())?;
+        on(&path, fs.rename(&aside, &path))?;
+    }
+    synced(dir, fs.sync_dir(dir))
+}
+
 /// All that was published, by name. Of a name that was published again each counts: a file may be any of them.
 pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<BTreeMap<String, Vec<Published>>> {
     let mut all: BTreeMap<String, Vec<Published>> = BTreeMap::new();
-    if !files::is_own_dir(fs, dir)? {
-        return Ok(all);
-    }
-    for name in files::list(fs, dir)?.iter().filter(|name| is_ledger(name)) {
-        let path = dir.join(name);
-        let bytes = on(&path, fs.read(&path))?;
-        // A last line that was torn belongs to a file that was not published.
-        for line in String::from_utf8_lossy(&bytes).split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
-            let mut parts = line.splitn(3, ' ');
-            let (Some(hash), Some(length), Some(name)) = (parts.next(), parts.next(), parts.next()) else { continue };
-            if let Ok(length) = length.parse() {
-                all.entry(name.to_string()).or_default().push((length, hash.to_string()));
-            }
-        }
+    for (name, published) in lines(fs, dir)?.into_iter().filter_map(|line| line.file) {
+        all.entry(name).or_default().push(published);
     }
     Ok(all)
 }
 
-/// Adds files to the ledger of a bucket, durably.
-pub(crate) fn add(fs: &dyn Fs, dir: &Path, bucket: usize, published: &[(&PlainName, Published)]) -> Result<()> {
+/// Adds files to the ledger of a bucket, durably, each with who has prepared it.
+pub(crate) fn add(
+    fs: &dyn Fs,
+    dir: &Path,
+    bucket: usize,
+    published: &[(&PlainName, Published, Option<By>)],
+) -> Result<()> {
     let path = ledger(dir, bucket);
-    let lines: String = published.iter().map(|(name, (length, hash))| format!("{hash} {length} {name}\n")).collect();
+    let line = |(name, published, by): &(&PlainName, Published, Option<By>)| {
+        let line = Line { by: by.clone(), file: Some((name.to_string(), published.clone())) };
+        format!("{line}\n")
+    };
+    let lines: String = published.iter().map(line).collect();
     create_own_dir(fs, dir)?;
     let is_new = on(&path, fs.kind(&path))?.is_none();
     let mut file = on(&path, if is_new { fs.create(&path) } else { fs.append(&path) })?;
@@ -75,12 +196,22 @@ mod tests {
         let (fs, dir) = (FaultFs::new(), Path::new("/out/.published"));
         let (a, b) = (PlainName::parse("a b.csv").unwrap(), PlainName::parse("c.csv").unwrap());
         assert!(read(&fs, dir).unwrap().is_empty());
-        add(&fs, dir, 0, &[(&a, (7, "aa".into()))]).unwrap();
+        add(&fs, dir, 0, &[(&a, (7, "aa".into()), None)]).unwrap();
         fs.append(&ledger(dir, 0)).unwrap().append(b"torn").unwrap();
-        add(&fs, dir, 0, &[(&a, (8, "ab".into())), (&b, (9, "bb".into()))]).unwrap();
-        add(&fs, dir, 1, &[(&b, (1, "cc".into()))]).unwrap();
+        let by = By { job: job_name("a b@c"), generation: 3, epoch: Epoch(17) };
+        add(&fs, dir, 0, &[(&a, (8, "ab".into()), Some(by.clone())), (&b, (9, "bb".into()), None)]).unwrap();
+        add(&fs, dir, 1, &[(&b, (1, "cc".into()), None)]).unwrap();
         let all = read(&fs, dir).unwrap();
         assert_eq!(all["a b.csv"], [(7, "aa".to_string()), (8, "ab".to_string())]);
         assert_eq!(all["c.csv"], [(9, "bb".to_string()), (1, "cc".to_string())]);
+        assert_eq!(lines(&fs, dir).unwrap()[1].by, Some(by.clone()));
+        // Taken back: the line goes, and a mark says so, once.
+        let after = After { epoch: Epoch(16), generation: 3 };
+        let mark = By { generation: 4, epoch: Epoch(16), ..by.clone() };
+        for _ in 0..2 {
+            go_back(&fs, dir, &mark, |line| !line.is_later(&by.job, after)).unwrap();
+            let left: Vec<_> = lines(&fs, dir).unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(left, ["aa 7 a b.csv", "bb 9 c.csv", "a=20=b=40=c@4.16 back", "cc 1 c.csv"]);
+        }
     }
 }

@@ -37,6 +37,11 @@ pub(crate) struct Whole {
 }
 
 impl Manifest {
+    /// The staged names of the parts of open spans.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &StagedName> {
+        self.open.iter().flat_map(|(_, parts)| parts).map(|part| &part.name)
+    }
+
     /// The bytes for the engine's manifest; none where there is nothing to keep.
     pub(super) fn encode(&self) -> Vec<u8> {
         if *self == Manifest::default() {
@@ -49,9 +54,8 @@ impl Manifest {
 
     /// Refuses names that this bucket cannot have given, and visible ones that the sink does not give.
     pub(super) fn check(self, epoch: Epoch, bucket: usize, gives: impl Fn(&str) -> bool) -> Result<Manifest> {
-        let parts = self.open.iter().flat_map(|(_, parts)| parts).map(|part| &part.name);
         let staged = self.publish.iter().flat_map(|file| file.whole.spent.iter().chain([&file.whole.staged]));
-        let stranger = staged.chain(parts).find(|name| name.bucket() != bucket).map(ToString::to_string);
+        let stranger = staged.chain(self.parts()).find(|name| name.bucket() != bucket).map(ToString::to_string);
         let visible = self.publish.iter().map(|file| &file.name).find(|name| !gives(name.as_str()));
         match stranger.or(visible.map(ToString::to_string)) {
             None => Ok(self),

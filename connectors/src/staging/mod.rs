@@ -3,7 +3,7 @@
 //! ```text
 //! out/20260101T120000Z-b0.parquet                               visible: linked at its commit, never touched again
 //! out/.job                                                      whose output this is
-//! out/.published/b0                                             what was published, where files do not say it themselves
+//! out/.published/b0                                             what was published, by whom and for which epoch
 //! out/.staging/JOB/b0.g3.17.20260101T130000Z-b0.parquet.part    rows of an unfinished span: frames, added at the end
 //! out/.staging/JOB/b0.g3.18.20260101T120000Z-b0.parquet.ready   a finished file before its commit
 //! ```
@@ -14,18 +14,19 @@
 //!   writes to a file of another one, and an older one that wakes up harms nobody.
 //! - **Only a durable length counts.** What `prepare` returns names every part with a length and a checksum. The next
 //!   generation takes it up at that length, whatever was added after it.
-//! - **Removed is what nobody needs.** Parts go after the commit of the file that was made of them; orphans go when the
-//!   next generation recovers, which never touches what a younger one has staged.
+//! - **Removed is what nobody needs.** Parts go after the commit of the file that was made of them, once no commit is kept
+//!   that has them open; orphans go when the next generation recovers, which never touches what a younger one has staged.
 
 use arrow_schema::SchemaRef;
 
 mod aside;
+mod back;
 mod beside;
 mod bucket;
 pub(crate) mod claim;
 mod file;
 pub(crate) mod files;
-mod ledger;
+pub(crate) mod ledger;
 mod manifest;
 mod name;
 mod owner;
@@ -34,6 +35,7 @@ pub(crate) mod record;
 mod span_name;
 
 pub(crate) use aside::Aside;
+pub(crate) use back::left;
 pub(crate) use bucket::{BucketWriter, Making, Shape};
 pub(crate) use claim::Owner;
 pub(crate) use file::StagedFile;

@@ -12,9 +12,11 @@
 //! - **One owner.** See [`Claiming`].
 //! - **Looked at, then taken.** [`OutputPlace::look`] changes nothing; [`OutputPlace::claim`] looks again once it has the place.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::fs::{Fs, Kind};
 use dualgauge_engine::sink::{Claim, Writing};
 use dualgauge_engine::{Error, Result};
@@ -23,6 +25,7 @@ use super::beside::Beside;
 use super::claim::{self, Claiming, Owner};
 use super::files::{self, create_own_dir, on, synced};
 use super::ledger;
+use super::manifest::Manifest;
 use super::record::{self, Record, RecordPlace};
 use super::{PLACE, StagedName};
 
@@ -154,7 +157,7 @@ impl OutputPlace {
         let clean = |found: &Record| {
             self.beside().complete(&claiming, form)?;
             self.beside().clear()?;
-            if found.job.is_none() { self.remove_staged_files(&self.staging) } else { Ok(()) }
+            if found.job.is_none() { self.remove_staged_files(&self.staging, &BTreeSet::new()) } else { Ok(()) }
         };
         let taken = claiming.take(writing, &record, |owner| look(owner).map(drop), clean)?;
         if taken.new {
@@ -181,7 +184,7 @@ impl OutputPlace {
                 return Ok(());
             }
             self.beside().clear()?;
-            self.remove_staged_files(&self.staging)?;
+            self.remove_staged_files(&self.staging, &BTreeSet::new())?;
             self.claiming().record.remove(record)?;
             files::remove(&*self.fs, &self.lock())?;
             files::remove_empty_dir(&*self.fs, &self.staging)
@@ -194,11 +197,17 @@ impl OutputPlace {
     /// # Errors
     /// A place that somebody else has taken.
     pub(crate) fn visible(&self, writing: &Writing) -> Result<PathBuf> {
+        let dir = self.where_visible(writing)?;
+        if dir != self.dir {
+            create_own_dir(&*self.fs, &dir)?;
+        }
+        Ok(dir)
+    }
+
+    /// The same without making it.
+    pub(super) fn where_visible(&self, writing: &Writing) -> Result<PathBuf> {
         match self.check_owner(writing.job.as_deref())? {
-            Some(record) if record.beside => {
-                create_own_dir(&*self.fs, self.beside().dir())?;
-                Ok(self.beside().dir().to_path_buf())
-            }
+            Some(record) if record.beside => Ok(self.beside().dir().to_path_buf()),
             _ => Ok(self.dir.clone()),
         }
     }
@@ -216,17 +225,27 @@ impl OutputPlace {
         }
     }
 
-    /// Ends the output: what was made beside an older one takes its place, and all that was staged is removed.
-    pub(crate) fn finish(&self, form: &Form<'_>) -> Result<()> {
+    /// Ends the output: what was made beside an older one takes its place, and all that was staged is removed, but for what
+    /// savepoints have open.
+    pub(crate) fn finish(&self, form: &Form<'_>, saved: &[BucketCut]) -> Result<()> {
         if files::if_there(&self.dir, self.fs.list(&self.dir))?.is_none() {
             return Ok(()); // not a row was written, so nobody has made the directory
         }
         let claiming = self.claiming();
-        if claiming.record.read()?.is_some_and(|record| record.beside) {
+        let record = claiming.record.read()?;
+        if record.as_ref().is_some_and(|record| record.beside) {
             self.beside().exchange(&claiming, form)?;
         }
-        self.jobs()?.iter().try_for_each(|dir| self.remove_staged_in(dir))?;
-        self.remove_staged_files(&self.staging)?;
+        let mut kept = BTreeSet::new();
+        for prepared in saved.iter().filter_map(|cut| cut.prepared.last()) {
+            kept.extend(Manifest::decode(prepared.epoch, &prepared.bytes)?.parts().cloned());
+        }
+        let own = record.and_then(|record| record.job).map(|job| super::aside::dir_of(&self.staging, Some(&job)));
+        let none = BTreeSet::new();
+        for dir in self.jobs()? {
+            self.remove_staged_in(&dir, if own.as_ref() == Some(&dir) { &kept } else { &none })?;
+        }
+        self.remove_staged_files(&self.staging, &none)?;
         files::remove(&*self.fs, &self.lock())?;
         files::remove_empty_dir(&*self.fs, &self.staging)?;
         synced(&self.dir, self.fs.sync_dir(&self.dir))
@@ -306,16 +325,18 @@ impl OutputPlace {
     }
 
     /// Removes the staged files of a directory, and then itself. What nobody has staged stays, and so does the directory.
-    fn remove_staged_in(&self, dir: &Path) -> Result<()> {
-        self.remove_staged_files(dir)?;
+    fn remove_staged_in(&self, dir: &Path, kept: &BTreeSet<StagedName>) -> Result<()> {
+        self.remove_staged_files(dir, kept)?;
         files::remove_empty_dir(&*self.fs, dir)
     }
 
-    fn remove_staged_files(&self, dir: &Path) -> Result<()> {
+    fn remove_staged_files(&self, dir: &Path, kept: &BTreeSet<StagedName>) -> Result<()> {
         if !files::is_own_dir(&*self.fs, dir)? {
             return Ok(());
         }
-        let staged = |name: &&String| StagedName::of(name).is_some() || record::is_aside(name);
+        let staged = |name: &&String| {
+            StagedName::of(name).is_some_and(|staged| !kept.contains(&staged)) || record::is_aside(name)
+        };
         let names = files::list(&*self.fs, dir)?;
         names.iter().filter(staged).try_for_each(|name| files::remove(&*self.fs, &dir.join(name)))
     }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::fs::{Fs, RealFs};
-use dualgauge_engine::sink::{Claim, Delivery, Writing};
+use dualgauge_engine::sink::{Claim, Delivery, Since, Writing};
 use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result, Sink, SinkWriter};
 
 use super::Format;
@@ -247,10 +248,27 @@ impl<F: Format> Sink for TextSink<F> {
         Ok(Box::new(BucketWriter::open(shape, self.place(), bucket, writing)?))
     }
 
-    fn finish(&self) -> Result<()> {
+    fn published_since(&self, _: &SchemaRef, writing: &Writing, prepared: &[BucketCut]) -> Result<Since> {
+        match self.target() {
+            Target::Stdout => Ok(Since::Unknown),
+            _ => self.place().published_since(writing, prepared, &form(&|name| self.naming().is_ours(name))),
+        }
+    }
+
+    fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
         match self.target() {
             Target::Stdout => Ok(()),
-            _ => self.place().finish(&form(&|name| self.naming().is_ours(name))),
+            _ => {
+                let place = OutputPlace { fs: writing.patience.on(self.fs.clone()), ..self.place() };
+                place.take_back(writing, &form(&|name| self.naming().is_ours(name)))
+            }
+        }
+    }
+
+    fn finish(&self, kept: &[BucketCut]) -> Result<()> {
+        match self.target() {
+            Target::Stdout => Ok(()),
+            _ => self.place().finish(&form(&|name| self.naming().is_ours(name)), kept),
         }
     }
 }

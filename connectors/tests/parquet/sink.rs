@@ -65,7 +65,7 @@ fn a_span_becomes_visible_whole_when_the_watermark_has_passed_it() {
 
     publish(writer.as_mut(), 2, EventTime::MAX);
     drop(writer);
-    sink.finish().unwrap();
+    sink.finish(&[]).unwrap();
     assert!(!dir.path().join(".staging").exists());
     let source = parquet::read(dir.path());
     let listing = source.partitions(&scan()).unwrap();
@@ -80,7 +80,7 @@ fn a_run_without_rows_into_a_directory_that_is_not_there_is_done() {
     let out = dir.path().join("out");
     let sink = sink(&out);
     sink.check(&schema(), &Writing::default()).unwrap();
-    sink.finish().unwrap(); // no bucket was opened, since there was no row for any
+    sink.finish(&[]).unwrap(); // no bucket was opened, since there was no row for any
     assert!(!out.exists(), "nothing was written");
 }
 
@@ -250,7 +250,7 @@ fn a_directory_that_holds_something_is_refused_by_name() {
     publish(writer.as_mut(), 0, EventTime::MAX);
     drop(writer);
     assert!(before.keys().all(|name| visible(dir.path()).get(name) == before.get(name)), "until the run has ended");
-    over.finish().unwrap();
+    over.finish(&[]).unwrap();
     drop(claim);
     let after = visible(dir.path());
     assert_eq!(after.keys().collect::<Vec<_>>(), ["19700101T024640Z-b0.parquet"]);

@@ -43,7 +43,7 @@ pub use manifest::{
 };
 pub use request::SavepointRequest;
 pub(crate) use request::{is_wanted, met};
-pub use start::{Retained, Started, Wish, start};
+pub use start::{KeptOutput, Left, Retained, Started, Wish, start};
 #[cfg(feature = "object-store")]
 pub use store::RemoteStore;
 pub use store::{Created, LocalStore, Store, StoreError, open_existing_store, open_store, probe};

@@ -1,16 +1,19 @@
 //! Starting a generation: first its fence, and only then the question where to go on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::collect::KEPT;
 use super::layer::LayerError;
 use super::log::{self, ManifestLog};
-use super::manifest::{Commit, Entry, Fence};
+use super::manifest::{BucketCut, Commit, CommitKind, Entry, Fence};
 use super::protocol::{Asked, CommitFact, Layers, Resume, resume};
 use super::scan::{Scan, name_of, scan, unreadable};
 use super::store::{Store, probe, random};
-use crate::{Epoch, Error, Result};
+use crate::{Epoch, Error, Prepared, Result};
 
 /// What is wanted of a start.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +53,44 @@ pub struct Started {
     /// Where to go on; `None` at the beginning. When its kind is [`CommitKind::Ended`](super::CommitKind::Ended), only
     /// publishing is left, and its layers were not looked at.
     pub resume: Option<Commit>,
+    /// What the commits to which a job may go back have prepared of the sinks, the oldest first.
+    pub kept: Vec<KeptOutput>,
+    /// What it leaves, where it goes back to another commit than the newest.
+    pub left: Option<Left>,
+}
+
+/// What a commit that is kept has prepared of the sinks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptOutput {
+    /// The epoch at whose end it was taken.
+    pub epoch: Epoch,
+    /// Whether it is kept for ever.
+    pub savepoint: bool,
+    /// By the names of the sinks.
+    pub sinks: BTreeMap<String, Vec<BucketCut>>,
+}
+
+impl KeptOutput {
+    /// What a commit has prepared.
+    pub fn of(commit: &Commit) -> KeptOutput {
+        let (epoch, savepoint) = (commit.epoch, commit.kind == CommitKind::Savepoint);
+        KeptOutput { epoch, savepoint, sinks: commit.sinks.clone() }
+    }
+
+    /// What it has prepared of a bucket.
+    pub fn prepared(&self, sink: &str, bucket: usize) -> Option<&Prepared> {
+        let cut = self.sinks.get(sink)?.iter().find(|cut| cut.bucket as usize == bucket);
+        cut?.prepared.last()
+    }
+}
+
+/// The newer commits that a job leaves which goes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The epoch of the newest.
+    pub newest: Epoch,
+    /// The sinks that may have published what only these commits allowed.
+    pub published: BTreeSet<String>,
 }
 
 /// Starts a generation: appends its fence, and only then decides where to go on.
@@ -93,9 +134,38 @@ pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
                 log.went_on_from(commit);
             }
             log.shorten(KEPT)?; // also where starts alone make it long
-            return Ok(Started { log, generation, job, resume });
+            let (kept, left) =
+                (kept(&read), resume.as_ref().filter(|_| wish.from.is_some()).and_then(|commit| left(commit, &read)));
+            return Ok(Started { log, generation, job, resume, kept, left });
         }
     }
+}
+
+fn commits(read: &Scan) -> impl DoubleEndedIterator<Item = &Commit> {
+    let known = read.entries.iter().filter_map(|(_, entry)| entry.as_ref().ok());
+    known.filter_map(|entry| match entry {
+        Entry::Commit(commit) => Some(&**commit),
+        Entry::Fence(_) => None,
+    })
+}
+
+/// Savepoints, and the last commits.
+fn kept(read: &Scan) -> Vec<KeptOutput> {
+    let older = commits(read).count().saturating_sub(KEPT);
+    let kept = commits(read).enumerate().filter(|(at, commit)| *at >= older || commit.kind == CommitKind::Savepoint);
+    kept.map(|(_, commit)| KeptOutput::of(commit)).collect()
+}
+
+/// What a job leaves that goes on from a commit.
+fn left(from: &Commit, read: &Scan) -> Option<Left> {
+    let newer: Vec<&Commit> = commits(read).rev().take_while(|commit| *commit != from).collect();
+    let newest = newer.first()?.epoch;
+    let has_published = |commit: &&Commit, sink: &String| {
+        let prepared = commit.sinks[sink].iter().flat_map(|cut| &cut.prepared);
+        prepared.clone().any(|prepared| prepared.epoch > from.epoch && !prepared.bytes.is_empty())
+    };
+    let published = newer.iter().flat_map(|commit| commit.sinks.keys().filter(|sink| has_published(commit, sink)));
+    Some(Left { newest, published: published.cloned().collect() })
 }
 
 /// Whose checkpoints these are nobody can say.
@@ -194,6 +264,6 @@ fn corrupt(store: &dyn Store, number: u64, read: &Scan, damage: Option<String>) 
     };
     Error::data(format!(
         "E-CHECKPOINT-CORRUPT: {how}; going on from an older checkpoint could lose or repeat output: bring the file back \
-         from a copy, or go on from an older one with --from-checkpoint and take care of the output yourself"
+         from a copy, or go on from an older one with --from-checkpoint"
     ))
 }

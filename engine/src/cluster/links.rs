@@ -21,7 +21,7 @@ use super::arrivals::{Arrivals, Passed};
 use super::bootstrap::Connection;
 use super::frame::{Frames, Long};
 use super::way::Way;
-use crate::checkpoint::Commit;
+use crate::checkpoint::{Commit, KeptOutput};
 use crate::job::Shared;
 use crate::{Duration, Error, ErrorKind};
 
@@ -45,6 +45,8 @@ pub(crate) struct Generation {
     pub(crate) generation: u64,
     /// Where to go on.
     pub(crate) resume: Option<Commit>,
+    /// What the commits to which the job may go back have prepared of the sinks.
+    pub(crate) kept: Vec<KeptOutput>,
 }
 
 /// What one process says to another.

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use super::desk::{Announcement, Last};
 use super::state_bytes::StateBytes;
 use super::storing::{Background, WorkerPart, again};
-use crate::checkpoint::{self, Appended, Chain, Commit, CommitKind, Entry, ManifestLog, SourceCut, StepBytes};
+use crate::checkpoint::{
+    self, Appended, Chain, Commit, CommitKind, Entry, KeptOutput, ManifestLog, SourceCut, StepBytes,
+};
 use crate::job::{Checkpointing, LastCheckpoint, Shared};
 use crate::{Duration, Epoch, Error, Result};
 
@@ -79,11 +81,12 @@ impl Coordinator {
         mut log: ManifestLog,
     ) -> Coordinator {
         let again_shared = Arc::clone(&shared);
-        let mut known = checkpointing.layers();
+        let (mut known, notes) = (checkpointing.layers(), Arc::clone(&checkpointing));
         let mut append = move |commit: Commit| {
             let sizes: BTreeMap<_, _> = commit.layers().map(|layer| (layer.name.clone(), layer.size)).collect();
             let bytes = sizes.iter().filter(|(name, _)| !known.contains(*name)).map(|(_, size)| size).sum();
             let Commit { epoch, kind, taken, .. } = commit;
+            let savepoint = (kind == CommitKind::Savepoint).then(|| KeptOutput::of(&commit));
             known = sizes.into_keys().collect();
             let entry = Entry::Commit(Box::new(commit));
             match again(&again_shared, || log.append(&entry))? {
@@ -92,6 +95,7 @@ impl Coordinator {
                     return Err(checkpoint::fenced());
                 }
             }
+            savepoint.into_iter().for_each(|savepoint| notes.note_savepoint(savepoint));
             checkpoint::collect(&**log.store(), &log, checkpoint::KEPT)?;
             log.shorten(checkpoint::KEPT)?;
             Ok(LastCheckpoint { epoch, kind, taken, bytes })
@@ -173,7 +177,7 @@ impl Coordinator {
             if self.last == Some(Last { epoch, ended: true }) {
                 self.shared.metrics.counter("checkpoint", "ended").add(1);
             }
-            told.push(Announcement::Committed(epoch));
+            told.push(Announcement::Committed { epoch, savepoint: committed.kind == CommitKind::Savepoint });
         }
         Ok(told)
     }

@@ -42,7 +42,7 @@ pub(crate) enum Announcement {
     /// This epoch is a checkpoint, and none follows.
     Last(Last),
     /// The manifest of this epoch is stored: its output may be seen.
-    Committed(Epoch),
+    Committed { epoch: Epoch, savepoint: bool },
 }
 
 /// What a worker's drivers save for one checkpoint.
@@ -61,8 +61,8 @@ struct Owed {
 
 /// A sink's output on this worker, which is published when its epoch is committed.
 pub(crate) trait Output {
-    /// Publishes what was prepared for epochs up to `epoch`.
-    fn publish(&mut self, epoch: Epoch) -> Result<()>;
+    /// Publishes what was prepared for epochs up to `epoch`, whose commit may be a savepoint.
+    fn publish(&mut self, epoch: Epoch, savepoint: bool) -> Result<()>;
 }
 
 impl Desk {
@@ -147,9 +147,9 @@ impl Desk {
                 self.last = Some(last);
                 self.expect(last.epoch);
             }
-            Announcement::Committed(epoch) => {
+            Announcement::Committed { epoch, savepoint } => {
                 self.committed = Some(epoch);
-                self.outputs.iter_mut().try_for_each(|output| output.publish(epoch))?;
+                self.outputs.iter_mut().try_for_each(|output| output.publish(epoch, savepoint))?;
             }
         }
         self.wake_all();

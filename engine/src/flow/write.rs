@@ -20,7 +20,7 @@ use super::settle::Settle;
 use super::step::{Outputs, within};
 use super::stream::Stream;
 use super::unsettled::Unsettled;
-use crate::checkpoint::BucketCut;
+use crate::checkpoint::{BucketCut, KEPT};
 use crate::failpoint::{Step, around};
 use crate::job::{Counter, Shared};
 use crate::state::Parts;
@@ -103,6 +103,20 @@ struct BucketWriter {
     writer: Box<dyn SinkWriter>,
     /// Prepared and not published, oldest first.
     unpublished: Vec<Prepared>,
+    /// What commits have prepared to which the job may go back, and whether each is kept for ever.
+    kept: Vec<(bool, Prepared)>,
+}
+
+impl BucketWriter {
+    /// Tells the writer what is kept, now that `epoch` is committed.
+    fn keep(&mut self, epoch: Epoch, savepoint: bool) -> Result<()> {
+        let here = self.unpublished.iter().find(|prepared| prepared.epoch == epoch).cloned();
+        self.kept.extend(here.map(|prepared| (savepoint, prepared)));
+        let older = self.kept.len().saturating_sub(KEPT);
+        let mut at = 0..;
+        self.kept.retain(|(savepoint, _)| at.next().is_some_and(|at| at >= older) || *savepoint);
+        self.writer.keep(&self.kept.iter().map(|(_, prepared)| prepared.clone()).collect::<Vec<_>>())
+    }
 }
 
 impl<D: Record> SinkStep<D> {
@@ -129,7 +143,8 @@ impl<D: Record> SinkStep<D> {
         let own_bucket = owned.clone().next().filter(|_| workers <= buckets && !output.sink.wants_order());
         if let Some(checkpointing) = checkpointing {
             for bucket in owned.by_ref() {
-                if let Err(error) = output.open(bucket, checkpointing.prepared(name, bucket)) {
+                let (prepared, kept) = (checkpointing.prepared(name, bucket), checkpointing.kept(name, bucket));
+                if let Err(error) = output.open(bucket, prepared, kept) {
                     shared.fail(error.at(format_args!("sink {name}: bucket {bucket}")));
                 }
             }
@@ -212,10 +227,11 @@ impl<D: Record> Driven for SinkStep<D> {
 }
 
 impl SinkOutput {
-    fn open(&mut self, bucket: usize, prepared: Vec<Prepared>) -> Result<()> {
+    fn open(&mut self, bucket: usize, prepared: Vec<Prepared>, kept: Vec<(bool, Prepared)>) -> Result<()> {
         let mut writer = self.sink.open(bucket, &self.schema, &self.writing)?;
+        writer.keep(&kept.iter().map(|(_, prepared)| prepared.clone()).collect::<Vec<_>>())?;
         around(Step::Recover, || writer.recover(&prepared))?;
-        self.writers.borrow_mut().buckets[bucket] = Some(BucketWriter { writer, unpublished: Vec::new() });
+        self.writers.borrow_mut().buckets[bucket] = Some(BucketWriter { writer, unpublished: Vec::new(), kept });
         Ok(())
     }
 
@@ -233,7 +249,7 @@ impl SinkOutput {
 
     fn write(&mut self, bucket: usize, times: &[EventTime], rows: &arrow_array::RecordBatch) -> Result<()> {
         if self.writers.borrow().buckets[bucket].is_none() {
-            self.open(bucket, Vec::new())?;
+            self.open(bucket, Vec::new(), Vec::new())?;
         }
         let mut writers = self.writers.borrow_mut();
         let bucket = writers.buckets[bucket].as_mut().expect("it is open");
@@ -271,11 +287,12 @@ struct Published {
 }
 
 impl Output for Published {
-    fn publish(&mut self, epoch: Epoch) -> Result<()> {
+    fn publish(&mut self, epoch: Epoch, savepoint: bool) -> Result<()> {
         let mut writers = self.writers.borrow_mut();
         let Writers { name, buckets } = &mut *writers;
         within(self.node, || {
             for bucket in buckets.iter_mut().flatten() {
+                bucket.keep(epoch, savepoint).map_err(|error| error.at(format_args!("sink {name}: epoch {epoch}")))?;
                 let due = bucket.unpublished.iter().take_while(|prepared| prepared.epoch <= epoch).count();
                 for prepared in bucket.unpublished.drain(..due).filter(|prepared| !prepared.bytes.is_empty()) {
                     let done = around(Step::Publish, || bucket.writer.commit(prepared.epoch, &prepared.bytes));

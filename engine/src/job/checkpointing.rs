@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use arrow_schema::SchemaRef;
 
+use super::back::Back;
 use super::checks::{self, Joined};
 use super::upgrade::Upgrade;
 use super::{BoundSink, BoundSource, LastCheckpoint, Shared};
 use crate::checkpoint::{
-    self, Basis, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, ManifestLog, PartitionCut, Retained,
-    SourceCut, Started, StepShape, Store, Wish,
+    self, Basis, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, KeptOutput, ManifestLog, PartitionCut,
+    Retained, SourceCut, Started, StepShape, Store, Wish,
 };
 use crate::cluster::Generation;
 use crate::data::KEY_GROUPS;
@@ -19,8 +20,8 @@ use crate::failpoint::{Step, around};
 use crate::flow::{Graph, Keeping, LoadedTable};
 use crate::state::Parts;
 use crate::{
-    Delivery, Duration, Durations, Epoch, Error, ErrorKind, EventTime, Offset, PartitionId, Prepared, Result, Sink,
-    Writing,
+    After, Delivery, Duration, Durations, Epoch, Error, ErrorKind, EventTime, Offset, PartitionId, Prepared, Result,
+    Sink, Writing,
 };
 
 /// How a job takes checkpoints, and what it does with those that are there.
@@ -31,12 +32,13 @@ pub struct Checkpoints {
     pub(super) fresh: bool,
     pub(super) from: Option<Epoch>,
     pub(super) dropped: Vec<String>,
+    pub(super) replaces: bool,
 }
 
 impl Checkpoints {
     /// Checkpoints in `store`, every ten seconds; a job goes on from the newest one there is.
     pub fn in_store(store: Arc<dyn Store>) -> Checkpoints {
-        Checkpoints { store, every: 10.seconds(), fresh: false, from: None, dropped: Vec::new() }
+        Checkpoints { store, every: 10.seconds(), fresh: false, from: None, dropped: Vec::new(), replaces: false }
     }
 
     /// How long after one checkpoint the next one is due.
@@ -54,6 +56,13 @@ impl Checkpoints {
     /// Goes on from the checkpoint at the end of `epoch`, and not from the newest.
     pub fn from(mut self, epoch: Epoch) -> Checkpoints {
         self.from = Some(epoch);
+        self
+    }
+
+    /// Replaces what was published since the checkpoint from which the job goes on, where that is not the newest; otherwise
+    /// such a start is refused.
+    pub fn replace_output(mut self) -> Checkpoints {
+        self.replaces = true;
         self
     }
 
@@ -96,6 +105,11 @@ pub(crate) struct Checkpointing {
     /// What a person should know of that, once it is done.
     upgraded: Vec<String>,
     pub(super) log: Mutex<Option<ManifestLog>>,
+    pub(super) back: Back,
+    /// What commits to which the job may go back have prepared of the sinks, as it was at the start.
+    pub(super) kept: Vec<KeptOutput>,
+    /// What savepoints have prepared that were taken since; known where commits are written.
+    pub(super) savepoints: Mutex<Vec<KeptOutput>>,
 }
 
 /// The one part of a table, as a commit tells it.
@@ -153,14 +167,16 @@ impl Checkpointing {
             version: env!("CARGO_PKG_VERSION").to_string(),
             retained: Some(retained_by(sources.clone())),
         };
-        let Started { log, generation, job, resume } = checkpoint::start(Arc::clone(&checkpoints.store), wish)?;
+        let started = checkpoint::start(Arc::clone(&checkpoints.store), wish)?;
+        let Started { log, generation, job, resume, kept, left } = started;
+        let back = Back::new(checkpoints.replaces, left, resume.as_ref());
         let bases = checks::bases(graph, sources);
         let upgrade = |commit| Upgrade::of(commit, keeping, &bases, &checkpoints.dropped);
         let upgrade = resume.as_ref().map(upgrade).transpose()?;
-        let started = Generation { job, generation, resume };
+        let started = Generation { job, generation, resume, kept };
         let checkpointing = Checkpointing::of(checkpoints, started, Some(log), keeping.steps.clone(), sources, tables)?;
         let upgrade = upgrade.filter(|_| !checkpointing.has_ended()).unwrap_or_default();
-        Ok(Checkpointing { upgrade, bases, ..checkpointing })
+        Ok(Checkpointing { upgrade, bases, back, ..checkpointing })
     }
 
     /// Refuses rows of another type for a sink whose unfinished output could not hold both.
@@ -210,7 +226,7 @@ impl Checkpointing {
         sources: &BTreeMap<String, BoundSource>,
         tables: &BTreeMap<String, LoadedTable>,
     ) -> Result<Checkpointing> {
-        let Generation { job, generation, resume } = started;
+        let Generation { job, generation, resume, kept } = started;
         let bindings = sources.iter().map(|(name, bound)| (name.clone(), bound.source.describe())).collect();
         let checkpointing = Checkpointing {
             store: Arc::clone(&checkpoints.store),
@@ -227,6 +243,9 @@ impl Checkpointing {
             upgrade: Upgrade::default(),
             upgraded: Vec::new(),
             log: Mutex::new(log),
+            back: Back::default(),
+            kept,
+            savepoints: Mutex::default(),
         };
         let Some(commit) = &checkpointing.resume else { return Ok(checkpointing) };
         checks::check_sources(commit, sources)?;
@@ -239,7 +258,8 @@ impl Checkpointing {
 
     /// What the other processes of a cluster must know to take part.
     pub(super) fn started(&self) -> Generation {
-        Generation { job: self.job.clone(), generation: self.generation, resume: self.resume.clone() }
+        let (resume, kept) = (self.resume.clone(), self.kept.clone());
+        Generation { job: self.job.clone(), generation: self.generation, resume, kept }
     }
 
     /// Whether the input had ended before this generation.
@@ -265,7 +285,13 @@ impl Checkpointing {
             format!("sink {name} ({what}) shows rows at once: what it showed since the last checkpoint, it shows again after a crash")
         });
         let joined = self.joined.iter().map(|(source, joined)| joined.note(source, self.has_ended()));
-        [start].into_iter().chain(joined).chain(self.upgraded.iter().cloned()).chain(twice).collect()
+        [start]
+            .into_iter()
+            .chain(self.back.notes())
+            .chain(joined)
+            .chain(self.upgraded.iter().cloned())
+            .chain(twice)
+            .collect()
     }
 
     /// The checkpoint from which the job goes on.
@@ -304,8 +330,9 @@ impl Checkpointing {
         let known = self.resume.as_ref().filter(|commit| commit.sinks.contains_key(sink));
         let before = known.map(|commit| commit.bases.get(&format!("sink {sink}")).cloned().unwrap_or_default());
         let (job, resumes) = (Some(self.job.clone()), self.resume.is_some());
+        let after = self.resume.as_ref().map(|commit| After { epoch: commit.epoch, generation: commit.generation });
         let checkpoints = Some(self.store.describe());
-        Writing { job, generation: self.generation, resumes, before, checkpoints, ..Writing::default() }
+        Writing { job, generation: self.generation, resumes, after, before, checkpoints, ..Writing::default() }
     }
 
     /// How far the sources were read before this generation.

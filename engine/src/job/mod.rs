@@ -1,6 +1,7 @@
 //! A job: a graph, what its names are bound to, and the workers that run it.
 
 mod apart;
+mod back;
 mod bind;
 mod checkpointing;
 mod checks;

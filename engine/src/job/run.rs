@@ -356,15 +356,27 @@ impl Job {
             if let Some(checkpointing) = checkpointing.as_deref_mut() {
                 checkpointing.check_rows(name, &*bound.sink)?;
                 checkpointing.check_sink(name, &bound, schema)?;
+                let writing = writing(Some(checkpointing), name);
+                let looked = checkpointing.look_back(name, &*bound.sink, schema, &writing);
+                looked.map_err(|error| explained(Some(checkpointing), name, error))?;
             }
         }
-        let checkpointing = checkpointing.as_deref();
+        let goes_back = checkpointing.as_deref().is_some_and(Checkpointing::goes_back);
         let claim = |SinkDeclaration { name, schema }: &SinkDeclaration| {
-            let writing = Writing { patience: shared.patience(name), ..writing(checkpointing, name) };
+            let writing = Writing { patience: shared.patience(name), ..writing(checkpointing.as_deref(), name) };
             let claimed = self.bindings.bind_sink(name).sink.claim(schema, &writing);
-            claimed.map_err(|error| explained(checkpointing, name, error))
+            claimed.map_err(|error| explained(checkpointing.as_deref(), name, error))
         };
-        description.sinks.iter().map(claim).collect()
+        let claims = description.sinks.iter().map(claim).collect::<Result<Vec<_>>>()?;
+        if let Some(checkpointing) = checkpointing.filter(|_| goes_back) {
+            checkpointing.settle_back(shared)?;
+            for SinkDeclaration { name, schema } in &description.sinks {
+                let writing = Writing { patience: shared.patience(name), ..writing(Some(checkpointing), name) };
+                let back = self.bindings.bind_sink(name).sink.take_back(schema, &writing);
+                back.map_err(|error| explained(Some(checkpointing), name, error))?;
+            }
+        }
+        Ok(claims)
     }
 
     /// Starts the workers of this process.
@@ -396,7 +408,9 @@ impl Job {
             shared.metrics.note_checkpoint(standing);
         }
         let checkpointed = checkpointing.is_some();
-        let attempt = Attempt { shared, workers: None, checkpointed, written, started, notes, claims, member: None };
+        let kept = checkpointing.clone();
+        let attempt =
+            Attempt { shared, workers: None, checkpointed, written, started, notes, claims, kept, member: None };
         if checkpointing.is_some_and(|checkpointing| checkpointing.has_ended()) {
             if member.is_none_or(|member| member.is_first()) {
                 plan.publish_again(&description.sinks)?;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
-use super::{Metrics, Pulse, Shared, dropped};
+use super::{Checkpointing, Metrics, Pulse, Shared, dropped};
 use crate::cluster::Member;
 use crate::{Claim, Duration, Error, ErrorKind, Result, Sink};
 
@@ -51,6 +51,8 @@ pub(crate) struct Attempt {
     pub(super) notes: Vec<String>,
     /// The places of the sinks, which are given up when nothing is written any more.
     pub(super) claims: Vec<Claim>,
+    /// What knows of savepoints, which stay when the sinks are finished.
+    pub(super) kept: Option<Arc<Checkpointing>>,
     /// After the workers: dropped last.
     pub(super) member: Option<Member>,
 }
@@ -62,10 +64,11 @@ impl Attempt {
 
     /// Waits for the end.
     pub(super) fn join(self) -> Result<Outcome> {
-        let Attempt { shared, workers, written, started, claims: _claims, member, .. } = self;
+        let Attempt { shared, workers, written, started, claims: _claims, kept, member, .. } = self;
         let may_pass = |error: &Error| error.kind() == ErrorKind::Environment && error.may_be_retried();
         let finish_one = |(name, sink): &(String, Arc<dyn Sink>)| {
-            let done = shared.try_often(name, may_pass, || sink.finish());
+            let kept = kept.as_ref().map(|kept| kept.saved_of(name)).unwrap_or_default();
+            let done = shared.try_often(name, may_pass, || sink.finish(&kept));
             done.map_err(|error| error.at(format_args!("sink {name}")))
         };
         let finish = || written.iter().try_for_each(finish_one);

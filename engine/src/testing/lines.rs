@@ -7,7 +7,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::script::{Line, seconds};
-use crate::{Epoch, Error, Event, EventTime, Prepared, Record, Result, Sink, SinkWriter, Writing};
+use crate::checkpoint::BucketCut;
+use crate::{Epoch, Error, Event, EventTime, Prepared, Record, Result, Since, Sink, SinkWriter, Writing};
 
 /// Collects the lines that a flow writes; its clones share them, and outlive a crash as files do.
 ///
@@ -70,6 +71,21 @@ impl Sink for Lines {
 
     fn takes_other_columns(&self) -> bool {
         true
+    }
+
+    fn published_since(&self, _: &SchemaRef, writing: &Writing, _: &[BucketCut]) -> Result<Since> {
+        let Some(after) = writing.after.filter(|_| !self.careless) else { return Ok(Since::Unknown) };
+        let published = self.published();
+        let later = || published.iter().filter(|((_, epoch), _)| *epoch > after.epoch);
+        let (upto, lines) =
+            (later().map(|((_, epoch), _)| *epoch).max(), later().map(|(_, lines)| lines.len()).sum::<usize>());
+        Ok(upto.map_or(Since::Nothing, |upto| Since::Published { upto, what: format!("{lines} lines") }))
+    }
+
+    fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
+        let Some(after) = writing.after.filter(|_| !self.careless) else { return Ok(()) };
+        self.published().retain(|(_, epoch), _| *epoch <= after.epoch);
+        Ok(())
     }
 
     fn open(&self, bucket: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
