@@ -16,6 +16,7 @@ use crate::hybrid::Hybrid;
 use crate::suggest::did_you_mean;
 use crate::text::{Format, TextSink, TextSource};
 use crate::{csv, json, log, parquet};
+use listed::listed;
 
 /// A connector that can be bound by text. The memory connector is missing: only a program has rows.
 struct Connector {
@@ -159,8 +160,8 @@ struct Binding {
 
 impl Binding {
     fn parse(rest: &str) -> Result<Binding> {
-        // The question mark of a pattern such as `bids-?.parquet` is a part of the path.
-        let is_path = |rest: &str| !rest.contains('=') && rest.contains(['.', '/', '*']);
+        // The question mark of a pattern such as `bids-?.parquet` or `a?/day=1/` is a part of the path.
+        let is_path = |rest: &str| rest.split('=').next().is_some_and(|name| name.contains(['.', '/', '*', '[', '{']));
         let (path, options) = rest.rsplit_once('?').filter(|(_, rest)| !is_path(rest)).unwrap_or((rest, ""));
         if path.is_empty() {
             return Err(Error::usage("the path is missing"));
@@ -229,7 +230,8 @@ fn shared(binding: &mut Binding) -> Result<SourceOptions> {
 fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
     binding.is_on_disk()?;
     let source = parquet::read(&binding.path);
-    Ok(Box::new(binding.option(source, "sorted", TRUTH, parquet::ParquetSource::sorted)?))
+    let source = binding.option(source, "sorted", TRUTH, parquet::ParquetSource::sorted)?;
+    Ok(Box::new(listed(binding, source)?))
 }
 
 fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
@@ -278,7 +280,9 @@ fn json_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
 fn text_source<F: Format>(binding: &mut Binding, source: TextSource<F>) -> Result<TextSource<F>> {
     let source = binding.option(source, "follow", TRUTH, TextSource::follow)?;
     let source = binding.option(source, "block_bytes", COUNT, |source, Positive(bytes)| source.block_bytes(bytes))?;
-    binding.option(source, "line_bytes_max", COUNT, |source, Positive(bytes)| source.line_bytes_max(bytes))
+    let source =
+        binding.option(source, "line_bytes_max", COUNT, |source, Positive(bytes)| source.line_bytes_max(bytes))?;
+    listed(binding, source)
 }
 
 fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
@@ -400,6 +404,7 @@ impl FromStr for Span {
 
 #[cfg(test)]
 mod basis;
+mod listed;
 
 #[cfg(test)]
 mod tests {
@@ -429,7 +434,7 @@ mod tests {
             (
                 "csv:a?folow=true",
                 "`csv:a?folow=true`: unknown option `folow` (did you mean `follow`?); expected one of follow, \
-                 block_bytes, line_bytes_max, header, delimiter, disorder, idle_after, all_idle, max_ahead, bad, new_files",
+                 block_bytes, line_bytes_max, hive, allow_empty, header, delimiter, disorder, idle_after, all_idle, max_ahead, bad, new_files",
             ),
             ("json:a?follow", "`json:a?follow`: option `follow` has no value; write follow=VALUE"),
             ("json:a?follow=yes", "`json:a?follow=yes`: option `follow`: `yes` is not true or false"),
@@ -455,7 +460,7 @@ mod tests {
             ("csv:a?bad=ignore", "`ignore` is not `fail`, `drop` or `quarantine`"),
             (
                 "parquet:a?follow=true",
-                "unknown option `follow`; expected one of sorted, disorder, idle_after, all_idle, max_ahead, bad, new_files",
+                "unknown option `follow`; expected one of sorted, hive, allow_empty, disorder, idle_after, all_idle, max_ahead, bad, new_files",
             ),
             ("log:/no/log/here", "there is no log here"),
         ] {

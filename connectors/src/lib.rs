@@ -7,6 +7,7 @@
 pub mod binding;
 mod caught;
 pub mod csv;
+mod files;
 pub mod hybrid;
 pub mod json;
 pub mod log;

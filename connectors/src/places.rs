@@ -1,10 +1,12 @@
 //! What a path of a source names, as places: for the job, which must not write there.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dualgauge_engine::Place;
 use dualgauge_engine::fs::RealFs;
+
+use crate::files::Pattern;
 
 /// How deep links are looked for below a directory.
 const DEPTH_MAX: usize = 64;
@@ -15,16 +17,14 @@ pub(crate) fn read_from(path: &Path) -> Vec<Place> {
     if path == Path::new("-") {
         return vec![Place::stdin()];
     }
-    let is_pattern = |path: &Path| path.to_string_lossy().contains(['*', '?', '[', '{']);
-    if is_pattern(path) && !path.exists() {
-        let plain: PathBuf = path.components().take_while(|part| !is_pattern(Path::new(part))).collect();
-        let dir = if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain };
-        let ending = path.extension().filter(|ending| !is_pattern(Path::new(ending))).map(PathBuf::from);
-        let wanted = move |name: &str| {
-            ending.as_ref().is_none_or(|ending| Path::new(name).extension() == Some(ending.as_os_str()))
+    // What is no pattern is refused when it is listed.
+    if let Some(pattern) = Pattern::of(path).ok().flatten().filter(|_| !path.exists()) {
+        let (dir, flat) = (pattern.base.clone(), pattern.is_flat());
+        let place = match flat {
+            true => Place::named(&RealFs, &dir, move |name| pattern.stands_for(name)),
+            false => Place::tree(&RealFs, &dir),
         };
-        let flat = path.parent().is_none_or(|parent| !is_pattern(parent));
-        let mut places = vec![if flat { Place::named(&RealFs, &dir, wanted) } else { Place::tree(&RealFs, &dir) }];
+        let mut places = vec![place];
         links(&dir, if flat { DEPTH_MAX } else { 0 }, &mut places);
         return places;
     }

@@ -38,7 +38,9 @@ pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Cons
     };
     console.interrupt.arm(stop.clone());
     if !quiet {
-        for note in plan.sources.iter().flat_map(|source| &source.listing.notes).chain(&notes) {
+        let listings = plan.tables.iter().map(|table| &table.listing);
+        let listings = plan.sources.iter().map(|source| &source.listing).chain(listings);
+        for note in listings.flat_map(|listing| &listing.notes).chain(&notes) {
             let _ = writeln!(console.err, "note: {note}");
         }
     }

@@ -45,6 +45,16 @@ pub struct Lengths {
     pub ts: EventTime,
 }
 
+/// An event with columns that the path of its file has.
+#[record]
+pub struct Day {
+    pub value: i64,
+    #[event_time]
+    pub ts: EventTime,
+    pub day: String,
+    pub shop: Option<i64>,
+}
+
 /// What a window of events holds.
 #[record]
 pub struct Out {
@@ -72,6 +82,7 @@ pub fn build(name: &str, flow: &Flow<'_>) {
         "ev_ms" => copied::<EvMs>(flow),
         "ev_default" => copied::<EvDefault>(flow),
         "lengths" => copied::<Lengths>(flow),
+        "ev_day" => copied::<Day>(flow),
         "ev_quarantine" => flow.source::<Ev>(source("in").quarantine("bad")).sink("out"),
         // Counts and sums of each key and hour; what is late goes to `late`.
         "hours" => {

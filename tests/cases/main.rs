@@ -12,6 +12,7 @@ mod listing;
 mod looks;
 mod overwrite;
 mod owners;
+mod patterns;
 mod places;
 mod runner;
 mod starts;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         looks::CASES,
         overwrite::CASES,
         owners::CASES,
+        patterns::CASES,
         places::CASES,
         starts::CASES,
         text::CASES,

@@ -27,15 +27,21 @@ use Then::*;
 
 /// Scheme, option, two values, and what follows; of sources.
 const SOURCES: &[(&str, &str, &str, &str, Then)] = &[
+    ("csv", "hive", "true", "false", Refused),
+    ("csv", "allow_empty", "true", "false", GoesOn),
     ("csv", "follow", "true", "false", GoesOnTo),
     ("csv", "block_bytes", "1000", "2000", GoesOn),
     ("csv", "line_bytes_max", "1000", "2000", GoesOn),
     ("csv", "header", "true", "false", Refused),
     ("csv", "delimiter", ";", "tab", Refused),
+    ("json", "hive", "true", "false", Refused),
+    ("json", "allow_empty", "true", "false", GoesOn),
     ("json", "follow", "true", "false", GoesOnTo),
     ("json", "block_bytes", "1000", "2000", GoesOn),
     ("json", "line_bytes_max", "1000", "2000", GoesOn),
     ("log", "follow", "true", "false", GoesOnTo),
+    ("parquet", "hive", "true", "false", Refused),
+    ("parquet", "allow_empty", "true", "false", GoesOn),
     ("parquet", "sorted", "true", "false", GoesOn),
 ];
 

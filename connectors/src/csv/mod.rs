@@ -23,7 +23,8 @@ pub use format::Csv;
 
 use crate::text::{TextSink, TextSource};
 
-/// Reads a CSV file, the `*.csv` files of a directory, or standard input (`-`).
+/// Reads a CSV file, the `*.csv` files of a directory and below it, what a pattern such as `data/day=*/*.csv` stands for, or
+/// standard input (`-`).
 pub fn read(path: impl Into<PathBuf>) -> TextSource<Csv> {
     TextSource::new(Csv::default(), path)
 }

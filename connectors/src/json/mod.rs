@@ -22,7 +22,8 @@ pub use format::Json;
 
 use crate::text::{TextSink, TextSource};
 
-/// Reads a file of JSON lines, the `*.jsonl`, `*.ndjson` and `*.json` files of a directory, or standard input (`-`).
+/// Reads a file of JSON lines, the `*.jsonl`, `*.ndjson` and `*.json` files of a directory and below it, what a pattern such
+/// as `data/**/*.jsonl` stands for, or standard input (`-`).
 pub fn read(path: impl Into<PathBuf>) -> TextSource<Json> {
     TextSource::new(Json, path)
 }

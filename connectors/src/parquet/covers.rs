@@ -6,7 +6,8 @@ use dualgauge_engine::{Error, EventTime, Result};
 use serde::{Deserialize, Serialize};
 
 use super::file::{KnownColumns, ParquetFile};
-use super::files;
+use super::source::KIND;
+use crate::files;
 
 /// The key in a file's footer under which it says what it covers; the value is a JSON list of [`Covered`].
 pub const COVERS: &str = "dualgauge.covers";
@@ -51,7 +52,7 @@ pub struct Covered {
 /// ```
 pub fn covered(path: impl AsRef<Path>) -> Result<Vec<Covered>> {
     let (mut all, known) = (Vec::new(), KnownColumns::default());
-    for named in files::list(path.as_ref())? {
+    for named in files::list(path.as_ref(), KIND, true)?.files {
         let (_, key_values) = ParquetFile::open(&named, &known)?;
         let said = key_values.iter().filter(|pair| pair.key == COVERS);
         for text in said.filter_map(|pair| pair.value.as_deref()) {

@@ -12,11 +12,11 @@ use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader, 
 
 use super::chunks::{Chunks, Wanted};
 use super::columns::{FileColumns, Projection};
-use super::files::Named;
 use super::footer::{self, Footer, MAGIC, TAIL_BYTES};
 use super::guard::guarded;
 use super::index;
 use super::page_header::value_bytes_min;
+use crate::files::DataFile;
 
 /// How many bytes of row groups are decoded together.
 const SLICE_BYTES: u64 = 1 << 20;
@@ -83,8 +83,8 @@ pub(super) fn key_values(head: &ParquetMetaData) -> impl Iterator<Item = &KeyVal
 
 impl ParquetFile {
     /// Reads and checks the footer; what it says beside its row groups is given too.
-    pub(super) fn open(named: &Named, known: &KnownColumns) -> Result<(ParquetFile, Vec<KeyValue>)> {
-        let Named { name, path } = named;
+    pub(super) fn open(named: &DataFile, known: &KnownColumns) -> Result<(ParquetFile, Vec<KeyValue>)> {
+        let DataFile { name, path, .. } = named;
         let refused = |e| cannot_read(name, path, e);
         let file = File::open(path).map_err(refused)?;
         let identity = Identity::of(&file.metadata().map_err(refused)?);

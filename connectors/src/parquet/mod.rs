@@ -8,7 +8,6 @@ mod columns;
 mod covers;
 mod direct;
 mod file;
-mod files;
 mod footer;
 mod guard;
 mod index;

@@ -11,17 +11,22 @@ use dualgauge_engine::{
 use rayon::prelude::*;
 
 use super::file::{KnownColumns, ParquetFile};
-use super::files::{self, Named};
 use super::reader::GroupReader;
 use super::statistics::{self, GroupLook};
 use super::time_column::TimeColumn;
+use crate::files::{self, DataFile, Hive, Kind};
 use crate::places::read_from;
 
-/// Reads Parquet files: a file, a directory with all `*.parquet` below it, or a pattern such as `data/bids-*.parquet`.
+/// What the files are called.
+pub(super) const KIND: Kind = Kind { extensions: &["parquet", "parq", "pq"], packed: false };
+
+/// Reads Parquet files: a file, a directory with all `*.parquet`, `*.parq` and `*.pq` below it, or a pattern such as
+/// `data/day=*/bids-*.parquet`.
 ///
 /// Row groups come in the order of their smallest event time, which the statistics tell, so nothing in a replay of files
 /// is late, whatever the disorder in and between them. A directory is listed once, at the first look: files that
-/// appear later are not part of this run. Names that start with `.` or `_` are not data.
+/// appear later are not part of this run. Names that start with `.` are not data, nor are those that start with `_`, unless
+/// they are Hive partitions (`_name=value`); what is left out is told in the notes of the listing.
 ///
 /// A page may have 128 MiB, or 32 times the bytes that it has in the file where that is more: what claims to be larger is
 /// damaged, and an error that names the file.
@@ -37,6 +42,7 @@ pub fn read(path: impl Into<PathBuf>) -> ParquetSource {
     ParquetSource {
         path: path.into(),
         sorted: true,
+        options: files::Options::default(),
         files: OnceLock::new(),
         columns: KnownColumns::default(),
         times: Mutex::default(),
@@ -49,17 +55,26 @@ pub struct ParquetSource {
     path: PathBuf,
     /// Whether a row group is believed that says that it is sorted.
     sorted: bool,
+    options: files::Options,
     /// Listed once: every worker must see the same files.
-    files: OnceLock<Vec<Known>>,
+    files: OnceLock<Files>,
     columns: KnownColumns,
     /// The event times of the row groups of each file, by event-time column.
     times: Mutex<HashMap<TimesKey, Arc<FileTimes>>>,
 }
 
+/// What is read.
+#[derive(Debug)]
+struct Files {
+    /// By ascending name.
+    known: Vec<Known>,
+    notes: Vec<String>,
+}
+
 /// A file of the source; its footer is read once.
 #[derive(Debug)]
 struct Known {
-    named: Named,
+    named: DataFile,
     open: Mutex<Option<Arc<ParquetFile>>>,
 }
 
@@ -102,15 +117,13 @@ impl Source for ParquetSource {
         let list = |known: &Known| {
             let file = known.load(&self.columns)?;
             let mut listing = Listing::default();
-            let (times, looks) = self.look(&file, scan)?;
+            let rest = self.hive_of(known, scan)?.map_or_else(|| scan.clone(), |hive| hive.rest(scan));
+            let (times, looks) = self.look(&file, &rest)?;
             list(&file, times.column.as_ref(), &looks, scan, &mut listing);
             Ok(listing)
         };
-        let mut listing = Listing::default();
-        if files.is_empty() {
-            listing.notes.push(format!("there is no *.parquet in {}: is the path right?", self.path.display()));
-        }
-        for part in files.par_iter().map(list).collect::<Result<Vec<_>>>()? {
+        let mut listing = Listing { notes: files.notes.clone(), ..Listing::default() };
+        for part in files.known.par_iter().map(list).collect::<Result<Vec<_>>>()? {
             listing.partitions.extend(part.partitions);
             listing.pruned.extend(part.pruned);
             listing.notes.extend(part.notes);
@@ -123,11 +136,14 @@ impl Source for ParquetSource {
 
     /// Its files are known again by their footers.
     fn basis(&self) -> Basis {
-        Basis::new().with("format", "parquet")
+        let basis = Basis::new().with("format", "parquet");
+        if self.options.hive { basis.with("hive", true) } else { basis }
     }
 
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
-        let (file, group) = self.find(&partition.id)?;
+        let (known, file, group) = self.find(&partition.id)?;
+        let hive = self.hive_of(known, scan)?;
+        let scan = &hive.as_ref().map_or_else(|| scan.clone(), |hive| hive.rest(scan));
         let offset = offset.or(partition.start.as_ref());
         if let Some(offset) = offset {
             file.check_proof(offset)?;
@@ -140,7 +156,11 @@ impl Source for ParquetSource {
             ..scan.clone()
         };
         let by_mark = self.sorted;
-        Ok(Box::new(GroupReader::open(file, group, times.column.clone(), by_mark, range, offset, &scan)?))
+        let reader = Box::new(GroupReader::open(file, group, times.column.clone(), by_mark, range, offset, &scan)?);
+        Ok(match hive {
+            Some(hive) => hive.reader(reader),
+            None => reader,
+        })
     }
 }
 
@@ -152,11 +172,32 @@ impl ParquetSource {
         self
     }
 
-    fn files(&self) -> Result<&[Known]> {
+    /// Whether directories that are called `name=value` are columns, for a record that has one of that name. Off by default;
+    /// their files are read all the same.
+    pub fn hive(mut self, hive: bool) -> ParquetSource {
+        self.options.hive = hive;
+        self
+    }
+
+    /// Whether there may be nothing to read. Off by default: a path that is not there, a directory without a file of the
+    /// format, and a pattern without a match are errors.
+    pub fn allow_empty(mut self, allow_empty: bool) -> ParquetSource {
+        self.options.allow_empty = allow_empty;
+        self
+    }
+
+    /// The columns that the path of a file has, where they are asked for.
+    fn hive_of(&self, known: &Known, scan: &Scan) -> Result<Option<Hive>> {
+        self.options.hive.then(|| Hive::of(&known.named.path, &scan.schema)).transpose()
+    }
+
+    fn files(&self) -> Result<&Files> {
         if self.files.get().is_none() {
             let known = |named| Known { named, open: Mutex::default() };
+            let found = files::list(&self.path, KIND, self.options.allow_empty)?;
+            let known = found.files.into_iter().map(known).collect();
             // Another worker may have been here meanwhile; whoever was first is right for all.
-            let _ = self.files.set(files::list(&self.path)?.into_iter().map(known).collect());
+            let _ = self.files.set(Files { known, notes: found.notes });
         }
         Ok(self.files.get().expect("they were set just now"))
     }
@@ -188,19 +229,20 @@ impl ParquetSource {
         Ok((times, looks))
     }
 
-    fn find(&self, id: &PartitionId) -> Result<(Arc<ParquetFile>, usize)> {
+    fn find(&self, id: &PartitionId) -> Result<(&Known, Arc<ParquetFile>, usize)> {
         let gone = |what: String| {
             let path = self.path.display();
             Error::data(format!("partition {id}: {what} in {path}. Was it removed or replaced since the checkpoint?"))
         };
         let (name, group) = id.0.rsplit_once('#').ok_or_else(|| gone("no file can be named so".to_owned()))?;
-        let files = self.files()?;
+        let files = &self.files()?.known;
         let known = files.binary_search_by(|known| known.named.name.as_str().cmp(name));
         let known = known.map_err(|_| gone("there is no such file".to_owned()))?;
-        let file = files[known].load(&self.columns)?;
+        let known = &files[known];
+        let file = known.load(&self.columns)?;
         let groups = file.group_count();
         match group.parse::<usize>() {
-            Ok(group) if group < groups => Ok((file, group)),
+            Ok(group) if group < groups => Ok((known, file, group)),
             _ => Err(gone(format!("the file has {groups} row groups and not this one"))),
         }
     }

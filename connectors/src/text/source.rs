@@ -12,9 +12,10 @@ use dualgauge_engine::{
 
 use super::Format;
 use super::input::Input;
-use super::place::{STDIN, file_of, list};
+use super::place::{STDIN, list};
 use super::reader::{Header, TextPlace, TextReader, read_header};
 use super::records::Records;
+use crate::files::{self, Hive, file_of};
 use crate::places::read_from;
 
 /// How many bytes are read at once.
@@ -33,6 +34,7 @@ const LINE_BYTES_MAX: usize = 16 << 20;
 pub struct TextSource<F> {
     pub(crate) format: F,
     path: PathBuf,
+    files: files::Options,
     follow: bool,
     block_bytes: usize,
     line_bytes_max: usize,
@@ -43,8 +45,16 @@ pub struct TextSource<F> {
 impl<F: Format> TextSource<F> {
     pub(crate) fn new(format: F, path: impl Into<PathBuf>) -> TextSource<F> {
         let (follow, stdin_taken) = (false, Arc::new(AtomicBool::new(false)));
-        let path = path.into();
-        TextSource { format, path, follow, block_bytes: BLOCK_BYTES, line_bytes_max: LINE_BYTES_MAX, stdin_taken }
+        let (path, files) = (path.into(), files::Options::default());
+        TextSource {
+            format,
+            path,
+            files,
+            follow,
+            block_bytes: BLOCK_BYTES,
+            line_bytes_max: LINE_BYTES_MAX,
+            stdin_taken,
+        }
     }
 
     /// Waits at the end of each file for more lines, as `tail -f` does. Only whole lines are read. Off by default.
@@ -65,6 +75,20 @@ impl<F: Format> TextSource<F> {
     /// How many bytes a record may have, 16 MiB by default. A longer one is a bad record, and is never held in memory.
     pub fn line_bytes_max(mut self, bytes: usize) -> TextSource<F> {
         self.line_bytes_max = bytes;
+        self
+    }
+
+    /// Whether directories that are called `name=value` are columns, for a record that has one of that name. Off by default;
+    /// their files are read all the same.
+    pub fn hive(mut self, hive: bool) -> TextSource<F> {
+        self.files.hive = hive;
+        self
+    }
+
+    /// Whether there may be nothing to read. Off by default: a path that is not there, a directory without a file of the
+    /// format, and a pattern without a match are errors.
+    pub fn allow_empty(mut self, allow_empty: bool) -> TextSource<F> {
+        self.files.allow_empty = allow_empty;
         self
     }
 
@@ -114,11 +138,12 @@ impl<F: Format> Source for TextSource<F> {
     }
 
     fn partitions(&self, _: &Scan) -> Result<Listing> {
-        list(&self.path, self.format.extensions(), self.follow)
+        list(&self.path, self.format.extensions(), self.follow, self.files.allow_empty)
     }
 
     fn basis(&self) -> Basis {
-        self.format.basis().with("follow", self.follow)
+        let basis = self.format.basis().with("follow", self.follow);
+        if self.files.hive { basis.with("hive", true) } else { basis }
     }
 
     /// What is followed no longer is read to its end; what had an end is not read on behind it.
@@ -130,7 +155,18 @@ impl<F: Format> Source for TextSource<F> {
         if self.is_stdin() {
             return Ok(Box::new(self.open_stdin(offset, scan)?));
         }
-        let file = file_of(&self.path, &partition.id);
+        let file = file_of(&self.path, &partition.id.0)?;
+        if !self.files.hive {
+            return Ok(Box::new(self.open_file(file, offset, scan)?));
+        }
+        let hive = Hive::of(&file, &scan.schema)?;
+        let rest = self.open_file(file, offset, &hive.rest(scan))?;
+        Ok(hive.reader(Box::new(rest)))
+    }
+}
+
+impl<F: Format> TextSource<F> {
+    fn open_file(&self, file: PathBuf, offset: Option<&Offset>, scan: &Scan) -> Result<TextReader<F>> {
         let position = offset.map_or(0, |offset| offset.position);
         let input = Input::file(&file, position, self.follow)?;
         offset.map_or(Ok(()), |offset| input.check_proof(offset))?;
@@ -145,7 +181,7 @@ impl<F: Format> Source for TextSource<F> {
             reader.place =
                 Rc::new(TextPlace { name, read_before: Some((file, position)), lines_before: OnceCell::new() });
         }
-        Ok(Box::new(reader))
+        Ok(reader)
     }
 }
 

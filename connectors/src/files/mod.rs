@@ -1,0 +1,175 @@
+//! Which files a path names: one listing for every source that reads files.
+//!
+//! ```text
+//! data/bids.csv                   a file, whatever it is called
+//! data/                           all files of the format below it, Hive partitions (`day=1/`, `_day=1/`) included
+//! data/day=*/part-[0-9].{csv,gz}  what the pattern stands for; a directory that it stands for is read as one
+//! ```
+//!
+//! **What is left out is told by name and number.** Names that begin with `.` are never data, those that begin with `_`
+//! are other programs' unfinished work (unless they are `_name=value`), and a name with another ending is another
+//! format. What nobody can miss, the marks of writers such as `_SUCCESS`, is not told.
+//!
+//! **Nothing to read is an error**, unless the source is told that it may be so.
+
+mod hive;
+mod left_out;
+mod pattern;
+mod walk;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use dualgauge_engine::{Error, Result};
+
+pub(crate) use hive::Hive;
+pub(crate) use pattern::Pattern;
+use walk::Walk;
+
+/// What the files of a format are called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    /// The endings of its names, in small letters; names may have them in others.
+    pub(crate) extensions: &'static [&'static str],
+    /// Whether `.gz` or `.zst` may stand behind them.
+    pub(crate) packed: bool,
+}
+
+impl Kind {
+    /// Whether a name is one of the format.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let packed = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).filter(|_| self.packed);
+        // What is compressed says within that ending what it is.
+        let extension = Path::new(packed.unwrap_or(&name)).extension();
+        extension.and_then(|extension| extension.to_str()).is_some_and(|it| self.extensions.contains(&it))
+    }
+
+    /// Its names as patterns, for a person.
+    fn names(&self) -> String {
+        self.extensions.iter().map(|extension| format!("*.{extension}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What a source says of its files.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    /// Whether directories that are called `name=value` are columns.
+    pub(crate) hive: bool,
+    /// Whether there may be nothing to read.
+    pub(crate) allow_empty: bool,
+}
+
+/// A file of a source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DataFile {
+    /// Its path from the source's root, with `/` between the parts: what partitions are named by.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// How long it is.
+    pub(crate) bytes: u64,
+}
+
+/// What a path names.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// By ascending name.
+    pub(crate) files: Vec<DataFile>,
+    /// What is left out, in words.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What a path is.
+enum Root {
+    File,
+    Directory,
+    Pattern(Pattern),
+    Missing(std::io::Error),
+}
+
+fn root(path: &Path) -> Result<Root> {
+    let missing = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Ok(Root::Directory),
+        Ok(_) => return Ok(Root::File),
+        Err(error) => error,
+    };
+    // A name that is there is never a pattern.
+    match Pattern::of(path)? {
+        Some(pattern) => Ok(Root::Pattern(pattern)),
+        None => Ok(Root::Missing(missing)),
+    }
+}
+
+/// The files of a format that `path` names.
+///
+/// # Errors
+/// Nothing to read, unless that is allowed; a directory that is a table, whose own list says which of its files count;
+/// what cannot be looked at.
+pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> {
+    let mut walk = Walk::new(path, kind);
+    let nothing = match root(path)? {
+        Root::File => {
+            let look = |cause| Error::io(format!("cannot look at {}", path.display()), cause);
+            let bytes = fs::metadata(path).map_err(look)?.len();
+            let file = DataFile { name: name_of(path), path: path.to_path_buf(), bytes };
+            return Ok(Found { files: vec![file], notes: Vec::new() });
+        }
+        Root::Missing(cause) if allow_empty && cause.kind() == ErrorKind::NotFound => {
+            return Ok(Found {
+                notes: vec![format!("there is no {}: nothing is read", path.display())],
+                ..Found::default()
+            });
+        }
+        Root::Missing(cause) => return Err(Error::io(format!("cannot read {}", path.display()), cause)),
+        Root::Directory => {
+            walk.all_below(path)?;
+            format!("directory {} has no file {}", path.display(), kind.names())
+        }
+        Root::Pattern(pattern) => {
+            walk.matching(&pattern, allow_empty)?;
+            format!("no file matches {}: is the directory right?", path.display())
+        }
+    };
+    let Walk { mut files, left_out, .. } = walk;
+    let left_out = left_out.told(kind);
+    if files.is_empty() && !allow_empty {
+        let left_out = left_out.map(|words| format!(" ({words})")).unwrap_or_default();
+        let message = format!("{nothing}{left_out}; where that is no mistake, `allow_empty=true` reads nothing");
+        return Err(Error::usage(message));
+    }
+    files.sort();
+    let notes = left_out.map(|words| format!("{}: {words}", path.display()));
+    Ok(Found { files, notes: notes.into_iter().collect() })
+}
+
+/// The file that a name of [`list`] stands for.
+pub(crate) fn file_of(path: &Path, name: &str) -> Result<PathBuf> {
+    Ok(match root(path)? {
+        Root::File | Root::Missing(_) => path.to_path_buf(),
+        Root::Directory => path.join(name),
+        Root::Pattern(pattern) => pattern.base.join(name),
+    })
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ending_is_known_in_capitals_and_below_what_compresses() {
+        let csv = Kind { extensions: &["csv"], packed: true };
+        for name in ["a.csv", "a.CSV", "a.b.Csv", "a.csv.gz", "A.CSV.ZST"] {
+            assert!(csv.has(name), "{name}");
+        }
+        for name in ["a", "csv", "a.tsv", "a.gz", "a.csv.bak", "a.csv.lz4"] {
+            assert!(!csv.has(name), "{name}");
+        }
+        assert!(!Kind { packed: false, ..csv }.has("a.csv.gz"));
+    }
+}

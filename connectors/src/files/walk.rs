@@ -1,0 +1,192 @@
+//! Looks through directories for files of a format, and at what is left out.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use dualgauge_engine::{Error, Result};
+
+use super::left_out::{LeftOut, Why};
+use super::{DataFile, Kind, Pattern};
+
+/// How deep a directory may go.
+const DEPTH_MAX: usize = 64;
+
+/// The directory by which a Delta table lists its files.
+const DELTA: &str = "_delta_log";
+
+/// What writers put beside data, by custom: it holds no rows, and nobody misses it.
+const MARKS: [&str; 5] = ["_SUCCESS", "_metadata", "_common_metadata", "_started_", "_committed_"];
+
+/// What was found so far.
+pub(super) struct Walk {
+    root: PathBuf,
+    kind: Kind,
+    pub(super) files: Vec<DataFile>,
+    pub(super) left_out: LeftOut,
+    /// The directories between the root and where it stands, by what tells them from all others.
+    above: Vec<(u64, u64)>,
+}
+
+/// An entry of a directory that may be data.
+struct Entry {
+    own_name: String,
+    /// From the root, with `/` between the parts.
+    name: String,
+    path: PathBuf,
+    metadata: fs::Metadata,
+}
+
+impl Walk {
+    pub(super) fn new(root: &Path, kind: Kind) -> Walk {
+        Walk { root: root.to_path_buf(), kind, files: Vec::new(), left_out: LeftOut::default(), above: Vec::new() }
+    }
+
+    /// Takes all files of the format in a directory and below it.
+    pub(super) fn all_below(&mut self, dir: &Path) -> Result<()> {
+        self.refuse_a_part_of_a_table(dir)?;
+        self.directory(dir, "")
+    }
+
+    /// Takes what a pattern stands for. Where its base is missing, nothing is found if that is `allowed`.
+    pub(super) fn matching(&mut self, pattern: &Pattern, allowed: bool) -> Result<()> {
+        if allowed && fs::metadata(&pattern.base).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Ok(());
+        }
+        self.refuse_a_part_of_a_table(&pattern.base)?;
+        self.matching_in(&pattern.base, "", 0, pattern)
+    }
+
+    fn directory(&mut self, dir: &Path, prefix: &str) -> Result<()> {
+        for entry in self.enter(dir, prefix, false)? {
+            if entry.metadata.is_dir() {
+                self.directory(&entry.path, &format!("{}/", entry.name))?;
+            } else if self.kind.has(&entry.own_name) {
+                self.take(entry);
+            } else {
+                self.left_out.add(Why::OtherFormat, entry.name);
+            }
+        }
+        self.above.pop();
+        Ok(())
+    }
+
+    fn matching_in(&mut self, dir: &Path, prefix: &str, depth: usize, pattern: &Pattern) -> Result<()> {
+        for entry in self.enter(dir, prefix, pattern.means_underscore())? {
+            let (is_dir, is_meant) = (entry.metadata.is_dir(), pattern.stands_for(&entry.name));
+            if is_dir && is_meant {
+                self.directory(&entry.path, &format!("{}/", entry.name))?;
+            } else if is_dir && pattern.goes_below(&entry.own_name, depth) {
+                self.matching_in(&entry.path, &format!("{}/", entry.name), depth + 1, pattern)?;
+            } else if is_dir || !is_meant {
+                // The pattern has left it out, and who wrote it knows.
+            } else if pattern.takes_every_name() && !self.kind.has(&entry.own_name) {
+                self.left_out.add(Why::OtherFormat, entry.name);
+            } else {
+                self.take(entry);
+            }
+        }
+        self.above.pop();
+        Ok(())
+    }
+
+    fn take(&mut self, entry: Entry) {
+        self.files.push(DataFile { name: entry.name, path: entry.path, bytes: entry.metadata.len() });
+    }
+
+    /// Goes into a directory: its files and directories that may be data. Who has looked at them leaves it again.
+    fn enter(&mut self, dir: &Path, prefix: &str, underscore: bool) -> Result<Vec<Entry>> {
+        let failed = |cause| Error::io(format!("cannot list {}", dir.display()), cause);
+        let own = fs::metadata(dir).map_err(failed)?;
+        self.above.push((own.dev(), own.ino()));
+        if self.above.len() > DEPTH_MAX {
+            let place = dir.display();
+            return Err(Error::data(format!(
+                "{place} is more than {DEPTH_MAX} directories deep: does a mount lead back?"
+            )));
+        }
+        let mut found = Vec::new();
+        for entry in fs::read_dir(dir).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let own_name = match entry.file_name().into_string() {
+                Ok(own_name) => own_name,
+                Err(name) => {
+                    self.left_out.add(Why::NotUtf8, format!("{prefix}{}", name.to_string_lossy()));
+                    continue;
+                }
+            };
+            if own_name == DELTA && entry.path().is_dir() {
+                return Err(table(dir));
+            }
+            let (name, path) = (format!("{prefix}{own_name}"), entry.path());
+            let Some(metadata) = self.look(&entry, &name)? else { continue };
+            match is_hidden(&own_name) && !(underscore && own_name.starts_with('_')) {
+                true if self.is_missed(&own_name, &metadata) => self.left_out.add(Why::Hidden, name),
+                true => {}
+                false => found.push(Entry { own_name, name, path, metadata }),
+            }
+        }
+        Ok(found)
+    }
+
+    /// What an entry is, or what its link leads to; `None` where it cannot be read and that was told.
+    fn look(&mut self, entry: &fs::DirEntry, name: &str) -> Result<Option<fs::Metadata>> {
+        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+        let metadata = match fs::metadata(entry.path()) {
+            Ok(metadata) => metadata,
+            Err(_) if is_link => {
+                self.left_out.add(Why::LeadsNowhere, name);
+                return Ok(None);
+            }
+            // It went away while the directory was listed.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(Error::io(format!("cannot look at {}", entry.path().display()), cause)),
+        };
+        if metadata.is_dir() && is_link && self.above.contains(&(metadata.dev(), metadata.ino())) {
+            self.left_out.add(Why::LeadsBack, name);
+            return Ok(None);
+        }
+        if !metadata.is_dir() && !metadata.is_file() {
+            self.left_out.add(Why::Special, name);
+            return Ok(None);
+        }
+        Ok(Some(metadata))
+    }
+
+    /// Whether somebody may take a hidden entry for data: one that is named as data is, or as unfinished work.
+    fn is_missed(&self, own_name: &str, metadata: &fs::Metadata) -> bool {
+        let is_mark = MARKS.iter().any(|mark| own_name.starts_with(mark));
+        let is_data = metadata.is_file() && self.kind.has(own_name);
+        is_data || (own_name.starts_with('_') && !is_mark)
+    }
+
+    /// Refuses what lies in the partitions of a table.
+    fn refuse_a_part_of_a_table(&self, dir: &Path) -> Result<()> {
+        let mut dir = dir;
+        while let (Some(name), Some(parent)) = (dir.file_name(), dir.parent())
+            && name.to_string_lossy().contains('=')
+        {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            if parent.join(DELTA).is_dir() {
+                return Err(table(parent).at(self.root.display()));
+            }
+            dir = parent;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a name is, by the custom of the field, not data: writers stage and mark there. A Hive partition may have a
+/// column whose name begins with `_`.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
+}
+
+fn table(dir: &Path) -> Error {
+    Error::usage(format!(
+        "{} is a Delta table: its `{DELTA}` says which of the files are rows of it and which were deleted or replaced, and \
+         that is not read yet. Write what it holds to plain files first, or name a file of it by its whole path",
+        dir.display()
+    ))
+}
