@@ -15,6 +15,8 @@ use dualgauge_engine::{Durations, Error, ErrorKind, Event, Flow, Job, Outcome, R
 
 #[path = "cluster/between.rs"]
 mod between;
+#[path = "cluster/recorded.rs"]
+mod recorded;
 
 /// Numbers that a seed decides (splitmix64).
 struct Random(u64);

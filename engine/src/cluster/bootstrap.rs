@@ -1,9 +1,7 @@
 //! From a list of addresses to connections: each process connects to those before it and listens for those after it.
 //!
 //! - **It ends.** Within its deadline all are connected, or an error names who is missing.
-//! - **Strangers do not get in the way.** Of those who have not made themselves known, a bounded number is kept, the
-//!   youngest: whoever knows the secret says so at once. Each is closed after one frame or two seconds.
-//! - **The door is shut.** The listener is closed when all are connected.
+//! - **The door is shut.** The listener (`engine/src/cluster/door.rs`) is closed when all are connected.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
@@ -14,17 +12,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::Timing;
+use super::door::Door;
 use super::frame::{Frames, Short};
-use super::handshake::{Answer, Expected, Hello, Identity, Purpose, Reply};
+use super::handshake::{Identity, Purpose, Reply};
 use super::secret::{Secret, random};
 use super::way::Way;
-use crate::{Clock, Duration, Durations, Error, Result};
-
-/// How many connections are kept of which nobody knows whose they are.
-const STRANGERS_MAX: usize = 256;
-
-/// How many are let in before those who are in are heard.
-const AT_ONCE: usize = 64;
+use crate::{Clock, Durations, Error, Result};
 
 /// How often the listener is looked at while nothing comes.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
@@ -45,7 +38,7 @@ impl Connection {
 }
 
 /// By process and purpose.
-type Joined = BTreeMap<(u16, Purpose), Connection>;
+pub(super) type Joined = BTreeMap<(u16, Purpose), Connection>;
 
 /// Connects this process to all others.
 pub(super) fn connect(
@@ -88,8 +81,7 @@ pub(super) fn connect(
                 .expect("the system has room for a thread");
         }
     }
-    let door =
-        listener.map(|listener| Door { identity, listener, known: Vec::new(), strangers: Vec::new(), timing, clock });
+    let door = listener.map(|listener| Door::new(identity, listener, timing, clock));
     let joined = wait(identity, hosts, door, &reached, timing, clock, &excuses);
     abandoned.store(true, Ordering::SeqCst);
     joined
@@ -112,8 +104,7 @@ fn wait(
     let others = || (0..identity.processes).filter(|process| *process != me);
     let mut joined = Joined::new();
     if let Some(door) = &door {
-        let blocking = door.listener.set_nonblocking(true);
-        blocking.map_err(|cause| Error::io(format!("process {me} cannot listen"), cause))?;
+        door.open().map_err(|cause| Error::io(format!("process {me} cannot listen"), cause))?;
     }
     loop {
         while let Ok(one) = reached.try_recv() {
@@ -135,120 +126,16 @@ fn wait(
                 format!("process {process} at {}{excuse}", hosts[process as usize])
             });
             let missing = missing.collect::<Vec<_>>().join(", ");
+            let doubt = door.as_ref().and_then(Door::doubt).map(|reason| format!("; one was refused: {reason}"));
+            let doubt = doubt.unwrap_or_default();
             return Err(Error::environment(format!(
                 "process {me} has waited {} for the others, and there is no {missing}; is it started, with the same list of \
-                 hosts and the same secret?",
+                 hosts and the same secret?{doubt}",
                 timing.bootstrap
             )));
         }
         thread::sleep(LOOK);
     }
-}
-
-/// The listener, and who stands before it.
-struct Door<'a> {
-    identity: &'a Identity,
-    listener: TcpListener,
-    /// Nobody knows who these are; oldest first.
-    strangers: Vec<Waiting<[u8; 16]>>,
-    /// These know the secret, and have to confirm that they are not a recording.
-    known: Vec<Waiting<(Hello, Expected)>>,
-    timing: Timing,
-    clock: &'a Arc<dyn Clock>,
-}
-
-/// Someone from whom a frame is to come.
-struct Waiting<T> {
-    stream: TcpStream,
-    since: Duration,
-    frames: Frames<Short>,
-    state: T,
-}
-
-impl<T> Waiting<T> {
-    /// The frame, if it has come; whether to go on waiting if not.
-    fn look(&mut self, now: Duration, patience: Duration) -> Result<Vec<u8>, bool> {
-        match self.frames.next(&mut self.stream) {
-            Ok(Some(body)) => Ok(body),
-            Ok(None) => Err(now - self.since <= patience),
-            Err(_) => Err(false),
-        }
-    }
-}
-
-impl Door<'_> {
-    /// Lets in who has come and belongs here.
-    ///
-    /// # Errors
-    /// When one of the other processes can never run together with this one.
-    fn look(&mut self, joined: &mut Joined) -> Result<()> {
-        let now = self.clock.elapsed();
-        let patience = self.timing.handshake;
-        for _ in 0..AT_ONCE {
-            // An error is one that has left again, or too many files for now; both pass.
-            let Ok((stream, _)) = self.listener.accept() else { break };
-            if stream.set_nonblocking(true).is_ok() && stream.set_nodelay(true).is_ok() {
-                let state = random()?;
-                self.strangers.push(Waiting { stream, since: now, frames: Frames::new(), state });
-            }
-        }
-        self.greet(now, patience, joined)?;
-        keep_youngest(&mut self.known);
-        let mut still = Vec::new();
-        // Whoever waits here believes to be connected: on a bad network what it has said last takes its time.
-        let patience = patience.max(self.timing.deadline);
-        for mut one in std::mem::take(&mut self.known) {
-            match one.look(now, patience) {
-                Ok(body) if one.state.1.is_confirmed_by(&body) && one.stream.set_nonblocking(false).is_ok() => {
-                    let (Hello { from, purpose, .. }, Expected { session, .. }) = one.state;
-                    let encrypted = self.identity.terms.encrypted;
-                    joined.entry((from, purpose)).or_insert(Connection { stream: one.stream, session, encrypted });
-                }
-                Ok(_) | Err(false) => {}
-                Err(true) => still.push(one),
-            }
-        }
-        self.known = still;
-        Ok(())
-    }
-
-    /// Hears the strangers, and sends the eldest away where there are too many.
-    fn greet(&mut self, now: Duration, patience: Duration, joined: &Joined) -> Result<()> {
-        let mut still = Vec::new();
-        for mut one in std::mem::take(&mut self.strangers) {
-            let body = match one.look(now, patience) {
-                Ok(body) => body,
-                Err(true) => {
-                    still.push(one);
-                    continue;
-                }
-                Err(false) => continue,
-            };
-            match self.identity.answer(&body, one.state, |from, purpose| joined.contains_key(&(from, purpose))) {
-                Answer::Close => {}
-                Answer::Refuse { frame, reason, fatal } => {
-                    let _ = one.stream.write_all(&frame);
-                    if fatal {
-                        return Err(Error::usage(format!("the processes do not fit together: {reason}")));
-                    }
-                }
-                Answer::Welcome { hello, frame, expected } => {
-                    if one.stream.write_all(&frame).is_ok() {
-                        let Waiting { stream, frames, .. } = one;
-                        self.known.push(Waiting { stream, since: now, frames, state: (hello, expected) });
-                    }
-                }
-            }
-        }
-        keep_youngest(&mut still);
-        self.strangers = still;
-        Ok(())
-    }
-}
-
-/// Sends the eldest away where there are too many.
-fn keep_youngest<T>(waiting: &mut Vec<T>) {
-    waiting.drain(..waiting.len().saturating_sub(STRANGERS_MAX));
 }
 
 /// The way to a process that listens.
@@ -327,11 +214,14 @@ impl Reach {
                 stream.set_read_timeout(None).map_err(yet("it has left"))?;
                 Ok(Connection { stream, session, encrypted: self.identity.terms.encrypted })
             }
-            Ok(Reply::Refused { reason, again: true }) => Err(Unreached::Yet(reason)),
-            Ok(Reply::Refused { reason, again: false }) => Err(Unreached::Ever(Error::usage(format!(
-                "process {} at {} does not take process {}: {reason}",
-                self.to, self.address, self.identity.process
-            )))),
+            Ok(Reply::Refused { reason, again: true, .. }) => Err(Unreached::Yet(reason)),
+            Ok(Reply::Refused { reason, again: false, confirmation }) => {
+                let _ = stream.write_all(&confirmation); // where it does not arrive, this is over all the same
+                Err(Unreached::Ever(Error::usage(format!(
+                    "process {} at {} does not take process {}: {reason}",
+                    self.to, self.address, self.identity.process
+                ))))
+            }
             Err(_) => Err(Unreached::Yet("what is there does not know the secret".to_string())),
         }
     }

@@ -3,12 +3,12 @@
 //! ```text
 //! frame: length of the body, 2 bytes; body                all numbers little-endian
 //!
-//! hello, from who connects     welcome or refusal          confirmation
+//! hello, from who connects     welcome or refusal          confirmation of either
 //!   0  8  magic "DGCLUSTR"       0  8  magic                 0  8  magic
 //!   8  2  version, 2             8  2  version               8  2  version
 //!  10  1  kind, 1               10  1  kind, 2, 3 or 4      10  1  kind, 5
 //!  11  1  purpose: 1 data,      11  1  length of the text   11  1  zero
-//!         2 control             12 16  nonce                12 32  seal of the welcome's
+//!         2 control             12 16  nonce                12 32  seal of the answer's
 //!  12  2  process that connects 28  n  text: why not               seal and the above
 //!  14  2  process it wants         32  seal of the hello's
 //!  16  2  processes                    seal and the above
@@ -24,7 +24,7 @@
 //!
 //! - **A stranger is closed after one frame.** Who cannot seal a hello gets no answer.
 //! - **Nothing is replayed.** Each side's seal covers the other's nonce: an old hello is answered, and its sender cannot
-//!   confirm.
+//!   confirm. Until it does, it changes nothing here: a refusal that ends this process too has to be confirmed as well.
 //! - **Bytes never panic.** What is not a message is [`Malformed`].
 //!
 //! Pure: bytes in, a decision out. The sockets are in `engine/src/cluster/bootstrap.rs`.
@@ -98,19 +98,23 @@ pub(crate) enum Answer {
     Refuse {
         frame: Vec<u8>,
         reason: String,
-        /// Whether the two can never run together, so that this process need not wait for others either.
-        fatal: bool,
+        /// Where the two can never run together, so that this process need not wait for others either: what the other
+        /// one has to confirm before it counts.
+        fatal: Option<Confirmation>,
     },
     /// It belongs here if it can confirm.
-    Welcome { hello: Hello, frame: Vec<u8>, expected: Expected },
+    Welcome {
+        hello: Hello,
+        frame: Vec<u8>,
+        expected: Confirmation,
+        /// The secret of the connection from then on.
+        session: Secret,
+    },
 }
 
-/// The confirmation that has to come, and the secret of the connection from then on.
-#[derive(Clone, Debug)]
-pub(crate) struct Expected {
-    confirmation: Seal,
-    pub(crate) session: Secret,
-}
+/// The confirmation that has to come: only who has made the hello, and now, can make it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Confirmation(Seal);
 
 /// Why a process does not belong here.
 struct Objection {
@@ -131,6 +135,8 @@ pub(crate) enum Reply {
         reason: String,
         /// Whether it may be asked again.
         again: bool,
+        /// What it is to be told, so that it believes that it was asked.
+        confirmation: Vec<u8>,
     },
 }
 
@@ -202,20 +208,19 @@ impl Identity {
                  different builds",
                 self.process
             );
-            let frame = self.reply(&seal, REFUSED, nonce, &reason).0;
-            return Answer::Refuse { frame, reason, fatal: true };
+            let (frame, refusal) = self.reply(&seal, REFUSED, nonce, &reason);
+            return Answer::Refuse { frame, reason, fatal: Some(self.expected(&refusal)) };
         }
         let Ok(hello) = Hello::parse(message) else { return Answer::Close };
         match self.objection(&hello, joined) {
             Some(Objection { reason, fatal, again }) => {
-                let frame = self.reply(&seal, if again { NOT_NOW } else { REFUSED }, nonce, &reason).0;
-                Answer::Refuse { frame, reason, fatal }
+                let (frame, refusal) = self.reply(&seal, if again { NOT_NOW } else { REFUSED }, nonce, &reason);
+                Answer::Refuse { frame, reason, fatal: fatal.then(|| self.expected(&refusal)) }
             }
             None => {
                 let (frame, welcome) = self.reply(&seal, WELCOME, nonce, "");
                 let session = self.secret.session("session", [&seal, &welcome]);
-                let expected = Expected { confirmation: self.confirmation(&welcome).1, session };
-                Answer::Welcome { hello, frame, expected }
+                Answer::Welcome { hello, frame, expected: self.expected(&welcome), session }
             }
         }
     }
@@ -268,10 +273,14 @@ impl Identity {
         (framed(body), seal)
     }
 
-    /// The frame that confirms, and its seal.
-    fn confirmation(&self, welcome: &Seal) -> (Vec<u8>, Seal) {
+    fn expected(&self, answer: &Seal) -> Confirmation {
+        Confirmation(self.confirmation(answer).1)
+    }
+
+    /// The frame that confirms an answer, and its seal.
+    fn confirmation(&self, answer: &Seal) -> (Vec<u8>, Seal) {
         let mut body = head(CONFIRMATION, 0);
-        let seal = self.secret.seal(&[&welcome.bytes()[..], &body].concat());
+        let seal = self.secret.seal(&[&answer.bytes()[..], &body].concat());
         body.extend(seal.bytes());
         (framed(body), seal)
     }
@@ -285,13 +294,10 @@ impl Identity {
             return Err(Malformed);
         }
         let text = String::from_utf8_lossy(&message[TEXT_AT..]).into_owned();
+        let confirmation = self.confirmation(&seal).0;
         match message[10] {
-            WELCOME => Ok(Reply::Welcome {
-                confirmation: self.confirmation(&seal).0,
-                session: self.secret.session("session", [hello, &seal]),
-            }),
-            REFUSED => Ok(Reply::Refused { reason: text, again: false }),
-            NOT_NOW => Ok(Reply::Refused { reason: text, again: true }),
+            WELCOME => Ok(Reply::Welcome { confirmation, session: self.secret.session("session", [hello, &seal]) }),
+            kind @ (REFUSED | NOT_NOW) => Ok(Reply::Refused { reason: text, again: kind == NOT_NOW, confirmation }),
             _ => Err(Malformed),
         }
     }
@@ -320,10 +326,10 @@ impl Hello {
     }
 }
 
-impl Expected {
+impl Confirmation {
     /// Whether the body is the confirmation that has to come.
-    pub(crate) fn is_confirmed_by(&self, body: &[u8]) -> bool {
-        body.strip_prefix(&head(CONFIRMATION, 0)[..]).is_some_and(|seal| self.confirmation.is(seal))
+    pub(crate) fn is(&self, body: &[u8]) -> bool {
+        body.strip_prefix(&head(CONFIRMATION, 0)[..]).is_some_and(|seal| self.0.is(seal))
     }
 }
 

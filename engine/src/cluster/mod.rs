@@ -9,6 +9,7 @@
 
 mod arrivals;
 mod bootstrap;
+mod door;
 mod frame;
 mod handshake;
 mod links;

@@ -74,10 +74,12 @@ impl Attack {
 
 /// All that he has seen and done.
 #[derive(Default)]
-struct Between {
+pub struct Between {
     attack: Option<Attack>,
     touched: AtomicBool,
     seen: Mutex<Vec<u8>>,
+    /// What was said first on each connection.
+    pub hellos: Mutex<Vec<Vec<u8>>>,
     reflected: Mutex<Option<Vec<u8>>>,
 }
 
@@ -102,6 +104,7 @@ impl Between {
         let (mut from, mut to) = (below.try_clone().unwrap(), above.try_clone().unwrap());
         let Ok(hello) = short_frame(&mut from) else { return };
         let data = hello[13] == 1;
+        self.hellos.lock().unwrap().push(hello.clone());
         let _ = to.write_all(&hello);
         let down = thread::spawn({
             let (between, mut from, mut to) = (Arc::clone(&self), to.try_clone().unwrap(), from.try_clone().unwrap());
@@ -180,7 +183,7 @@ impl Between {
 }
 
 /// A frame of the handshake, with its length.
-fn short_frame(from: &mut TcpStream) -> io::Result<Vec<u8>> {
+pub fn short_frame(from: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut length = [0; 2];
     from.read_exact(&mut length)?;
     let mut frame = vec![0; 2 + u16::from_le_bytes(length) as usize];
@@ -201,13 +204,13 @@ fn long_frame(from: &mut TcpStream, data: bool, seal: usize) -> io::Result<Vec<u
 }
 
 /// Two partitions of so many rows that most pass from one process to the other in many frames.
-fn script() -> String {
+pub fn script() -> String {
     let partition = |name| (0..60).map(|row| format!("openly-{name}{row}:1@{row} ")).collect::<String>();
     format!("{}\n{}", partition("a"), partition("b"))
 }
 
 /// Runs two processes with somebody between them; what each says, and what they have written.
-fn run_with(between: &Arc<Between>, encrypted: bool) -> ([Result<Outcome>; 2], Vec<String>) {
+pub fn run_with(between: &Arc<Between>, encrypted: bool) -> ([Result<Outcome>; 2], Vec<String>) {
     let (plan, lines) = (plan(2), Lines::default());
     let address = between.sit(plan.address(0), encrypted);
     let second = [address.to_string(), plan.hosts[1].clone()];

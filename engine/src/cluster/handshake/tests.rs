@@ -31,9 +31,13 @@ fn answer(frame: &[u8]) -> Answer {
 fn refusal(identity: &Identity) -> (String, bool) {
     let (frame, seal) = hello_of(identity);
     let Answer::Refuse { frame, reason, fatal } = answer(&frame) else { panic!("it is not refused") };
-    let Ok(Reply::Refused { reason: told, .. }) = identity.read_reply(&frame[2..], &seal) else {
+    let Ok(Reply::Refused { reason: told, confirmation, .. }) = identity.read_reply(&frame[2..], &seal) else {
         panic!("it is not told so")
     };
+    let fatal = fatal.is_some_and(|expected| {
+        assert!(expected.is(&confirmation[2..]), "it can confirm that it was refused");
+        true
+    });
     assert!(reason.starts_with(&told), "{told} of {reason}");
     (reason, fatal)
 }
@@ -45,13 +49,13 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn two_processes_come_to_know_each_other_and_share_a_secret() {
     let (frame, seal) = hello_of(&identity(1));
-    let Answer::Welcome { hello, frame, expected } = answer(&frame) else { panic!("it is not welcome") };
+    let Answer::Welcome { hello, frame, expected, session: ours } = answer(&frame) else { panic!("it is not welcome") };
     assert_eq!((hello.from, hello.purpose), (1, Purpose::Control));
     let Ok(Reply::Welcome { confirmation, session }) = identity(1).read_reply(&frame[2..], &seal) else {
         panic!("the welcome is not understood")
     };
-    assert!(expected.is_confirmed_by(&confirmation[2..]));
-    assert!(session.seal(b"x").is(expected.session.seal(b"x").bytes()), "both have the same secret now");
+    assert!(expected.is(&confirmation[2..]));
+    assert!(session.seal(b"x").is(ours.seal(b"x").bytes()), "both have the same secret now");
     assert!(!session.seal(b"x").is(identity(1).secret.seal(b"x").bytes()), "and it is not the old one");
 }
 
@@ -97,7 +101,7 @@ fn a_process_that_does_not_belong_here_is_told_why() {
     let more = refusal(&Identity { processes: 4, ..identity(1) });
     assert_eq!(more, ("process 1 is one of 4 processes, and process 0 is one of 3".to_string(), true));
     let (frame, _) = identity(2).hello(1, Purpose::Data, NONCE);
-    let Answer::Refuse { reason, fatal: true, .. } = answer(&frame) else { panic!("it is not refused") };
+    let Answer::Refuse { reason, fatal: Some(_), .. } = answer(&frame) else { panic!("it is not refused") };
     assert!(reason.contains("process 2 has reached process 0 and wanted process 1"), "{reason}");
     assert!(refusal(&identity(0)).0.contains("the lists of hosts differ"), "nobody below is waited for");
     assert!(refusal(&Identity { process: 3, ..identity(1) }).0.contains("the lists of hosts differ"));
@@ -124,7 +128,7 @@ fn a_young_process_may_ask_an_old_one_again_and_an_old_one_is_over() {
 fn the_second_of_two_that_claim_a_number_is_refused() {
     let (frame, _) = hello_of(&identity(1));
     let joined = |process, purpose| (process, purpose) == (1, Purpose::Control);
-    let Answer::Refuse { reason, fatal: false, .. } = identity(0).answer(&frame[2..], OTHER_NONCE, joined) else {
+    let Answer::Refuse { reason, fatal: None, .. } = identity(0).answer(&frame[2..], OTHER_NONCE, joined) else {
         panic!("it is not refused")
     };
     assert!(reason.contains("there is a process 1 already"), "{reason}");
@@ -137,7 +141,7 @@ fn another_version_is_named() {
     let end = frame.len() - Seal::BYTES;
     let seal = identity(1).secret.seal(&frame[2..end]);
     frame[end..].copy_from_slice(seal.bytes());
-    let Answer::Refuse { reason, fatal: true, .. } = answer(&frame) else { panic!("it is not refused") };
+    let Answer::Refuse { reason, fatal: Some(_), .. } = answer(&frame) else { panic!("it is not refused") };
     assert!(reason.starts_with("a handshake of version 9, and that of process 0 has version 2"), "{reason}");
 }
 
@@ -148,12 +152,12 @@ fn what_was_recorded_is_worth_nothing() {
     let Ok(Reply::Welcome { confirmation, .. }) = identity(1).read_reply(&welcome[2..], &seal) else {
         panic!("the welcome is not understood")
     };
-    assert!(expected.is_confirmed_by(&confirmation[2..]));
+    assert!(expected.is(&confirmation[2..]));
     // The same hello meets another nonce: the old confirmation does not fit, and neither does the old welcome to a new hello.
     let Answer::Welcome { expected, .. } = identity(0).answer(&frame[2..], *b"another nonce 16", |_, _| false) else {
         panic!("it is not welcome")
     };
-    assert!(!expected.is_confirmed_by(&confirmation[2..]));
+    assert!(!expected.is(&confirmation[2..]));
     let (_, new) = identity(1).hello(0, Purpose::Control, *b"a new nonce 16 b");
     assert!(identity(1).read_reply(&welcome[2..], &new).is_err());
 }
