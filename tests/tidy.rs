@@ -139,6 +139,18 @@ fn nothing_reaches_for_the_time_of_day() {
     }
 }
 
+#[test]
+fn what_is_said_to_a_person_passes_through_outside() {
+    // It makes control characters of names and data visible; these print past it.
+    for name in files(&["src/cli", "src/bin"], ".rs").into_iter().chain(["src/bench/command.rs".to_string()]) {
+        let text = read(&name);
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        for past in [["print", "ln!("], ["print", "!("], [".print", "()"]].map(|parts| parts.concat()) {
+            assert!(!code.contains(&past), "{name} prints by `{past}`, and not through `Outside`");
+        }
+    }
+}
+
 /// The numbered invariants of the architecture page: the sentence, and the files named in its item.
 fn invariants() -> Vec<(String, Vec<String>)> {
     let page = read("docs/architecture.md");

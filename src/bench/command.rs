@@ -1,6 +1,7 @@
 //! The bench as a command, and as a program.
 
 use std::ffi::OsString;
+use std::io::{Write, stderr, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use super::contestant::Contestant;
 use super::measure::do_task;
 use super::run::{Request, dimension_names, run};
 use super::sweep::Size;
-use crate::cli::Exit;
+use crate::cli::{Exit, Outside};
 use crate::{Error, Result};
 
 /// The bench of window joins as a program: give it [`contestants`](super::contestants), and your own among them.
@@ -28,15 +29,19 @@ pub fn window_join(contestants: &[Contestant]) -> ExitCode {
 pub fn window_join_with(options: impl IntoIterator<Item = OsString>, contestants: &[Contestant]) -> ExitCode {
     let matches = match window_join_command().no_binary_name(true).try_get_matches_from(options) {
         Ok(matches) => matches,
-        Err(error) => {
-            let _ = error.print(); // whoever closed it does not want to read it
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        Err(said) => {
+            // Whoever closed it does not want to read it.
+            let (_, exit) = match said.use_stderr() {
+                true => (write!(Outside(stderr()), "{}", said.render()), Exit::Usage),
+                false => (write!(Outside(stdout()), "{}", said.render()), Exit::Done),
+            };
+            return exit.into();
         }
     };
     match window_join_call(&matches, contestants) {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
-            eprintln!("error: {error}");
+            let _ = writeln!(Outside(stderr()), "error: {error}");
             Exit::from(&error).into()
         }
     }

@@ -168,6 +168,28 @@ fn escapes() {
     all.push(called(&["run", "--from", evil]));
     all.push(dir.dualgauge(&["log", "inspect", evil]));
     all.push(dir.dualgauge(&["checkpoint", "show", evil]));
+    all.push(called(&["run", evil]));
+    all.push(called(&["run", "--source", "in=csv:names.csv", "--sink", "out=csv:-", "--drop-state", evil]));
+    all.push(called(&[
+        "run",
+        "--source",
+        "in=csv:names.csv",
+        "--sink",
+        "out=csv:-",
+        "--checkpoint",
+        evil,
+        "--from-checkpoint",
+        "9",
+    ]));
+    all.push(called(&["run", "--process", "0", "--hosts", evil, "--cluster-secret", evil]));
+    all.push(called(&["run", "--processes", "2", "--source", &sources[0], "--sink", "out=csv:-"]));
+    let (schema, option) = (format!("a{evil}:i64,b{evil}:nothing"), format!("--{evil}"));
+    all.push(dir.dualgauge(&["log", "append", "lg", "--schema", &schema]));
+    all.push(dir.dualgauge(&["log", "append", evil, "--schema", "a:i64"]));
+    all.push(dir.dualgauge(&["log", &option]));
+    all.push(dir.dualgauge(&[evil]));
+    all.push(dir.dualgauge(&["bench", "window-join", evil]));
+    all.push(dir.dualgauge(&["state", "get", evil, evil, evil]));
     for ran in all {
         assert!(!ran.err.contains('\u{1b}') && !ran.out.contains('\u{1b}'), "{ran:?}");
     }

@@ -10,6 +10,7 @@ mod graphs;
 mod hands;
 mod listing;
 mod looks;
+mod modes;
 mod overwrite;
 mod owners;
 mod patterns;
@@ -30,20 +31,7 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(support::GRAPH) {
         return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
     }
-    const CASES: &[&[Case]] = &[
-        back::CASES,
-        depth::CASES,
-        hands::CASES,
-        listing::CASES,
-        looks::CASES,
-        overwrite::CASES,
-        owners::CASES,
-        patterns::CASES,
-        places::CASES,
-        starts::CASES,
-        text::CASES,
-        values::CASES,
-        words::CASES,
-    ];
+<<<<<<< HEAD
+    const CASES: &[&[Case]] = &[back::CASES, depth::CASES, hands::CASES, listing::CASES, looks::CASES, modes::CASES, overwrite::CASES, owners::CASES, patterns::CASES, places::CASES, starts::CASES, text::CASES, values::CASES, words::CASES];
     runner::run(&CASES.concat())
 }

@@ -36,6 +36,11 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// Creates a file that is not there yet, for appending and reading.
     fn create(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
 
+    /// As [`Fs::create`], and nobody but the owner may read or write the file, whatever the umask.
+    fn create_private(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        self.create(path)
+    }
+
     /// Opens a file that is there, for appending and reading.
     fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
 
@@ -53,6 +58,11 @@ pub trait Fs: Send + Sync + fmt::Debug {
 
     /// Creates a directory and those above it, where they are missing.
     fn create_dirs(&self, dir: &Path) -> io::Result<()>;
+
+    /// As [`Fs::create_dirs`], and nobody but the owner may look into those that are created, whatever the umask.
+    fn create_private_dirs(&self, dir: &Path) -> io::Result<()> {
+        self.create_dirs(dir)
+    }
 
     /// Removes a directory that is empty.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;

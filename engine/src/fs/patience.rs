@@ -141,6 +141,10 @@ impl Fs for PatientFs {
         self.file(path, || self.fs.create(path))
     }
 
+    fn create_private(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        self.file(path, || self.fs.create_private(path))
+    }
+
     fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         self.file(path, || self.fs.append(path))
     }
@@ -163,6 +167,10 @@ impl Fs for PatientFs {
 
     fn create_dirs(&self, dir: &Path) -> io::Result<()> {
         self.again.of(dir, || self.fs.create_dirs(dir))
+    }
+
+    fn create_private_dirs(&self, dir: &Path) -> io::Result<()> {
+        self.again.of(dir, || self.fs.create_private_dirs(dir))
     }
 
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {

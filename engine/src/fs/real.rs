@@ -27,6 +27,11 @@ impl Fs for RealFs {
         Ok(Box::new(RealFile(OpenOptions::new().read(true).append(true).create_new(true).open(path)?)))
     }
 
+    fn create_private(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        let file = private(OpenOptions::new().read(true).append(true).create_new(true)).open(path)?;
+        Ok(Box::new(RealFile(file)))
+    }
+
     fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         Ok(Box::new(RealFile(no_link(OpenOptions::new().read(true).append(true)).open(path)?)))
     }
@@ -49,6 +54,12 @@ impl Fs for RealFs {
 
     fn create_dirs(&self, dir: &Path) -> io::Result<()> {
         std::fs::create_dir_all(dir)
+    }
+
+    #[cfg(unix)]
+    fn create_private_dirs(&self, dir: &Path) -> io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
     }
 
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
@@ -105,6 +116,18 @@ impl Fs for RealFs {
     fn resolve(&self, path: &Path) -> Resolved {
         whereabouts::resolve(path)
     }
+}
+
+/// Creates what only its owner may read and write.
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
 }
 
 /// Opens no symbolic link for writing: what it leads to is not what was named.

@@ -26,8 +26,7 @@ fn main() -> ExitCode {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            let _ = error.print(); // whoever closed it does not want to read it
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            return print::told(&error).into();
         }
     };
     let done = match matches.subcommand() {

@@ -37,6 +37,16 @@ pub(crate) fn write_answer(what: fmt::Arguments<'_>) {
     }
 }
 
+/// Prints what clap has to say of a call: the help that was asked for, or what is wrong.
+pub(crate) fn told(said: &clap::Error) -> Exit {
+    if said.use_stderr() {
+        let _ = write!(Outside(stderr().lock()), "{}", said.render());
+        return Exit::Usage;
+    }
+    write_answer(format_args!("{}", said.render()));
+    Exit::Done
+}
+
 pub(crate) fn write_remark(what: fmt::Arguments<'_>) {
     let _ = writeln!(Outside(stderr().lock()), "{what}"); // nobody is left to tell when it is closed
 }

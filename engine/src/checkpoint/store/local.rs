@@ -19,7 +19,8 @@ const BUFFER: usize = 256 * 1024;
 const SWEPT_MAX: usize = 100;
 
 /// A directory as a store: files are written aside under a name that begins with a dot, synced, and then linked or
-/// renamed to where they are seen; then the directory is synced.
+/// renamed to where they are seen; then the directory is synced. State is as secret as the data that it is made of:
+/// what is created here is its owner's alone, whatever the umask (directories 0700, files 0600).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -54,7 +55,7 @@ impl LocalStore {
             if store.is_link(folder)? {
                 return Err(store.transient(folder, no_link("the folder")));
             }
-            match store.fs.create_dirs(&store.dir.join(folder)) {
+            match store.fs.create_private_dirs(&store.dir.join(folder)) {
                 // Who only looks into a place of an older program need not be able to write there.
                 Err(error) if LATER.contains(&folder) && cannot_be_synced(&error) => {}
                 created => created.map_err(|cause| StoreError::Transient { place: store.place(folder), cause })?,
@@ -104,7 +105,7 @@ impl LocalStore {
         let aside = dir.join(format!(".{}.{:032x}.{number}", file_name.to_string_lossy(), self.mark));
         // A failed write is transient even where it says "not found": nobody asked for something that is not there.
         let transient = |cause| StoreError::Transient { place: self.place(name), cause };
-        let file = self.fs.create(&aside).map_err(transient)?;
+        let file = self.fs.create_private(&aside).map_err(transient)?;
         let aside = Aside { fs: self.fs.clone(), path: aside, moved: false };
         let mut out = Buffered { file, buffer: Vec::with_capacity(BUFFER.min(64 * 1024)) };
         around(Step::Write, || write(&mut out).and_then(|()| out.flush())).map_err(transient)?;
