@@ -3,11 +3,10 @@
 //! Would catch: memory that is reserved by the word of a file, and a panic where a length leads outside of it. Every
 //! allocation of this program is counted, so its checks run one after the other.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::panic;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, Once};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, MutexGuard, Once};
 
 use arrow_array::{BinaryArray, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
@@ -17,39 +16,10 @@ use dualgauge_connectors::{csv, json};
 use dualgauge_engine::{ErrorKind, Next, Offset, Result, Scan, Source, Unreadable};
 use xxhash_rust::xxh3::xxh3_64;
 
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-fn count(more: usize, less: usize) {
-    let held = HELD.fetch_add(more, Relaxed) + more;
-    HELD.fetch_sub(less, Relaxed);
-    MOST.fetch_max(held, Relaxed);
-}
-
-// SAFETY: the system's allocator does the work.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size(), 0);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size(), 0);
-        unsafe { System.alloc_zeroed(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        count(0, layout.size());
-        unsafe { System.dealloc(at, layout) }
-    }
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size, layout.size());
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+#[path = "support/counting.rs"]
+mod counting;
+#[path = "oversize/hostile.rs"]
+mod hostile;
 
 /// Whether it matters what is held.
 static COUNTED: AtomicBool = AtomicBool::new(false);
@@ -57,7 +27,6 @@ static COUNTED: AtomicBool = AtomicBool::new(false);
 /// Held by each check: what others allocate is not to be counted. Nor is what a panic takes that is caught and becomes an
 /// error, as with a backtrace it reads this program's symbols.
 fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let shown = panic::take_hook();
@@ -67,17 +36,15 @@ fn alone() -> MutexGuard<'static, ()> {
             }
         }));
     });
-    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    counting::alone()
 }
 
 /// What `work` gives, and how many bytes it held at most beyond what was held before.
 fn most<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = HELD.load(Relaxed);
-    MOST.store(before, Relaxed);
     COUNTED.store(true, Relaxed);
-    let done = work();
+    let (done, taken) = counting::taken(work);
     COUNTED.store(false, Relaxed);
-    (done, MOST.load(Relaxed).saturating_sub(before))
+    (done, taken.held)
 }
 
 /// Six rows of a number, a text and bytes.

@@ -4,10 +4,8 @@
 //! memory that holds what is known of all groups at once. What is counted is how many bytes are allocated in all, which
 //! is a measure of work that no other process disturbs, and how many are held at most.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -16,39 +14,9 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use dualgauge_connectors::parquet;
 use dualgauge_engine::{Next, Scan, Source};
 
-struct Counting;
-
-static ALL: AtomicUsize = AtomicUsize::new(0);
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-fn count(more: usize, less: usize) {
-    ALL.fetch_add(more, Relaxed);
-    let held = HELD.fetch_add(more, Relaxed) + more;
-    HELD.fetch_sub(less, Relaxed);
-    MOST.fetch_max(held, Relaxed);
-}
-
-// SAFETY: the system's allocator does the work.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size(), 0);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        count(0, layout.size());
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// Held by each test: what others allocate is not to be counted.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
+#[path = "support/counting.rs"]
+mod counting;
+use counting::{Taken, alone};
 
 /// The two columns that are wanted, at both ends of the rest.
 fn scan() -> Scan {
@@ -78,29 +46,20 @@ fn write(path: &Path, groups: usize, unwanted: usize, index: bool) {
     writer.close().unwrap();
 }
 
-/// What reading it all came to.
-#[derive(Debug)]
-struct Read {
-    rows: usize,
-    allocated: usize,
-    /// Beyond what is listed.
-    held: usize,
-}
-
-/// Reads all row groups, each opened alone, as one is after the other in a replay.
-fn read(path: &Path) -> Read {
-    let source = parquet::read(path);
-    let (all, before) = (ALL.load(Relaxed), HELD.load(Relaxed));
-    MOST.store(before, Relaxed);
-    let listing = source.partitions(&scan()).unwrap();
-    let mut rows = 0;
-    for partition in &listing.partitions {
-        let mut reader = source.open(partition, None, &scan()).unwrap();
-        while let Next::Batch(batch) = reader.next().unwrap() {
-            rows += batch.rows.num_rows();
+/// Reads all row groups, each opened alone, as one is after the other in a replay: how many rows, and what it took.
+fn read(path: &Path) -> (usize, Taken) {
+    counting::taken(|| {
+        let source = parquet::read(path);
+        let listing = source.partitions(&scan()).unwrap();
+        let mut rows = 0;
+        for partition in &listing.partitions {
+            let mut reader = source.open(partition, None, &scan()).unwrap();
+            while let Next::Batch(batch) = reader.next().unwrap() {
+                rows += batch.rows.num_rows();
+            }
         }
-    }
-    Read { rows, allocated: ALL.load(Relaxed) - all, held: MOST.load(Relaxed) - before }
+        rows
+    })
 }
 
 #[test]
@@ -110,9 +69,9 @@ fn twice_the_row_groups_are_twice_the_work() {
         let allocated = [500, 1_000, 2_000].map(|groups| {
             let path = dir.path().join("a.parquet");
             write(&path, groups, 1, index);
-            let read = read(&path);
-            assert_eq!(read.rows, groups);
-            read.allocated / groups
+            let (rows, taken) = read(&path);
+            assert_eq!(rows, groups);
+            taken.allocated / groups
         });
         println!("with a page index {index}: {allocated:?} bytes are allocated for each of 500, 1,000, 2,000 groups");
         let [least, .., most] = allocated;
@@ -126,9 +85,9 @@ fn columns_that_nobody_wants_are_not_decoded_with_each_group() {
     let path = dir.path().join("a.parquet");
     let allocated = [1, 500].map(|unwanted| {
         write(&path, 100, unwanted, false);
-        let read = read(&path);
-        assert_eq!(read.rows, 100);
-        read.allocated / 100
+        let (rows, taken) = read(&path);
+        assert_eq!(rows, 100);
+        taken.allocated / 100
     });
     let footer = std::fs::metadata(&path).unwrap().len() as usize / 100;
     println!("{allocated:?} bytes are allocated for a group of 3 and of 502 columns, which has {footer} in the file");
@@ -156,13 +115,13 @@ fn a_file_of_thirty_three_thousand_row_groups_is_read_and_held_in_little_memory(
     let bytes = [&whole[..footer_at], &footer, &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat();
     std::fs::write(&path, bytes).unwrap();
 
-    let read = read(&path);
-    assert_eq!(read.rows, GROUPS);
-    let beyond = read.held.saturating_sub(footer.len());
+    let (rows, taken) = read(&path);
+    assert_eq!(rows, GROUPS);
+    let beyond = taken.held.saturating_sub(footer.len());
     println!(
         "{} bytes of footer; {} bytes held at most, {} beyond it for a group",
         footer.len(),
-        read.held,
+        taken.held,
         beyond / GROUPS
     );
     assert!(beyond < 500 * GROUPS, "{} bytes are held for a group", beyond / GROUPS);

@@ -21,6 +21,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -30,6 +31,9 @@ use super::checkpoints::CheckpointSettings;
 use super::figures::parse_bytes;
 use super::settings::{Binding, Settings};
 use crate::{Duration, Error, EventTime, Result};
+
+/// The longest job file.
+const BYTES_MAX: u64 = 1 << 20;
 
 /// The file's keys.
 #[derive(Deserialize)]
@@ -66,8 +70,14 @@ struct JobFile {
 /// # Errors
 /// A file that is not there, or one that cannot be read as a job: the error names the line and what was expected there.
 pub(super) fn read(path: &Path) -> Result<Settings> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|cause| Error::usage(format!("cannot read the job file {}", path.display())).caused_by(cause))?;
+    let unread = |cause| Error::usage(format!("cannot read the job file {}", path.display())).caused_by(cause);
+    let mut text = String::new();
+    // What has no end, such as a device, is no job file either.
+    let file = std::fs::File::open(path).map_err(unread)?;
+    file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(unread)?;
+    if text.len() as u64 > BYTES_MAX {
+        return Err(Error::usage(format!("job file {}: it has more than {BYTES_MAX} bytes", path.display())));
+    }
     let file: JobFile = toml::from_str(&text)
         .map_err(|error: toml::de::Error| Error::usage(format!("job file {}: {error}", path.display())))?;
     let JobFile { sources, sinks, workers, from, to, until, seam, .. } = file;

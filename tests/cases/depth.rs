@@ -1,9 +1,13 @@
 //! Input that is deep, wide or long without end: bounded before anything descends into it.
 
 use crate::Case;
-use crate::support::Dir;
+use crate::support::{Dir, GRAPH, Ran, ran};
 
-pub const CASES: &[Case] = &[("a_deep_json_value_is_a_bad_record_wherever_it_stands", deep_json)];
+pub const CASES: &[Case] = &[
+    ("a_deep_json_value_is_a_bad_record_wherever_it_stands", deep_json),
+    ("a_job_file_that_is_deep_or_endless_is_refused_by_name", job_files),
+    ("a_job_file_that_a_seed_has_damaged_ends_no_process", damaged_job_files),
+];
 
 /// As deep as each of these, in a column that is wanted, in one that is not, in the place of the record, open and closed.
 fn deep_json() {
@@ -42,5 +46,69 @@ fn deep_json() {
         let ran = dir.run("ev", &["run", "-q", "--source", "in=json:a.json", "--sink", "out=json:-"]);
         assert_eq!(ran.code, Some(1), "depth {depth}");
         assert!(ran.err.contains("line 1 (byte 0)") && ran.err.contains("more than 128 deep"), "{}", ran.err);
+    }
+}
+
+/// What a plan by a job file comes to on a stack of a mebibyte, of which clap alone needs the half in a debug build.
+fn planned(dir: &Dir, job: &str) -> Ran {
+    let mut command = dir.shell(&format!("ulimit -s 1024; exec \"$PROGRAM\" plan --job {job}"));
+    command.env(GRAPH, "ev").env("PROGRAM", std::env::current_exe().unwrap());
+    ran(command)
+}
+
+fn job_files() {
+    let dir = Dir::new();
+    let deep = 100_000;
+    for (name, text) in [
+        ("lists.toml", format!("workers = {}{}\n", "[".repeat(deep), "]".repeat(deep))),
+        ("open.toml", format!("workers = {}", "[".repeat(deep))),
+        ("tables.toml", format!("[sources]\nin = {}1{}\n", "{ a = ".repeat(deep), " }".repeat(deep))),
+        ("dots.toml", format!("sources{} = 1\n", ".a".repeat(deep))),
+        ("header.toml", format!("[sources{}]\nx = 1\n", ".a".repeat(deep))),
+        ("long.toml", format!("# {}\n", "x".repeat(1 << 20))),
+        ("binary.toml", "\u{0}\u{1}[[[".to_string()),
+    ] {
+        dir.write(name, text);
+        let ran = planned(&dir, name);
+        assert_eq!(ran.code, Some(2), "{name}: {}", ran.err);
+        assert!(ran.err.contains(&format!("job file {name}")) && ran.err.len() < 10_000, "{name}: {}", ran.err);
+    }
+    let ran = planned(&dir, "/dev/zero");
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert!(ran.err.contains("job file /dev/zero: it has more than 1048576 bytes"), "{}", ran.err);
+}
+
+/// How many seeds are tried: many more where the environment asks for it.
+fn seeds() -> u64 {
+    std::env::var("DUALGAUGE_HOSTILE").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20)
+}
+
+fn damaged_job_files() {
+    let dir = Dir::new();
+    dir.write("a.csv", "key,value,ts\na,1,2024-01-01T00:00:00Z\n");
+    let whole =
+        "workers = 1\nto = 2026-01-01T00:00:00Z\n[sources]\nin = { binding = \"csv:a.csv\", disorder = \"5s\" }\n";
+    for seed in 0..seeds() {
+        // Numbers that a seed decides (splitmix64).
+        let mut state = seed;
+        let mut below = |end: usize| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((mixed ^ (mixed >> 31)) % end as u64) as usize
+        };
+        let mut bytes = whole.as_bytes().to_vec();
+        for _ in 0..=below(3) {
+            let at = below(bytes.len() - 8);
+            let piece = bytes[at..at + 1 + below(6)].repeat(1 << below(14));
+            match below(3) {
+                0 => bytes[at] ^= 1 << below(8),
+                1 => drop(bytes.splice(at..at, piece)),
+                _ => bytes.truncate(at + 8),
+            }
+        }
+        dir.write("job.toml", &bytes);
+        let ran = planned(&dir, "job.toml");
+        assert!(matches!(ran.code, Some(0 | 1 | 2)), "seed {seed}: {:?}: {}", ran.code, ran.err);
     }
 }

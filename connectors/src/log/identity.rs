@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_ipc::convert::try_schema_from_ipc_buffer;
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::{DataType, FieldRef, SchemaRef};
 use dualgauge_engine::fs::Fs;
 use dualgauge_engine::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,20 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::files::{create_own_dir, on, remove_empty_dir, synced};
 use super::format::{partition_name, schema_message};
+use crate::caught::caught;
 
 const NAME: &str = "log.json";
 const FORMAT: u32 = 1;
+
+/// The longest identity: some hundred bytes for each of a hundred thousand columns.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// How many partitions there may be: each is a directory, and files.
+const PARTITIONS_MAX: u32 = 10_000;
+
+/// How many columns there may be, and how deep in each other: readers of the schema call themselves for each level.
+const COLUMNS_MAX: usize = 100_000;
+const DEPTH_MAX: usize = 32;
 
 /// How a log is laid out; a number of partitions is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,12 +136,18 @@ impl Identity {
     /// Reads the identity of the log in `dir`.
     pub fn load(fs: &dyn Fs, dir: &Path) -> Result<Identity> {
         let path = dir.join(NAME);
-        let bytes = match fs.read(&path) {
+        let file = match fs.open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Error::usage(format!("{}: there is no log here ({NAME} is missing)", dir.display())));
             }
-            bytes => on(&path, bytes)?,
+            file => on(&path, file)?,
         };
+        let length = on(&path, file.length())?;
+        if length > BYTES_MAX {
+            let message = format!("{}: it has {length} bytes; {BYTES_MAX} are the most", path.display());
+            return Err(Error::data(message));
+        }
+        let bytes = on(&path, fs.read(&path))?;
         Identity::parse(&bytes).map_err(|error| error.at(path.display()))
     }
 
@@ -147,9 +164,15 @@ impl Identity {
         }
         let id = unhex(&document.id).and_then(|id| id.try_into().ok()).ok_or_else(damaged)?;
         let message = unhex(&document.schema).ok_or_else(damaged)?;
-        let schema = try_schema_from_ipc_buffer(&message)
+        let partitions = document.partitions;
+        if !(1..=PARTITIONS_MAX).contains(&partitions) {
+            let message = format!("it names {partitions} partitions, and a log has between 1 and {PARTITIONS_MAX}");
+            return Err(Error::data(message));
+        }
+        let schema = caught("its schema", || try_schema_from_ipc_buffer(&message))?
             .map_err(|error| Error::data("its schema cannot be read").caused_by(error))?;
         let schema = Arc::new(schema);
+        check_size(&schema).map_err(|message| Error::data(message))?;
         let event_time = document.event_time.as_deref().map(|column| event_time_index(&schema, column)).transpose()?;
         Ok(Identity { id, partitions: document.partitions, event_time, schema })
     }
@@ -164,8 +187,8 @@ pub(super) fn exists(fs: &dyn Fs, dir: &Path) -> bool {
 pub(super) fn check(schema: &SchemaRef, layout: &Layout) -> Result<Option<usize>> {
     check_schema(schema)?;
     let partitions = layout.partitions;
-    if !(1..=10_000).contains(&partitions) {
-        let message = format!("a log has between 1 and 10000 partitions, and {partitions} were asked for");
+    if !(1..=PARTITIONS_MAX).contains(&partitions) {
+        let message = format!("a log has between 1 and {PARTITIONS_MAX} partitions, and {partitions} were asked for");
         return Err(Error::usage(message));
     }
     layout.event_time.as_deref().map(|column| event_time_index(schema, column)).transpose()
@@ -173,6 +196,7 @@ pub(super) fn check(schema: &SchemaRef, layout: &Layout) -> Result<Option<usize>
 
 /// Refuses what a segment cannot hold.
 fn check_schema(schema: &SchemaRef) -> Result<()> {
+    check_size(schema).map_err(Error::usage)?;
     for field in schema.flattened_fields() {
         if matches!(field.data_type(), DataType::Dictionary(..)) {
             let message = format!(
@@ -186,6 +210,42 @@ fn check_schema(schema: &SchemaRef) -> Result<()> {
     arrow_ipc::writer::StreamEncoder::try_new(schema)
         .map(|_| ())
         .map_err(|error| Error::usage("a log cannot store this schema").caused_by(error))
+}
+
+/// Refuses what is too wide or too deep to be read again, and says why.
+fn check_size(schema: &SchemaRef) -> Result<(), String> {
+    let columns = schema.fields().len();
+    if columns > COLUMNS_MAX {
+        return Err(format!("the schema has {columns} columns; {COLUMNS_MAX} are the most"));
+    }
+    for field in schema.fields() {
+        // Level by level, so that nothing here calls itself either.
+        let (mut level, mut depth) = (vec![field], 0);
+        while !level.is_empty() {
+            depth += 1;
+            if depth > DEPTH_MAX {
+                return Err(format!("column `{}` is nested more than {DEPTH_MAX} deep", field.name()));
+            }
+            level = level.into_iter().flat_map(|field| below(field.data_type())).collect();
+        }
+    }
+    Ok(())
+}
+
+/// The fields that a type is made of.
+fn below(of: &DataType) -> Vec<&FieldRef> {
+    match of {
+        DataType::Struct(fields) => fields.iter().collect(),
+        DataType::Union(fields, _) => fields.iter().map(|(_, field)| field).collect(),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => vec![field],
+        DataType::RunEndEncoded(ends, values) => vec![ends, values],
+        _ => Vec::new(),
+    }
 }
 
 fn event_time_index(schema: &SchemaRef, column: &str) -> Result<usize> {

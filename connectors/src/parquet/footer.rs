@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use dualgauge_engine::{Error, Result};
 
 use super::thrift::{I64, LIST, Walk, damaged, put_structs_header, put_varint};
+use super::tree;
 
 /// The four bytes at both ends of every Parquet file.
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
@@ -19,6 +20,9 @@ pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 const MAGIC_ENCRYPTED: &[u8; 4] = b"PARE";
 /// The length of the footer and the magic behind it.
 pub(super) const TAIL_BYTES: u64 = 8;
+
+/// The longest footer: it is held in memory, and a file can claim one of 4 GiB without having a byte on the disk.
+const FOOTER_MAX: u64 = 1 << 30;
 
 /// The numbers of the fields that are looked for.
 const SCHEMA: i64 = 2;
@@ -44,11 +48,14 @@ impl Footer {
     /// Bytes that are no footer, or lists in it that claim more than there is.
     pub(super) fn of(bytes: &[u8]) -> Result<Footer> {
         let (mut walk, mut schema, mut list, mut groups) = (Walk::new(bytes), 0..0, None, Vec::new());
+        let mut trees = Vec::new();
         let walked = walk.fields(0, &mut |walk, number, kind| {
             let start = walk.at;
             match (number, kind) {
                 (SCHEMA, LIST) => {
-                    walk.structs(0, &mut |_| {})?;
+                    let mut elements = Vec::new();
+                    walk.structs(0, &mut |element| elements.push(element))?;
+                    trees.push(tree::check(bytes, &elements));
                     schema = start..walk.at;
                 }
                 (ROW_GROUPS, LIST) => {
@@ -67,6 +74,7 @@ impl Footer {
             Some(true)
         });
         walked.ok_or_else(|| damaged(&walk))?;
+        trees.into_iter().collect::<Result<()>>()?;
         let list = list.unwrap_or(walk.at..walk.at);
         let mut head = bytes[..list.start].to_vec();
         if !list.is_empty() {
@@ -146,6 +154,9 @@ pub(super) fn read(file: &File, len: u64) -> Result<Vec<u8>> {
         return Err(Error::data("not a whole Parquet file: it does not end with PAR1. Does it still download?"));
     }
     let footer_len = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    if footer_len > FOOTER_MAX {
+        return Err(Error::data(format!("the footer should have {footer_len} bytes; {FOOTER_MAX} are the most")));
+    }
     let room = len - TAIL_BYTES - MAGIC.len() as u64;
     if footer_len > room {
         return Err(Error::data(format!(

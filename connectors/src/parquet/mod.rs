@@ -23,6 +23,7 @@ mod staged;
 mod statistics;
 mod thrift;
 mod time_column;
+mod tree;
 mod writer;
 
 pub use covers::{COVERS, Covered, covered};
