@@ -1,6 +1,6 @@
 //! How fast is a replay, and how close is live?
 //!
-//! `cargo bench --bench replay` asks five questions, each against a limit measured in the same run, on alternating runs:
+//! `cargo bench --bench replay` asks six questions, each against a limit measured in the same run, on alternating runs:
 //!
 //! 1. What does `hot_items` over 10 M bids cost beyond decoding the same columns? On paper: decode is most of it; a row
 //!    costs 2 ns to become a struct and about 10 ns to find its accumulator. Limit: 2.0 times the bare decode.
@@ -10,13 +10,17 @@
 //!    Limit: p99 of 50 ms at 100,000 events a second.
 //! 5. What does a string cost as a key? Limit: 2.5 times the integer.
 //!
-//! Arguments pick questions: `cargo bench --bench replay -- decode memory live strings`.
+//! 6. What do the seals of the frames between two processes cost? On paper a byte of a long frame is hashed twice at some
+//!    gigabytes a second, and passes a dozen hands beside. Limit: 5 % of the processor time of a run of two processes.
+//!
+//! Arguments pick questions: `cargo bench --bench replay -- decode memory live strings sealed`.
 
 mod data;
 mod decode;
 mod graphs;
 mod live;
 mod memory;
+mod sealed;
 mod strings;
 
 #[global_allocator]
@@ -38,6 +42,9 @@ fn main() {
     }
     if wants("live") {
         live::run();
+    }
+    if wants("sealed") {
+        sealed::run();
     }
     if wants("memory") {
         memory::run();
