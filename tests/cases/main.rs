@@ -5,6 +5,7 @@
 //! case in it one line of the kind's table. `cargo test --test cases NAME` runs those whose name contains it.
 
 mod back;
+mod cluster;
 mod depth;
 mod graphs;
 mod hands;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
     }
 <<<<<<< HEAD
-    const CASES: &[&[Case]] = &[back::CASES, depth::CASES, hands::CASES, listing::CASES, looks::CASES, modes::CASES, overwrite::CASES, owners::CASES, patterns::CASES, places::CASES, starts::CASES, text::CASES, values::CASES, words::CASES];
+<<<<<<< HEAD
+    const CASES: &[&[Case]] = &[back::CASES, cluster::CASES, depth::CASES, hands::CASES, listing::CASES, looks::CASES, modes::CASES, overwrite::CASES, owners::CASES, patterns::CASES, places::CASES, starts::CASES, text::CASES, values::CASES, words::CASES];
     runner::run(&CASES.concat())
 }
