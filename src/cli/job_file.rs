@@ -35,6 +35,9 @@ use crate::{Duration, Error, EventTime, Result};
 /// The longest job file.
 const BYTES_MAX: u64 = 1 << 20;
 
+/// How much of it is shown where something is wrong.
+const SHOWN_MAX: usize = 2000;
+
 /// The file's keys.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,7 +82,7 @@ pub(super) fn read(path: &Path) -> Result<Settings> {
         return Err(Error::usage(format!("job file {}: it has more than {BYTES_MAX} bytes", path.display())));
     }
     let file: JobFile = toml::from_str(&text)
-        .map_err(|error: toml::de::Error| Error::usage(format!("job file {}: {error}", path.display())))?;
+        .map_err(|error| Error::usage(format!("job file {}: {}", path.display(), shown(&error, &text))))?;
     let JobFile { sources, sinks, workers, from, to, until, seam, .. } = file;
     let checkpoints = CheckpointSettings {
         checkpoint: file.checkpoint,
@@ -94,6 +97,19 @@ pub(super) fn read(path: &Path) -> Result<Settings> {
     let from_here = |(name, binding)| (name, Binding { file: Some(path.to_path_buf()), ..binding });
     let (sources, sinks) = (sources.into_iter().map(from_here).collect(), sinks.into_iter().map(from_here).collect());
     Ok(Settings { sources, sinks, workers, from, to, until, seam, checkpoints })
+}
+
+/// What is wrong, with the line that it is in where a person can read that.
+fn shown(error: &toml::de::Error, text: &str) -> String {
+    let (whole, at) = (error.to_string(), error.span().map_or(0, |span| span.start));
+    match whole.len() <= SHOWN_MAX {
+        true => whole,
+        false => {
+            let line = text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let message: String = error.message().chars().take(SHOWN_MAX).collect();
+            format!("line {line}: {message}")
+        }
+    }
 }
 
 /// A length of time as text.
