@@ -11,7 +11,7 @@ use dualgauge_engine::{Error, Result};
 use super::thrift::{I32, Walk, damaged};
 
 /// How deep groups may be in each other; a list is two of them.
-pub(super) const GROUPS_MAX: usize = 64;
+pub(super) const GROUPS_MAX: usize = 32;
 
 /// How many columns and groups there may be.
 const ELEMENTS_MAX: usize = 100_000;
@@ -81,7 +81,7 @@ mod tests {
     fn a_tree_is_as_deep_as_its_groups_are_in_each_other() {
         let deep = |levels| checked(std::iter::repeat_n(1, levels).chain([0]));
         deep(GROUPS_MAX).unwrap();
-        assert!(deep(GROUPS_MAX + 1).unwrap_err().to_string().contains("more than 64 deep"));
+        assert!(deep(GROUPS_MAX + 1).unwrap_err().to_string().contains("more than 32 deep"));
         // Many groups behind each other are not deep.
         checked([1000].into_iter().chain([1, 0].repeat(1000))).unwrap();
         assert!(checked([0; ELEMENTS_MAX + 1]).unwrap_err().to_string().contains("100001 columns and groups"));
