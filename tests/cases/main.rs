@@ -32,8 +32,22 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(support::GRAPH) {
         return dualgauge::main(move |flow: &dualgauge::Flow<'_>| graphs::build(&name, flow));
     }
-<<<<<<< HEAD
-<<<<<<< HEAD
-    const CASES: &[&[Case]] = &[back::CASES, cluster::CASES, depth::CASES, hands::CASES, listing::CASES, looks::CASES, modes::CASES, overwrite::CASES, owners::CASES, patterns::CASES, places::CASES, starts::CASES, text::CASES, values::CASES, words::CASES];
+    const CASES: &[&[Case]] = &[
+        back::CASES,
+        cluster::CASES,
+        depth::CASES,
+        hands::CASES,
+        listing::CASES,
+        looks::CASES,
+        modes::CASES,
+        overwrite::CASES,
+        owners::CASES,
+        patterns::CASES,
+        places::CASES,
+        starts::CASES,
+        text::CASES,
+        values::CASES,
+        words::CASES,
+    ];
     runner::run(&CASES.concat())
 }
