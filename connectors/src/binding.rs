@@ -6,12 +6,15 @@
 //! connector (`disorder=5s`, `idle_after=1m`, `all_idle=clock`, `max_ahead=1h`, `bad=drop`, `new_files=fail`), are
 //! [`source_options`].
 
+mod values;
+
 use std::fmt::Display;
 use std::str::FromStr;
 
 use dualgauge_engine::flow::{AllIdle, BadRecords, NewFiles, SourceOptions};
 use dualgauge_engine::{Duration, Error, EventTime, Result, Sink, Source};
 
+use self::values::{COLUMNS, TEXT_COLUMNS};
 use crate::hybrid::Hybrid;
 use crate::suggest::did_you_mean;
 use crate::text::{Format, TextSink, TextSource};
@@ -229,7 +232,7 @@ fn shared(binding: &mut Binding) -> Result<SourceOptions> {
 
 fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
     binding.is_on_disk()?;
-    let source = parquet::read(&binding.path);
+    let source = parquet::read(&binding.path).written(binding.written(COLUMNS)?);
     let source = binding.option(source, "sorted", TRUTH, parquet::ParquetSource::sorted)?;
     Ok(Box::new(listed(binding, source)?))
 }
@@ -246,7 +249,8 @@ fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
 fn log_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
     binding.is_on_disk()?;
     let follow = binding.option(true, "follow", TRUTH, |_, follow| follow)?;
-    Ok(Box::new(log::LogSource::open(&binding.path)?.bounded(!follow)))
+    let written = binding.written(COLUMNS)?;
+    Ok(Box::new(log::LogSource::open(&binding.path)?.bounded(!follow).written(written)))
 }
 
 fn log_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
@@ -282,7 +286,8 @@ fn text_source<F: Format>(binding: &mut Binding, source: TextSource<F>) -> Resul
     let source = binding.option(source, "block_bytes", COUNT, |source, Positive(bytes)| source.block_bytes(bytes))?;
     let source =
         binding.option(source, "line_bytes_max", COUNT, |source, Positive(bytes)| source.line_bytes_max(bytes))?;
-    listed(binding, source)
+    let written = binding.written(TEXT_COLUMNS)?;
+    listed(binding, source.written(written))
 }
 
 fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
@@ -434,7 +439,7 @@ mod tests {
             (
                 "csv:a?folow=true",
                 "`csv:a?folow=true`: unknown option `folow` (did you mean `follow`?); expected one of follow, \
-                 block_bytes, line_bytes_max, hive, allow_empty, header, delimiter, disorder, idle_after, all_idle, max_ahead, bad, new_files",
+                 block_bytes, line_bytes_max, unit, format, zone, null, whole_floats, hive, allow_empty, header, delimiter, disorder, idle_after, all_idle, max_ahead, bad, new_files",
             ),
             ("json:a?follow", "`json:a?follow`: option `follow` has no value; write follow=VALUE"),
             ("json:a?follow=yes", "`json:a?follow=yes`: option `follow`: `yes` is not true or false"),
@@ -460,7 +465,7 @@ mod tests {
             ("csv:a?bad=ignore", "`ignore` is not `fail`, `drop` or `quarantine`"),
             (
                 "parquet:a?follow=true",
-                "unknown option `follow`; expected one of sorted, hive, allow_empty, disorder, idle_after, all_idle, max_ahead, bad, new_files",
+                "unknown option `follow`; expected one of unit, format, zone, whole_floats, sorted, hive, allow_empty, disorder, idle_after, all_idle, max_ahead, bad, new_files",
             ),
             ("log:/no/log/here", "there is no log here"),
         ] {

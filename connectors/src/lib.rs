@@ -2,7 +2,8 @@
 //!
 //! [`memory`] is the one to read first: rows that a program already has, and results that it wants back. [`parquet`] is
 //! history; [`log`] is the live log, with its own writer and commands. [`csv`] and [`json`] read and write text, by file,
-//! directory, standard input and standard output; what they share is in [`text`]. [`hybrid`] joins history and live. A [`binding`] names any of them as text.
+//! directory, standard input and standard output; what they share is in [`text`]. [`hybrid`] joins history and live. A [`binding`] names any of them as text;
+//! [`Written`] says how values are written in other people's data.
 
 pub mod binding;
 mod caught;
@@ -17,3 +18,6 @@ mod places;
 mod staging;
 mod suggest;
 pub mod text;
+mod written;
+
+pub use written::Written;

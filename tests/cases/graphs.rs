@@ -30,6 +30,14 @@ pub struct EvDefault {
     pub ts: EventTime,
 }
 
+/// An event whose time is written in two fields.
+#[record]
+pub struct Split {
+    pub key: String,
+    pub day: String,
+    pub second: i64,
+}
+
 /// A length of time.
 #[record]
 pub struct Length {
@@ -89,6 +97,22 @@ pub fn build(name: &str, flow: &Flow<'_>) {
             let keyed = flow.source::<Ev>("in").key_by(|event| event.key.clone());
             let panes = keyed.window(tumbling(1.hours())).aggregate("hours", (count(), sum(|event: &Ev| event.value)));
             panes.late().sink("late");
+            panes.map(out).sink("out");
+        }
+        // Counts of each key and hour, by a time that is made of two fields; what is late goes to `late`.
+        "made_hours" => {
+            let made = |split: &Split| split.day.parse::<EventTime>().map(|day| day + split.second.seconds());
+            let split = flow.source::<Split>(source("in").event_time_by(made));
+            let panes = split.key_by(|split| split.key.clone()).window(tumbling(1.hours())).aggregate("hours", count());
+            panes.late().sink("late");
+            let out = |pane: Pane<String, u64>| Out {
+                start: pane.window.start,
+                end: pane.window.end,
+                time: pane.time(),
+                n: pane.value,
+                total: 0,
+                key: pane.key,
+            };
             panes.map(out).sink("out");
         }
         // Events named by a table of categories.

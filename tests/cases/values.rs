@@ -13,6 +13,8 @@ pub const CASES: &[Case] = &[
     ("a_default_of_a_record_counts_in_every_format", defaults),
     ("a_number_without_a_unit_is_refused_with_its_readings", no_unit),
     ("the_text_of_an_error_is_never_written", far_times),
+    ("times_are_read_as_people_write_them", written),
+    ("a_time_made_of_fields_is_late_or_bad_as_any", made),
     ("a_length_of_time_within_a_record_is_read_as_it_is_written", lengths),
 ];
 
@@ -76,6 +78,37 @@ fn far_times() {
         }
     }
     assert!(!dir.list("").iter().any(|name| name == "out.jsonl" || name == "out.csv"));
+}
+
+fn written() {
+    let dir = Dir::new();
+    dir.write("a.csv", "key,value,ts\na,1.0,01.01.2024 01:00:00\nNA,2,02.01.2024 00:00:00\n");
+    let source = "in=csv:a.csv?format.ts=%d.%m.%Y %H:%M:%S&zone=Europe/Berlin&null=NA&whole_floats=true&bad=drop";
+    let ran = dir.run("ev", &["run", "-q", "--source", source, "--sink", "out=json:-"]);
+    assert_eq!((ran.code, ran.err.as_str(), ran.out.as_str()), (Some(0), "", LINE));
+    let ran = dir.run("ev", &["run", "-q", "--source", "in=csv:a.csv?format.tz=%d", "--sink", "out=json:-"]);
+    assert!(ran.code == Some(2) && ran.err.contains("is no format of a time"), "{:?}: {}", ran.code, ran.err);
+    let ran = dir.run("ev", &["run", "-q", "--source", "in=csv:a.csv?format.tz=%Y-%m-%d", "--sink", "out=json:-"]);
+    assert!(ran.code == Some(2) && ran.err.contains("did you mean `ts`?"), "{:?}: {}", ran.code, ran.err);
+}
+
+fn made() {
+    let run = |options: &str| {
+        let dir = Dir::new();
+        dir.write("a.csv", "key,day,second\na,2024-01-01,5\na,never,5\na,2024-01-01,7200\na,2024-01-01,6\n");
+        let source = format!("in=csv:a.csv?{options}");
+        let words = ["run", "-q", "--source", &source, "--sink", "out=csv:-", "--sink", "late=json:late.jsonl"];
+        let ran = dir.run("made_hours", &words);
+        let late = std::fs::read_to_string(dir.path("late.jsonl")).unwrap_or_default();
+        (ran, late.lines().count())
+    };
+    let first = "a,2024-01-01T00:00:00Z,2024-01-01T01:00:00Z";
+    let (ran, late) = run("bad=drop");
+    assert!(ran.code == Some(0) && late == 0 && ran.out.contains(&format!("{first},2,")), "{} {}", ran.out, ran.err);
+    let (ran, late) = run("bad=drop&disorder=0s");
+    assert!(ran.code == Some(0) && late == 1 && ran.out.contains(&format!("{first},1,")), "{} {}", ran.out, ran.err);
+    let (ran, _) = run("bad=fail");
+    assert!(ran.code == Some(1) && ran.err.contains("row 1 has no event time: `never` is not a time"), "{}", ran.err);
 }
 
 fn lengths() {

@@ -59,12 +59,12 @@ impl CsvDecode {
                 let text = record.get(field.start..field.end).unwrap_or("\u{fffd}");
                 put(
                     column,
-                    match (text, field.doubled) {
+                    match text {
                         // As the only field of a record it says that there is one, and no more.
-                        ("", _) if field.quoted && self.width > 1 => Cell::Quoted,
-                        ("", _) => Cell::Empty,
-                        (text, true) => Cell::Doubled(text),
-                        (text, false) => Cell::Plain(text),
+                        "" if !field.quoted || self.width == 1 => Cell::Empty,
+                        text if field.doubled => Cell::Doubled(text),
+                        text if field.quoted => Cell::Quoted(text),
+                        text => Cell::Plain(text),
                     },
                 );
             }

@@ -10,6 +10,7 @@ use dualgauge_engine::{Basis, Change, Listing, Offset, Partition, PartitionReade
 
 use super::directory::Log;
 use super::reader::ReadOptions;
+use crate::written::Written;
 
 /// The log as a source of events.
 ///
@@ -19,6 +20,7 @@ use super::reader::ReadOptions;
 pub struct LogSource {
     log: Log,
     bounded: bool,
+    written: Written,
 }
 
 impl LogSource {
@@ -32,12 +34,18 @@ impl LogSource {
 
     /// A log that is open.
     pub fn of(log: Log) -> LogSource {
-        LogSource { log, bounded: false }
+        LogSource { log, bounded: false, written: Written::default() }
     }
 
     /// Reads what is committed when a partition is opened, and does not follow.
     pub fn bounded(mut self, bounded: bool) -> LogSource {
         self.bounded = bounded;
+        self
+    }
+
+    /// How values are written, where it is not as the record says.
+    pub fn written(mut self, written: Written) -> LogSource {
+        self.written = written;
         self
     }
 }
@@ -75,7 +83,7 @@ impl Source for LogSource {
     }
 
     fn basis(&self) -> Basis {
-        Basis::new().with("format", "log").with("follow", !self.bounded)
+        self.written.basis(Basis::new().with("format", "log").with("follow", !self.bounded))
     }
 
     /// What is followed no longer is read to its end; what had an end is not read on behind it.
@@ -87,10 +95,12 @@ impl Source for LogSource {
         let number = partition.id.0.strip_prefix("partition ").and_then(|number| number.parse().ok());
         let number: u32 =
             number.unwrap_or_else(|| panic!("`{}` is not a partition that this source listed", partition.id));
+        let schema = self.written.on(&scan.schema).map_err(|error| error.at(self.describe()))?;
         let options = ReadOptions::default()
-            .columns(scan.schema.fields().iter().filter_map(|field| self.column(field)))
+            .columns(schema.fields().iter().filter_map(|field| self.column(field)))
             .batch_rows(scan.batch_rows)
             .bounded(self.bounded);
-        Ok(Box::new(self.log.reader(number, offset.or(partition.start.as_ref()), options)?))
+        let reader = self.log.reader(number, offset.or(partition.start.as_ref()), options)?;
+        Ok(self.written.said_by(Box::new(reader), &schema))
     }
 }

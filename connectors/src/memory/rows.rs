@@ -74,6 +74,11 @@ impl<D: Record> Rows<D> {
         self
     }
 
+    /// Whether the times of the records are those that are wanted, and may be told.
+    fn knows(&self, scan: &Scan) -> bool {
+        !self.live && !scan.event_time.is_empty()
+    }
+
     /// Hides what is known of the event times to come, as if the rows were happening now: what is late is then decided
     /// by the graph's `disorder`.
     pub fn as_live(mut self) -> Rows<D> {
@@ -111,9 +116,9 @@ impl<D: Record> Source for Rows<D> {
         true
     }
 
-    fn partitions(&self, _: &Scan) -> Result<Listing> {
+    fn partitions(&self, scan: &Scan) -> Result<Listing> {
         let partition = |(number, part): (usize, &Part)| {
-            let known = !self.live;
+            let known = self.knows(scan);
             Partition {
                 bound: part.times.iter().min().copied().or(Some(EventTime::MAX)).filter(|_| known),
                 upper: part.times.iter().max().copied().filter(|_| known),
@@ -129,7 +134,7 @@ impl<D: Record> Source for Rows<D> {
         let part = &self.parts[number.expect("a partition of this source's own listing")];
         Ok(Box::new(RowsReader {
             rows: part.rows.clone(),
-            bounds: if self.live { None } else { Some(part.bounds()) },
+            bounds: self.knows(scan).then(|| part.bounds()),
             position: offset.map_or(0, |offset| offset.position as usize).min(part.times.len()),
             batch_rows: self.batch_rows.unwrap_or(scan.batch_rows).max(1),
         }))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use arrow_schema::{Fields, Schema, SchemaRef};
+use arrow_schema::{Fields, Schema, SchemaRef, TimeUnit};
 use dualgauge_engine::Error;
 use dualgauge_engine::names::{Twice, find, similar};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -41,7 +41,8 @@ impl FileColumns {
         let parquet = head.file_metadata().schema_descr_ptr();
         let plain = ArrowReaderMetadata::try_new(Arc::new(head), ArrowReaderOptions::new())?;
         let mut leaves = parquet.columns().iter().map(|leaf| leaf.physical_type());
-        let fields: Fields = plain.schema().fields().iter().map(|field| as_read(field, &mut leaves)).collect();
+        let fields: Fields =
+            plain.schema().fields().iter().map(|field| as_read(field, &mut leaves, TimeUnit::Microsecond)).collect();
         let arrow = Arc::new(Schema::new_with_metadata(fields, plain.schema().metadata().clone()));
         Ok(FileColumns { parquet, arrow, projections: Mutex::default() })
     }

@@ -11,6 +11,7 @@ mod file;
 mod footer;
 mod guard;
 mod index;
+mod int96;
 mod order;
 mod page_header;
 mod pages;

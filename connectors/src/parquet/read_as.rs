@@ -9,16 +9,16 @@ use parquet::basic::Type as Physical;
 ///
 /// - Texts and bytes as views at any depth, which point into the pages instead of copying each value out of them, and which
 ///   have no 2 GiB of text in one batch as their limit.
-/// - INT96, which older programs write for times, as microseconds: in nanoseconds of 64 bits, as which Arrow takes it, the
+/// - INT96, which older programs write for times, as `int96`, microseconds: in nanoseconds of 64 bits, as which Arrow takes it, the
 ///   years before 1677 and after 2262 would be others.
-pub(super) fn as_read(field: &FieldRef, leaves: &mut impl Iterator<Item = Physical>) -> FieldRef {
-    let of = type_read(field.data_type(), leaves as &mut dyn Iterator<Item = Physical>);
+pub(super) fn as_read(field: &FieldRef, leaves: &mut dyn Iterator<Item = Physical>, int96: TimeUnit) -> FieldRef {
+    let of = type_read(field.data_type(), leaves, int96);
     if of == *field.data_type() { field.clone() } else { Arc::new(Field::clone(field).with_data_type(of)) }
 }
 
-fn type_read(of: &DataType, leaves: &mut dyn Iterator<Item = Physical>) -> DataType {
+fn type_read(of: &DataType, leaves: &mut dyn Iterator<Item = Physical>, int96: TimeUnit) -> DataType {
     let mut within = |field: &FieldRef| {
-        let of = type_read(field.data_type(), leaves);
+        let of = type_read(field.data_type(), leaves, int96);
         Arc::new(Field::clone(field).with_data_type(of))
     };
     match of {
@@ -29,18 +29,16 @@ fn type_read(of: &DataType, leaves: &mut dyn Iterator<Item = Physical>) -> DataT
         DataType::FixedSizeList(item, length) => DataType::FixedSizeList(within(item), *length),
         DataType::Map(entries, sorted) => DataType::Map(within(entries), *sorted),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(within).collect::<Fields>()),
-        leaf => leaf_read(leaf, leaves.next()),
+        leaf => leaf_read(leaf, leaves.next(), int96),
     }
 }
 
-fn leaf_read(of: &DataType, stored: Option<Physical>) -> DataType {
+fn leaf_read(of: &DataType, stored: Option<Physical>, int96: TimeUnit) -> DataType {
     match of {
         DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
         DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
-        DataType::Dictionary(_, values) => leaf_read(values, stored),
-        DataType::Timestamp(TimeUnit::Nanosecond, zone) if stored == Some(Physical::INT96) => {
-            DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
-        }
+        DataType::Dictionary(_, values) => leaf_read(values, stored, int96),
+        DataType::Timestamp(_, zone) if stored == Some(Physical::INT96) => DataType::Timestamp(int96, zone.clone()),
         other => other.clone(),
     }
 }

@@ -14,6 +14,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use super::columns::Projection;
 use super::file::ParquetFile;
 use super::guard::guarded;
+use super::int96;
 use super::pages::Pages;
 use super::time_column::TimeColumn;
 
@@ -53,6 +54,7 @@ impl GroupReader {
     ) -> Result<GroupReader> {
         let projection = file.columns().project(scan.schema.fields().iter().map(|field| field.name().as_str()));
         let plain = file.group(group, &projection)?;
+        int96::check(&file, group, &plain, &projection)?;
         let rows = plain.metadata().row_group(0).num_rows() as u64;
         let start = offset.map_or(0, |offset| offset.position);
         // It tells what the bound is between pages; and pages before the first wanted row are not even decompressed by it.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use dualgauge_engine::columns::UNIT;
+use dualgauge_engine::columns::{UNIT, ZONE};
 use dualgauge_engine::{
     Basis, Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan, Source,
 };
@@ -16,6 +16,7 @@ use super::statistics::{self, GroupLook};
 use super::time_column::TimeColumn;
 use crate::files::{self, DataFile, Hive, Kind};
 use crate::places::read_from;
+use crate::written::Written;
 
 /// What the files are called.
 pub(super) const KIND: Kind = Kind { extensions: &["parquet", "parq", "pq"], packed: false };
@@ -43,6 +44,7 @@ pub fn read(path: impl Into<PathBuf>) -> ParquetSource {
         path: path.into(),
         sorted: true,
         options: files::Options::default(),
+        written: Written::default(),
         files: OnceLock::new(),
         columns: KnownColumns::default(),
         times: Mutex::default(),
@@ -56,6 +58,7 @@ pub struct ParquetSource {
     /// Whether a row group is believed that says that it is sorted.
     sorted: bool,
     options: files::Options,
+    written: Written,
     /// Listed once: every worker must see the same files.
     files: OnceLock<Files>,
     columns: KnownColumns,
@@ -89,8 +92,8 @@ impl Known {
     }
 }
 
-/// File, event-time column and what the record says of it.
-type TimesKey = (String, String, Option<String>);
+/// File, event-time column and what the record says of it: its unit and its zone.
+type TimesKey = (String, String, [Option<String>; 2]);
 
 #[derive(Debug)]
 struct FileTimes {
@@ -113,6 +116,7 @@ impl Source for ParquetSource {
     }
 
     fn partitions(&self, scan: &Scan) -> Result<Listing> {
+        let scan = &self.said(scan)?;
         let files = self.files()?;
         let list = |known: &Known| {
             let file = known.load(&self.columns)?;
@@ -136,14 +140,15 @@ impl Source for ParquetSource {
 
     /// Its files are known again by their footers.
     fn basis(&self) -> Basis {
-        let basis = Basis::new().with("format", "parquet");
+        let basis = self.written.basis(Basis::new().with("format", "parquet"));
         if self.options.hive { basis.with("hive", true) } else { basis }
     }
 
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
+        let said = self.said(scan)?;
         let (known, file, group) = self.find(&partition.id)?;
-        let hive = self.hive_of(known, scan)?;
-        let scan = &hive.as_ref().map_or_else(|| scan.clone(), |hive| hive.rest(scan));
+        let hive = self.hive_of(known, &said)?;
+        let scan = &hive.as_ref().map_or_else(|| said.clone(), |hive| hive.rest(&said));
         let offset = offset.or(partition.start.as_ref());
         if let Some(offset) = offset {
             file.check_proof(offset)?;
@@ -157,10 +162,11 @@ impl Source for ParquetSource {
         };
         let by_mark = self.sorted;
         let reader = Box::new(GroupReader::open(file, group, times.column.clone(), by_mark, range, offset, &scan)?);
-        Ok(match hive {
+        let reader = match hive {
             Some(hive) => hive.reader(reader),
             None => reader,
-        })
+        };
+        Ok(self.written.said_by(reader, &said.schema))
     }
 }
 
@@ -189,6 +195,18 @@ impl ParquetSource {
     /// The columns that the path of a file has, where they are asked for.
     fn hive_of(&self, known: &Known, scan: &Scan) -> Result<Option<Hive>> {
         self.options.hive.then(|| Hive::of(&known.named.path, &scan.schema)).transpose()
+    }
+
+    /// How values are written, where it is not as the record says.
+    pub fn written(mut self, written: Written) -> ParquetSource {
+        self.written = written;
+        self
+    }
+
+    /// The scan, with what is said of its columns.
+    fn said(&self, scan: &Scan) -> Result<Scan> {
+        let schema = self.written.on(&scan.schema).map_err(|error| error.at(self.describe()))?;
+        Ok(Scan { schema, ..scan.clone() })
     }
 
     fn files(&self) -> Result<&Files> {
@@ -250,8 +268,8 @@ impl ParquetSource {
 
 fn times_key(file: &ParquetFile, scan: &Scan) -> TimesKey {
     let wanted = scan.schema.field_with_name(&scan.event_time).ok();
-    let unit = wanted.and_then(|field| field.metadata().get(UNIT)).cloned();
-    (file.name.clone(), scan.event_time.clone(), unit)
+    let said = [UNIT, ZONE].map(|key| wanted.and_then(|field| field.metadata().get(key)).cloned());
+    (file.name.clone(), scan.event_time.clone(), said)
 }
 
 /// Adds the row groups of a file to the listing; those without rows are left out.

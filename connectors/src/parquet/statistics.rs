@@ -11,6 +11,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use super::columns::Projection;
 use super::file::ParquetFile;
 use super::guard::guarded;
+use super::int96;
 use super::time_column::TimeColumn;
 
 /// How many rows a scan decodes at a time.
@@ -81,6 +82,7 @@ fn by_statistics(
 fn by_scan(file: &ParquetFile, group: usize, column: &TimeColumn) -> Result<Option<(EventTime, EventTime)>> {
     let projection = file.columns().project(std::iter::once(column.name()));
     let metadata = file.group(group, &projection)?;
+    int96::check(file, group, &metadata, &projection)?;
     let chunks = file.chunks(metadata.metadata().row_group(0))?;
     guarded(format_args!("file {}: row group {group}: column `{}`", file.name, column.name()), || {
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata);

@@ -2,7 +2,7 @@
 
 use arrow_array::Array;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use dualgauge_engine::columns::{UNIT, unit_named};
+use dualgauge_engine::columns::{UNIT, ZONE, unit_named};
 use dualgauge_engine::{Error, EventTime, Result};
 
 use crate::suggest::did_you_mean;
@@ -14,7 +14,8 @@ pub(super) struct TimeColumn {
     pub(super) root: usize,
     name: String,
     unit: Unit,
-    is_text: bool,
+    /// What its values are.
+    values: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,10 @@ impl TimeColumn {
             )));
         };
         let unit = match field.data_type() {
+            // Clocks of a zone are no order of times: they are put back.
+            DataType::Timestamp(_, None) if wanted.is_some_and(|field| field.metadata().contains_key(ZONE)) => {
+                Unit::Unknown
+            }
             DataType::Timestamp(unit, _) => Unit::from(*unit),
             DataType::Date32 => Unit::Days,
             DataType::Date64 => Unit::Millis,
@@ -51,7 +56,12 @@ impl TimeColumn {
                 )));
             }
         };
-        Ok(TimeColumn { root, name: name.to_owned(), unit, is_text: *field.data_type() == DataType::Utf8View })
+        let values = match field.data_type() {
+            DataType::Utf8View => "texts",
+            DataType::Timestamp(..) => "clocks",
+            _ => "integers",
+        };
+        Ok(TimeColumn { root, name: name.to_owned(), unit, values })
     }
 
     /// What the column is called.
@@ -61,7 +71,7 @@ impl TimeColumn {
 
     /// What its values are, for messages.
     pub(super) fn numbers(&self) -> &'static str {
-        if self.is_text { "texts" } else { "integers" }
+        self.values
     }
 
     /// Whether it can be told what the numbers mean.

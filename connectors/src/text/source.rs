@@ -17,6 +17,7 @@ use super::reader::{Header, TextPlace, TextReader, read_header};
 use super::records::Records;
 use crate::files::{self, Hive, file_of};
 use crate::places::read_from;
+use crate::written::Written;
 
 /// How many bytes are read at once.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -38,6 +39,7 @@ pub struct TextSource<F> {
     follow: bool,
     block_bytes: usize,
     line_bytes_max: usize,
+    written: Written,
     /// Standard input can be read once; clones of a source share this.
     stdin_taken: Arc<AtomicBool>,
 }
@@ -53,6 +55,7 @@ impl<F: Format> TextSource<F> {
             follow,
             block_bytes: BLOCK_BYTES,
             line_bytes_max: LINE_BYTES_MAX,
+            written: Written::default(),
             stdin_taken,
         }
     }
@@ -90,6 +93,18 @@ impl<F: Format> TextSource<F> {
     pub fn allow_empty(mut self, allow_empty: bool) -> TextSource<F> {
         self.files.allow_empty = allow_empty;
         self
+    }
+
+    /// How values are written, where it is not as the record says.
+    pub fn written(mut self, written: Written) -> TextSource<F> {
+        self.written = written;
+        self
+    }
+
+    /// The scan, with what is said of its columns.
+    fn said(&self, scan: &Scan) -> Result<Scan> {
+        let schema = self.written.on(&scan.schema).map_err(|error| error.at(self.describe()))?;
+        Ok(Scan { schema, ..scan.clone() })
     }
 
     fn is_stdin(&self) -> bool {
@@ -137,12 +152,13 @@ impl<F: Format> Source for TextSource<F> {
         !self.follow
     }
 
-    fn partitions(&self, _: &Scan) -> Result<Listing> {
+    fn partitions(&self, scan: &Scan) -> Result<Listing> {
+        self.said(scan)?;
         list(&self.path, self.format.extensions(), self.follow, self.files.allow_empty)
     }
 
     fn basis(&self) -> Basis {
-        let basis = self.format.basis().with("follow", self.follow);
+        let basis = self.written.basis(self.format.basis().with("follow", self.follow));
         if self.files.hive { basis.with("hive", true) } else { basis }
     }
 
@@ -152,6 +168,7 @@ impl<F: Format> Source for TextSource<F> {
     }
 
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
+        let scan = &self.said(scan)?;
         if self.is_stdin() {
             return Ok(Box::new(self.open_stdin(offset, scan)?));
         }

@@ -4,9 +4,11 @@
 //! default, a number that is cut or wrapped, a missing value that becomes something; and a sink that writes what no source
 //! reads as the same value again.
 
+mod made_times;
 mod ranges;
 mod round_trip;
 mod said;
+mod written;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,7 +61,7 @@ pub fn log_of(rows: &RecordBatch) -> Held {
 }
 
 /// Writes rows by a sink that makes one file.
-pub fn written<D: Record>(sink: &dyn Sink, rows: &[D]) -> Result<()> {
+pub fn write_rows<D: Record>(sink: &dyn Sink, rows: &[D]) -> Result<()> {
     let times: Vec<_> = rows.iter().map(|row| row.event_time().unwrap()).collect();
     sink.check(&D::schema(), &Writing::default())?;
     let mut writer = sink.open(0, &D::schema(), &Writing::default())?;

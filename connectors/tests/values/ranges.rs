@@ -232,6 +232,31 @@ fn int96_is_read_as_the_time_that_it_is() {
 }
 
 #[test]
+fn int96_that_no_microseconds_hold_is_an_error_and_no_other_time() {
+    #[record]
+    struct Part {
+        at: EventTime,
+    }
+    #[record]
+    struct Row {
+        #[event_time]
+        ts: EventTime,
+        part: Part,
+    }
+    #[record]
+    struct Inner {
+        part: Part,
+    }
+    for day in [200_000_000, -200_000_000] {
+        let (_dir, path) = int96(&[(0, 0), (day, 0)]);
+        let error = read::<Row>(&parquet::read(&path)).unwrap_err();
+        assert!(error.contains("`ts` has a time of INT96"), "{error}");
+        let error = read::<Inner>(&parquet::read(&path)).unwrap_err();
+        assert!(error.contains("`part` has a time of INT96"), "{error}");
+    }
+}
+
+#[test]
 fn what_text_cannot_say_is_refused_by_column_row_and_value_and_nothing_is_written() {
     #[record]
     struct Part {
@@ -263,7 +288,7 @@ fn what_text_cannot_say_is_refused_by_column_row_and_value_and_nothing_is_writte
         for (sink, _) in text_files(dir.path(), false) {
             for (row, column) in [(Flat { ts: time, at: None }, "`ts`"), (Flat { ts: good, at: Some(time) }, "`at`")] {
                 let rows = [Flat { ts: good, at: Some(good) }, row];
-                let error = written(&*sink, &rows).unwrap_err().to_string();
+                let error = write_rows(&*sink, &rows).unwrap_err().to_string();
                 for said in [column, "row 1", time.to_string().as_str(), "cannot be written as text"] {
                     assert!(error.contains(said), "{}: {said}: {error}", sink.describe());
                 }
@@ -275,7 +300,7 @@ fn what_text_cannot_say_is_refused_by_column_row_and_value_and_nothing_is_writte
                 (Nested { ts: good, part: part(Some(time)), parts: vec![] }, "`part.at`"),
                 (Nested { ts: good, part: part(None), parts: vec![part(None), part(Some(time))] }, "`parts[1].at`"),
             ] {
-                let error = written(&*sink, &[row]).unwrap_err().to_string();
+                let error = write_rows(&*sink, &[row]).unwrap_err().to_string();
                 assert!(error.contains(column) && error.contains("row 0"), "{error}");
             }
         }

@@ -159,7 +159,7 @@ fn nested() -> impl Strategy<Value = Nested> {
 fn through<D: Record>(rows: &[D], nested: bool) {
     let dir = tempfile::tempdir().unwrap();
     for (sink, source) in text_files(dir.path(), nested) {
-        written(&*sink, rows).unwrap();
+        write_rows(&*sink, rows).unwrap();
         assert_eq!(read::<D>(&*source).unwrap(), rows, "{}", source.describe());
     }
     let columns = D::encode(rows.iter());

@@ -15,7 +15,8 @@ impl Record {
         let bounds = self.fields.iter().enumerate().map(|(position, field)| {
             let event_time = (self.event_time == Some(position)).then(|| quote!(+ #private::IsEventTime));
             let unit = field.unit.is_some().then(|| quote!(+ #private::HasUnit));
-            let (ty, bounds) = (&field.ty, at(field.ty.span(), quote!(#private::Field #event_time #unit)));
+            let format = field.format.is_some().then(|| quote!(+ #private::HasFormat));
+            let (ty, bounds) = (&field.ty, at(field.ty.span(), quote!(#private::Field #event_time #unit #format)));
             quote!(#ty: #bounds)
         });
         quote!(where #(#bounds),*)

@@ -64,6 +64,10 @@ impl Field {
             Some(unit) => quote!(::core::option::Option::Some(#private::TimeUnit::#unit)),
             None => quote!(::core::option::Option::None),
         };
-        quote!(#private::Said { unit: #unit })
+        let format = match &self.format {
+            Some(format) => quote!(::core::option::Option::Some(#format)),
+            None => quote!(::core::option::Option::None),
+        };
+        quote!(#private::Said { unit: #unit, format: #format, ..#private::Said::NOTHING })
     }
 }

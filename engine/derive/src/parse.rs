@@ -29,6 +29,8 @@ pub struct Field {
     pub default: Option<Expr>,
     /// The variant of `TimeUnit` that a column of plain integers counts.
     pub unit: Option<Ident>,
+    /// How a time is written as text.
+    pub format: Option<LitStr>,
 }
 
 impl Record {
@@ -86,8 +88,14 @@ impl Field {
     /// Reads a field, and takes the attributes off it that are read here.
     fn parse(field: &mut syn::Field) -> Result<Marked> {
         let name = field.ident.clone().expect("a named field");
-        let mut parsed =
-            Field { column: name.unraw().to_string(), name, ty: field.ty.clone(), default: None, unit: None };
+        let mut parsed = Field {
+            column: name.unraw().to_string(),
+            name,
+            ty: field.ty.clone(),
+            default: None,
+            unit: None,
+            format: None,
+        };
         let mut event_time = None;
         for attribute in &field.attrs {
             if attribute.path().is_ident("event_time") {
@@ -128,8 +136,11 @@ impl Field {
                 _ => return Err(Error::new(unit.span(), "a unit is \"s\", \"ms\", \"us\" or \"ns\"")),
             };
             self.unit = Some(Ident::new(variant, unit.span()));
+        } else if option.path.is_ident("format") {
+            self.format = Some(option.value()?.parse()?);
         } else {
-            let message = "`#[column]` knows `name = \"…\"`, `default`, `default = value` and `unit = \"ms\"`";
+            let message = "`#[column]` knows `name = \"…\"`, `default`, `default = value`, `unit = \"ms\"` and \
+                           `format = \"%d.%m.%Y\"`";
             return Err(option.error(message));
         }
         Ok(())

@@ -118,7 +118,7 @@ fn nested(record: &Record, private: &TokenStream) -> TokenStream {
             fn data_type() -> #private::DataType {
                 #private::nested_data_type::<#name>()
             }
-            fn wanted(name: &str, _: #private::Said) -> #private::ArrowField {
+            fn wanted(name: &str, _: #private::Said<'_>) -> #private::ArrowField {
                 #private::nested_wanted::<#name>(name)
             }
             #[inline]
@@ -128,7 +128,7 @@ fn nested(record: &Record, private: &TokenStream) -> TokenStream {
             fn open(
                 array: &#private::ArrayRef,
                 live: &#private::Live,
-                _: #private::Said,
+                _: #private::Said<'_>,
             ) -> ::core::result::Result<__Columns, #private::DecodeError> {
                 #private::nested_open::<#name>(array, live)
             }

@@ -61,6 +61,8 @@ use crate::EventTime;
 ///   be missing: a misspelt name would go unnoticed.
 /// - `#[column(unit = "ms")]`: for times and durations, what a plain number counts (`s`, `ms`, `us` or `ns`), in columns of
 ///   integers, in JSON and in CSV. It is written as a time all the same, and timestamps are read by their own unit.
+/// - `#[column(format = "%d.%m.%Y %H:%M")]`: for times, how they are written as text, in the words of `strptime`
+///   ([`Instants`](crate::columns::Instants)). RFC 3339 is read beside it, and written.
 ///
 /// Every connector is told what stands here ([`Record::wanted`]).
 ///
@@ -145,7 +147,7 @@ pub trait Record: Data + Ord + fmt::Debug {
     /// The columns as a connector is asked for them: those of [`Record::schema`], each with what is said of it.
     ///
     /// What `#[column(…)]` says stands in the metadata of the column's field, at every depth: under `dualgauge.unit` what a
-    /// plain number counts (`s`, `ms`, `us` or `ns`), under `dualgauge.default` what a value is that the data does not have,
+    /// plain number counts (`s`, `ms`, `us` or `ns`), under `dualgauge.format` how a time is written, under `dualgauge.default` what a value is that the data does not have,
     /// as JSON. The keys are in [`columns`](crate::columns).
     fn wanted() -> SchemaRef {
         Self::schema()

@@ -15,6 +15,7 @@ use super::control::Control;
 use super::desk::Desk;
 use super::graph::{Graph, NodeId, NodeSpec};
 use super::keeping::Keeping;
+use super::made_time::SourceOf;
 use super::options::SourceOptions;
 use super::stream::Stream;
 use super::table::{LoadedTable, Table, TableDeclaration};
@@ -86,10 +87,11 @@ impl<'s> Flow<'s> {
 
     /// The events of the source that is bound to a name.
     ///
-    /// The name may come with options: `flow.source::<Bid>(source("bids").disorder(5.seconds()))`.
+    /// The name may come with options, `flow.source::<Bid>(source("bids").disorder(5.seconds()))`, and with how event times
+    /// are made where no field is one ([`SourceOptions::event_time_by`]).
     #[track_caller]
-    pub fn source<D: Record>(&self, options: impl Into<SourceOptions>) -> Stream<'s, D> {
-        super::read::source(self, options.into())
+    pub fn source<D: Record>(&self, source: impl Into<SourceOf<D>>) -> Stream<'s, D> {
+        super::read::source(self, source.into())
     }
 
     /// The rows of the bounded source that is bound to a name, which are read to their end before the first event.

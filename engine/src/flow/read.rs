@@ -30,7 +30,7 @@ use super::context::{Context, Flow, Mode, SourceDeclaration};
 use super::control::{Report, State};
 use super::desk::{Contribution, Passage};
 use super::graph::NodeSpec;
-use super::options::SourceOptions;
+use super::made_time::SourceOf;
 use super::step::enter;
 use super::stream::Stream;
 use crate::checkpoint::PartitionCut;
@@ -47,14 +47,18 @@ const BLOCKED: std::time::Duration = std::time::Duration::from_micros(50);
 
 /// Adds the source that `options` name.
 #[track_caller]
-pub(super) fn source<'s, D: Record>(flow: &Flow<'s>, options: SourceOptions) -> Stream<'s, D> {
+pub(super) fn source<'s, D: Record>(flow: &Flow<'s>, source: SourceOf<D>) -> Stream<'s, D> {
+    let SourceOf { options, time } = source;
     let context = flow.context();
     let index = context.sources.borrow().len();
     let spec = NodeSpec { name: Some(options.name.clone()), ..NodeSpec::stateless("source") };
-    let event_time = D::event_time_column().unwrap_or_else(|| {
+    // A time that is made stands in no column.
+    let column = if time.is_some() { Some("") } else { D::event_time_column() };
+    let event_time = column.unwrap_or_else(|| {
         flow.refuse(
             &spec,
-            "its record has no field marked #[event_time], so the source could not tell when a row happened",
+            "its record has no field marked #[event_time], so the source could not tell when a row happened; mark one, or \
+             make the time of several by `event_time_by`",
         );
         ""
     });
@@ -67,7 +71,7 @@ pub(super) fn source<'s, D: Record>(flow: &Flow<'s>, options: SourceOptions) -> 
     let activator = flow.scope().activator_for(builder.operator_info().address);
     context.desk.borrow_mut().wake(activator.clone());
     let (output, stream) = builder.new_output();
-    let mut outlets = Outlets::<D> { rows: OutputBuilder::from(output), bad: None };
+    let mut outlets = Outlets::<D> { rows: OutputBuilder::from(output), bad: None, time };
     let bad = declaration.options.quarantine.clone().map(|sink| {
         let (output, stream) = builder.new_output();
         outlets.bad = Some(OutputBuilder::from(output));
@@ -380,7 +384,7 @@ impl SourceDriver {
     ) -> Result<()> {
         let hold = self.hold.as_ref().expect("a source that reads can send");
         let given = batch.rows.num_rows() + bad.len(); // a bad one fills an epoch as a row does: its sink is waited for
-        let (mut events, bad) = self.decoder.decode::<D>(&self.open[at], &batch.rows, bad)?;
+        let (mut events, bad) = self.decoder.decode::<D>(&self.open[at], &batch.rows, bad, out.time())?;
         let open = &mut self.open[at];
         let held = hold.event_time();
         let stamp = open.stamp(hold);

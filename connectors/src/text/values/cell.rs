@@ -11,8 +11,8 @@ pub(crate) enum Cell<'a> {
     Null,
     /// An empty field of a record that has no other way to say that it is missing: of a `String`, the empty text.
     Empty,
-    /// The same between quotes: of any text the empty one, of everything else a missing value.
-    Quoted,
+    /// Text between quotes. Of texts the empty one is no missing value; of everything else it is.
+    Quoted(&'a str),
     /// What holds it is missing; nobody reads it.
     Hidden,
     /// Text.
@@ -40,12 +40,22 @@ impl<'a> Cell<'a> {
         if text == "null" { Cell::Null } else { Cell::Json(text) }
     }
 
+    /// Whether the text is one of some spellings; in CSV, text between quotes is what it says.
+    pub(super) fn is_spelt(self, spelling: impl Fn(&str) -> bool) -> bool {
+        match self {
+            Cell::Plain(text) => spelling(text),
+            Cell::Json(_) => matches!(self.scalar(), Scalar::Text(text) if spelling(&text)),
+            _ => false,
+        }
+    }
+
     #[inline]
     pub(super) fn scalar(self) -> Scalar<'a> {
         match self {
             Cell::Absent | Cell::Null => Scalar::Missing,
             Cell::Empty => Scalar::Empty,
-            Cell::Quoted => Scalar::Quoted,
+            Cell::Quoted("") => Scalar::Quoted,
+            Cell::Quoted(text) => Scalar::Text(Cow::Borrowed(text)),
             Cell::Hidden => Scalar::Hidden,
             Cell::Plain(text) => Scalar::Text(Cow::Borrowed(text)),
             Cell::Doubled(text) => Scalar::Text(Cow::Owned(text.replace("\"\"", "\""))),

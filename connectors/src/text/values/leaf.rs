@@ -18,6 +18,7 @@ use arrow_cast::parse::Parser;
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, TimeUnit};
 use arrow_select::interleave::interleave;
+use dualgauge_engine::columns::Said;
 use dualgauge_engine::decimal_units;
 
 use super::cell::Scalar;
@@ -37,14 +38,14 @@ pub(super) fn leaf(field: &Field, place: &Place<'_>, cells: &[Cell<'_>], marks: 
     let mut column = Leaf { field, place, cells, marks };
     match field.data_type() {
         DataType::Boolean => column.booleans(),
-        DataType::Int8 => column.primitives::<Int8Type>(Int8Type::parse),
-        DataType::Int16 => column.primitives::<Int16Type>(Int16Type::parse),
-        DataType::Int32 => column.primitives::<Int32Type>(Int32Type::parse),
-        DataType::Int64 => column.primitives::<Int64Type>(Int64Type::parse),
-        DataType::UInt8 => column.primitives::<UInt8Type>(UInt8Type::parse),
-        DataType::UInt16 => column.primitives::<UInt16Type>(UInt16Type::parse),
-        DataType::UInt32 => column.primitives::<UInt32Type>(UInt32Type::parse),
-        DataType::UInt64 => column.primitives::<UInt64Type>(UInt64Type::parse),
+        DataType::Int8 => column.integers::<Int8Type>(),
+        DataType::Int16 => column.integers::<Int16Type>(),
+        DataType::Int32 => column.integers::<Int32Type>(),
+        DataType::Int64 => column.integers::<Int64Type>(),
+        DataType::UInt8 => column.integers::<UInt8Type>(),
+        DataType::UInt16 => column.integers::<UInt16Type>(),
+        DataType::UInt32 => column.integers::<UInt32Type>(),
+        DataType::UInt64 => column.integers::<UInt64Type>(),
         DataType::Decimal128(_, scale) => column.primitives::<Decimal128Type>(|text| decimal_units(text, *scale)),
         DataType::Float32 => {
             column.primitives::<Float32Type>(|text| Float32Type::parse(text).filter(|x| fits(text, x.is_infinite())))
@@ -133,6 +134,13 @@ impl Leaf<'_> {
             true
         });
         Arc::new(builder.finish())
+    }
+
+    fn integers<T: ArrowPrimitiveType<Native: TryFrom<i128>> + Parser>(&mut self) -> ArrayRef {
+        if !Said::by(self.field).whole_floats {
+            return self.primitives::<T>(T::parse);
+        }
+        self.primitives::<T>(|text| T::parse(text).or_else(|| decimal_units(text, 0)?.try_into().ok()))
     }
 
     fn times<T: ArrowPrimitiveType<Native = i64>>(&mut self, read: impl Fn(&Times, &str) -> Option<i64>) -> ArrayRef {

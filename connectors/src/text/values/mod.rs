@@ -9,6 +9,10 @@
 //! | key | what |
 //! |---|---|
 //! | `dualgauge.unit` | what a plain number counts where a time or a length of time is wanted: `s`, `ms`, `us` or `ns` |
+//! | `dualgauge.format` | how a time is written, in the words of `strptime` |
+//! | `dualgauge.zone` | the time zone of times that say none |
+//! | `dualgauge.whole_floats` | `true` where whole numbers may be written as floats |
+//! | `dualgauge.null` | what stands for a missing value, a spelling to a line |
 //! | `dualgauge.default` | what a value is that is absent, as JSON; `null` is not absent |
 
 mod cell;
@@ -21,7 +25,7 @@ mod time;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, SchemaRef};
 use arrow_select::filter::filter;
-use dualgauge_engine::columns::DEFAULT;
+use dualgauge_engine::columns::{DEFAULT, NULL};
 use dualgauge_engine::{Error, Result};
 
 use super::{BadRecord, Decoded};
@@ -75,6 +79,15 @@ fn read(field: &Field, place: &Place<'_>, cells: &[Cell<'_>], marks: &mut Marks)
 }
 
 fn read_present(field: &Field, place: &Place<'_>, cells: &[Cell<'_>], marks: &mut Marks) -> ArrayRef {
+    if let Some(spellings) = field.metadata().get(NULL).filter(|_| !field.data_type().is_nested()) {
+        let missing = |cell: &Cell<'_>| cell.is_spelt(|text| spellings.split('\n').any(|spelling| spelling == text));
+        let cells: Vec<_> = cells.iter().map(|cell| if missing(cell) { Cell::Null } else { *cell }).collect();
+        return read_spelt(field, place, &cells, marks);
+    }
+    read_spelt(field, place, cells, marks)
+}
+
+fn read_spelt(field: &Field, place: &Place<'_>, cells: &[Cell<'_>], marks: &mut Marks) -> ArrayRef {
     match field.data_type() {
         DataType::Struct(fields) => nested::structs(fields, field, place, cells, marks),
         DataType::List(item) => nested::lists::<i32>(item, field, place, cells, marks),

@@ -80,7 +80,7 @@ fn missing(
 ) -> bool {
     match cell {
         Cell::Hidden => {}
-        Cell::Absent | Cell::Null | Cell::Empty | Cell::Quoted if field.is_nullable() => return true,
+        Cell::Absent | Cell::Null | Cell::Empty | Cell::Quoted("") if field.is_nullable() => return true,
         _ => marks.mark(place, at, cell, || (expected.to_string(), "the field has another type in this data")),
     }
     false

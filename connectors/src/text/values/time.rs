@@ -3,7 +3,7 @@
 use arrow_array::timezone::Tz;
 use arrow_cast::parse::string_to_datetime;
 use arrow_schema::{DataType, Field, TimeUnit};
-use dualgauge_engine::columns::{UNIT, unit_named};
+use dualgauge_engine::columns::{Instants, Said, UNIT, unit_named};
 use dualgauge_engine::{Duration, EventTime};
 use jiff::SignedDuration;
 
@@ -13,6 +13,8 @@ pub(super) struct Times {
     measure: TimeUnit,
     /// What a plain number counts, where that is said.
     unit: Option<TimeUnit>,
+    /// How times are written, where that is said.
+    written: Option<Option<Instants>>,
     utc: Tz,
 }
 
@@ -21,18 +23,25 @@ impl Times {
         let (DataType::Timestamp(measure, _) | DataType::Duration(measure)) = field.data_type() else {
             panic!("{} is no time", field.data_type());
         };
-        Times { measure: *measure, unit: unit_of(field), utc: "+00:00".parse().expect("an offset") }
+        let said = Said::by(field);
+        let is_said = said.format.is_some() || said.zone.is_some();
+        // What is no format or zone reads nothing; `describe_time` says so.
+        let written = is_said.then(|| Instants::of(said).ok());
+        Times { measure: *measure, unit: said.unit, written, utc: "+00:00".parse().expect("an offset") }
     }
 
     /// An instant: a time of RFC 3339 or much like it, or a number where the column has a unit.
     pub(super) fn instant(&self, text: &str) -> Option<i64> {
         let text = text.trim_ascii();
+        if let Some(written) = &self.written {
+            return written.as_ref()?.nanoseconds(text)?.div_euclid(nanoseconds(self.measure)).try_into().ok();
+        }
         if is_number(text) {
             return self.counted(text);
         }
         let Ok(time) = string_to_datetime(&self.utc, text) else {
-            // What is before or behind the calendar, as an `EventTime` is shown.
-            let micros: i128 = text.ends_with("us").then(|| text.parse::<EventTime>().ok())??.as_micros().into();
+            // Offsets in other forms; and what is before or behind the calendar, as an `EventTime` is shown.
+            let micros: i128 = text.parse::<EventTime>().ok()?.as_micros().into();
             return (micros * 1_000).div_euclid(nanoseconds(self.measure)).try_into().ok();
         };
         match self.measure {
@@ -67,6 +76,19 @@ impl Times {
 /// What was expected of a column of times, and what has probably happened.
 pub(super) fn describe_time(field: &Field, found: &str) -> (String, &'static str) {
     let instants = matches!(field.data_type(), DataType::Timestamp(..));
+    let said = Said::by(field);
+    if instants && let Err(error) = Instants::of(said) {
+        return (format!("a time by what is said of the column: {error}"), "the format or the zone is misspelt");
+    }
+    if instants && let Some(format) = said.format {
+        return (format!("a time as the format {format} has it"), "the time is written in another way, or never was");
+    }
+    if instants && let Some(zone) = said.zone.filter(|_| !is_number(found.trim_ascii())) {
+        return (
+            format!("a time such as 2026-01-01T12:00:00 that there is in the zone {zone}"),
+            "the time is written in another way, or was left out when the clocks were put forward",
+        );
+    }
     match (is_number(found.trim_ascii()), unit_of(field)) {
         (true, None) => {
             let units = [("s", TimeUnit::Second), ("ms", TimeUnit::Millisecond), ("us", TimeUnit::Microsecond)];

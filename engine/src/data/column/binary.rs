@@ -21,7 +21,7 @@ impl Field for Vec<u8> {
     fn weight(&self) -> usize {
         self.len()
     }
-    fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Bytes, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, _: Said<'_>) -> Result<Bytes, DecodeError> {
         let array = unpack::<Vec<u8>>(array);
         live.refuse_nulls(&array)?;
         match array.data_type() {

@@ -17,7 +17,7 @@ impl Field for bool {
     fn data_type() -> DataType {
         DataType::Boolean
     }
-    fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Bits, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, _: Said<'_>) -> Result<Bits, DecodeError> {
         let array = unpack::<bool>(array);
         live.refuse_nulls(&array)?;
         match array.as_boolean_opt() {

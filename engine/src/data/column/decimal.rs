@@ -24,7 +24,7 @@ impl<const SCALE: u8> Field for Decimal<SCALE> {
     fn data_type() -> DataType {
         DataType::Decimal128(PRECISION, SCALE as i8)
     }
-    fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Decimals<SCALE>, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, _: Said<'_>) -> Result<Decimals<SCALE>, DecodeError> {
         let array = unpack::<Decimal<SCALE>>(array);
         live.refuse_nulls(&array)?;
         let fits = format!("a number that has no more than {SCALE} digits behind the point, and {PRECISION} in all");

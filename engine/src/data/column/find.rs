@@ -27,9 +27,9 @@ impl<'a> Columns<'a> {
     }
 
     /// Opens a column that must be there.
-    pub fn open<T: Field>(&self, name: &str, said: Said) -> Result<T::Column, DecodeError> {
+    pub fn open<T: Field>(&self, name: &str, said: Said<'_>) -> Result<T::Column, DecodeError> {
         match self.find(name)? {
-            Some(array) => self.open_found::<T>(name, array, said),
+            Some(place) => self.open_found::<T>(name, place, said),
             None => Err(DecodeError::missing(name, &T::data_type(), self.fields)),
         }
     }
@@ -38,28 +38,28 @@ impl<'a> Columns<'a> {
     pub fn open_or<T: Field>(
         &self,
         name: &str,
-        said: Said,
+        said: Said<'_>,
         default: impl FnOnce() -> T,
     ) -> Result<T::Column, DecodeError> {
         match self.find(name)? {
-            Some(array) => self.open_found::<T>(name, array, said),
+            Some(place) => self.open_found::<T>(name, place, said),
             // One of another case is a misspelt name and not a missing column.
             None if names(self.fields).any(|other| is_same_but_for_case(name, other)) => {
                 Err(DecodeError::missing(name, &T::data_type(), self.fields))
             }
-            None => self.open_found::<T>(name, &repeat(&default(), self.rows), Said::NOTHING),
+            None => {
+                T::open(&repeat(&default(), self.rows), &self.live, Said::NOTHING).map_err(|error| error.within(name))
+            }
         }
     }
 
-    fn find(&self, name: &str) -> Result<Option<&ArrayRef>, DecodeError> {
-        match find(name, names(self.fields)) {
-            Ok(position) => Ok(position.map(|position| &self.arrays[position])),
-            Err(Twice) => Err(DecodeError::twice(name, self.fields)),
-        }
+    fn find(&self, name: &str) -> Result<Option<usize>, DecodeError> {
+        find(name, names(self.fields)).map_err(|Twice| DecodeError::twice(name, self.fields))
     }
 
-    fn open_found<T: Field>(&self, name: &str, array: &ArrayRef, said: Said) -> Result<T::Column, DecodeError> {
-        T::open(array, &self.live, said).map_err(|error| error.within(name))
+    fn open_found<T: Field>(&self, name: &str, place: usize, said: Said<'_>) -> Result<T::Column, DecodeError> {
+        let opened = T::open(&self.arrays[place], &self.live, said.or_by(&self.fields[place]));
+        opened.map_err(|error| error.within(name))
     }
 }
 

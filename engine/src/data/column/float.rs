@@ -16,7 +16,7 @@ impl Field for f32 {
     fn data_type() -> DataType {
         Float32Type::DATA_TYPE
     }
-    fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Numbers<f32>, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, _: Said<'_>) -> Result<Numbers<f32>, DecodeError> {
         let array = unpack::<f32>(array);
         live.refuse_nulls(&array)?;
         if let Some(same) = array.as_primitive_opt::<Float32Type>() {
@@ -41,7 +41,7 @@ impl Field for f64 {
     fn data_type() -> DataType {
         Float64Type::DATA_TYPE
     }
-    fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Numbers<f64>, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, _: Said<'_>) -> Result<Numbers<f64>, DecodeError> {
         let array = unpack::<f64>(array);
         live.refuse_nulls(&array)?;
         if let Some(same) = array.as_primitive_opt::<Float64Type>() {

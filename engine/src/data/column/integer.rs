@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
@@ -68,7 +69,7 @@ macro_rules! integers {
             fn data_type() -> DataType {
                 $arrow::DATA_TYPE
             }
-            fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<Numbers<$native>, DecodeError> {
+            fn open(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Numbers<$native>, DecodeError> {
                 let array = unpack::<$native>(array);
                 live.refuse_nulls(&array)?;
                 if let Some(same) = array.as_primitive_opt::<$arrow>() {
@@ -78,6 +79,12 @@ macro_rules! integers {
                 match widened(&array, live, fits, |wide| <$native>::try_from(wide).ok()) {
                     Some(converted) => return Ok(Numbers(converted?.into())),
                     None => {}
+                }
+                if said.whole_floats {
+                    let whole = |float: f64| whole(float).and_then(|whole| <$native>::try_from(whole).ok());
+                    if let Some(converted) = floats(&array, live, &format!("{fits}, without digits behind the point"), whole) {
+                        return Ok(Numbers(converted?.into()));
+                    }
                 }
                 let whole = |units, scale| rescale(units, scale, 0).and_then(|whole| <$native>::try_from(whole).ok());
                 match rescaled(&array, live, &format!("{fits}, without digits behind the point"), whole) {
@@ -102,6 +109,29 @@ impl Element for i64 {}
 impl Element for u16 {}
 impl Element for u32 {}
 impl Element for u64 {}
+
+/// A float as the whole number that it is; beyond 2^53 a float no longer tells neighbours apart, and which one was meant
+/// cannot be known.
+fn whole(float: f64) -> Option<i128> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i128)
+}
+
+/// The floats of a column, converted; `None` for other types.
+fn floats<T: Default>(
+    array: &dyn Array,
+    live: &Live,
+    expected: &str,
+    convert: impl Fn(f64) -> Option<T>,
+) -> Option<Result<Vec<T>, DecodeError>> {
+    Some(match array.data_type() {
+        DataType::Float32 => {
+            live.convert(array.as_primitive::<Float32Type>().values(), expected, |float| convert(float.into()))
+        }
+        DataType::Float64 => live.convert(array.as_primitive::<Float64Type>().values(), expected, convert),
+        _ => return None,
+    })
+}
 
 /// The integers of a column of any width and sign, widened so that all fit and then converted; `None` for other types.
 pub fn widened<T: Default>(

@@ -17,14 +17,14 @@ impl<T: Element> Field for Vec<T> {
     fn data_type() -> DataType {
         DataType::List(item::<T>())
     }
-    fn wanted(name: &str, said: Said) -> ArrowField {
+    fn wanted(name: &str, said: Said<'_>) -> ArrowField {
         let item = T::wanted(ArrowField::LIST_FIELD_DEFAULT_NAME, said);
         said.of(ArrowField::new(name, DataType::List(Arc::new(item)), false))
     }
     fn weight(&self) -> usize {
         8 * self.len() + self.iter().map(T::weight).sum::<usize>()
     }
-    fn open(array: &ArrayRef, live: &Live, said: Said) -> Result<Self::Column, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Self::Column, DecodeError> {
         let array = unpack::<Vec<T>>(array);
         live.refuse_nulls(&array)?;
         let (ends, values) = match array.data_type() {

@@ -14,6 +14,7 @@ mod boolean;
 mod decimal;
 mod find;
 mod float;
+mod instants;
 mod integer;
 mod list;
 mod live;
@@ -32,13 +33,14 @@ use arrow_schema::{DataType, Field as ArrowField};
 
 pub use find::Columns;
 pub use find::{Twice, find, is_same_but_for_case, similar};
+pub use instants::Instants;
 pub use live::Live;
 pub use nested::{NestedBuilder, nested_data_type, nested_open, nested_wanted};
 pub use option::Present;
 pub use order::Total;
 pub use rows::{Row, RowBuilder, arrow_field, decode, encode};
-pub use said::{DEFAULT, Said, UNIT, unit_name, unit_named, wanted_field};
-pub use time::{HasUnit, IsEventTime};
+pub use said::{DEFAULT, FORMAT, NULL, Said, UNIT, WHOLE_FLOATS, ZONE, unit_name, unit_named, wanted_field};
+pub use time::{HasFormat, HasUnit, IsEventTime};
 
 use super::DecodeError;
 
@@ -63,7 +65,7 @@ pub trait Field: Total + Sized {
     fn data_type() -> DataType;
 
     /// The column as a connector is asked for it: the same, with what is said of it and of what is within it.
-    fn wanted(name: &str, said: Said) -> ArrowField {
+    fn wanted(name: &str, said: Said<'_>) -> ArrowField {
         said.of(ArrowField::new(name, Self::data_type(), Self::NULLABLE))
     }
 
@@ -80,7 +82,7 @@ pub trait Field: Total + Sized {
     /// # Errors
     /// A type that is not accepted, a null where the field has no place for it, a value that does not fit. The error's
     /// column is relative to this one.
-    fn open(array: &ArrayRef, live: &Live, said: Said) -> Result<Self::Column, DecodeError>;
+    fn open(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Self::Column, DecodeError>;
 }
 
 /// A type that `Vec` makes a list of: every [`Field`] but `u8`, of which it makes a binary value.

@@ -16,14 +16,14 @@ impl<T: Present> Field for Option<T> {
     fn data_type() -> DataType {
         T::data_type()
     }
-    fn wanted(name: &str, said: Said) -> ArrowField {
+    fn wanted(name: &str, said: Said<'_>) -> ArrowField {
         T::wanted(name, said).with_nullable(true)
     }
     #[inline]
     fn weight(&self) -> usize {
         self.as_ref().map_or(0, T::weight)
     }
-    fn open(array: &ArrayRef, live: &Live, said: Said) -> Result<Self::Column, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Self::Column, DecodeError> {
         let array = unpack::<T>(array);
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
         let values = T::open(&array, &live.and(nulls.as_ref()), said)?;

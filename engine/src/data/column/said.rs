@@ -3,8 +3,13 @@
 //! | key | what |
 //! |---|---|
 //! | `dualgauge.unit` | what a plain number counts where a time or a length of time is wanted: `s`, `ms`, `us` or `ns` |
+//! | `dualgauge.format` | how a time is written as text, in the words of `strptime` |
+//! | `dualgauge.zone` | the time zone of times that say none |
+//! | `dualgauge.whole_floats` | `true` where whole numbers may be written as floats: `1.0` |
+//! | `dualgauge.null` | what stands for a missing value in text, a spelling to a line |
 //! | `dualgauge.default` | what a value is that the data does not have, as JSON |
 //!
+//! A connector may say them of the columns of a batch as well, where a binding knows more than the record.
 //! A unit stands at the field of a list and at its item, so that a reader finds it wherever it meets the number. A default
 //! stands at the field that may be missing.
 
@@ -23,24 +28,65 @@ use crate::{Duration, EventTime};
 /// The metadata key of what a plain number counts.
 pub const UNIT: &str = "dualgauge.unit";
 
+/// The metadata key of how a time is written as text.
+pub const FORMAT: &str = "dualgauge.format";
+
+/// The metadata key of the time zone of times that say none.
+pub const ZONE: &str = "dualgauge.zone";
+
+/// The metadata key of whether whole numbers may be written as floats.
+pub const WHOLE_FLOATS: &str = "dualgauge.whole_floats";
+
+/// The metadata key of what stands for a missing value in text, a spelling to a line.
+pub const NULL: &str = "dualgauge.null";
+
 /// The metadata key of what a value is that the data does not have.
 pub const DEFAULT: &str = "dualgauge.default";
 
 /// What is said of how the values of a column are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct Said<'a> {
     /// What a plain number counts.
     pub unit: Option<TimeUnit>,
+    /// How a time is written as text.
+    pub format: Option<&'a str>,
+    /// The time zone of times that say none.
+    pub zone: Option<&'a str>,
+    /// Whether whole numbers may be written as floats.
+    pub whole_floats: bool,
 }
 
-impl Said {
+impl<'a> Said<'a> {
     /// Nothing.
-    pub const NOTHING: Said = Said { unit: None };
+    pub const NOTHING: Said<'static> = Said { unit: None, format: None, zone: None, whole_floats: false };
+
+    /// What the metadata of a field says.
+    pub fn by(field: &'a ArrowField) -> Said<'a> {
+        Said::NOTHING.or_by(field)
+    }
+
+    /// This, but for what the metadata of the column itself says.
+    pub fn or_by<'b>(self, field: &'b ArrowField) -> Said<'b>
+    where
+        'a: 'b,
+    {
+        if field.metadata().is_empty() {
+            return self;
+        }
+        let said = |key: &str| field.metadata().get(key).map(String::as_str);
+        Said {
+            unit: said(UNIT).and_then(unit_named).or(self.unit),
+            format: said(FORMAT).or(self.format),
+            zone: said(ZONE).or(self.zone),
+            whole_floats: said(WHOLE_FLOATS) == Some("true") || self.whole_floats,
+        }
+    }
 
     /// The field, with what is said of it.
     pub fn of(self, field: ArrowField) -> ArrowField {
-        let unit = self.unit.map(|unit| (UNIT.to_owned(), unit_name(unit).to_owned()));
-        field.with_metadata(unit.into_iter().collect())
+        let unit = self.unit.map(|unit| (UNIT, unit_name(unit)));
+        let said = [unit, self.format.map(|format| (FORMAT, format))].into_iter().flatten();
+        field.with_metadata(said.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
 }
 
@@ -61,7 +107,7 @@ pub fn unit_named(name: &str) -> Option<TimeUnit> {
 }
 
 /// What a connector is told of a column of `T`.
-pub fn wanted_field<T: Field>(name: &str, said: Said, default: Option<T>) -> ArrowField {
+pub fn wanted_field<T: Field>(name: &str, said: Said<'_>, default: Option<T>) -> ArrowField {
     let mut field = T::wanted(name, said);
     if let Some(default) = default {
         let mut json = String::new();

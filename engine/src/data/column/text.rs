@@ -27,7 +27,7 @@ macro_rules! text_field {
             fn weight(&self) -> usize {
                 self.len()
             }
-            fn open(array: &ArrayRef, live: &Live, _: Said) -> Result<TextColumn<$type>, DecodeError> {
+            fn open(array: &ArrayRef, live: &Live, _: Said<'_>) -> Result<TextColumn<$type>, DecodeError> {
                 open(array, live).map(|texts| TextColumn { texts, held: PhantomData })
             }
         }

@@ -16,7 +16,7 @@ use arrow_schema::{DataType, TimeUnit};
 use super::integer::widened;
 use super::text::read_texts;
 use super::unpack::{unpack, wrong_type};
-use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present, Said};
+use super::{Column, ColumnBuilder, DecodeError, Element, Field, Instants, Live, Present, Said};
 use crate::{Duration, EventTime};
 
 impl Field for EventTime {
@@ -27,25 +27,15 @@ impl Field for EventTime {
         DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
     }
 
-    /// A zone is how a time is shown and does not matter; a column without one is taken to be in UTC.
-    fn open(array: &ArrayRef, live: &Live, said: Said) -> Result<Self::Column, DecodeError> {
+    /// A zone is how a time is shown and does not matter; a column without one is in that which is said, or in UTC.
+    fn open(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Self::Column, DecodeError> {
         let array = unpack::<EventTime>(array);
         live.refuse_nulls(&array)?;
-        let text = |text: &str| text.parse::<EventTime>().ok().map(EventTime::as_micros);
-        if let Some(found) = read_texts(&array, live, "a time such as 2026-01-01T12:00:00Z or 2026-01-01", text) {
-            return Ok(Micros(found?.into(), PhantomData));
+        if let Some(found) = written(&array, live, said)? {
+            return Ok(Micros(found.into(), PhantomData));
         }
         let values = match (array.data_type(), said.unit) {
-            (DataType::Timestamp(TimeUnit::Microsecond, _), _) => {
-                array.as_primitive::<TimestampMicrosecondType>().values().clone()
-            }
-            (DataType::Timestamp(TimeUnit::Second, _), _) => counted::<TimestampSecondType>(&array, live, SECONDS)?,
-            (DataType::Timestamp(TimeUnit::Millisecond, _), _) => {
-                counted::<TimestampMillisecondType>(&array, live, MILLIS)?
-            }
-            (DataType::Timestamp(TimeUnit::Nanosecond, _), _) => {
-                counted::<TimestampNanosecondType>(&array, live, NANOS)?
-            }
+            (DataType::Timestamp(..), _) => Micros::<EventTime>::of_timestamps(&array, live)?,
             (DataType::Date64, _) => counted::<Date64Type>(&array, live, MILLIS)?,
             (DataType::Date32, _) => {
                 let days = array.as_primitive::<Date32Type>().values();
@@ -69,7 +59,7 @@ impl Field for Duration {
     fn data_type() -> DataType {
         DataType::Duration(TimeUnit::Microsecond)
     }
-    fn open(array: &ArrayRef, live: &Live, said: Said) -> Result<Self::Column, DecodeError> {
+    fn open(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Self::Column, DecodeError> {
         let array = unpack::<Duration>(array);
         live.refuse_nulls(&array)?;
         let values = match (array.data_type(), said.unit) {
@@ -126,6 +116,17 @@ impl HasUnit for Duration {}
 impl<T: HasUnit> HasUnit for Option<T> {}
 impl<T: HasUnit> HasUnit for Vec<T> {}
 
+/// The types whose columns `#[column(format = …)]` can say something about.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no format",
+    label = "only an `EventTime` has, also within Option and Vec"
+)]
+pub trait HasFormat {}
+
+impl HasFormat for EventTime {}
+impl<T: HasFormat> HasFormat for Option<T> {}
+impl<T: HasFormat> HasFormat for Vec<T> {}
+
 /// Times or lengths of time, as microseconds side by side.
 #[derive(Debug)]
 pub struct Micros<T>(ScalarBuffer<i64>, PhantomData<T>);
@@ -176,6 +177,51 @@ macro_rules! micros {
 
 micros!(EventTime, |values, nulls| TimestampMicrosecondArray::new(values, nulls).with_timezone("UTC"));
 micros!(Duration, DurationMicrosecondArray::new);
+
+/// Times that stand in texts, or on clocks of a zone; `None` for a column of another type.
+fn written(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Option<Vec<i64>>, DecodeError> {
+    let plain = said.format.is_none() && said.zone.is_none() && said.unit.is_none();
+    let unfit = |error: crate::Error| DecodeError {
+        column: String::new(),
+        row: None,
+        found: "a column of times as they are written".into(),
+        expected: error.to_string(),
+    };
+    match array.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if plain => {
+            let text = |text: &str| text.parse::<EventTime>().ok().map(EventTime::as_micros);
+            read_texts(array, live, "a time such as 2026-01-01T12:00:00Z or 2026-01-01", text).transpose()
+        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            let instants = Instants::of(said).map_err(unfit)?;
+            let expected = match said.format {
+                Some(format) => format!("a time such as the format {format} has it"),
+                None => "a time such as 2026-01-01T12:00:00, or a number in the column's unit".to_string(),
+            };
+            let text = |text: &str| i64::try_from(instants.nanoseconds(text)?.div_euclid(1_000)).ok();
+            read_texts(array, live, &expected, text).transpose()
+        }
+        DataType::Timestamp(_, None) if said.zone.is_some() => {
+            let instants = Instants::of(said).map_err(unfit)?;
+            let clocks = Micros::<EventTime>::of_timestamps(array, live)?;
+            let expected = format!("a time that there is in the zone {}", said.zone.unwrap_or_default());
+            live.convert(&clocks, &expected, |micros| instants.of_clock(micros)).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+impl Micros<EventTime> {
+    /// The numbers of a column of timestamps.
+    fn of_timestamps(array: &ArrayRef, live: &Live) -> Result<ScalarBuffer<i64>, DecodeError> {
+        Ok(match array.data_type() {
+            DataType::Timestamp(TimeUnit::Second, _) => counted::<TimestampSecondType>(array, live, SECONDS)?,
+            DataType::Timestamp(TimeUnit::Millisecond, _) => counted::<TimestampMillisecondType>(array, live, MILLIS)?,
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => counted::<TimestampNanosecondType>(array, live, NANOS)?,
+            _ => array.as_primitive::<TimestampMicrosecondType>().values().clone(),
+        })
+    }
+}
 
 /// What a value that does not fit should have been.
 const FITS: &str = "a number that fits microseconds in 64 bits";

@@ -13,6 +13,7 @@ use super::super::options::BadRecords;
 use super::partition::OpenPartition;
 use super::row_text::row_texts;
 use crate::flow::BadRecord;
+use crate::flow::made_time::MakeTime;
 use crate::job::{BoundSource, Counter, Shared};
 use crate::{Batch, DecodeError, Duration, Durations, Error, Event, EventTime, Record, Result, Unreadable};
 
@@ -46,6 +47,8 @@ enum Why {
     Ahead(EventTime, Duration),
     /// It happened at an end of time.
     AtTheEnd(EventTime),
+    /// No event time can be made of it.
+    Untimed(String),
 }
 
 impl Decoder {
@@ -62,13 +65,14 @@ impl Decoder {
         open: &OpenPartition,
         rows: &RecordBatch,
         unreadable: Vec<Unreadable>,
+        time: Option<&MakeTime<D>>,
     ) -> Result<(Batch<D>, Batch<BadRecord>)> {
         if let (BadRecords::Fail, Some(first)) = (self.policy, unreadable.first()) {
             // A row before it may be bad as well, and is the first then.
-            self.events::<D>(open, &rows.slice(0, first.before))?;
+            self.events::<D>(open, &rows.slice(0, first.before), time)?;
             return Err(Error::data(first.reason()).at(&open.partition.id));
         }
-        let (events, refused) = self.events(open, rows)?;
+        let (events, refused) = self.events(open, rows, time)?;
         let count = refused.len() + unreadable.len();
         self.bad.add(count as u64);
         let bad = match self.policy {
@@ -79,7 +83,12 @@ impl Decoder {
     }
 
     /// The rows that are good, and which are not.
-    fn events<D: Record>(&self, open: &OpenPartition, rows: &RecordBatch) -> Result<(Vec<Event<D>>, Vec<Refused>)> {
+    fn events<D: Record>(
+        &self,
+        open: &OpenPartition,
+        rows: &RecordBatch,
+        time: Option<&MakeTime<D>>,
+    ) -> Result<(Vec<Event<D>>, Vec<Refused>)> {
         let (mut events, mut refused) = (Vec::new(), Vec::new());
         let mut start = 0;
         while start < rows.num_rows() {
@@ -100,6 +109,9 @@ impl Decoder {
             refused.push(Refused { row: start + row, before: events.len(), why: Why::Unfit(error) });
             self.piece_rows.set(PIECE_ROWS);
             start += row + 1;
+        }
+        if let Some(make) = time {
+            self.make_times(open, make, &mut events, &mut refused)?;
         }
         self.guard_the_times(open, &mut events, &mut refused)?;
         Ok((events, refused))
@@ -124,27 +136,51 @@ impl Decoder {
         if events.iter().all(|event| EventTime::FIRST <= event.time && event.time <= latest) {
             return Ok(());
         }
+        self.refuse_where(open, events, refused, |event| why(event.time))
+    }
+
+    /// An event of which no time can be made is bad: nobody could say where it belongs.
+    fn make_times<D>(
+        &self,
+        open: &OpenPartition,
+        make: &MakeTime<D>,
+        events: &mut Vec<Event<D>>,
+        refused: &mut Vec<Refused>,
+    ) -> Result<()> {
+        let untimed = |event: &mut Event<D>| match make(&event.data) {
+            Ok(time) => {
+                event.time = time;
+                None
+            }
+            Err(why) => Some(Why::Untimed(why)),
+        };
+        self.refuse_where(open, events, refused, untimed)
+    }
+
+    /// Takes out the events that are bad by what they are; under the policy to fail, the first one ends the job.
+    fn refuse_where<D>(
+        &self,
+        open: &OpenPartition,
+        events: &mut Vec<Event<D>>,
+        refused: &mut Vec<Refused>,
+        mut bad: impl FnMut(&mut Event<D>) -> Option<Why>,
+    ) -> Result<()> {
         let mut earlier = std::mem::take(refused).into_iter().peekable();
         let mut good = Vec::with_capacity(events.len());
         let mut passed = 0;
-        for (position, event) in events.drain(..).enumerate() {
+        for (position, mut event) in events.drain(..).enumerate() {
             while let Some(before) = earlier.next_if(|refused| refused.before <= position) {
                 passed += 1;
                 refused.push(Refused { before: good.len(), ..before });
             }
-            let Some(why) = why(event.time) else {
+            let Some(why) = bad(&mut event) else {
                 good.push(event);
                 continue;
             };
             let bad = Refused { row: position + passed, before: good.len(), why };
             if self.policy == BadRecords::Fail {
-                let advice = match bad.why {
-                    Why::AtTheEnd(_) => {
-                        "Does it stand for a time that is not known? Drop bad records, or quarantine them"
-                    }
-                    _ => "Raise `max_ahead`, or drop bad records",
-                };
-                return Err(Error::data(format!("{}. {advice}", bad.reason(open))).at(&open.partition.id));
+                let advice = format!("{}. {}", bad.reason(open), bad.why.advice());
+                return Err(Error::data(advice).at(&open.partition.id));
             }
             refused.push(bad);
         }
@@ -191,10 +227,24 @@ impl Decoder {
     }
 }
 
+impl Why {
+    /// What to do where the job ends by it.
+    fn advice(&self) -> &'static str {
+        match self {
+            Why::AtTheEnd(_) => "Does it stand for a time that is not known? Drop bad records, or quarantine them",
+            Why::Untimed(_) => "Mend `event_time_by`, or drop bad records",
+            Why::Unfit(_) | Why::Ahead(..) => "Raise `max_ahead`, or drop bad records",
+        }
+    }
+}
+
 impl Refused {
     fn reason(&self, open: &OpenPartition) -> String {
         match &self.why {
             Why::Unfit(error) => unfit(open, Some(self.row), error.clone()),
+            Why::Untimed(why) => {
+                format!("row {} has no event time: {why}", open.rows + self.row as u64)
+            }
             Why::Ahead(time, max_ahead) => format!(
                 "row {} has event time {time}, more than {max_ahead} ahead of the clock; it would make everything after \
                  it late",

@@ -8,6 +8,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, OutputBuilderSession};
 
 use crate::flow::BadRecord;
+use crate::flow::made_time::MakeTime;
 use crate::time::Stamp;
 use crate::{Batch, Data, EventTime};
 
@@ -19,12 +20,15 @@ pub(super) struct Outlets<D: Data> {
     pub(super) rows: OutputBuilder<Stamp, NoopBuilder<Batch<D>>>,
     /// Where the graph names a sink for bad records.
     pub(super) bad: Option<OutputBuilder<Stamp, NoopBuilder<Batch<BadRecord>>>>,
+    /// How the event time of a row is made, where the row has none.
+    pub(super) time: Option<MakeTime<D>>,
 }
 
 /// The outputs during one turn. What was given is sent when it is let go of, before the source looks at its epochs again.
 pub(super) struct Outlet<'a, D: Data> {
     rows: Session<'a, D>,
     bad: Option<Session<'a, BadRecord>>,
+    time: Option<&'a MakeTime<D>>,
 }
 
 /// The capabilities of a source, one for each output, always at the same stamp.
@@ -35,11 +39,20 @@ pub(super) struct Hold {
 
 impl<D: Data> Outlets<D> {
     pub(super) fn activate(&mut self) -> Outlet<'_, D> {
-        Outlet { rows: self.rows.activate(), bad: self.bad.as_mut().map(OutputBuilder::activate) }
+        Outlet {
+            rows: self.rows.activate(),
+            bad: self.bad.as_mut().map(OutputBuilder::activate),
+            time: self.time.as_ref(),
+        }
     }
 }
 
-impl<D: Data> Outlet<'_, D> {
+impl<'a, D: Data> Outlet<'a, D> {
+    /// How the event time of a row is made, where the row has none.
+    pub(super) fn time(&self) -> Option<&'a MakeTime<D>> {
+        self.time
+    }
+
     /// Sends rows under `stamp`.
     pub(super) fn give(&mut self, hold: &Hold, stamp: &Stamp, mut events: Batch<D>) {
         if !events.is_empty() {
