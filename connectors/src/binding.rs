@@ -6,6 +6,7 @@
 //! connector (`disorder=5s`, `idle_after=1m`, `all_idle=clock`, `max_ahead=1h`, `bad=drop`, `new_files=fail`), are
 //! [`source_options`].
 
+mod delimiter;
 mod values;
 
 use std::fmt::Display;
@@ -14,6 +15,7 @@ use std::str::FromStr;
 use dualgauge_engine::flow::{AllIdle, BadRecords, NewFiles, SourceOptions};
 use dualgauge_engine::{Duration, Error, EventTime, Result, Sink, Source};
 
+use self::delimiter::Delimiter;
 use self::values::{COLUMNS, TEXT_COLUMNS};
 use crate::hybrid::Hybrid;
 use crate::suggest::did_you_mean;
@@ -294,25 +296,6 @@ fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<Text
     let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
     let sink = binding.option(sink, "span", SPAN, |sink, Span(span)| sink.span(span))?;
     binding.option(sink, "overwrite", TRUTH, TextSink::overwrite)
-}
-
-/// One byte between fields; a tab, which is hard to type, has a name.
-struct Delimiter(u8);
-
-impl Delimiter {
-    const EXPECTED: &str = "one ASCII character other than a quote or a newline, or `tab`";
-}
-
-impl FromStr for Delimiter {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Delimiter, ()> {
-        match text.as_bytes() {
-            b"tab" => Ok(Delimiter(b'\t')),
-            [byte] if !matches!(byte, b'"' | b'\n' | b'\r') => Ok(Delimiter(*byte)),
-            _ => Err(()),
-        }
-    }
 }
 
 /// What becomes of bad records.
