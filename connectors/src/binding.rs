@@ -165,8 +165,12 @@ struct Binding {
 
 impl Binding {
     fn parse(rest: &str) -> Result<Binding> {
-        // The question mark of a pattern such as `bids-?.parquet` or `a?/day=1/` is a part of the path.
-        let is_path = |rest: &str| rest.split('=').next().is_some_and(|name| name.contains(['.', '/', '*', '[', '{']));
+        // The question mark of a pattern such as `bids-?.parquet` or `a?/day=1/` is a part of the path; `?format.ts=` is none.
+        let is_path = |rest: &str| {
+            let (name, value) = rest.split_once('=').map_or((rest, None), |(name, value)| (name, Some(value)));
+            let of_column = name.split_once('.').filter(|(key, _)| value.is_some() && TEXT_COLUMNS.contains(key));
+            of_column.is_none() && name.contains(['.', '/', '*', '[', '{'])
+        };
         let (path, options) = rest.rsplit_once('?').filter(|(_, rest)| !is_path(rest)).unwrap_or((rest, ""));
         if path.is_empty() {
             return Err(Error::usage("the path is missing"));
@@ -463,6 +467,11 @@ mod tests {
     fn a_question_mark_may_be_a_part_of_a_pattern() {
         assert_eq!(source("parquet:bids-?.parquet").unwrap().describe(), "parquet:bids-?.parquet");
         assert_eq!(source("parquet:bids-?.parquet?disorder=5s").unwrap().describe(), "parquet:bids-?.parquet");
+        for options in
+            ["unit.ts=ms", "format.inner.at=%d/%m/%Y&zone=Europe/Berlin", "zone=Europe/Berlin&format.ts=%Y-%m-%d"]
+        {
+            assert_eq!(source(&format!("parquet:a-?.parquet?{options}")).unwrap().describe(), "parquet:a-?.parquet");
+        }
     }
 
     #[test]
