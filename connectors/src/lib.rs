@@ -9,6 +9,7 @@ pub mod binding;
 mod caught;
 pub mod csv;
 mod files;
+mod handles;
 pub mod hybrid;
 pub mod json;
 pub mod log;

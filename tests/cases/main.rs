@@ -12,6 +12,7 @@ mod hands;
 mod listing;
 mod looks;
 mod modes;
+mod open_files;
 mod overwrite;
 mod owners;
 mod patterns;

@@ -1,6 +1,5 @@
 //! Reading a file's bytes by position, a large piece at a time.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -11,6 +10,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::page_header;
+use crate::handles::Handle;
 
 /// How much is read ahead within a column chunk: few system calls, and memory that does not grow with the row group.
 const WINDOW_BYTES: u64 = 1 << 20;
@@ -24,7 +24,7 @@ const HEADER_BYTES_MAX: u64 = 1 << 16;
 /// window of its own. Nothing here moves a file position, which threads would share.
 #[derive(Debug)]
 pub(super) struct Chunks {
-    file: Arc<File>,
+    file: Arc<Handle>,
     len: u64,
     windows: Vec<(Wanted, Mutex<Window>)>,
 }
@@ -48,7 +48,7 @@ struct Window {
 
 impl Chunks {
     /// Reads `file`, of `len` bytes, ahead within the given column chunks and exactly elsewhere.
-    pub(super) fn new(file: Arc<File>, len: u64, chunks: impl IntoIterator<Item = Wanted>) -> Chunks {
+    pub(super) fn new(file: Arc<Handle>, len: u64, chunks: impl IntoIterator<Item = Wanted>) -> Chunks {
         let windows = chunks.into_iter().map(|chunk| (chunk, Mutex::default())).collect();
         Chunks { file, len, windows }
     }
@@ -95,7 +95,7 @@ impl Chunks {
 
     fn read(&self, range: Range<u64>) -> Result<Bytes> {
         let mut bytes = vec![0; (range.end - range.start) as usize];
-        self.file.read_exact_at(&mut bytes, range.start)?;
+        self.file.file()?.0.read_exact_at(&mut bytes, range.start)?;
         Ok(bytes.into())
     }
 }

@@ -1,10 +1,10 @@
 //! A Parquet file: what its footer says, read and checked once, and its row groups, decoded a few at a time.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 use dualgauge_engine::{Error, Offset, Result};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
@@ -17,6 +17,7 @@ use super::guard::guarded;
 use super::index;
 use super::page_header::value_bytes_min;
 use crate::files::DataFile;
+use crate::handles::{Handle, Version};
 
 /// How many bytes of row groups are decoded together.
 const SLICE_BYTES: u64 = 1 << 20;
@@ -29,29 +30,16 @@ pub(super) struct ParquetFile {
     /// Its path from the source's root.
     pub(super) name: String,
     path: PathBuf,
-    identity: Identity,
+    /// How long the file is.
+    length: u64,
     proof: [u8; 32],
     columns: Arc<FileColumns>,
     /// Where the footer begins.
     footer_at: u64,
     /// Where in the footer each row group begins, and where the last one ends.
     groups: Vec<u32>,
-    /// The file, while somebody reads it: one handle for all its row groups.
-    handle: Mutex<Weak<File>>,
-}
-
-/// What tells cheaply that a file is still the one whose footer was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    len: u64,
-    inode: u64,
-    modified: (i64, i64),
-}
-
-impl Identity {
-    fn of(meta: &fs::Metadata) -> Identity {
-        Identity { len: meta.len(), inode: meta.ino(), modified: (meta.mtime(), meta.mtime_nsec()) }
-    }
+    /// The very file whose footer was read: one handle for all its row groups, which it shares with other files.
+    handle: Arc<Handle>,
 }
 
 /// The columns of files, by the hash of what the footers say of them: most files of a history have the same.
@@ -87,10 +75,11 @@ impl ParquetFile {
         let DataFile { name, path, .. } = named;
         let refused = |e| cannot_read(name, path, e);
         let file = File::open(path).map_err(refused)?;
-        let identity = Identity::of(&file.metadata().map_err(refused)?);
-        let bytes = footer::read(&file, identity.len).map_err(|e| e.at(format_args!("file {name}")))?;
+        let metadata = file.metadata().map_err(refused)?;
+        let (length, version) = (metadata.len(), Version::of(&metadata));
+        let bytes = footer::read(&file, length).map_err(|e| e.at(format_args!("file {name}")))?;
         let mut hash = blake3::Hasher::new();
-        hash.update(&bytes).update(&identity.len.to_le_bytes());
+        hash.update(&bytes).update(&length.to_le_bytes());
 
         let footer = Footer::of(&bytes).map_err(|e| e.at(format_args!("file {name}: footer")))?;
         let (columns, said) = guarded(format_args!("file {name}: footer"), || {
@@ -101,12 +90,12 @@ impl ParquetFile {
         let file = ParquetFile {
             name: name.clone(),
             path: path.clone(),
-            identity,
+            length,
             proof: hash.finalize().into(),
             columns,
-            footer_at: identity.len - TAIL_BYTES - bytes.len() as u64,
+            footer_at: length - TAIL_BYTES - bytes.len() as u64,
             groups: footer.groups,
-            handle: Mutex::default(),
+            handle: Arc::new(Handle::unchanged(path, version)),
         };
         Ok((file, said))
     }
@@ -169,7 +158,11 @@ impl ParquetFile {
     fn decode(&self, groups: Range<usize>, wanted: &Projection) -> Result<ParquetMetaData> {
         let (start, end) = (self.groups[groups.start], self.groups[groups.end]);
         let mut bytes = vec![0; (end - start) as usize];
-        let read = self.handle()?.read_exact_at(&mut bytes, self.footer_at + u64::from(start));
+        let file = self.handle.file().map_err(|e| match e.kind() {
+            std::io::ErrorKind::InvalidData => Error::data(format!("file {}: {e}", self.name)),
+            _ => cannot_read(&self.name, &self.path, e),
+        })?;
+        let read = file.0.read_exact_at(&mut bytes, self.footer_at + u64::from(start));
         read.map_err(|e| cannot_read(&self.name, &self.path, e))?;
         let of = |number: usize| {
             let place = |at: usize| (self.groups[at] - start) as usize;
@@ -187,37 +180,19 @@ impl ParquetFile {
     }
 
     /// The bytes of the file, to be read ahead within the columns of a row group.
-    pub(super) fn chunks(&self, group: &RowGroupMetaData) -> Result<Chunks> {
+    pub(super) fn chunks(&self, group: &RowGroupMetaData) -> Chunks {
         let ranges = group.columns().iter().map(|chunk| {
             let (start, len) = chunk.byte_range();
             Wanted { range: start..start + len, value_bytes_min: value_bytes_min(chunk) }
         });
-        Ok(Chunks::new(self.handle()?, self.identity.len, ranges))
-    }
-
-    /// The very file whose footer was read.
-    fn handle(&self) -> Result<Arc<File>> {
-        let mut handle = self.handle.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let refused = |e| cannot_read(&self.name, &self.path, e);
-        let file = match handle.upgrade() {
-            Some(file) => file,
-            None => Arc::new(File::open(&self.path).map_err(refused)?),
-        };
-        if Identity::of(&file.metadata().map_err(refused)?) != self.identity {
-            return Err(Error::data(format!(
-                "file {}: it changed while it was being read. Is something still writing it?",
-                self.name
-            )));
-        }
-        *handle = Arc::downgrade(&file);
-        Ok(file)
+        Chunks::new(Arc::clone(&self.handle), self.length, ranges)
     }
 
     /// A row group with its page index, if the file has one.
     pub(super) fn with_index(&self, group: &ArrowReaderMetadata, wanted: &Projection) -> Option<ArrowReaderMetadata> {
         let columns = group.metadata().row_groups().first()?.columns();
         columns.iter().find(|column| column.offset_index_offset().is_some())?;
-        index::with_index(group, &Chunks::new(self.handle().ok()?, self.identity.len, []), wanted)
+        index::with_index(group, &Chunks::new(Arc::clone(&self.handle), self.length, []), wanted)
     }
 
     /// Checks that what the footer points at can be in the file, before anything is read or reserved by its word.

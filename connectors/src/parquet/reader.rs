@@ -144,7 +144,7 @@ fn batches(
 ) -> Result<ParquetRecordBatchReader> {
     let row_group = metadata.metadata().row_group(0);
     let rows = row_group.num_rows() as u64;
-    let chunks = file.chunks(row_group)?;
+    let chunks = file.chunks(row_group);
     guarded(format_args!("file {}: row group {group}", file.name), || {
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
             .with_batch_size(rows_at_once(row_group, scan.batch_rows));

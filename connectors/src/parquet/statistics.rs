@@ -83,7 +83,7 @@ fn by_scan(file: &ParquetFile, group: usize, column: &TimeColumn) -> Result<Opti
     let projection = file.columns().project(std::iter::once(column.name()));
     let metadata = file.group(group, &projection)?;
     int96::check(file, group, &metadata, &projection)?;
-    let chunks = file.chunks(metadata.metadata().row_group(0))?;
+    let chunks = file.chunks(metadata.metadata().row_group(0));
     guarded(format_args!("file {}: row group {group}: column `{}`", file.name, column.name()), || {
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata);
         let reader = reader.with_batch_size(SCAN_ROWS).build()?;

@@ -5,13 +5,15 @@
 //! needs and no more of the text than is asked for. What follows a file that grows cannot be decoded, and is refused.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::io::{self, BufReader, Chain, Cursor, ErrorKind, Read};
+use std::sync::Arc;
 
 use dualgauge_engine::{Error, Offset, Result};
 use flate2::bufread::MultiGzDecoder;
 
 use super::input::Got;
+use super::plain::From;
+use crate::handles::Handle;
 
 /// What a file is, as its first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +56,9 @@ impl Coded {
     ///
     /// # Errors
     /// A file that is something else than text, or that is `followed`; damage before `position`.
-    pub(super) fn open(file: &File, name: &str, position: u64, followed: bool) -> Result<Option<Coded>> {
+    pub(super) fn open(handle: &Arc<Handle>, name: &str, position: u64, followed: bool) -> Result<Option<Coded>> {
         let failed = |cause| Error::io(format!("cannot read file {name}"), cause);
-        let file = file.try_clone().map_err(failed)?;
+        let file = From { file: Arc::clone(handle), position: 0 };
         let (what, reader) = match decoded(BufReader::new(file)).map_err(failed)? {
             Decoded::Plain(_) => return Ok(None),
             Decoded::No(what) => return Err(not_text(&format!("file {name}"), what)),

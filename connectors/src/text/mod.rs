@@ -14,6 +14,7 @@ mod input;
 mod layout;
 mod lines;
 mod place;
+mod plain;
 mod prefix;
 mod printable;
 mod reader;

@@ -1,0 +1,267 @@
+//! Open files, no more at once than the machine allows.
+//!
+//! Any number of files is read through one pool of handles. Where it is full, a file that was not read lately is closed,
+//! and opened again when more of it is read.
+//!
+//! **What is opened again is the same file.** Its path must lead to the very file that was opened first: the same device,
+//! inode and time of birth, and for files that nobody may write to, the same length and time of change. Else reading ends
+//! with an error, and never goes on in another file.
+
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::time::SystemTime;
+
+use rustix::process::{Resource, getrlimit};
+
+/// What part of the files that a process may open belongs to the pool: the others are for sinks, checkpoints and the net.
+const SHARE: u64 = 4;
+
+/// How many handles there are at least, and at most: more save nothing.
+const HANDLES: std::ops::RangeInclusive<u64> = 4..=1024;
+
+/// What tells a file from every other one, also from one that got its inode later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+    born: Option<SystemTime>,
+}
+
+impl Identity {
+    pub(crate) fn of(metadata: &Metadata) -> Identity {
+        Identity { device: metadata.dev(), inode: metadata.ino(), born: metadata.created().ok() }
+    }
+}
+
+/// What changes when a file is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    identity: Identity,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl Version {
+    pub(crate) fn of(metadata: &Metadata) -> Version {
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        Version { identity: Identity::of(metadata), length: metadata.len(), modified }
+    }
+}
+
+/// What a file is held to when it is opened again.
+#[derive(Clone, Copy, Debug)]
+enum Same {
+    /// It may grow.
+    File(Identity),
+    /// Nothing may have been written to it.
+    Version(Version),
+}
+
+/// A file that is read, whether or not it is open at the moment.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    id: u64,
+    path: PathBuf,
+    same: Same,
+    /// What cannot be opened twice, such as a pipe.
+    kept: Option<Arc<File>>,
+}
+
+impl Handle {
+    /// Opens a file that may grow, and says what it is.
+    pub(crate) fn open(path: &Path) -> io::Result<(Handle, Metadata)> {
+        let file = Arc::new(open(path)?);
+        let metadata = file.metadata()?;
+        let (id, same) = (new_id(), Same::File(Identity::of(&metadata)));
+        let kept = if metadata.is_file() { None } else { Some(Arc::clone(&file)) };
+        if kept.is_none() {
+            pool().put(id, file);
+        }
+        Ok((Handle { id, path: path.to_path_buf(), same, kept }, metadata))
+    }
+
+    /// A file that is opened when it is read, and is still this version then.
+    pub(crate) fn unchanged(path: &Path, version: Version) -> Handle {
+        Handle { id: new_id(), path: path.to_path_buf(), same: Same::Version(version), kept: None }
+    }
+
+    /// The open file, and whether it was opened just now.
+    ///
+    /// # Errors
+    /// Where it cannot be opened again, or another file has come into its place.
+    pub(crate) fn file(&self) -> io::Result<(Arc<File>, bool)> {
+        if let Some(kept) = &self.kept {
+            return Ok((Arc::clone(kept), false));
+        }
+        let pooled = pool().get(self.id);
+        let again = pooled.is_none();
+        let file = pooled.map_or_else(|| open(&self.path).map(Arc::new), Ok)?;
+        let same = match &self.same {
+            Same::File(identity) => !again || *identity == Identity::of(&file.metadata()?),
+            Same::Version(version) => *version == Version::of(&file.metadata()?),
+        };
+        if !same {
+            let what = match self.same {
+                Same::File(_) => "another file has come into its place",
+                Same::Version(_) => "it changed while it was being read; is something still writing it?",
+            };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        if again {
+            pool().put(self.id, Arc::clone(&file));
+        }
+        Ok((file, again))
+    }
+
+    /// Whether this is a pipe or the like, which is read from front to back and has no positions.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        pool().remove(self.id);
+    }
+}
+
+fn new_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Opens a file; where no more may be open, those of the pool make room.
+fn open(path: &Path) -> io::Result<File> {
+    match File::open(path) {
+        Err(error) if [libc_errno::MFILE, libc_errno::NFILE].contains(&error.raw_os_error()) => {
+            pool().clear();
+            File::open(path)
+        }
+        opened => opened,
+    }
+}
+
+/// What the system says where no more files may be open: in the process, and on the machine.
+mod libc_errno {
+    use rustix::io::Errno;
+
+    pub(super) const MFILE: Option<i32> = Some(Errno::MFILE.raw_os_error());
+    pub(super) const NFILE: Option<i32> = Some(Errno::NFILE.raw_os_error());
+}
+
+fn pool() -> MutexGuard<'static, Pool> {
+    static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(|| {
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        Mutex::new(Pool::new((limit / SHARE).clamp(*HANDLES.start(), *HANDLES.end()) as usize))
+    });
+    POOL.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The files that are open, in a ring: the hand goes round and closes the first that was not used since it came by last.
+struct Pool {
+    max: usize,
+    ring: Vec<Slot>,
+    /// Where in the ring a handle's file is.
+    places: HashMap<u64, usize>,
+    hand: usize,
+}
+
+struct Slot {
+    id: u64,
+    file: Arc<File>,
+    used: bool,
+}
+
+impl Pool {
+    fn new(max: usize) -> Pool {
+        Pool { max, ring: Vec::new(), places: HashMap::new(), hand: 0 }
+    }
+
+    fn get(&mut self, id: u64) -> Option<Arc<File>> {
+        let slot = &mut self.ring[*self.places.get(&id)?];
+        slot.used = true;
+        Some(Arc::clone(&slot.file))
+    }
+
+    fn put(&mut self, id: u64, file: Arc<File>) {
+        self.remove(id); // another thread may have opened it as well
+        let slot = Slot { id, file, used: false };
+        if self.ring.len() < self.max {
+            self.places.insert(id, self.ring.len());
+            self.ring.push(slot);
+            return;
+        }
+        while std::mem::take(&mut self.ring[self.hand].used) {
+            self.hand = (self.hand + 1) % self.ring.len();
+        }
+        self.places.remove(&self.ring[self.hand].id);
+        self.places.insert(id, self.hand);
+        self.ring[self.hand] = slot;
+        self.hand = (self.hand + 1) % self.ring.len();
+    }
+
+    fn remove(&mut self, id: u64) {
+        let Some(at) = self.places.remove(&id) else { return };
+        self.ring.swap_remove(at);
+        if let Some(moved) = self.ring.get(at) {
+            self.places.insert(moved.id, at);
+        }
+        self.hand = if self.hand < self.ring.len() { self.hand } else { 0 };
+    }
+
+    fn clear(&mut self) {
+        *self = Pool::new(self.max);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_files_are_open_than_may_be_and_the_used_ones_stay() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let mut pool = Pool::new(3);
+        (0..3).for_each(|id| pool.put(id, Arc::clone(&file)));
+        assert!(pool.get(0).is_some());
+        pool.put(3, Arc::clone(&file));
+        assert!(pool.get(0).is_some() && pool.get(1).is_none(), "the first that was not used goes");
+        for id in 4..1000 {
+            pool.put(id, Arc::clone(&file));
+            assert!(pool.get(id).is_some() && pool.ring.len() == 3 && pool.places.len() == 3);
+            if id % 7 == 0 {
+                pool.remove(id);
+                assert!(pool.get(id).is_none());
+            }
+        }
+        assert_eq!(Arc::strong_count(&file), 1 + pool.ring.len());
+    }
+
+    #[test]
+    fn what_is_opened_again_is_the_same_file_or_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, "one").unwrap();
+        let (handle, metadata) = Handle::open(&path).unwrap();
+        let exactly = Handle::unchanged(&path, Version::of(&metadata));
+        assert!(!handle.file().unwrap().1 && exactly.file().unwrap().1);
+        let close = || [handle.id, exactly.id].into_iter().for_each(|id| pool().remove(id));
+        close();
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| io::Write::write_all(&mut file, b"more"))
+            .unwrap();
+        assert!(handle.file().unwrap().1, "it may grow");
+        assert!(exactly.file().unwrap_err().to_string().contains("it changed while it was being read"));
+        close();
+        std::fs::write(dir.path().join("b"), "two").unwrap();
+        std::fs::rename(dir.path().join("b"), &path).unwrap();
+        assert!(handle.file().unwrap_err().to_string().contains("another file has come into its place"));
+    }
+}
