@@ -53,6 +53,13 @@ impl Version {
     }
 }
 
+impl Version {
+    /// Whether the file was written to since it was in this state, and has not become longer or shorter.
+    pub(crate) fn is_written_over(&self, now: &Version) -> bool {
+        self.identity == now.identity && self.length == now.length && self.modified != now.modified
+    }
+}
+
 /// What a file is held to when it is opened again.
 #[derive(Clone, Copy, Debug)]
 enum Same {

@@ -105,6 +105,12 @@ impl Source for Hybrid {
         Ok(listing)
     }
 
+    fn appeared(&self, known: &dyn Fn(&PartitionId) -> bool) -> Result<Vec<PartitionId>> {
+        let named = |id: &PartitionId| PartitionId(format!("{LIVE}{id}"));
+        let found = self.live.appeared(&|id| known(&named(id)))?;
+        Ok(found.iter().map(named).collect())
+    }
+
     /// Another seam would leave a hole, or read again what was read on its other side.
     fn basis(&self) -> Basis {
         let seam = match &self.seam {

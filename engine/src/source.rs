@@ -33,6 +33,12 @@ pub trait Source: Send + Sync {
     /// The partitions that can hold what the scan asks for.
     fn partitions(&self, scan: &Scan) -> Result<Listing>;
 
+    /// The partitions that could be read now and are not `known`: of a source that is followed, what has come since it was
+    /// listed. They are not read in this run, and the job says so. It asks now and then; nothing new unless said otherwise.
+    fn appeared(&self, _known: &dyn Fn(&PartitionId) -> bool) -> Result<Vec<PartitionId>> {
+        Ok(Vec::new())
+    }
+
     /// What its offsets depend on, and what their rows were read by: options under whose other values an offset would
     /// mean another place, or the rows behind it another thing than those before it.
     fn basis(&self) -> Basis {

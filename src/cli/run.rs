@@ -45,8 +45,8 @@ pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Cons
         }
     }
     let mut progress = Progress::new(&plan, (settings.from, settings.to), console.terminal && !quiet);
-    let mut events =
-        Events { checkpointed: settings.checkpoints.checkpoint.is_some(), savepoint: None, restarts: 0, retries: 0 };
+    let checkpointed = settings.checkpoints.checkpoint.is_some();
+    let mut events = Events { checkpointed, savepoint: None, restarts: 0, retries: 0, notes: 0 };
     let outcome = loop {
         // A short run ends when it ends, and not at the next tick.
         let said = news.recv_timeout(TICK);
@@ -117,6 +117,7 @@ struct Events {
     savepoint: Option<Epoch>,
     restarts: u64,
     retries: u64,
+    notes: usize,
 }
 
 impl Events {
@@ -144,6 +145,9 @@ impl Events {
             words.push(format!("the job stands still and tries again (refused {times}): {}", retries.last));
             self.retries = retries.count;
         }
+        let notes = metrics.notes();
+        words.extend(notes[self.notes..].iter().map(|note| format!("note: {note}")));
+        self.notes = notes.len();
         for line in words.iter().filter(|_| !quiet) {
             let _ = writeln!(console.err, "{line}"); // whoever closed it does not want to read it
         }

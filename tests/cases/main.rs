@@ -7,6 +7,8 @@
 mod back;
 mod cluster;
 mod depth;
+#[cfg(unix)]
+mod follow;
 mod graphs;
 mod hands;
 mod listing;

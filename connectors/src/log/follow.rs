@@ -1,4 +1,8 @@
 //! Following a partition's indexes: which batches are committed after an offset, from segment to segment.
+//!
+//! **What is followed is what the path leads to.** Where there is nothing new, the open index must still be the one at its
+//! path. Where it is not, reading goes on in what is there now if that has the same history up to the same offset, which the
+//! chain hash proves: a copy of the log that has come into its place. Else the run ends by name.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -129,8 +133,35 @@ impl Follower {
         self.read_index(found)?;
         match self.end {
             Some(End::Sealed) if found.is_empty() => Ok(Look::Ended),
+            None if found.is_empty() && !self.is_at_its_path()? => self.open_again(found),
             _ => Ok(look),
         }
+    }
+
+    /// Whether the index that is followed is still the one that its path leads to.
+    fn is_at_its_path(&self) -> Result<bool> {
+        self.open.as_ref().map_or(Ok(true), |open| on(&open.index_path, open.index.is_at(&open.index_path)))
+    }
+
+    /// Goes on in the log that has come into the place of this one, if it has the same history.
+    fn open_again(&mut self, found: &mut VecDeque<Entry>) -> Result<Look> {
+        let gone = |error: Error| {
+            Error::data(format!(
+                "E-SOURCE-GAP: log {}: partition {}: it was moved, removed or replaced while it was followed (it was read to \
+                 offset {}). Put it back, with what was appended to it",
+                self.log.dir.display(),
+                self.partition,
+                self.place.offset
+            ))
+            .caused_by(error)
+        };
+        let log = Log::open_on(self.log.fs.clone(), &self.log.dir).map_err(gone)?;
+        let offset = Offset { position: self.place.offset, proof: Some(self.place.chain) };
+        let max_time = self.place.max_time;
+        let mut follower = Follower::open(&log, self.partition, Some(&offset), found).map_err(gone)?;
+        follower.place.max_time = follower.place.max_time.max(max_time);
+        *self = follower;
+        Ok(Look::NextSegment)
     }
 
     /// Opens the segment that holds `wanted`, and skips to it.

@@ -8,6 +8,7 @@ use std::thread;
 use dualgauge_engine::{Error, Offset, Result};
 
 use super::coded::{Coded, Decoded, decoded, not_text};
+use super::follow::Watch;
 use super::plain::Plain;
 
 /// How many blocks may wait between the thread that reads a pipe and the reader.
@@ -16,7 +17,7 @@ const BLOCKS_WAITING_MAX: usize = 4;
 /// An open file or pipe.
 pub(super) enum Input {
     /// A file of plain text; followed ones never end.
-    Plain(Plain),
+    Plain(Box<Plain>),
     /// A file that is decoded while it is read.
     Coded(Box<Coded>),
     /// What a thread reads from standard input.
@@ -35,9 +36,25 @@ pub(super) enum Got {
 }
 
 impl Input {
-    /// A file from `position` on.
-    pub(super) fn file(path: &Path, position: u64, followed: bool) -> Result<Input> {
-        Plain::open(path, position, followed)
+    /// A file behind an offset, awaited at its end where its path is watched.
+    pub(super) fn file(path: &Path, offset: &Offset, watch: Option<Watch>) -> Result<Input> {
+        Plain::open(path, offset, watch)
+    }
+
+    /// How many bytes the files before it had, which were read under its name; offsets count on from there.
+    pub(super) fn base(&self) -> u64 {
+        match self {
+            Input::Plain(plain) => plain.base(),
+            Input::Coded(_) | Input::Pipe { .. } => 0,
+        }
+    }
+
+    /// What is read when this one has ended.
+    pub(super) fn successor(&mut self) -> Result<Option<Input>> {
+        match self {
+            Input::Plain(plain) => plain.successor(),
+            Input::Coded(_) | Input::Pipe { .. } => Ok(None),
+        }
     }
 
     /// What an offset carries to recognise its file again: a hash of all bytes before it. A pipe has none.

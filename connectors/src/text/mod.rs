@@ -9,6 +9,7 @@
 //! [`Offset::position`]: dualgauge_engine::Offset
 
 mod coded;
+mod follow;
 mod format;
 mod input;
 mod layout;

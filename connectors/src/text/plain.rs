@@ -1,7 +1,8 @@
 //! A file of plain text that is read from a position on.
 //!
-//! Its handle may be lent to another file between two reads. Then, where it is opened again, the last bytes that were read
-//! must still stand there.
+//! Its handle may be lent to another file between two reads. Where it is opened again, and at each read of one that is
+//! followed, the last bytes that were read must still stand there. A followed one may have a successor: then offsets go on
+//! counting, and say in their proof how many bytes the files before had.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -13,9 +14,10 @@ use std::sync::Arc;
 use dualgauge_engine::{Error, Offset, Result};
 
 use super::coded::Coded;
+use super::follow::{Read as WasRead, Then, Watch};
 use super::input::{Got, Input};
-use super::prefix::{Prefix, is_proved};
-use crate::handles::Handle;
+use super::prefix::{Prefix, base_of, behind, is_proved};
+use crate::handles::{Handle, Identity, Version};
 
 /// How many of the last bytes are compared where a file is opened again.
 const TAIL_BYTES: usize = 1024;
@@ -24,48 +26,93 @@ const TAIL_BYTES: usize = 1024;
 pub(super) struct Plain {
     handle: Arc<Handle>,
     name: String,
+    /// How many bytes the files before it had, which were read under its name.
+    base: u64,
+    /// In this file.
     position: u64,
-    /// Whether it is awaited at its end.
-    followed: bool,
+    /// The path, where it is awaited at its end.
+    watch: Option<Watch>,
+    /// What is read when it has ended.
+    successor: Option<Handle>,
     prefix: Box<RefCell<Prefix>>,
     /// The last bytes before the position.
     tail: Vec<u8>,
 }
 
 impl Plain {
-    /// A file from `position` on, or the text that it holds where it is coded.
-    pub(super) fn open(path: &Path, position: u64, followed: bool) -> Result<Input> {
+    /// A file behind an offset, or the text that it holds where it is coded.
+    pub(super) fn open(path: &Path, offset: &Offset, watch: Option<Watch>) -> Result<Input> {
         let name = path.display().to_string();
         let failed = |cause| Error::io(format!("cannot open file {name}"), cause);
         let (handle, metadata) = Handle::open(path).map_err(failed)?;
-        let handle = Arc::new(handle);
-        if metadata.is_file()
-            && let Some(coded) = Coded::open(&handle, &name, position, followed)?
-        {
-            return Ok(Input::Coded(Box::new(coded)));
-        }
+        let base = base_of(offset);
+        let position = offset.position - base;
         if !metadata.is_file() && position > 0 {
             return Err(Error::usage(format!("file {name} is a pipe or the like: what was read of it is gone")));
         }
-        if metadata.is_file() && metadata.len() < position {
-            return Err(Error::data(shorter(&name, metadata.len(), position).to_string()));
+        Plain::of(handle, metadata.is_file(), &name, (base, position), watch)
+    }
+
+    /// What a handle is of, from a position on, behind files with `base` bytes.
+    fn of(
+        handle: Handle,
+        is_file: bool,
+        name: &str,
+        (base, position): (u64, u64),
+        watch: Option<Watch>,
+    ) -> Result<Input> {
+        let (handle, name) = (Arc::new(handle), name.to_string());
+        if is_file && let Some(coded) = Coded::open(&handle, &name, position, watch.is_some())? {
+            return Ok(Input::Coded(Box::new(coded)));
         }
         let prefix = Box::new(RefCell::new(Prefix::new()));
-        let mut plain = Plain { handle, name, position, followed, prefix, tail: Vec::new() };
-        if position > 0 {
+        let mut plain = Plain { handle, name, base, position, watch, successor: None, prefix, tail: Vec::new() };
+        if is_file && position > 0 {
             let file = plain.file()?;
+            let failed = |cause| Error::io(format!("cannot look at file {}", plain.name), cause);
+            let length = file.metadata().map_err(failed)?.len();
+            if length < position {
+                return Err(Error::data(shorter(&plain.name, length, position).to_string()));
+            }
             plain.tail = plain.before(&file, TAIL_BYTES).map_err(failed)?;
         }
-        Ok(Input::Plain(plain))
+        Ok(Input::Plain(Box::new(plain)))
+    }
+
+    /// How many bytes the files before it had.
+    pub(super) fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// The file that has come into the place of this one, when this one has ended.
+    pub(super) fn successor(&mut self) -> Result<Option<Input>> {
+        let Some(successor) = self.successor.take() else { return Ok(None) };
+        let file = self.file()?;
+        let watch = self.watch.take().map(|watch| watch.behind(file, self.position));
+        Plain::of(successor, true, &self.name, (self.base + self.position, 0), watch).map(Some)
     }
 
     /// What an offset carries to recognise its file again: a hash of all bytes before it.
-    pub(super) fn proof(&self, position: u64) -> Option<[u8; 32]> {
-        if let Some(proof) = self.prefix.borrow_mut().proof(position) {
-            return Some(proof);
+    pub(super) fn proof(&self, offset: u64) -> Option<[u8; 32]> {
+        let position = offset.checked_sub(self.base)?;
+        let proof = self.prefix.borrow_mut().proof(position).or_else(|| {
+            // An offset before the last one. What cannot be read now is missed when it is read: no proof is better than no row.
+            Prefix::of(&*self.file().ok()?, position).ok()?.proof(position)
+        })?;
+        self.behind(position, proof).ok()
+    }
+
+    /// A proof that says too how many bytes came before the file. Before the first byte the file itself stands for them.
+    fn behind(&self, position: u64, proof: [u8; 32]) -> Result<[u8; 32]> {
+        if self.base == 0 {
+            return Ok(proof);
         }
-        // An offset before the last one. What cannot be read now is missed when it is read: no proof is better than no row.
-        Prefix::of(&*self.file().ok()?, position).ok()?.proof(position)
+        let failed = |cause| Error::io(format!("cannot look at file {}", self.name), cause);
+        let own = match position {
+            0 => Some(Identity::of(&self.file()?.metadata().map_err(failed)?)),
+            _ => None,
+        };
+        Ok(behind(proof, self.base, own.as_ref()))
     }
 
     /// Refuses a file that is not the one which was read up to this offset: all of it is read once more.
@@ -73,8 +120,12 @@ impl Plain {
         let name = &self.name;
         let failed = |cause| Error::io(format!("cannot read file {name} again up to byte {offset}"), cause);
         let file = self.file()?;
-        let mut read = Prefix::of(&file, offset.position).map_err(failed)?;
-        let proved = |proof| is_proved(&file, &mut read, offset.position, proof).map_err(failed);
+        let position = offset.position - self.base;
+        let mut read = Prefix::of(&file, position).map_err(failed)?;
+        let proved = |proof: &[u8; 32]| match (self.base, read.proof(position)) {
+            (1.., Some(plain)) => Ok(self.behind(position, plain)? == *proof),
+            _ => is_proved(&file, &mut read, position, proof).map_err(failed),
+        };
         if offset.proof.as_ref().map_or(Ok(true), proved)? {
             *self.prefix.borrow_mut() = read;
             return Ok(());
@@ -88,24 +139,57 @@ impl Plain {
 
     /// Appends at most `block_bytes` to `buffer`.
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>, block_bytes: usize) -> Result<Got> {
+        loop {
+            let before = buffer.len();
+            let file = self.read_once(buffer, block_bytes)?;
+            if buffer.len() > before {
+                return Ok(Got::Bytes);
+            }
+            let Some(watch) = self.watch.as_mut().filter(|_| self.successor.is_none()) else { return Ok(Got::End) };
+            let prefix = self.prefix.borrow();
+            let read = WasRead { name: &self.name, file: &file, position: self.position, prefix: &prefix };
+            match watch.look(&read)? {
+                Then::Wait => return Ok(Got::Nothing),
+                Then::Same(handle) => self.handle = Arc::new(handle),
+                // What was written to the old one until now is read before it.
+                Then::Successor(handle) => self.successor = Some(handle),
+            }
+        }
+    }
+
+    fn read_once(&mut self, buffer: &mut Vec<u8>, block_bytes: usize) -> Result<Arc<File>> {
         let Plain { name, position, .. } = &*self;
         let failed = |cause| Error::io(format!("cannot read file {name} at byte {position}"), cause);
         let (file, before) = (self.file()?, buffer.len());
-        let length = match self.handle.is_kept() {
-            true => (&*file).take(block_bytes as u64).read_to_end(buffer),
-            false => From { file: &file, position: *position }.take(block_bytes as u64).read_to_end(buffer),
-        };
-        let length = length.map_err(failed)?;
-        let now = file.metadata().map_err(|cause| Error::io(format!("cannot look at file {name}"), cause))?;
-        if now.is_file() && now.len() < *position {
-            return Err(shorter(name, now.len(), *position));
+        let version = file.metadata().map(|metadata| Version::of(&metadata)).map_err(failed)?;
+        if self.handle.is_kept() {
+            (&*file).take(block_bytes as u64).read_to_end(buffer).map_err(failed)?;
+        } else {
+            From { file: &*file, position: *position }.take(block_bytes as u64).read_to_end(buffer).map_err(failed)?;
+            let now = file.metadata().map_err(failed)?.len();
+            if now < *position {
+                return Err(shorter(name, now, *position));
+            }
+            // Looked at after the read: who cuts a file off and writes it anew in between is found out.
+            let grown = buffer.len() > before && self.watch.is_some();
+            if grown && self.before(&file, self.tail.len()).map_err(failed)? != self.tail {
+                buffer.truncate(before);
+                return Err(self.written_anew());
+            }
+        }
+        if let Some(watch) = self.watch.as_mut().filter(|_| buffer.len() > before) {
+            watch.note(version);
         }
         self.took(&buffer[before..]);
-        Ok(match (length, self.followed) {
-            (1.., _) => Got::Bytes,
-            (0, true) => Got::Nothing,
-            (0, false) => Got::End,
-        })
+        Ok(file)
+    }
+
+    fn written_anew(&self) -> Error {
+        Error::data(format!(
+            "E-SOURCE-GAP: file {}: what stands before byte {} is not what was read there; it was cut off or written anew while it \
+             was read. Append to the file, or rename it and write a new one in its place",
+            self.name, self.position
+        ))
     }
 
     /// Notes the next bytes that were read.
@@ -121,22 +205,24 @@ impl Plain {
     fn file(&self) -> Result<Arc<File>> {
         let failed = |cause| Error::io(format!("cannot read file {} on from byte {}", self.name, self.position), cause);
         let (file, again) = self.handle.file().map_err(failed)?;
-        if again && self.before(&file, self.tail.len()).map_err(failed)? != self.tail {
-            return Err(Error::data(format!(
-                "file {}: what stands before byte {} is not what was read there; was the file written anew while it was read?",
-                self.name, self.position
-            )));
+        match again && self.before(&file, self.tail.len()).map_err(failed)? != self.tail {
+            true => Err(self.written_anew()),
+            false => Ok(file),
         }
-        Ok(file)
     }
 
     /// At most so many bytes before the position, or fewer where the file has become shorter.
     fn before(&self, file: &File, count: usize) -> io::Result<Vec<u8>> {
         let from = self.position.saturating_sub(count as u64);
-        let mut bytes = Vec::new();
-        From { file, position: from }.take(self.position - from).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        bytes_of(From { file, position: from }, self.position - from)
     }
+}
+
+/// At most so many bytes of what is read.
+pub(super) fn bytes_of(from: impl Read, count: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(count).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A file from a position on, without moving what others share.

@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! xxh3_128 of the bytes before the offset, 16 bytes, little-endian │ "all that was rea", 16 bytes
+//! xxh3_64 of them, 8 bytes │ bytes of the files before it, 8 bytes │ "behind another f", 16 bytes
 //! ```
+//!
+//! The second form is of a file that has taken the place of others while it was followed. Where nothing was read of it yet,
+//! the hash is of what tells the file from others.
 //!
 //! **What was read, not what is there.** The hash is made of the bytes that went to the reader. Where somebody writes a
 //! file anew while it is read, the next start finds that the file is not what was read.
@@ -11,10 +15,16 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use xxhash_rust::xxh3::Xxh3;
+use dualgauge_engine::Offset;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use crate::handles::Identity;
 
 /// What ends a proof of this kind; a proof without it is the blake3 of the last bytes before its offset.
 const KIND: [u8; 16] = *b"all that was rea";
+
+/// What ends a proof of a file that has come into the place of others.
+const KIND_BEHIND: [u8; 16] = *b"behind another f";
 
 /// How many bytes wait for an offset before the older half of them is taken to lie before it.
 const WAITING_MAX: usize = 32 << 20;
@@ -77,6 +87,13 @@ impl Prefix {
         Some(proof)
     }
 
+    /// The hash of all that was taken.
+    pub(super) fn now(&self) -> u128 {
+        let mut hash = self.hash.clone();
+        hash.update(&self.waiting);
+        hash.digest128()
+    }
+
     fn hash_waiting(&mut self, count: usize) {
         self.hash.update(&self.waiting[..count]);
         self.hashed += count as u64;
@@ -87,6 +104,24 @@ impl Prefix {
         self.hash.update(bytes);
         self.hashed += bytes.len() as u64;
     }
+}
+
+/// A proof of a file behind others that had `base` bytes; `own` stands for one of which nothing was read.
+pub(super) fn behind(proof: [u8; 32], base: u64, own: Option<&Identity>) -> [u8; 32] {
+    let mut behind = proof;
+    if let Some(own) = own {
+        behind[..8].copy_from_slice(&xxh3_64(format!("{own:?}").as_bytes()).to_le_bytes());
+    }
+    behind[8..16].copy_from_slice(&base.to_le_bytes());
+    behind[16..].copy_from_slice(&KIND_BEHIND);
+    behind
+}
+
+/// How many bytes the files had that were read before the file of an offset, under its name.
+pub(super) fn base_of(offset: &Offset) -> u64 {
+    let base = offset.proof.filter(|proof| proof[16..] == KIND_BEHIND);
+    let base = base.and_then(|proof| proof[8..16].try_into().ok()).map_or(0, u64::from_le_bytes);
+    base.min(offset.position)
 }
 
 /// Whether what stands in `file` before `position`, of which `prefix` was just made, is what the proof is of.

@@ -19,6 +19,8 @@ use super::{BadRecord, Decode, Decoded, Format};
 /// An open partition of text.
 pub(super) struct TextReader<F> {
     pub(super) format: F,
+    /// How each file is read until it says otherwise.
+    pub(super) began: Began<F>,
     pub(super) place: Rc<TextPlace>,
     pub(super) input: Input,
     pub(super) records: Records,
@@ -28,10 +30,26 @@ pub(super) struct TextReader<F> {
     pub(super) decoder: Option<Rc<dyn Decode>>,
 }
 
+/// How a file is read from its front.
+pub(super) struct Began<F> {
+    pub(super) format: F,
+    pub(super) block_bytes: usize,
+    pub(super) line_bytes_max: usize,
+}
+
+impl<F: Format> Began<F> {
+    /// The records behind `position` of a file whose first byte is at `front`.
+    pub(super) fn records(&self, position: u64, front: u64) -> Records {
+        Records::new(self.format.quoted_after(), position, self.block_bytes, self.line_bytes_max).behind(front)
+    }
+}
+
 /// Where the bytes of a partition are, for messages.
 pub(super) struct TextPlace {
     /// What errors call it: `file data/bids.csv`.
     pub(super) name: String,
+    /// The offset of its first byte: more than 0 where others had its name before.
+    pub(super) front: u64,
     /// The file and the part of it that an earlier run has read.
     pub(super) read_before: Option<(PathBuf, u64)>,
     /// The lines of that part, counted when somebody wants to name one behind it.
@@ -44,7 +62,7 @@ impl<F: Format> PartitionReader for TextReader<F> {
             match read_header(&mut self.format, &self.place.name, &mut self.records, &mut self.input)? {
                 Header::Found(header) => self.decode_by(header.as_deref())?,
                 Header::Pending => return Ok(Next::Pending),
-                Header::End => return Ok(Next::End),
+                Header::End => return self.end(),
             }
         }
         let rules = Rules { format: &self.format, decoder: self.decoder.as_deref() };
@@ -52,18 +70,32 @@ impl<F: Format> PartitionReader for TextReader<F> {
             Found::Records(records) => self.decode(&records),
             Found::TooLong { bytes, lines, start } => {
                 let (place, position) = (Rc::clone(&self.place), bytes.start);
-                let reason = Reason::of(move |_| too_long().at(&place.name, place.line(lines), position));
+                let reason = Reason::of(move |_| too_long().at(&place.name, place.line(lines), position - place.front));
                 let bad = Unreadable { bytes: start, position, before: 0, reason };
                 let none = self.batch(RecordBatch::new_empty(self.wanted.clone()), bytes.end);
                 Ok(Next::Mixed(none, vec![bad]))
             }
             Found::Nothing => Ok(Next::Pending),
-            Found::End => Ok(Next::End),
+            Found::End => self.end(),
         }
     }
 }
 
 impl<F: Format> TextReader<F> {
+    /// Goes on in the file that has come into the place of this one, or has ended with it.
+    fn end(&mut self) -> Result<Next> {
+        let Some(input) = self.input.successor()? else { return Ok(Next::End) };
+        let front = input.base();
+        self.input = input;
+        self.format = self.began.format.clone();
+        self.records = self.began.records(front, front);
+        self.decoder = None;
+        let name = self.place.name.clone();
+        self.place = Rc::new(TextPlace { name, front, read_before: None, lines_before: OnceCell::new() });
+        // The place where it begins can be resumed from, whenever its first row comes.
+        Ok(Next::Batch(self.batch(RecordBatch::new_empty(self.wanted.clone()), front)))
+    }
+
     /// Records are read as the header says from now on.
     pub(super) fn decode_by(&mut self, header: Option<&[u8]>) -> Result<()> {
         let decoder = self.format.decoder(header, &self.wanted);
@@ -88,7 +120,7 @@ impl<F: Format> TextReader<F> {
                 before: at - earlier,
                 reason: Reason::of(move |bytes| {
                     let bad = if sound { decoder.explain(bytes) } else { unsound() };
-                    bad.at(&place.name, place.line(lines), position)
+                    bad.at(&place.name, place.line(lines), position - place.front)
                 }),
             });
         }
@@ -195,7 +227,7 @@ fn unsound() -> BadRecord {
 
 /// How many lines the first `length` bytes of a file hold.
 fn lines_in(path: PathBuf, length: u64) -> Result<u64> {
-    let mut file = Input::file(&path, 0, false)?;
+    let mut file = Input::file(&path, &Offset::default(), None)?;
     let (mut block, mut before, mut read, mut lines) = (Vec::new(), 0, 0, 0);
     while read < length && file.read(&mut block, 64 << 10)? == Got::Bytes {
         block.truncate((length - read).min(block.len() as u64) as usize);

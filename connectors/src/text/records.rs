@@ -63,6 +63,8 @@ pub(super) struct Records {
     buffer: Vec<u8>,
     /// Where the buffer begins in the input.
     position: u64,
+    /// Where the input begins.
+    front: u64,
     /// Whether the buffer's last byte is a newline that the input did not have.
     completed: bool,
     /// Line ends before the buffer, since reading began, and the byte before it.
@@ -98,6 +100,7 @@ impl Records {
             line_bytes_max,
             buffer: Vec::new(),
             position,
+            front: 0,
             completed: false,
             lines: 0,
             before: 0,
@@ -107,6 +110,11 @@ impl Records {
             scanned: 0,
             passing: None,
         }
+    }
+
+    /// Positions count from `front` on: the input begins there.
+    pub(super) fn behind(self, front: u64) -> Records {
+        Records { front, ..self }
     }
 
     /// Fields stand between this byte from the next record on.
@@ -179,7 +187,8 @@ impl Records {
     /// Keeps a record that is not blank, without the byte order mark that some programs put in front of a file.
     fn hand(&mut self, mut record: Record, found: &mut Vec<Record>, judge: &dyn Judge) {
         self.handed = record.bytes.end;
-        if self.position_of(record.bytes.start) == 0 && has_byte_order_mark(&self.buffer[record.bytes.clone()]) {
+        if self.position_of(record.bytes.start) == self.front && has_byte_order_mark(&self.buffer[record.bytes.clone()])
+        {
             record.bytes.start += 3;
         }
         if !judge.is_blank(&self.buffer[record.bytes.clone()]) {

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dualgauge_engine::{
-    Basis, Change, Error, Listing, Offset, Partition, PartitionReader, Place, Result, Scan, Source,
+    Basis, Change, Error, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan, Source,
 };
 
 use super::Format;
+use super::follow::Watch;
 use super::input::Input;
 use super::place::{STDIN, list};
-use super::reader::{Header, TextPlace, TextReader, read_header};
-use super::records::Records;
+use super::reader::{Began, Header, TextPlace, TextReader, read_header};
 use crate::files::{self, Hive, file_of};
 use crate::places::read_from;
 use crate::written::Written;
@@ -60,10 +60,11 @@ impl<F: Format> TextSource<F> {
         }
     }
 
-    /// Waits at the end of each file for more lines, as `tail -f` does. Only whole lines are read. Off by default.
+    /// Waits at the end of each file for more lines, as `tail -F` does. Only whole lines are read. Off by default.
     ///
-    /// Lines may be added at the end only: a file that becomes shorter is an error. A followed standard input is a live
-    /// source that ends when its writer closes it.
+    /// Lines are added at the end. A file may be renamed and a new one written in its place: the old one is read to its end, and
+    /// then the new one. One that is removed, becomes shorter, is written over or is replaced by an edited copy is an error
+    /// that names it. A followed standard input is a live source that ends when its writer closes it.
     pub fn follow(mut self, follow: bool) -> TextSource<F> {
         self.follow = follow;
         self
@@ -111,16 +112,15 @@ impl<F: Format> TextSource<F> {
         self.path == Path::new(STDIN)
     }
 
-    fn records(&self, position: u64) -> Records {
-        Records::new(self.format.quoted_after(), position, self.block_bytes, self.line_bytes_max)
-    }
-
     fn reader(&self, place: String, input: Input, position: u64, scan: &Scan) -> TextReader<F> {
+        let (block_bytes, line_bytes_max, front) = (self.block_bytes, self.line_bytes_max, input.base());
+        let began = Began { format: self.format.clone(), block_bytes, line_bytes_max };
         TextReader {
             format: self.format.clone(),
-            place: Rc::new(TextPlace { name: place, read_before: None, lines_before: OnceCell::new() }),
+            place: Rc::new(TextPlace { name: place, front, read_before: None, lines_before: OnceCell::new() }),
             input,
-            records: self.records(position),
+            records: began.records(position, front),
+            began,
             wanted: scan.schema.clone(),
             batch_rows: scan.batch_rows,
             decoder: None,
@@ -157,6 +157,14 @@ impl<F: Format> Source for TextSource<F> {
         list(&self.path, self.format.extensions(), self.follow, self.files.allow_empty)
     }
 
+    fn appeared(&self, known: &dyn Fn(&PartitionId) -> bool) -> Result<Vec<PartitionId>> {
+        if !self.follow || self.is_stdin() {
+            return Ok(Vec::new());
+        }
+        let listing = list(&self.path, self.format.extensions(), true, true)?;
+        Ok(listing.partitions.into_iter().map(|partition| partition.id).filter(|id| !known(id)).collect())
+    }
+
     fn basis(&self) -> Basis {
         let basis = self.written.basis(self.format.basis().with("follow", self.follow));
         if self.files.hive { basis.with("hive", true) } else { basis }
@@ -184,19 +192,21 @@ impl<F: Format> Source for TextSource<F> {
 
 impl<F: Format> TextSource<F> {
     fn open_file(&self, file: PathBuf, offset: Option<&Offset>, scan: &Scan) -> Result<TextReader<F>> {
-        let position = offset.map_or(0, |offset| offset.position);
-        let input = Input::file(&file, position, self.follow)?;
+        let (front, watch) = (Offset::default(), self.follow.then(|| Watch::new(file.clone(), self.format.header())));
+        let input = Input::file(&file, offset.unwrap_or(&front), watch)?;
         offset.map_or(Ok(()), |offset| input.check_proof(offset))?;
+        let (position, base) = (offset.map_or(0, |offset| offset.position), input.base());
         let mut reader = self.reader(format!("file {}", file.display()), input, position, scan);
-        if position > 0 {
+        if position > base {
             // The header is at the front, wherever reading goes on.
-            let (mut front, name) = (Input::file(&file, 0, false)?, reader.place.name.clone());
-            if let Header::Found(header) = read_header(&mut reader.format, &name, &mut self.records(0), &mut front)? {
+            let mut input = Input::file(&file, &front, None)?;
+            let (mut records, name) = (reader.began.records(0, 0), reader.place.name.clone());
+            if let Header::Found(header) = read_header(&mut reader.format, &name, &mut records, &mut input)? {
                 reader.records.delimit(reader.format.quoted_after());
                 reader.decode_by(header.as_deref())?;
             }
-            reader.place =
-                Rc::new(TextPlace { name, read_before: Some((file, position)), lines_before: OnceCell::new() });
+            let read_before = Some((file, position - base));
+            reader.place = Rc::new(TextPlace { name, front: base, read_before, lines_before: OnceCell::new() });
         }
         Ok(reader)
     }

@@ -8,6 +8,7 @@
 //! filling the memory between them.
 
 mod ahead;
+mod appeared;
 mod decode;
 mod moving;
 mod outlet;
@@ -23,6 +24,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::Activator;
 
 use self::ahead::ReadAhead;
+use self::appeared::Appeared;
 use self::decode::Decoder;
 use self::outlet::{Hold, Outlet, Outlets};
 use self::partition::OpenPartition;
@@ -116,6 +118,7 @@ struct SourceDriver {
     unopened: VecDeque<Partition>,
     open: Vec<OpenPartition>,
     ahead: ReadAhead,
+    appeared: Appeared,
     /// Partitions that are read to their end, as a checkpoint tells them.
     ended: Vec<(PartitionId, PartitionCut)>,
     /// The largest event time that those have reached.
@@ -201,6 +204,7 @@ impl SourceDriver {
             unopened: unopened.into(),
             open: Vec::new(),
             ahead: ReadAhead::new(shared.limits.lockstep_rows),
+            appeared: Appeared::of(&source, worker, &shared),
             ended,
             ended_at,
             epochs: VecDeque::from([hold.stamp().epoch]),
@@ -249,6 +253,7 @@ impl SourceDriver {
             return Ok(Turn::Waiting);
         }
         self.open_due()?;
+        self.appeared.look(&self.source, &self.shared);
         // Nothing is read before the first word to the others: they measure themselves by it.
         let turn = match self.reported.is_some() && self.may_go_on() {
             true => self.read_next::<D>(out)?,

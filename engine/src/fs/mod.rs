@@ -117,6 +117,11 @@ pub trait FsFile: Send + Sync + fmt::Debug {
     /// How many bytes the file has.
     fn length(&self) -> io::Result<u64>;
 
+    /// Whether `path` leads to this file still: not where it was removed, or moved away with or without another in its place.
+    fn is_at(&self, _path: &Path) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// Cuts the file off at `length`.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
 

@@ -201,6 +201,10 @@ impl FsFile for RealFile {
         Ok(self.0.metadata()?.len())
     }
 
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        is_at(&self.0, path)
+    }
+
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
     }

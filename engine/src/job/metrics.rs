@@ -18,6 +18,7 @@ pub struct Metrics {
     state: Mutex<BTreeMap<String, u64>>,
     restarts: Mutex<Restarts>,
     retries: Mutex<Retries>,
+    notes: Mutex<Vec<String>>,
 }
 
 /// The newest checkpoint of a job.
@@ -83,7 +84,7 @@ impl Gauge {
 }
 
 impl Metrics {
-    /// What `name` (a source, sink or step) counts as `what`: a source `rows`, `bad` and `repeated`, a sink `written` and `retries`, a step `late`.
+    /// What `name` (a source, sink or step) counts as `what`: a source `rows`, `bad`, `repeated` and `unread`, a sink `written` and `retries`, a step `late`.
     pub fn counter(&self, name: &str, what: &'static str) -> Counter {
         self.counters.lock().expect("no panic holds it").entry((name.to_string(), what)).or_default().clone()
     }
@@ -129,6 +130,15 @@ impl Metrics {
     /// How often the machine refused something that is tried again, and why: the job stands still while that goes on.
     pub fn retries(&self) -> Retries {
         self.retries.lock().expect("no panic holds it").clone()
+    }
+
+    /// What a person should know that the run has met since its start, a sentence each, in order: a file that is not read.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.lock().expect("no panic holds it").clone()
+    }
+
+    pub(crate) fn note(&self, note: String) {
+        self.notes.lock().expect("no panic holds it").push(note);
     }
 
     pub(crate) fn note_checkpoint(&self, checkpoint: LastCheckpoint) {

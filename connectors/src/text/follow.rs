@@ -1,0 +1,192 @@
+//! What has become of a file that is followed: looked at by its path, when there is nothing more to read of it.
+//!
+//! | the path leads to | and the file that was read | then |
+//! |---|---|---|
+//! | the same file | has grown | it is read on |
+//! | the same file | is shorter, or what was read of it is another text | the run ends, by name |
+//! | another file that begins with all that was read | | reading goes on in that one |
+//! | another file with a record | has another name now | it is read to its end, and then that one from its front |
+//! | nothing | has another name now | its successor is awaited, but not for ever |
+//! | anything else | | the run ends, by name |
+//!
+//! A successor is a file of later rows. One whose first record is that of the file before it is an edited copy, which nobody
+//! could read on without reading rows twice.
+
+use std::fs::{self, File, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dualgauge_engine::{Error, Result};
+
+use super::plain::{From, bytes_of};
+use super::prefix::Prefix;
+use crate::handles::{Handle, Identity, Version};
+
+/// How often a path is looked at that leads nowhere before its file is given up; about ten seconds of a job that waits.
+const LOOKS_MAX: u32 = 20_000;
+
+/// How much of a file is read to find its first record.
+const FIRST_BYTES: u64 = 64 << 10;
+
+/// How much that was read is read once more where a file was written to and has not grown.
+const AGAIN_BYTES_MAX: u64 = 64 << 20;
+
+/// A path that is looked at.
+pub(super) struct Watch {
+    path: PathBuf,
+    /// Whether the first record of a file names its columns, and is the same in each.
+    header: bool,
+    /// What was there when it was read or looked at last.
+    version: Option<Version>,
+    /// How often it led nowhere.
+    looks: u32,
+    /// The file that was read before this one, and how far.
+    before: Option<(Arc<File>, u64)>,
+}
+
+/// What was read so far.
+pub(super) struct Read<'a> {
+    pub(super) name: &'a str,
+    pub(super) file: &'a File,
+    pub(super) position: u64,
+    pub(super) prefix: &'a Prefix,
+}
+
+/// What there is to do.
+pub(super) enum Then {
+    /// Nothing; ask again.
+    Wait,
+    /// Read on in this file, at the same place.
+    Same(Handle),
+    /// Read to the end, and then this file from its front.
+    Successor(Handle),
+}
+
+impl Watch {
+    pub(super) fn new(path: PathBuf, header: bool) -> Watch {
+        Watch { path, header, version: None, looks: 0, before: None }
+    }
+
+    /// The same path, behind a file that was read to its end.
+    pub(super) fn behind(self, file: Arc<File>, length: u64) -> Watch {
+        Watch { version: None, looks: 0, before: Some((file, length)), ..self }
+    }
+
+    /// Notes what the file was when bytes were read of it.
+    pub(super) fn note(&mut self, version: Version) {
+        self.version = Some(version);
+    }
+
+    /// Looks at the path when all that is there was read.
+    pub(super) fn look(&mut self, read: &Read<'_>) -> Result<Then> {
+        let failed = |cause| Error::io(format!("cannot look at file {}", read.name), cause);
+        self.check_before(read)?;
+        let own = read.file.metadata().map_err(failed)?;
+        let there = match fs::metadata(&self.path) {
+            Ok(there) => there,
+            Err(error) if error.kind() == ErrorKind::NotFound => return self.gone(read, &own),
+            Err(cause) => return Err(failed(cause)),
+        };
+        self.looks = 0;
+        if Identity::of(&there) == Identity::of(&own) {
+            self.check_same(read, &there)?;
+            return Ok(Then::Wait);
+        }
+        if !there.is_file() {
+            return Err(ended(read, "it was replaced by something that is no file"));
+        }
+        self.other(read, &own)
+    }
+
+    /// The path leads nowhere.
+    fn gone(&mut self, read: &Read<'_>, own: &Metadata) -> Result<Then> {
+        if own.nlink() == 0 {
+            return Err(ended(read, "it was removed"));
+        }
+        self.looks += 1;
+        match self.looks > LOOKS_MAX {
+            true => Err(ended(read, "it was renamed or moved away, and no file has come into its place")),
+            false => Ok(Then::Wait),
+        }
+    }
+
+    /// Another file is there.
+    fn other(&mut self, read: &Read<'_>, own: &Metadata) -> Result<Then> {
+        let failed = |cause| Error::io(format!("cannot read file {} in its place", read.name), cause);
+        let (handle, there) = Handle::open(&self.path).map_err(failed)?;
+        let file = handle.file().map_err(failed)?.0;
+        if there.len() >= read.position {
+            let begins = Prefix::of(&file, read.position).map_err(failed)?;
+            if begins.now() == read.prefix.now() {
+                return Ok(Then::Same(handle));
+            }
+        }
+        if own.nlink() == 0 {
+            return Err(ended(
+                read,
+                "it was replaced by another file, which does not begin with what was read, and is gone itself",
+            ));
+        }
+        let first = |file: &File| -> std::io::Result<_> {
+            Ok(first_record(&bytes_of(From { file, position: 0 }, FIRST_BYTES)?, self.header))
+        };
+        let (old, new) = (first(read.file).map_err(failed)?, first(&*file).map_err(failed)?);
+        match new {
+            // Who writes may still be at the old one until this one has a record.
+            None if there.len() < FIRST_BYTES => Ok(Then::Wait),
+            Some(_) if new == old => Err(ended(
+                read,
+                "it was renamed, and the file in its place begins with the same record: likely an edited copy, of which rows \
+                 would be read twice",
+            )),
+            _ => Ok(Then::Successor(handle)),
+        }
+    }
+
+    /// The same file: where it was written to and has not grown, what was read of it must still stand there.
+    fn check_same(&mut self, read: &Read<'_>, there: &Metadata) -> Result<()> {
+        let now = Version::of(there);
+        let written_over = self.version.replace(now).is_some_and(|before| before.is_written_over(&now));
+        if !written_over || there.len() != read.position || read.position > AGAIN_BYTES_MAX {
+            return Ok(());
+        }
+        let failed = |cause| Error::io(format!("cannot read file {} again", read.name), cause);
+        match Prefix::of(read.file, read.position).map_err(failed)?.now() == read.prefix.now() {
+            true => Ok(()),
+            false => Err(ended(read, "what was read of it has been written over")),
+        }
+    }
+
+    /// The file before this one must not grow any more.
+    fn check_before(&self, read: &Read<'_>) -> Result<()> {
+        let Some((file, length)) = &self.before else { return Ok(()) };
+        let now = file.metadata().map_err(|cause| Error::io(format!("the file before {}", read.name), cause))?.len();
+        match now == *length {
+            true => Ok(()),
+            false => Err(ended(
+                read,
+                &format!(
+                    "the file that had its name before has {now} bytes and was read to byte {length}: it was written to after \
+                     its successor had begun, and those rows are not read"
+                ),
+            )),
+        }
+    }
+}
+
+/// The first record behind the header, where it is whole.
+fn first_record(bytes: &[u8], header: bool) -> Option<Vec<u8>> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').skip(usize::from(header));
+    lines.next().filter(|line| line.ends_with(b"\n")).map(<[u8]>::to_vec)
+}
+
+/// That a file can be followed no further.
+fn ended(read: &Read<'_>, what: &str) -> Error {
+    Error::data(format!(
+        "E-SOURCE-GAP: file {}: {what} while it was followed; it was read to byte {}. Append to the file, or rename it and \
+         write a new one in its place",
+        read.name, read.position
+    ))
+}
