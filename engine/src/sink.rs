@@ -126,6 +126,12 @@ pub trait Sink: Send + Sync {
         Delivery::Committed
     }
 
+    /// When the first rows are seen, in words for a person who waits for them in a live run: "a file is seen when …"; `None` where
+    /// they are seen at their commit.
+    fn first_seen(&self) -> Option<String> {
+        None
+    }
+
     /// Into how many buckets rows are dealt; a part of the output's shape, not of the run's.
     fn buckets(&self) -> usize {
         1
@@ -178,6 +184,8 @@ pub trait Sink: Send + Sync {
     /// Opens one bucket. Called once per bucket, on the worker that owns it.
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>>;
 
+    /// Ends the output: it is there now, and can be read, also where not a row came.
+    ///
     /// Called when every bucket's last commit is done, of several processes in the first; not called when the run failed or
     /// was stopped. Called again where the machine refused, and in a run that finds that the one before had ended.
     ///

@@ -92,6 +92,8 @@ pub fn build(name: &str, flow: &Flow<'_>) {
         "lengths" => copied::<Lengths>(flow),
         "ev_day" => copied::<Day>(flow),
         "ev_quarantine" => flow.source::<Ev>(source("in").quarantine("bad")).sink("out"),
+        // No event at all.
+        "nothing" => flow.source::<Ev>("in").filter(|_| false).sink("out"),
         // Counts and sums of each key and hour; what is late goes to `late`.
         "hours" => {
             let keyed = flow.source::<Ev>("in").key_by(|event| event.key.clone());

@@ -7,7 +7,7 @@
 mod back;
 mod cluster;
 mod depth;
-#[cfg(unix)]
+mod empty;
 mod follow;
 mod graphs;
 mod hands;
@@ -39,10 +39,13 @@ fn main() -> ExitCode {
         back::CASES,
         cluster::CASES,
         depth::CASES,
+        empty::CASES,
+        follow::CASES,
         hands::CASES,
         listing::CASES,
         looks::CASES,
         modes::CASES,
+        open_files::CASES,
         overwrite::CASES,
         owners::CASES,
         patterns::CASES,

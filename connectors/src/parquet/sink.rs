@@ -14,9 +14,12 @@ use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result,
 use super::direct::Positioned;
 use super::guard::guarded;
 use super::spans::{ParquetSpans, named_by_a_sink};
-use super::writer::{CREATED_BY, FileOptions};
+use super::writer::{CREATED_BY, FileOptions, FileWriter};
 use crate::staging::files::create_dirs_durably;
-use crate::staging::{BucketWriter, Form, Found, OutputPlace, Owner, PLACE, columns, never_exchanged};
+use crate::staging::{
+    BucketWriter, Columns, EmptyFile, Form, Found, NO_SPAN, OutputPlace, Owner, PLACE, columns, first_span,
+    never_exchanged,
+};
 
 /// Writes results as Parquet files into `dir`, which must be empty, or missing, or hold what this job wrote before it
 /// went on from a checkpoint (the hidden file `.job` says so).
@@ -25,7 +28,8 @@ use crate::staging::{BucketWriter, Form, Found, OutputPlace, Owner, PLACE, colum
 /// is named by both: `20260101T120000Z-b0.parquet`. It is written under `.staging/` and appears, whole, once no row of
 /// its span can come any more. The same rows give the same bytes. Rows that come for a span which was already
 /// published go to a supplementary file, `20260101T120000Z-b0.s1.parquet`. With checkpoints, the rows of unfinished spans
-/// are staged at each of them, so a job that crashed and went on leaves the same files as one that did not.
+/// are staged at each of them, so a job that crashed and went on leaves the same files as one that did not. A run that has
+/// ended without a row leaves a file with the columns alone, `empty-b0.parquet`.
 ///
 /// ```
 /// use dualgauge_connectors::parquet;
@@ -37,7 +41,8 @@ use crate::staging::{BucketWriter, Form, Found, OutputPlace, Owner, PLACE, colum
 /// ```
 pub fn write(dir: impl Into<PathBuf>) -> ParquetSink {
     let options = FileOptions::default();
-    ParquetSink { dir: dir.into(), span: 1.hours(), buckets: 4, options, overwrite: false, fs: Arc::new(RealFs) }
+    let (dir, fs, columns) = (dir.into(), Arc::new(RealFs), Columns::default());
+    ParquetSink { dir, span: 1.hours(), buckets: 4, options, overwrite: false, fs, columns }
 }
 
 /// Parquet files as a sink; made by [`write`](write()).
@@ -49,6 +54,7 @@ pub struct ParquetSink {
     options: FileOptions,
     overwrite: bool,
     fs: Arc<dyn Fs>,
+    columns: Columns,
 }
 
 impl ParquetSink {
@@ -155,7 +161,8 @@ impl Sink for ParquetSink {
         self.look(writing, &self.place().owner_for(writing)?).map(drop)
     }
 
-    fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
+    fn claim(&self, schema: &SchemaRef, writing: &Writing) -> Result<Claim> {
+        self.columns.note(schema);
         let place = OutputPlace { fs: writing.patience.on(self.fs.clone()), ..self.place() };
         create_dirs_durably(&*place.fs, &self.dir)?;
         place.claim(writing, &FORM, |owner| self.look(writing, owner)).map_err(|error| error.at(self.describe()))
@@ -194,7 +201,16 @@ impl Sink for ParquetSink {
         OutputPlace { fs: writing.patience.on(self.fs.clone()), ..self.place() }.take_back(writing, &FORM)
     }
 
+    fn first_seen(&self) -> Option<String> {
+        Some(first_span(self.span))
+    }
+
     fn finish(&self, kept: &[BucketCut]) -> Result<()> {
-        self.place().finish(&FORM, kept)
+        let empty = || {
+            let Some(schema) = self.columns.get() else { return Ok(None) };
+            let bytes = FileWriter::new(Vec::new(), &schema, &self.options)?.finish()?;
+            Ok(Some(EmptyFile { name: format!("{NO_SPAN}-b0.parquet"), bytes, ledger: false }))
+        };
+        self.place().finish(&FORM, kept, empty)
     }
 }

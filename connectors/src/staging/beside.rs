@@ -56,10 +56,15 @@ impl<'a> Beside<'a> {
         files::remove_empty_dir(fs, &self.dir)
     }
 
+    /// Whether it has begun to take the place of the older output.
+    pub(super) fn is_exchanging(&self) -> Result<bool> {
+        Ok(on(&self.journal, self.place.fs.kind(&self.journal))?.is_some())
+    }
+
     /// Puts it in the place of the older output.
     pub(super) fn exchange(&self, claiming: &Claiming, form: &Form<'_>) -> Result<()> {
         let fs = &*self.place.fs;
-        if on(&self.journal, fs.kind(&self.journal))?.is_none() {
+        if !self.is_exchanging()? {
             let new: BTreeSet<_> = self.names()?.into_iter().collect();
             let old = self.place.ours(&self.place.output()?, form)?;
             let mut text: String = new.iter().map(|name| format!("new {name}\n")).collect();

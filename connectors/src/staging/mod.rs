@@ -14,16 +14,19 @@
 //!   writes to a file of another one, and an older one that wakes up harms nobody.
 //! - **Only a durable length counts.** What `prepare` returns names every part with a length and a checksum. The next
 //!   generation takes it up at that length, whatever was added after it.
+//! - **An output that has ended is there.** Where not a row came, a file without rows says which columns they would have had.
 //! - **Removed is what nobody needs.** Parts go after the commit of the file that was made of them, once no commit is kept
 //!   that has them open; orphans go when the next generation recovers, which never touches what a younger one has staged.
 
 use arrow_schema::SchemaRef;
+use dualgauge_engine::Duration;
 
 mod aside;
 mod back;
 mod beside;
 mod bucket;
 pub(crate) mod claim;
+mod empty;
 mod file;
 pub(crate) mod files;
 pub(crate) mod ledger;
@@ -38,12 +41,13 @@ pub(crate) use aside::Aside;
 pub(crate) use back::left;
 pub(crate) use bucket::{BucketWriter, Making, Shape};
 pub(crate) use claim::Owner;
+pub(crate) use empty::{Columns, EmptyFile};
 pub(crate) use file::StagedFile;
 pub(crate) use manifest::Whole;
 pub(crate) use name::StagedName;
 pub(crate) use owner::{Form, Found, OutputPlace, never_exchanged};
 pub(crate) use part::{Frame, Part};
-pub(crate) use span_name::is_span_start;
+pub(crate) use span_name::{NO_SPAN, is_span_start};
 
 /// The option of a basis that says where the output is.
 pub(crate) const PLACE: &str = "place";
@@ -55,4 +59,9 @@ pub(crate) fn columns(schema: &SchemaRef) -> String {
         format!("{}: {}{null}", field.name(), field.data_type())
     });
     columns.collect::<Vec<_>>().join(", ")
+}
+
+/// When the first file of spans is seen, in words.
+pub(crate) fn first_span(span: Duration) -> String {
+    format!("a file is seen when the watermark has passed the end of its span of {span} of event time (`span`)")
 }

@@ -23,6 +23,7 @@ use dualgauge_engine::{Error, Result};
 
 use super::beside::Beside;
 use super::claim::{self, Claiming, Owner};
+use super::empty::{self, EmptyFile};
 use super::files::{self, create_own_dir, on, synced};
 use super::ledger;
 use super::manifest::Manifest;
@@ -225,15 +226,29 @@ impl OutputPlace {
         }
     }
 
-    /// Ends the output: what was made beside an older one takes its place, and all that was staged is removed, but for what
-    /// savepoints have open.
-    pub(crate) fn finish(&self, form: &Form<'_>, saved: &[BucketCut]) -> Result<()> {
+    /// Ends the output: where there is none, the `empty` file is; what was made beside an older one takes its place, and all
+    /// that was staged is removed, but for what savepoints have open.
+    pub(crate) fn finish(
+        &self,
+        form: &Form<'_>,
+        saved: &[BucketCut],
+        empty: impl FnOnce() -> Result<Option<EmptyFile>>,
+    ) -> Result<()> {
         if files::if_there(&self.dir, self.fs.list(&self.dir))?.is_none() {
-            return Ok(()); // not a row was written, so nobody has made the directory
+            return Ok(()); // the place was never taken
         }
         let claiming = self.claiming();
         let record = claiming.record.read()?;
-        if record.as_ref().is_some_and(|record| record.beside) {
+        let beside = record.as_ref().is_some_and(|record| record.beside);
+        if let Some(file) = empty()? {
+            if beside && !self.beside().is_exchanging()? {
+                create_own_dir(&*self.fs, self.beside().dir())?;
+                empty::fill(self, self.beside().dir(), form.gives, file)?;
+            } else if !beside {
+                empty::fill(self, &self.dir, form.gives, file)?;
+            }
+        }
+        if beside {
             self.beside().exchange(&claiming, form)?;
         }
         let mut kept = BTreeSet::new();

@@ -1,11 +1,17 @@
 //! The form of a span's start in the name of a visible file: `20260101T120000Z`.
 
+/// What stands in the place of a span in the name of a file without rows.
+pub(crate) const NO_SPAN: &str = "empty";
+
 /// Whether a text is the start of a span as file names tell it: RFC 3339 in UTC without `-` and `:`, behind `before` where
-/// it lies before the year 0; outside the calendar a number of microseconds, `…us`.
+/// it lies before the year 0; outside the calendar a number of microseconds, `…us`; `empty` of a file without rows.
 ///
 /// By this form a file that a sink made is told from one that somebody else put beside it.
 pub(crate) fn is_span_start(text: &str, before: char) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if text == NO_SPAN {
+        return true;
+    }
     let text = text.strip_prefix(before).unwrap_or(text);
     if let Some(micros) = text.strip_suffix("us") {
         return digits(micros);
@@ -22,7 +28,9 @@ mod tests {
 
     #[test]
     fn only_times_are_starts_of_spans() {
-        for text in ["20260101T120000Z", "20260101T120000.5Z", "n0099990102T015959Z", "n377705116800000001us", "7us"] {
+        for text in
+            ["20260101T120000Z", "20260101T120000.5Z", "n0099990102T015959Z", "n377705116800000001us", "7us", "empty"]
+        {
             assert!(is_span_start(text, 'n'), "{text}");
         }
         for text in

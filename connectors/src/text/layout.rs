@@ -2,7 +2,7 @@
 
 use dualgauge_engine::{Duration, EventTime};
 
-use crate::staging::is_span_start;
+use crate::staging::{NO_SPAN, is_span_start};
 
 /// Which rows go to which file.
 #[derive(Clone, Debug)]
@@ -42,7 +42,15 @@ impl Naming {
         }
     }
 
-    /// Whether a name is one that [`Naming::name`] gives.
+    /// The name of a file without rows, which is the only one.
+    pub(super) fn empty(&self) -> String {
+        match self {
+            Naming::One(name) => name.clone(),
+            Naming::Spans(_, extension) => format!("{NO_SPAN}-b0.{extension}"),
+        }
+    }
+
+    /// Whether a name is one that [`Naming::name`] or [`Naming::empty`] gives.
     pub(super) fn is_ours(&self, name: &str) -> bool {
         let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let supplement = |rest: &str| rest.is_empty() || rest.strip_prefix('-').is_some_and(number);
@@ -86,6 +94,7 @@ mod tests {
         for (name, ours) in [
             ("20260101T130000Z-b3.csv", true),
             ("20260101T130000Z-b3-2.csv", true),
+            ("empty-b0.csv", true),
             ("20260101T130000Z-b3.jsonl", false),
             ("notes-backup.csv", false),
             ("sales-b1.csv", false),

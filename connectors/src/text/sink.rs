@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_schema::SchemaRef;
 use dualgauge_engine::checkpoint::BucketCut;
@@ -13,9 +14,11 @@ use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result,
 use super::Format;
 use super::layout::Naming;
 use super::spans::TextSpans;
-use super::stdout::StdoutWriter;
+use super::stdout::{StdoutWriter, print};
 use crate::staging::files::{self, create_dirs_durably};
-use crate::staging::{BucketWriter, Form, Found, OutputPlace, Owner, PLACE, columns, never_exchanged};
+use crate::staging::{
+    BucketWriter, Columns, EmptyFile, Form, Found, OutputPlace, Owner, PLACE, columns, first_span, never_exchanged,
+};
 
 /// Text output: what [`csv::write`](crate::csv::write) and [`json::write`](crate::json::write) make.
 ///
@@ -30,6 +33,8 @@ use crate::staging::{BucketWriter, Form, Found, OutputPlace, Owner, PLACE, colum
 /// same bytes, also when the job crashed and went on from a checkpoint. A job with checkpoints keeps its name beside the
 /// output, in the hidden file `.job`. To finish a file, its text is held in memory once.
 ///
+/// A run that has ended without a row leaves a file with the header alone (`empty-b0.csv` in a directory).
+///
 /// Times are written as RFC 3339 in UTC.
 #[derive(Clone, Debug)]
 pub struct TextSink<F> {
@@ -39,6 +44,9 @@ pub struct TextSink<F> {
     span: Duration,
     overwrite: bool,
     fs: Arc<dyn Fs>,
+    columns: Columns,
+    /// Whether something was printed.
+    printed: Arc<AtomicBool>,
 }
 
 /// Where output goes, as the path says.
@@ -50,7 +58,8 @@ enum Target {
 
 impl<F: Format> TextSink<F> {
     pub(crate) fn new(format: F, path: impl Into<PathBuf>) -> TextSink<F> {
-        TextSink { format, path: path.into(), buckets: 1, span: 1.hours(), overwrite: false, fs: Arc::new(RealFs) }
+        let (path, fs, columns, printed) = (path.into(), Arc::new(RealFs), Columns::default(), Arc::default());
+        TextSink { format, path, buckets: 1, span: 1.hours(), overwrite: false, fs, columns, printed }
     }
 
     /// Into how many files each span is dealt, by the hash of the rows; 1 by default. For directories only.
@@ -189,7 +198,8 @@ impl<F: Format> Sink for TextSink<F> {
         self.look(writing, &self.place().owner_for(writing)?).map(drop)
     }
 
-    fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
+    fn claim(&self, schema: &SchemaRef, writing: &Writing) -> Result<Claim> {
+        self.columns.note(schema);
         if let Target::Stdout = self.target() {
             return Ok(Claim::default());
         }
@@ -242,7 +252,12 @@ impl<F: Format> Sink for TextSink<F> {
 
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
         if let Target::Stdout = self.target() {
-            return Ok(Box::new(StdoutWriter::new(self.format.clone(), std::io::stdout(), schema.clone())));
+            return Ok(Box::new(StdoutWriter::new(
+                self.format.clone(),
+                std::io::stdout(),
+                schema.clone(),
+                &self.printed,
+            )));
         }
         let shape = TextSpans { format: self.format.clone(), naming: self.naming(), schema: schema.clone() };
         Ok(Box::new(BucketWriter::open(shape, self.place(), bucket, writing)?))
@@ -265,10 +280,26 @@ impl<F: Format> Sink for TextSink<F> {
         }
     }
 
-    fn finish(&self, kept: &[BucketCut]) -> Result<()> {
+    fn first_seen(&self) -> Option<String> {
         match self.target() {
-            Target::Stdout => Ok(()),
-            _ => self.place().finish(&form(&|name| self.naming().is_ours(name)), kept),
+            Target::Stdout => None,
+            Target::File => Some("its file is seen when the run has ended".to_string()),
+            Target::Directory => Some(first_span(self.span)),
         }
+    }
+
+    fn finish(&self, kept: &[BucketCut]) -> Result<()> {
+        if let Target::Stdout = self.target() {
+            // Without a row nobody has printed what the columns are.
+            let header = self.columns.get().map(|schema| self.format.encode_header(&schema)).unwrap_or_default();
+            let bare = !self.printed.swap(true, Ordering::SeqCst) && !header.is_empty();
+            return if bare { print(&mut io::stdout(), &[&header]) } else { Ok(()) };
+        }
+        let naming = self.naming();
+        let empty = || {
+            let Some(schema) = self.columns.get() else { return Ok(None) };
+            Ok(Some(EmptyFile { name: naming.empty(), bytes: self.format.encode_header(&schema), ledger: true }))
+        };
+        self.place().finish(&form(&|name| naming.is_ours(name)), kept, empty)
     }
 }

@@ -2,6 +2,8 @@
 
 use dualgauge_engine::sink::Prepared;
 use std::io::{ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -18,11 +20,13 @@ pub(super) struct StdoutWriter<F, W> {
     rows: Vec<(EventTime, Vec<u8>)>,
     /// Whether this process has printed the header.
     begun: bool,
+    /// The same, for the sink.
+    printed: Arc<AtomicBool>,
 }
 
 impl<F: Format, W: Write> StdoutWriter<F, W> {
-    pub(super) fn new(format: F, out: W, schema: SchemaRef) -> StdoutWriter<F, W> {
-        StdoutWriter { format, out, schema, rows: Vec::new(), begun: false }
+    pub(super) fn new(format: F, out: W, schema: SchemaRef, printed: &Arc<AtomicBool>) -> StdoutWriter<F, W> {
+        StdoutWriter { format, out, schema, rows: Vec::new(), begun: false, printed: Arc::clone(printed) }
     }
 }
 
@@ -42,15 +46,8 @@ impl<F: Format, W: Write> SinkWriter for StdoutWriter<F, W> {
         }
         let header = if self.begun { Vec::new() } else { self.format.encode_header(&self.schema) };
         self.begun = true;
-        let printed = self.out.write_all(&header).and_then(|()| self.out.write_all(prepared));
-        printed.and_then(|()| self.out.flush()).map_err(|cause| match cause.kind() {
-            // `| head` has seen enough: no fault of anybody's, and nothing that another try would mend.
-            ErrorKind::BrokenPipe => {
-                let stopped = dualgauge_engine::ErrorKind::Stopped;
-                Error::new(stopped, "whoever read standard output has closed it").caused_by(cause)
-            }
-            _ => Error::io("cannot write to standard output", cause),
-        })
+        self.printed.store(true, Ordering::SeqCst);
+        print(&mut self.out, &[&header, prepared])
     }
 
     fn recover(&mut self, prepared: &[Prepared]) -> Result<()> {
@@ -58,10 +55,21 @@ impl<F: Format, W: Write> SinkWriter for StdoutWriter<F, W> {
     }
 }
 
+/// Prints pieces of text, and lets them be seen.
+pub(super) fn print(out: &mut impl Write, pieces: &[&[u8]]) -> Result<()> {
+    let printed = pieces.iter().try_for_each(|piece| out.write_all(piece)).and_then(|()| out.flush());
+    printed.map_err(|cause| match cause.kind() {
+        // `| head` has seen enough: no fault of anybody's, and nothing that another try would mend.
+        ErrorKind::BrokenPipe => {
+            let stopped = dualgauge_engine::ErrorKind::Stopped;
+            Error::new(stopped, "whoever read standard output has closed it").caused_by(cause)
+        }
+        _ => Error::io("cannot write to standard output", cause),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::Int64Array;
     use arrow_schema::{DataType, Field, Schema};
 
@@ -75,7 +83,7 @@ mod tests {
             (times, RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from(values))]).unwrap())
         };
         let mut printed = Vec::new();
-        let mut writer = StdoutWriter::new(crate::csv::Csv::default(), &mut printed, schema.clone());
+        let mut writer = StdoutWriter::new(crate::csv::Csv::default(), &mut printed, schema.clone(), &Arc::default());
         let (times, batch) = rows(vec![2, 1]);
         writer.write(&times, &batch).unwrap();
         let prepared = writer.prepare(Epoch(1), EventTime::MIN).unwrap();

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::bind::Bindings;
+use super::bind::{Bindings, BoundSink};
 use super::worker::{GraphFn, WorkerPlan, building_panicked};
 use super::{
     AnyOrder, Attempt, BoundSource, Checkpointing, Checkpoints, Limits, Metrics, Outcome, Plan, Restart, Running,
@@ -403,7 +403,12 @@ impl Job {
             turns: self.turns,
             checkpointing: checkpointing.clone(),
         };
-        let notes = checkpointing.as_ref().map(|all| all.notes(&plan.sinks)).unwrap_or_default();
+        let mut notes = checkpointing.as_ref().map(|all| all.notes(&plan.sinks)).unwrap_or_default();
+        if plan.sources.values().any(|bound| !bound.source.bounded()) {
+            let seen =
+                |(name, bound): (&String, &BoundSink)| Some(format!("sink {name}: {}", bound.sink.first_seen()?));
+            notes.extend(plan.sinks.iter().filter_map(seen));
+        }
         if let Some(standing) = checkpointing.as_ref().and_then(|all| all.standing()) {
             shared.metrics.note_checkpoint(standing);
         }
