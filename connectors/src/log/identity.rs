@@ -172,7 +172,7 @@ impl Identity {
         let schema = caught("its schema", || try_schema_from_ipc_buffer(&message))?
             .map_err(|error| Error::data("its schema cannot be read").caused_by(error))?;
         let schema = Arc::new(schema);
-        check_size(&schema).map_err(|message| Error::data(message))?;
+        check_size(&schema).map_err(Error::data)?;
         let event_time = document.event_time.as_deref().map(|column| event_time_index(&schema, column)).transpose()?;
         Ok(Identity { id, partitions: document.partitions, event_time, schema })
     }

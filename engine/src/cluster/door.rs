@@ -41,7 +41,7 @@ pub(super) struct Door<'a> {
     /// Nobody knows who these are; oldest first.
     strangers: Vec<Waiting<[u8; 16]>>,
     /// These were welcomed, and have to confirm that they are not a recording; oldest first.
-    welcomed: BTreeMap<(u16, Purpose), Vec<Waiting<(Confirmation, Secret)>>>,
+    welcomed: BTreeMap<(u16, Purpose), Vec<Waiting<Welcomed>>>,
     /// These can never run together with this process, if they are who they say to be, and here; oldest first.
     misfits: Vec<Waiting<(Confirmation, String)>>,
     heard: HashSet<[u8; Seal::BYTES]>,
@@ -50,6 +50,9 @@ pub(super) struct Door<'a> {
     timing: Timing,
     clock: &'a Arc<dyn Clock>,
 }
+
+/// What somebody has to confirm, and the secret of the connection from then on.
+type Welcomed = (Confirmation, Secret);
 
 /// Someone from whom a frame is to come.
 struct Waiting<T> {
