@@ -52,7 +52,7 @@ impl Pattern {
         };
         let whole = glob(&rest.join("/"))?;
         let spans = |part: &&str| part.contains("**") || part.matches('{').count() != part.matches('}').count();
-        let parts = match rest.iter().any(|part| spans(&part)) {
+        let parts = match rest.iter().any(spans) {
             true => None,
             false => Some(rest.iter().map(|part| glob(part)).collect::<Result<_>>()?),
         };
