@@ -160,7 +160,7 @@ fn of_log(dir: &Path, ending: &str) -> Vec<std::path::PathBuf> {
 fn cases() -> Vec<(Kind, &'static str, &'static str, Damage)> {
     use Kind::*;
     vec![
-        (Parquet, "the file is gone", GAP, |dir| fs::remove_file(dir.join("rows/a.parquet")).unwrap()),
+        (Parquet, "the file is gone", "has no file", |dir| fs::remove_file(dir.join("rows/a.parquet")).unwrap()),
         (Parquet, "the file has another name", GAP, |dir| {
             fs::rename(dir.join("rows/a.parquet"), dir.join("rows/b.parquet")).unwrap()
         }),

@@ -7,9 +7,7 @@ use arrow_buffer::{Buffer, MutableBuffer};
 use dualgauge_engine::Result;
 use dualgauge_engine::fs::{Fs, FsFile};
 
-pub(super) use crate::staging::files::{
-    create_dirs_durably, create_own_dir, is_own_dir, list, on, remove, remove_empty_dir, synced,
-};
+pub(super) use crate::staging::files::{create_dirs_durably, create_own_dir, is_own_dir, list, on, remove, synced};
 
 /// The first offsets of the segments in a partition's directory, ascending.
 pub(super) fn segments(fs: &dyn Fs, dir: &Path) -> Result<Vec<u64>> {

@@ -10,7 +10,7 @@ use dualgauge_engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::files::{create_own_dir, on, remove_empty_dir, synced};
+use super::files::{create_own_dir, on, synced};
 use super::format::{partition_name, schema_message};
 use crate::caught::caught;
 
@@ -100,10 +100,7 @@ impl Identity {
     pub fn create(fs: &dyn Fs, dir: &Path, schema: &SchemaRef, layout: &Layout, id: [u8; 16]) -> Result<Identity> {
         let event_time = check(schema, layout)?;
         for partition in 0..layout.partitions {
-            let partition = dir.join(partition_name(partition));
-            // Of one that is there already the sync may have failed, and then no later sync makes it durable.
-            remove_empty_dir(fs, &partition)?;
-            create_own_dir(fs, &partition)?;
+            create_own_dir(fs, &dir.join(partition_name(partition)))?;
         }
         let mut document = Document {
             format: FORMAT,
@@ -121,6 +118,8 @@ impl Identity {
         let mut file = on(&aside, fs.create(&aside))?;
         on(&aside, file.append(text.as_bytes()))?;
         on(&aside, file.sync())?;
+        // Another start of the job may have made the partitions, and not yet for good.
+        synced(dir, fs.sync_dir(dir))?;
         let linked = fs.link(&aside, &path);
         on(&aside, fs.remove(&aside))?;
         match linked {

@@ -92,12 +92,17 @@ impl Sink for LogSink {
             .map_err(|error| error.at(self.dir.display()))
     }
 
-    /// Creates the log too: here it has one creator, and what that could not make durable ends the run before the first row.
+    /// Creates the log too, so that what cannot be made durable ends the run before the first row. Of several starts of a
+    /// job at the same moment, one creates it.
     fn claim(&self, schema: &SchemaRef, writing: &Writing) -> Result<Claim> {
         let fs = writing.patience.on(self.fs.clone());
         let claim = claim::claim(fs.clone(), &self.dir, writing)?;
         if !identity::exists(&*fs, &self.dir) {
-            Log::create_on(fs, &self.dir, schema, self.layout.clone())?;
+            match Log::create_on(fs.clone(), &self.dir, schema, self.layout.clone()) {
+                Err(error)
+                    if error.kind() == dualgauge_engine::ErrorKind::Usage && identity::exists(&*fs, &self.dir) => {}
+                created => drop(created?),
+            }
         }
         Ok(claim)
     }
