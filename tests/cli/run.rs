@@ -117,7 +117,8 @@ fn an_interrupted_run_stops_in_order_and_publishes_nothing() {
     let out = data.bind("copies", "csv", "out.csv");
     let answer = call_graph(graph, &["run", "--source", &bids, "--sink", &out], interrupt);
     assert_eq!(answer.exit, Exit::Failed);
-    assert!(answer.err.starts_with("stopped after "), "{}", answer.err);
+    let said = "note: sink copies: its file is seen when the run has ended\nstopped after ";
+    assert!(answer.err.starts_with(said), "{}", answer.err);
     assert!(answer.err.contains("windows that were half full did not fire"), "{}", answer.err);
     assert!(!data.path("out.csv").exists(), "nothing is published");
 }
