@@ -72,19 +72,33 @@ pub struct Prepared {
 
 /// What holds a place of output while a run lasts; dropped when nothing is written any more.
 #[derive(Default)]
-pub struct Claim(Option<Box<dyn Send + Sync>>);
+pub struct Claim {
+    guard: Option<Box<dyn Send + Sync>>,
+    note: Option<String>,
+}
 
 impl Claim {
     /// A claim that is given up when `guard` is dropped. A sink whose claim is a record that stays, or that has no place,
     /// gives [`Claim::default`].
     pub fn held(guard: impl Send + Sync + 'static) -> Claim {
-        Claim(Some(Box::new(guard)))
+        Claim { guard: Some(Box::new(guard)), note: None }
+    }
+
+    /// The same with what a person should know of the place.
+    pub fn noting(mut self, note: Option<String>) -> Claim {
+        self.note = note;
+        self
+    }
+
+    /// What a person should know of the place.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 }
 
 impl std::fmt::Debug for Claim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "Claim(held)" } else { "Claim" })
+        f.write_str(if self.guard.is_some() { "Claim(held)" } else { "Claim" })
     }
 }
 

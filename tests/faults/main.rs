@@ -12,6 +12,7 @@ mod full;
 mod gaps;
 mod hooks;
 mod jumps;
+mod links;
 mod schemas;
 mod slow;
 mod starts;

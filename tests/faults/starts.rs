@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use dualgauge::checkpoint::{LocalStore, Store};
 use dualgauge::connectors::log::{Log, LogSink, ReadOptions};
-use dualgauge::fs::{FaultFs, Fs, FsFile, FsLock, Kind, Resolved};
+use dualgauge::fs::{FaultFs, Fs, FsFile, FsLock, Kind, Lacks, Resolved};
 use dualgauge::job::Turns;
 use dualgauge::prelude::*;
 use dualgauge::testing::{Baton, Item, Line};
@@ -57,6 +57,9 @@ impl Fs for InTurn {
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.turn(|fs| fs.link(from, to))
     }
+    fn move_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.turn(|fs| fs.move_new(from, to))
+    }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.turn(|fs| fs.rename(from, to))
     }
@@ -93,7 +96,7 @@ impl Fs for InTurn {
 }
 
 /// What is bound to the one sink of the graph.
-const SINKS: [&str; 4] = ["parquet", "csv", "one file of json", "log"];
+pub const SINKS: [&str; 4] = ["parquet", "csv", "one file of json", "log"];
 
 fn graph(flow: &Flow<'_>) {
     let items = flow.source::<Item>(source("items").disorder(9.seconds()));
@@ -103,7 +106,7 @@ fn graph(flow: &Flow<'_>) {
 }
 
 /// The job on a disk, up to its end.
-fn run(fs: Arc<dyn Fs>, sink: &str, seed: u64) -> Result<(), Error> {
+pub fn run(fs: Arc<dyn Fs>, sink: &str, seed: u64) -> Result<(), Error> {
     let job =
         Job::new(graph).source("items", script(seed, 2, 8)).limits(limits(5)).turns(Arc::new(Baton::new(1, seed)));
     let job = match sink {
@@ -150,12 +153,18 @@ fn rows(fs: &FaultFs) -> Vec<(String, String)> {
 
 #[test]
 fn of_starts_at_the_same_moment_at_least_one_ends_well_and_the_others_are_told() {
+    at_the_same_moment(seeds(30), Lacks::default());
+}
+
+/// Several starts, on a file system that lacks something.
+pub fn at_the_same_moment(seeds: std::ops::Range<u64>, lacks: Lacks) {
     let (mut ended, mut fenced) = (0, 0);
-    for seed in seeds(30) {
+    for seed in seeds {
         for sink in SINKS {
             let undisturbed = disk();
             run(Arc::new(undisturbed.clone()), sink, seed).unwrap();
             let (fs, starts) = (disk(), 2 + drawn(seed, 1, 3) as usize);
+            fs.set_lacks(lacks);
             let baton = Arc::new(Baton::new(starts, seed));
             let start = |me| {
                 let (in_turn, baton) = (InTurn { fs: fs.clone(), baton: Arc::clone(&baton), me }, Arc::clone(&baton));

@@ -135,7 +135,7 @@ fn cut(log: &Log, partition: u32, offset: u64) -> Result<()> {
             remove(fs, &dir.join(name))?;
         }
     }
-    synced(&dir, fs.sync_dir(&dir))?;
+    synced(&dir, fs.sync_names(&dir))?;
     match firsts.iter().rfind(|first| stays(**first)) {
         Some(last) => cut_segment(log, partition, &dir, *last, offset),
         None => Ok(()),
@@ -146,7 +146,7 @@ fn cut(log: &Log, partition: u32, offset: u64) -> Result<()> {
 fn remove_segment(fs: &dyn Fs, dir: &Path, first: u64) -> Result<()> {
     for name in [segment_name(first), index_name(first)] {
         remove(fs, &dir.join(name))?;
-        synced(dir, fs.sync_dir(dir))?;
+        synced(dir, fs.sync_names(dir))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dualgauge_engine::fs::Fs;
+use dualgauge_engine::fs::{Fs, Ways};
 use dualgauge_engine::sink::{Claim, Writing};
 use dualgauge_engine::{Error, Result};
 
@@ -36,14 +36,17 @@ pub(super) fn claim(fs: Arc<dyn Fs>, dir: &Path, writing: &Writing) -> Result<Cl
     may_append(&claiming, dir, writing, &claiming.owner(writing)?)?;
     let record = Record { rows: rows(&fs, dir)?, ..Record::of(writing) };
     let taken = claiming.take(writing, &record, |owner| may_append(&claiming, dir, writing, owner), |_| Ok(()))?;
-    Ok(taken.held(move |record| {
+    let ways = Ways::probe(&*fs, dir, &record.mark).ok(); // it is asked for the note alone
+    let note = ways.and_then(|ways| ways.note(&dir.display().to_string()));
+    let claim = taken.held(move |record| {
         // A run that died has left the record; so it is looked at what it appended.
         let unchanged = || rows(&claiming.record.fs, claiming_dir(&claiming)).is_ok_and(|now| now == record.rows);
         if unchanged() {
             let _ = claiming.record.remove(record);
         }
         let _ = remove(&*claiming.record.fs, &claiming.lock);
-    }))
+    });
+    Ok(claim.noting(note))
 }
 
 /// Ends the claim of a run that has come to its end.

@@ -10,7 +10,7 @@ use dualgauge_engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::files::{create_own_dir, on, synced};
+use super::files::{create_own_dir, on, remove, synced};
 use super::format::{partition_name, schema_message};
 use crate::caught::caught;
 
@@ -119,16 +119,16 @@ impl Identity {
         on(&aside, file.append(text.as_bytes()))?;
         on(&aside, file.sync())?;
         // Another start of the job may have made the partitions, and not yet for good.
-        synced(dir, fs.sync_dir(dir))?;
-        let linked = fs.link(&aside, &path);
-        on(&aside, fs.remove(&aside))?;
+        synced(dir, fs.sync_names(dir))?;
+        let linked = fs.give_name(&aside, &path).map(drop);
+        remove(fs, &aside)?; // gone, where it was moved
         match linked {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(Error::usage(format!("{}: there is a log already; open it", dir.display())));
             }
             linked => on(&path, linked)?,
         }
-        synced(dir, fs.sync_dir(dir))?;
+        synced(dir, fs.sync_names(dir))?;
         Ok(Identity { id, partitions: layout.partitions, event_time, schema: schema.clone() })
     }
 

@@ -193,5 +193,5 @@ fn replace(log: &Log, dir: &Path, path: &Path, content: &[u8]) -> Result<()> {
     on(&aside, file.append(content))?;
     on(&aside, file.sync())?;
     on(path, log.fs.rename(&aside, path))?;
-    on(dir, log.fs.sync_dir(dir))
+    on(dir, log.fs.sync_names(dir)).map(drop)
 }

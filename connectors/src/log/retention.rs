@@ -83,7 +83,7 @@ impl Log {
             for name in [segment_name(first), index_name(first)] {
                 let path = dir.join(name);
                 remove(&*self.fs, &path)?;
-                on(&dir, self.fs.sync_dir(&dir))?;
+                on(&dir, self.fs.sync_names(&dir))?;
             }
         }
         Ok(firsts.last().copied().unwrap_or(0))

@@ -65,7 +65,7 @@ fn holding(log: &Log, dir: &Path, path: &Path, content: &[u8], durable: bool) ->
     };
     if durable {
         on(path, file.sync()).map_err(Failure::Sync)?;
-        on(dir, log.fs.sync_dir(dir)).map_err(Failure::Sync)?;
+        on(dir, log.fs.sync_names(dir)).map_err(Failure::Sync)?;
     }
     Ok(file)
 }

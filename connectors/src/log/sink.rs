@@ -267,7 +267,7 @@ impl LogSinkWriter {
         let mut file = on(path, self.log.fs.create(path))?;
         on(path, file.append(bytes))?;
         synced(path, file.sync())?;
-        synced(&self.stage, self.log.fs.sync_dir(&self.stage))
+        synced(&self.stage, self.log.fs.sync_names(&self.stage))
     }
 
     /// Appends what was staged, unless the log has it. The order makes it idempotent: the staged file goes only after

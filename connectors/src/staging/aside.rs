@@ -35,7 +35,7 @@ impl Aside {
         // They may be there and not durable, when the process that made them was killed.
         for above in root.ancestors().take(3) {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-            match fs.sync_dir(above) {
+            match fs.sync_names(above) {
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
                 done => synced(above, done)?,
             }
@@ -68,7 +68,7 @@ impl Aside {
     /// Makes the staged names durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
         if self.unsynced {
-            synced(&self.dir, self.fs.sync_dir(&self.dir))?;
+            synced(&self.dir, self.fs.sync_names(&self.dir))?;
             self.unsynced = false;
         }
         Ok(())

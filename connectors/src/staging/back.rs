@@ -59,7 +59,7 @@ impl OutputPlace {
         }
         there.iter().try_for_each(|path| files::remove(fs, path))?;
         if !there.is_empty() {
-            synced(&dir, fs.sync_dir(&dir))?;
+            synced(&dir, fs.sync_names(&dir))?;
         }
         let by = By { job: job.clone(), generation: writing.generation, epoch: after.epoch };
         ledger::go_back(fs, &self.published, &by, |line| !line.is_later(&job, after))

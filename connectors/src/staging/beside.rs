@@ -75,7 +75,7 @@ impl<'a> Beside<'a> {
             on(&aside, file.append(format!("{text}{END}\n").as_bytes()))?;
             synced(&aside, file.sync())?;
             on(&self.journal, fs.rename(&aside, &self.journal))?;
-            synced(&self.place.staging, fs.sync_dir(&self.place.staging))?;
+            synced(&self.place.staging, fs.sync_names(&self.place.staging))?;
         }
         self.complete(claiming, form)
     }
@@ -101,9 +101,9 @@ impl<'a> Beside<'a> {
                 on(&to, fs.rename(&from, &to))?;
             }
         }
-        synced(&place.dir, fs.sync_dir(&place.dir))?;
+        synced(&place.dir, fs.sync_names(&place.dir))?;
         old.iter().try_for_each(|name| files::remove(fs, &place.dir.join(name)))?;
-        synced(&place.dir, fs.sync_dir(&place.dir))?;
+        synced(&place.dir, fs.sync_names(&place.dir))?;
         if let Some(record) = claiming.record.read()?.filter(|record| record.beside) {
             claiming.record.replace(&Record { beside: false, ..record })?;
         }

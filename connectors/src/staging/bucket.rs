@@ -142,7 +142,7 @@ impl<S: Shape> BucketWriter<S> {
             self.note(epoch, files)?;
         }
         files.iter().try_for_each(|file| self.link(file))?;
-        synced(&self.visible, self.place.fs.sync_dir(&self.visible))?;
+        synced(&self.visible, self.place.fs.sync_names(&self.visible))?;
         for Publish { name, whole } in files {
             let spent = whole.spent.iter().chain([&whole.staged]);
             let (kept, gone): (Vec<_>, Vec<_>) = spent.partition(|spent| self.kept.contains(spent));
@@ -170,8 +170,8 @@ impl<S: Shape> BucketWriter<S> {
 
     fn link(&self, file: &Publish) -> Result<()> {
         let (staged, visible) = (self.aside.path(&file.whole.staged), file.name.within(&self.visible));
-        match self.place.fs.link(&staged, &visible) {
-            Ok(()) => return Ok(()),
+        match self.place.fs.give_name(&staged, &visible) {
+            Ok(_) => return Ok(()),
             // Published before, by this generation or another.
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
             Err(error) => {

@@ -68,5 +68,5 @@ pub(super) fn fill(
         Some(Kind::File) => files::remove(fs, &aside)?, // somebody was faster
         Some(kind) => return Err(files::not_ours(&path, kind)),
     }
-    synced(visible, fs.sync_dir(visible))
+    synced(visible, fs.sync_names(visible))
 }

@@ -12,8 +12,8 @@ pub(crate) fn on<T>(path: &Path, result: io::Result<T>) -> Result<T> {
 }
 
 /// The same of a sync: what it was to make durable may be lost although it can still be read, so no new try mends it.
-pub(crate) fn synced(path: &Path, result: io::Result<()>) -> Result<()> {
-    on(path, result).map_err(Error::for_good)
+pub(crate) fn synced<T>(path: &Path, result: io::Result<T>) -> Result<()> {
+    on(path, result).map(drop).map_err(Error::for_good)
 }
 
 /// The directory that holds a path; the working directory for a bare name.
@@ -29,7 +29,7 @@ pub(crate) fn create_dirs_durably(fs: &dyn Fs, dir: &Path) -> Result<()> {
         .filter_map(parent)
         .collect();
     on(dir, fs.create_dirs(dir))?;
-    missing.iter().rev().try_for_each(|dir| synced(dir, fs.sync_dir(dir)))
+    missing.iter().rev().try_for_each(|dir| synced(dir, fs.sync_names(dir)))
 }
 
 /// What is there, or `None` where the name does not exist.

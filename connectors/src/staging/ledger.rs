@@ -139,7 +139,7 @@ pub(crate) fn go_back(fs: &dyn Fs, dir: &Path, by: &By, stays: impl Fn(&Line) ->
         synced(&aside, file.sync())?;
         on(&path, fs.rename(&aside, &path))?;
     }
-    synced(dir, fs.sync_dir(dir))
+    synced(dir, fs.sync_names(dir))
 }
 
 /// All that was published, by name. Of a name that was published again each counts: a file may be any of them.
@@ -174,7 +174,7 @@ pub(crate) fn add(
     let start = if last == *b"\n" { "" } else { "\n" };
     on(&path, file.append(format!("{start}{lines}").as_bytes()))?;
     synced(&path, file.sync())?;
-    if is_new { synced(dir, fs.sync_dir(dir)) } else { Ok(()) }
+    if is_new { synced(dir, fs.sync_names(dir)) } else { Ok(()) }
 }
 
 fn ledger(dir: &Path, bucket: usize) -> PathBuf {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dualgauge_engine::checkpoint::BucketCut;
-use dualgauge_engine::fs::{Fs, Kind};
+use dualgauge_engine::fs::{Fs, Kind, Ways};
 use dualgauge_engine::sink::{Claim, Writing};
 use dualgauge_engine::{Error, Result};
 
@@ -172,9 +172,10 @@ impl OutputPlace {
                 return Err(error);
             }
         }
-        synced(&self.dir, self.fs.sync_dir(&self.dir))?;
-        let place = self.clone();
-        Ok(taken.held(move |record| place.give_up(record)))
+        synced(&self.dir, self.fs.sync_names(&self.dir))?;
+        let ways = Ways::probe(&*self.fs, &self.staging, &record.mark).ok(); // it is asked for the note alone
+        let (place, note) = (self.clone(), ways.and_then(|ways| ways.note(&self.dir.display().to_string())));
+        Ok(taken.held(move |record| place.give_up(record)).noting(note))
     }
 
     /// Leaves nothing behind of a run without checkpoints but what it has published; what cannot be removed, the next run
@@ -263,7 +264,7 @@ impl OutputPlace {
         self.remove_staged_files(&self.staging, &none)?;
         files::remove(&*self.fs, &self.lock())?;
         files::remove_empty_dir(&*self.fs, &self.staging)?;
-        synced(&self.dir, self.fs.sync_dir(&self.dir))
+        synced(&self.dir, self.fs.sync_names(&self.dir))
     }
 
     /// Those of the names that a sink has published here: by their form, and by what their bytes or the ledger say.

@@ -10,8 +10,8 @@
 //! rows: 17                                   of a log: how many it had before
 //! ```
 //!
-//! - **Created, not checked.** Of all who want a place, one creates the record: a file that is whole gets its name by a
-//!   link, which replaces nothing.
+//! - **Created, not checked.** Of all who want a place, one creates the record: a file that is whole gets its name in a way
+//!   that replaces nothing.
 //! - **Read in older forms too**: a first line of another wording, and a second one that is the job.
 
 use std::path::{Path, PathBuf};
@@ -142,9 +142,9 @@ impl RecordPlace {
 
     /// Creates the record; whether nobody else has one there.
     pub(crate) fn create(&self, record: &Record) -> Result<bool> {
-        self.written(record, |aside| match self.fs.link(aside, &self.path) {
+        self.written(record, |aside| match self.fs.give_name(aside, &self.path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-            linked => on(&self.path, linked).map(|()| true),
+            named => on(&self.path, named).map(|_| true),
         })
     }
 
@@ -174,15 +174,16 @@ impl RecordPlace {
 
     fn sync(&self) -> Result<()> {
         let dir = files::parent(&self.path).expect("a file lies in a directory");
-        synced(dir, self.fs.sync_dir(dir))
+        synced(dir, self.fs.sync_names(dir))
     }
 }
 
 const ASIDE: &str = ".job.";
 
-/// Whether a name is one under which a record is made.
+/// Whether a name is one under which a record is made, or the ways of the file system were tried.
 pub(crate) fn is_aside(name: &str) -> bool {
-    let mark = name.strip_prefix(ASIDE);
+    let tried = name.strip_prefix(".ways.").and_then(|rest| rest.strip_suffix(".1").or(rest.strip_suffix(".2")));
+    let mark = name.strip_prefix(ASIDE).or(tried);
     mark.is_some_and(|mark| mark.len() == 16 && mark.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 

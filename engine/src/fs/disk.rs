@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Fault;
+use super::{Fault, Lacks};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Disk {
@@ -22,6 +22,7 @@ pub(super) struct Disk {
     pub(super) space: Option<u64>,
     /// Whether syncs claim success and make nothing durable.
     pub(super) lies: bool,
+    pub(super) lacks: Lacks,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -122,6 +123,13 @@ impl Disk {
 
     pub(super) fn is_free(&self, path: &Path) -> io::Result<()> {
         if self.names.contains_key(path) { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(()) }
+    }
+
+    /// Makes every name as it is durable.
+    pub(super) fn settle_names(&mut self) {
+        for (_, changes) in std::mem::take(&mut self.pending) {
+            changes.iter().for_each(|change| change.apply(&mut self.durable_names));
+        }
     }
 
     pub(super) fn crash(&mut self, mut dice: Dice) {

@@ -58,6 +58,17 @@ impl Fault {
     }
 }
 
+/// What a file system does not know, as those of memory cards and those that are mounted from afar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lacks {
+    /// A second name for a file.
+    pub links: bool,
+    /// A move that replaces nothing.
+    pub moves: bool,
+    /// A sync of a directory; each change of a name is durable at once then.
+    pub syncs: bool,
+}
+
 impl FaultFs {
     /// An empty disk that works.
     pub fn new() -> FaultFs {
@@ -99,6 +110,11 @@ impl FaultFs {
         self.disk().lies = lies;
     }
 
+    /// What the file system does not know from now on, and refuses.
+    pub fn set_lacks(&self, lacks: Lacks) {
+        self.disk().lacks = lacks;
+    }
+
     /// Changes one byte of a file, in both halves: bits that rot.
     ///
     /// # Panics
@@ -116,7 +132,8 @@ impl FaultFs {
     /// An independent disk with the same content, as it was seen last and all of it durable.
     pub fn fork(&self) -> FaultFs {
         let disk = self.disk();
-        let mut fork = Disk { names: disk.names.clone(), durable_names: disk.names.clone(), ..Disk::default() };
+        let (names, durable_names) = (disk.names.clone(), disk.names.clone());
+        let mut fork = Disk { names, durable_names, lacks: disk.lacks, ..Disk::default() };
         for (&number, inode) in &disk.inodes {
             let (volatile, durable) = (inode.volatile.clone(), inode.volatile.clone());
             fork.inodes.insert(number, Inode { volatile, durable, pending: Vec::new() });
@@ -144,6 +161,9 @@ impl FaultFs {
                     change.apply(&mut disk.names);
                 }
                 disk.pending.push((dir.to_path_buf(), changes));
+                if disk.lacks.syncs {
+                    disk.settle_names();
+                }
                 fault.map_or(Ok(()), |fault| Err(fault.error()))
             }
             Some(fault) => Err(fault.error()),
@@ -176,10 +196,25 @@ impl Fs for FaultFs {
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.disk().lacks.links {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         self.change_names(parent(to), |disk| {
             disk.is_dir(parent(to))?;
             disk.is_free(to)?;
             Ok(vec![NameChange::Add(to.to_path_buf(), Node::File(disk.file(from)?))])
+        })
+    }
+
+    fn move_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.disk().lacks.moves {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.change_names(parent(to), |disk| {
+            disk.is_dir(parent(to))?;
+            let node = Node::File(disk.file(from)?);
+            disk.is_free(to)?;
+            Ok(vec![NameChange::Remove(from.to_path_buf()), NameChange::Add(to.to_path_buf(), node)])
         })
     }
 
@@ -225,6 +260,9 @@ impl Fs for FaultFs {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut disk = self.disk();
+        if disk.lacks.syncs {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let fault = disk.step()?;
         disk.is_dir(dir)?;
         if fault == Some(Fault::PowerLoss) {

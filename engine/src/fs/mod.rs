@@ -11,16 +11,18 @@ mod patience;
 mod real;
 mod resolved;
 mod whereabouts;
+mod whole;
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 
-pub use faulty::{Fault, FaultFs};
+pub use faulty::{Fault, FaultFs, Lacks};
 pub use name::PlainName;
 pub use patience::Patience;
 pub use real::RealFs;
 pub use resolved::Resolved;
+pub use whole::{Naming, Ways};
 
 /// A file system: the machine's ([`RealFs`]), or one that fails on demand ([`FaultFs`]).
 ///
@@ -49,6 +51,23 @@ pub trait Fs: Send + Sync + fmt::Debug {
 
     /// Gives a file a second name, unless that name is taken: create-if-absent of content that is already whole.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Moves a file to a name within the same file system, unless that name is taken; of file systems that know no links.
+    fn move_new(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Gives a file that is whole a name that must be free, in the way that the file system knows; its old name may be gone
+    /// then. Who publishes what must not replace anything calls this, and not [`Fs::link`].
+    fn give_name(&self, from: &Path, to: &Path) -> io::Result<Naming> {
+        whole::give_name(self, from, to)
+    }
+
+    /// Makes durable which names a directory holds, where the file system takes that; whether it does. Callers use this,
+    /// and not [`Fs::sync_dir`].
+    fn sync_names(&self, dir: &Path) -> io::Result<bool> {
+        whole::sync_names(self, dir)
+    }
 
     /// Moves a file to a name within the same file system, replacing what has that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;

@@ -157,6 +157,10 @@ impl Fs for PatientFs {
         self.again.of(to, || self.fs.link(from, to))
     }
 
+    fn move_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.again.of(to, || self.fs.move_new(from, to))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.again.of(to, || self.fs.rename(from, to))
     }

@@ -287,6 +287,7 @@ impl Checkpointing {
         let joined = self.joined.iter().map(|(source, joined)| joined.note(source, self.has_ended()));
         [start]
             .into_iter()
+            .chain(self.store.note())
             .chain(self.back.notes())
             .chain(joined)
             .chain(self.upgraded.iter().cloned())

@@ -409,6 +409,7 @@ impl Job {
                 |(name, bound): (&String, &BoundSink)| Some(format!("sink {name}: {}", bound.sink.first_seen()?));
             notes.extend(plan.sinks.iter().filter_map(seen));
         }
+        notes.extend(claims.iter().filter_map(Claim::note).map(str::to_string));
         if let Some(standing) = checkpointing.as_ref().and_then(|all| all.standing()) {
             shared.metrics.note_checkpoint(standing);
         }

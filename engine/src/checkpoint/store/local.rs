@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{Created, Store, StoreError, random};
 use crate::Place;
 use crate::failpoint::{Step, around};
-use crate::fs::{Fs, FsFile, Kind};
+use crate::fs::{Fs, FsFile, Kind, Ways};
 
 /// How many bytes are collected before they are given to the file.
 const BUFFER: usize = 256 * 1024;
@@ -64,10 +64,10 @@ impl LocalStore {
         // The names of the directories must last as long as what is put into them.
         for dir in store.dir.ancestors() {
             let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-            match store.fs.sync_dir(dir) {
+            match store.fs.sync_names(dir) {
                 // Above what can be synced, nothing can have been created.
                 Err(error) if dir != store.dir && cannot_be_synced(&error) => break,
-                synced => synced.map_err(|cause| store.fatal("", cause))?,
+                synced => drop(synced.map_err(|cause| store.fatal("", cause))?),
             }
         }
         Ok(store)
@@ -115,13 +115,19 @@ impl LocalStore {
 
     /// Makes the names of the folder durable that holds `name`.
     fn sync_folder(&self, name: &str) -> Result<(), StoreError> {
-        self.fs.sync_dir(self.path(name).parent().expect("a name in a folder")).map_err(|cause| self.fatal(name, cause))
+        let folder = self.path(name).parent().expect("a name in a folder").to_path_buf();
+        self.fs.sync_names(&folder).map(drop).map_err(|cause| self.fatal(name, cause))
     }
 }
 
 impl Store for LocalStore {
     fn describe(&self) -> String {
         self.dir.display().to_string()
+    }
+
+    fn note(&self) -> Option<String> {
+        let ways = Ways::probe(&*self.fs, &self.dir.join("probe"), &format!("{:032x}", self.mark)).ok()?;
+        ways.note(&format!("the checkpoints in {}", self.describe()))
     }
 
     fn places(&self) -> Vec<Place> {
@@ -147,7 +153,7 @@ impl Store for LocalStore {
         let mut swept = 0;
         loop {
             let aside = self.aside(name, &mut |out| out.write_all(bytes))?;
-            if let Err(cause) = around(Step::Append, || self.fs.link(&aside.path, &self.path(name))) {
+            if let Err(cause) = around(Step::Append, || self.fs.give_name(&aside.path, &self.path(name))) {
                 // Taken, or a failure that may have come after the deed. What stands there now is the truth, unless that
                 // cannot be read either.
                 match self.get(name) {

@@ -25,6 +25,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// What it is, for messages: a directory, a URL.
     fn describe(&self) -> String;
 
+    /// What a person should know of it before it is relied on.
+    fn note(&self) -> Option<String> {
+        None
+    }
+
     /// What it writes on this machine; nothing for one that is elsewhere.
     fn places(&self) -> Vec<Place> {
         Vec::new()
