@@ -118,7 +118,7 @@ impl Written {
         self.check()?;
         let mut paths = Vec::new();
         let fields: Fields = schema.fields().iter().map(|field| self.on_field(field, "", &mut paths)).collect();
-        for ((key, column), _) in &self.said {
+        for (key, column) in self.said.keys() {
             let Some(column) = column else { continue };
             let option = key.trim_start_matches("dualgauge.");
             match paths.iter().find(|(path, _)| path == column) {

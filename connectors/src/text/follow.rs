@@ -132,7 +132,7 @@ impl Watch {
         let first = |file: &File| -> std::io::Result<_> {
             Ok(first_record(&bytes_of(From { file, position: 0 }, FIRST_BYTES)?, self.header))
         };
-        let (old, new) = (first(read.file).map_err(failed)?, first(&*file).map_err(failed)?);
+        let (old, new) = (first(read.file).map_err(failed)?, first(&file).map_err(failed)?);
         match new {
             // Who writes may still be at the old one until this one has a record.
             None if there.len() < FIRST_BYTES => Ok(Then::Wait),
