@@ -93,6 +93,7 @@ fn a_name_that_a_checkpoint_made_up_is_refused_before_anything_is_touched() {
         fs::write(dir.path().join("diary.txt"), "precious").unwrap();
         let sink = sink(binding, dir.path());
         sink.check(&schema(), &job(1)).unwrap();
+        drop(sink.claim(&schema(), &job(1)).unwrap());
         let mut writer = sink.open(0, &schema(), &job(1)).unwrap();
         writer.recover(&[]).unwrap();
         put(&mut *writer, &[1, 2, 20_001]);
@@ -156,7 +157,9 @@ fn a_link_below_a_place_is_refused_by_name_and_what_it_leads_to_is_as_it_was() {
                 let sink = sink(binding, dir.path());
                 if binding.starts_with("log:") {
                     // A log that is there, one of whose directories was exchanged for a link.
+                    drop(sink.claim(&schema(), &job(1)).unwrap());
                     drop(sink.open(0, &schema(), &job(1)).unwrap());
+                    fs::remove_file(dir.path().join("out/.job")).unwrap();
                     fs::remove_dir_all(dir.path().join("out").join(&link)).unwrap();
                 }
                 let at = dir.path().join("out").join(&link);

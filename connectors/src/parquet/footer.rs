@@ -154,14 +154,14 @@ pub(super) fn read(file: &File, len: u64) -> Result<Vec<u8>> {
         return Err(Error::data("not a whole Parquet file: it does not end with PAR1. Does it still download?"));
     }
     let footer_len = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
-    if footer_len > FOOTER_MAX {
-        return Err(Error::data(format!("the footer should have {footer_len} bytes; {FOOTER_MAX} are the most")));
-    }
     let room = len - TAIL_BYTES - MAGIC.len() as u64;
     if footer_len > room {
         return Err(Error::data(format!(
             "the footer should have {footer_len} bytes, but the file has only {room} for it. Was it cut or damaged?"
         )));
+    }
+    if footer_len > FOOTER_MAX {
+        return Err(Error::data(format!("the footer should have {footer_len} bytes; {FOOTER_MAX} are the most")));
     }
     let mut footer = vec![0; footer_len as usize];
     file.read_exact_at(&mut footer, len - TAIL_BYTES - footer_len).map_err(refused)?;
