@@ -9,6 +9,7 @@ use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::BucketCut;
+use crate::flow::Firings;
 use crate::fs::Patience;
 use crate::{Basis, Change, Epoch, EventTime, Place, Result};
 
@@ -158,6 +159,20 @@ pub trait Sink: Send + Sync {
     /// of them may then not depend on their order. A sink with fewer buckets than there are workers is not asked.
     fn wants_order(&self) -> bool {
         true
+    }
+
+    /// Whether rows are written as soon as they come, in whatever order, and not when the watermark has passed them.
+    ///
+    /// They are dealt to buckets as ever, and sorted within each call of [`SinkWriter::write`] only. A sink that somebody
+    /// looks at says yes where he asks for it; one whose bytes are compared with those of another run cannot.
+    fn writes_at_once(&self) -> bool {
+        false
+    }
+
+    /// Which firings of a result are written, where a window fires more than once. With [`Firings::All`] the rows have two
+    /// more columns, and are written at once.
+    fn firings(&self) -> Firings {
+        Firings::Last
     }
 
     /// Whether a job may go on with rows of other columns than it has written here before its checkpoint.

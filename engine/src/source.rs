@@ -30,6 +30,13 @@ pub trait Source: Send + Sync {
     /// Whether the source ends by itself.
     fn bounded(&self) -> bool;
 
+    /// Whether it says itself, by [`SourceBatch::bound_after`], below which event times nothing follows in a partition that
+    /// is followed. Then no order is assumed of its events; of those of any other followed source it is assumed that none
+    /// is behind another, unless a `disorder` says otherwise.
+    fn gives_watermarks(&self) -> bool {
+        false
+    }
+
     /// The partitions that can hold what the scan asks for.
     fn partitions(&self, scan: &Scan) -> Result<Listing>;
 

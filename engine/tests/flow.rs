@@ -9,12 +9,14 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use dualgauge_engine::flow::{NodeSpec, Outputs};
-use dualgauge_engine::job::Turns;
+use dualgauge_engine::flow::{NodeSpec, Outputs, SourceOptions};
+use dualgauge_engine::job::{Limit, Standstill, Turns};
 use dualgauge_engine::state::Parts;
+use dualgauge_engine::testing::{Item, Script};
 use dualgauge_engine::{
     Batch, Duration, Durations, Epoch, ErrorKind, Event, EventTime, Flow, Job, KeyGroup, Limits, Listing, Next, Offset,
-    Partition, PartitionReader, Record, Result, Scan, Sink, SinkWriter, Source, SourceBatch, Step, record,
+    Partition, PartitionId, PartitionReader, Record, Result, Scan, Sink, SinkWriter, Source, SourceBatch, Step,
+    VirtualClock, record,
 };
 
 #[record]
@@ -325,4 +327,166 @@ fn limits_under_which_nothing_moves_are_refused_before_anything_is_read() {
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().starts_with("the limit epochs_ahead is 0: nothing could be read"), "{error}");
     assert_eq!(source.read.load(Ordering::SeqCst), 0);
+}
+
+/// Runs a job whose clock moves on for as long as it has not said what it waits for, and returns the first thing that `told`
+/// is content with. It hangs where nothing is said.
+fn says(job: Job, clock: &VirtualClock, told: impl Fn(&Limit) -> bool) -> Standstill {
+    let running = job.start().unwrap();
+    let metrics = running.metrics();
+    let said = loop {
+        clock.advance(50.millis());
+        if let Some(standing) = metrics.standstills().into_iter().find(|standing| told(&standing.limit)) {
+            break standing;
+        }
+        std::thread::yield_now();
+    };
+    drop(running);
+    said
+}
+
+/// A graph that passes items on, over a script, with a clock that stands still but where it is told.
+fn passes(script: &str, options: SourceOptions) -> (Job, Arc<VirtualClock>) {
+    let clock = Arc::new(VirtualClock::at(EventTime::default()));
+    let job = Job::new(|flow: &Flow<'_>| flow.source::<Item>("items").sink("out")).sink("out", discard());
+    let job = job.source_with("items", Arc::new(Script::from(script)), options).clock(clock.clone());
+    (job, clock)
+}
+
+#[test]
+fn a_run_that_stands_still_says_for_which_partition_it_waits() {
+    let at = |seconds: i64| EventTime::default() + seconds.seconds();
+    let script = "a:1@5 a:2@60 ...
+        b:1@3 ...";
+    for (idle_after, workers) in [(None, 1), (None, 2), (Some(1.hours()), 2)] {
+        let options = SourceOptions::default().disorder(Duration::ZERO);
+        let options = idle_after.map_or(options.clone(), |idle_after| options.idle_after(idle_after));
+        let (job, clock) = passes(script, options);
+        let waits = |limit: &Limit| matches!(limit, Limit::Silent { watermark, .. } if *watermark == at(3));
+        let said = says(job.workers(workers), &clock, waits);
+        let partition = PartitionId("001".to_string());
+        assert_eq!(said.limit, Limit::Silent { partition, watermark: at(3), idle_after });
+        assert_eq!(said.source, "items");
+    }
+}
+
+#[test]
+fn a_run_of_which_all_is_idle_says_so() {
+    let options = SourceOptions::default().disorder(Duration::ZERO).idle_after(1.seconds());
+    let (job, clock) = passes("a:1@5 ...", options);
+    let said = says(job, &clock, |limit| matches!(limit, Limit::AllIdle { .. }));
+    assert_eq!(said.limit, Limit::AllIdle { watermark: EventTime::default() + 5.seconds() });
+}
+
+#[test]
+fn a_source_that_waits_for_a_slow_step_says_so_and_no_more_when_it_goes_on() {
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let clock = Arc::new(VirtualClock::at(EventTime::default()));
+    let rows: Vec<_> = (0..20).map(|row| format!("a:{row}@{row} |")).collect();
+    let script = format!("{}\nb:999@1", rows.join(" "));
+    let job = Job::new(move |flow: &Flow<'_>| {
+        let wait = Arc::clone(&wait);
+        let slow = flow.source::<Item>("items").transform(NodeSpec::stateless("slow"), move |batch| {
+            if batch.events.iter().any(|event| event.data.value == 999) {
+                let _ = wait.lock().unwrap().recv(); // returns when the test lets go, and not before
+            }
+            batch
+        });
+        slow.sink("out");
+    });
+    let limits = Limits { epoch_rows: 1, epochs_ahead: 2, lockstep: Duration::MAX, ..Limits::default() };
+    let job = job.source("items", Script::from(script.as_str())).sink("out", discard()).limits(limits).workers(2);
+    let running = job.clock(clock.clone()).start().unwrap();
+    let metrics = running.metrics();
+    while !metrics.standstills().iter().any(|standing| standing.limit == Limit::Backpressure { epochs: 2 }) {
+        clock.advance(50.millis());
+        std::thread::yield_now();
+    }
+    drop(release);
+    running.join().unwrap();
+    assert_eq!(metrics.standstills(), []);
+}
+
+/// A followed source that gives its numbers in no order, three at once, and says behind them what follows no more.
+#[derive(Clone)]
+struct Promises {
+    at: u64,
+}
+
+impl Source for Promises {
+    fn describe(&self) -> String {
+        "promises".to_string()
+    }
+
+    fn bounded(&self) -> bool {
+        false
+    }
+
+    fn gives_watermarks(&self) -> bool {
+        true
+    }
+
+    fn partitions(&self, _: &Scan) -> Result<Listing> {
+        let partition = Partition { followed: true, ..Partition::new("promises") };
+        Ok(Listing { partitions: vec![partition], ..Listing::default() })
+    }
+
+    fn open(&self, _: &Partition, _: Option<&Offset>, _: &Scan) -> Result<Box<dyn PartitionReader>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl PartitionReader for Promises {
+    fn next(&mut self) -> Result<Next> {
+        let first = self.at;
+        if first == 12 {
+            return Ok(Next::End);
+        }
+        self.at += 3;
+        let rows = Number::encode([2, 0, 1].map(|by| number(first + by)).iter());
+        let bound_after = Some(number(self.at).time);
+        Ok(Next::Batch(SourceBatch { rows, offset_after: Offset::at(self.at), bound_after }))
+    }
+}
+
+/// Keeps nothing, and counts as late what is below its watermark.
+struct CountLate(Arc<AtomicU64>);
+
+impl Step for CountLate {
+    type In = Number;
+    type Out = Number;
+    type Late = Number;
+
+    fn apply(&mut self, mut batch: Batch<Number>, watermark: EventTime, _: &mut Outputs<Number, Number>) {
+        batch.drain_judged(watermark, |event, watermark| {
+            self.0.fetch_add(u64::from(event.time < watermark), Ordering::SeqCst);
+        });
+    }
+
+    fn advance(&mut self, _: EventTime, _: &mut Outputs<Number, Number>) {}
+
+    fn kept(&mut self) -> Parts<'_> {
+        Vec::new()
+    }
+
+    fn holds(&self) -> Option<EventTime> {
+        None
+    }
+}
+
+#[test]
+fn of_a_source_that_gives_watermarks_nothing_is_late_that_it_has_not_said() {
+    for (disorder, expected) in [(None, 0), (Some(Duration::ZERO), 8)] {
+        let late = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&late);
+        let job = Job::new(move |flow: &Flow<'_>| {
+            let numbers = flow.source::<Number>("numbers");
+            let step = CountLate(Arc::clone(&counted));
+            numbers.step(NodeSpec::stateful("count", "late"), |_| KeyGroup(0), step).sink("out");
+        });
+        let options = disorder.map_or(SourceOptions::default(), |length| SourceOptions::default().disorder(length));
+        job.source_with("numbers", Arc::new(Promises { at: 0 }), options).sink("out", discard()).run().unwrap();
+        assert_eq!(late.load(Ordering::SeqCst), expected, "{disorder:?}");
+    }
 }

@@ -4,7 +4,7 @@
 //! has fired), or one that says something before its rule allows. At the end of input all of these answers are the same, so
 //! no test of *what* comes out can find them.
 
-use dualgauge_engine::testing::{Item, check_when, check_when_two};
+use dualgauge_engine::testing::{Item, check_when, check_when_at_once, check_when_firings, check_when_two};
 use dualgauge_engine::{Durations, Stream};
 use dualgauge_operators::aggregate::{count, sum};
 use dualgauge_operators::join::{JoinInterval, between};
@@ -220,5 +220,61 @@ fn a_pair_of_an_interval_join_is_seen_when_both_sides_have_passed_it() {
         },
         "6 1 7 behind a:8@10
          10 2 8 behind end",
+    );
+}
+
+#[test]
+fn every_early_firing_is_seen_when_it_fires_and_the_last_is_told_when_it_is_known() {
+    check_when_firings(
+        "a:1@1 a:1@3 a:1@8 a:1@12",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+            text(windows.early(2.seconds()).aggregate("n", count()))
+        },
+        "9.999999 a 2 firing 1 behind a:1@3
+         9.999999 a 3 firing 2 behind a:1@8
+         9.999999 a 3 firing 2 last behind a:1@12
+         19.999999 a 1 firing 1 behind a:1@12
+         19.999999 a 1 firing 1 last behind end",
+    );
+}
+
+#[test]
+fn a_correction_is_a_firing_of_its_own_and_the_last_is_told() {
+    check_when_firings(
+        "a:1@5 a:2@12 a:4@9 a:8@16",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+            let sums = windows.allowed_lateness(5.seconds()).aggregate("sum", sum(|item: &Item| item.value));
+            sums.map(|pane| format!("{} {}", pane.key, pane.value))
+        },
+        "9.999999 a 1 firing 1 behind a:2@12
+         9.999999 a 5 firing 2 behind a:8@16
+         9.999999 a 5 firing 2 last behind a:8@16
+         19.999999 a 10 firing 1 behind end
+         19.999999 a 10 firing 1 last behind end",
+    );
+}
+
+#[test]
+fn what_fires_once_has_one_firing_which_is_the_last() {
+    check_when_firings(
+        "a:1@5 a:1@9 a:1@10",
+        |items| text(items.key_by(|item| item.key.clone()).window(tumbling(10.seconds())).aggregate("n", count())),
+        "9.999999 a 2 firing 1 last behind a:1@10
+         19.999999 a 1 firing 1 last behind end",
+    );
+}
+
+#[test]
+fn a_row_that_is_wanted_in_no_order_is_seen_behind_its_own_event() {
+    check_when_at_once(
+        "a:1@5 a:2@9 _     a:3@20
+         _     _     b:4@7 _",
+        |items| items.map(|item| item.value.to_string()),
+        "5 1 behind a:1@5
+         9 2 behind a:2@9
+         7 4 behind b:4@7
+         20 3 behind a:3@20",
     );
 }

@@ -2,8 +2,11 @@
 //! row and of many, under seeded schedules; an answer that depends on any of these fails: A result never depends on
 //! arrival, batch borders, worker count or hash order.
 
-use dualgauge_engine::testing::{Item, Script, Step, check, run, seconds};
-use dualgauge_engine::{Duration, Durations, EventTime, Stream};
+use std::collections::BTreeMap;
+
+use dualgauge_engine::flow::{NodeSpec, source};
+use dualgauge_engine::testing::{Item, Line, Lines, Script, Step, check, run, seconds, survive};
+use dualgauge_engine::{Duration, Durations, Event, EventTime, Flow, Job, Stream};
 use dualgauge_operators::aggregate::{count, sum};
 use dualgauge_operators::window::{InWindow, Pane, session, sliding, tumbling, whole};
 use dualgauge_operators::{KeyBy, Map, Union};
@@ -290,5 +293,51 @@ fn records_at_the_ends_of_time_end_up_in_windows_like_all_others() {
             let slid = at_the_ends_of_time!(workers, sliding(10.seconds(), 5.seconds()), lateness);
             assert_eq!(slid, ["2", "2", "1", "1", "2"]);
         }
+    }
+}
+
+/// Counts of windows that fire early and again, written to `lines`.
+fn early_and_late(lines: Lines) -> Job {
+    let script = "a:1@1 b:1@2 a:1@4 | a:1@12 b:1@13 a:1@8 | b:1@9 a:1@17 | a:1@16 a:1@25 b:1@26 | a:1@21 a:1@44
+        b:1@3 | b:1@6 a:1@11 | b:1@19 | a:1@14 b:1@31 a:1@33";
+    let graph = |flow: &Flow<'_>| {
+        let items = flow.source::<Item>(source("items").disorder(2.seconds())).key_by(|item| item.key.clone());
+        let windows = items.window(tumbling(10.seconds())).early(2.seconds()).allowed_lateness(5.seconds());
+        let counts = windows.aggregate("n", count()).transform(NodeSpec::stateless("lines"), |batch| {
+            batch.transform(|Event { time, data }, out| {
+                out.push(Event::new(time, Line { time, text: format!("{} {}", data.key, data.value) }));
+            })
+        });
+        counts.sink("lines");
+    };
+    Job::new(graph).source("items", Script::from(script)).sink("lines", lines)
+}
+
+/// What is written of each result is numbered without a gap, and what is said to be the last is what is written without.
+#[test]
+fn all_firings_come_exactly_once_through_crashes_and_the_last_are_the_answer() {
+    let last = Lines::default();
+    early_and_late(last.clone()).run().unwrap();
+    for seed in 0..12 {
+        let all = Lines::all_firings();
+        survive(seed, || early_and_late(all.clone()));
+        let (mut shown, mut lasts) = (BTreeMap::<String, Vec<u64>>::new(), Vec::new());
+        for line in all.text() {
+            let (result, firing) = line.split_once(" firing ").unwrap();
+            match firing.strip_suffix(" last") {
+                Some(number) => lasts.push((result.to_string(), number.parse::<u64>().unwrap())),
+                None => {
+                    let key = result.rsplit_once(' ').unwrap().0.to_string();
+                    shown.entry(key).or_default().push(firing.parse().unwrap());
+                }
+            }
+        }
+        assert_eq!(lasts.iter().map(|(result, _)| result.clone()).collect::<Vec<_>>(), last.text(), "seed {seed}");
+        for (result, number) in lasts {
+            let mut numbers = shown.remove(result.rsplit_once(' ').unwrap().0).unwrap_or_default();
+            numbers.sort();
+            assert_eq!(numbers, (1..=number).collect::<Vec<_>>(), "seed {seed}: {result}");
+        }
+        assert!(shown.is_empty(), "seed {seed}: {shown:?}");
     }
 }

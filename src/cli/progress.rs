@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::figures::{bytes, grouped, length, plural, rate};
 use super::visible;
 use crate::checkpoint::CommitKind;
-use crate::job::{LastCheckpoint, Metrics, Plan};
+use crate::job::{LastCheckpoint, Metrics, Plan, Pulse, Standstill};
 use crate::{Duration, Durations, EventTime};
 
 /// How the bar is cut: fine enough for any terminal.
@@ -27,6 +27,9 @@ pub(super) struct Progress {
     last: (Duration, u64),
     recent: Duration,
     recent_rows: u64,
+    /// The pulse of the workers when the last line was written, and who had not come back since the one before.
+    pulse: Option<Pulse>,
+    worker_stands: Option<usize>,
 }
 
 /// How a run stands at one moment.
@@ -38,6 +41,8 @@ struct Standing {
     watermark: EventTime,
     /// The newest checkpoint, where the run takes any.
     checkpoint: Option<LastCheckpoint>,
+    /// Why it stands still, where it does.
+    stands: Option<String>,
     /// Rows over the last second or so.
     rate: String,
     /// Since the start.
@@ -62,15 +67,25 @@ impl Progress {
         });
         let sources = plan.sources.iter().map(|source| source.name.clone()).collect();
         let (last, recent) = ((Duration::ZERO, 0), Duration::ZERO);
-        Progress { sources, history, live, bar, last, recent, recent_rows: 0 }
+        Progress { sources, history, live, bar, last, recent, recent_rows: 0, pulse: None, worker_stands: None }
     }
 
     /// Shows how the run stands, now that `elapsed` has passed since its start.
-    pub(super) fn tick(&mut self, metrics: &Metrics, elapsed: Duration, now: EventTime, err: &mut dyn Write) {
+    pub(super) fn tick(
+        &mut self,
+        metrics: &Metrics,
+        pulse: Pulse,
+        (elapsed, now): (Duration, EventTime),
+        err: &mut dyn Write,
+    ) {
         let since = elapsed - self.last.0;
         let rows = metrics.total("rows");
         if since >= 1.seconds() || self.recent == Duration::ZERO {
             (self.recent, self.recent_rows) = (since, rows - self.last.1);
+        }
+        if since >= 1.seconds() {
+            let before = self.pulse.replace(pulse.clone());
+            self.worker_stands = before.and_then(|before| pulse.standing_since(&before).first().copied());
         }
         let standing = Standing {
             rows,
@@ -78,6 +93,7 @@ impl Progress {
             bad: metrics.total("bad"),
             watermark: self.sources.iter().map(|name| metrics.source_watermark(name)).min().unwrap_or(EventTime::MIN),
             checkpoint: metrics.checkpoint(),
+            stands: self.stands(metrics, now),
             rate: rate(self.recent_rows, self.recent),
             elapsed,
             now,
@@ -92,6 +108,15 @@ impl Progress {
         if since >= 1.seconds() {
             self.last = (elapsed, rows);
         }
+    }
+
+    /// Why the run stands still: a worker that has not come back for a second, or what its sources wait for.
+    fn stands(&self, metrics: &Metrics, now: EventTime) -> Option<String> {
+        if let Some(worker) = self.worker_stands {
+            return Some(format!("worker {worker} is in a read, a write or a closure that has not returned"));
+        }
+        let standstills = metrics.standstills();
+        Standstill::foremost(&standstills).map(|standstill| standstill.told(now))
     }
 
     /// Makes room for the last words.
@@ -110,6 +135,10 @@ impl Progress {
 
     fn line(&self, standing: &Standing) -> String {
         let line = self.sources_line(standing);
+        let line = match &standing.stands {
+            Some(why) => format!("{line}  stands still: {why}"),
+            None => line,
+        };
         let Some(last) = standing.checkpoint else { return line };
         let age = length((standing.now - last.taken).max(Duration::ZERO));
         format!("{line}  checkpoint {} ({age} ago, {})", last.epoch, bytes(last.bytes))
@@ -197,7 +226,8 @@ mod tests {
 
     fn standing(watermark: EventTime) -> Standing {
         let rate = "5 rows/s".to_string();
-        Standing { rows: 50, late: 1, bad: 2, watermark, checkpoint: None, rate, elapsed: 10.seconds(), now: at(60) }
+        let (checkpoint, stands) = (None, None);
+        Standing { rows: 50, late: 1, bad: 2, watermark, checkpoint, stands, rate, elapsed: 10.seconds(), now: at(60) }
     }
 
     #[test]
@@ -229,12 +259,20 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_stands_still_says_why() {
+        let progress = Progress::new(&plan(Partition { followed: true, ..Partition::new("a") }), (None, None), false);
+        let stands = Some("source bids waits for something, for 2s".to_string());
+        let line = progress.line(&Standing { stands, ..standing(at(25)) });
+        assert!(line.ends_with("late 1  bad 2  stands still: source bids waits for something, for 2s"), "{line}");
+    }
+
+    #[test]
     fn plain_lines_come_once_a_second() {
         let mut progress = Progress::new(&history(), (None, None), false);
         let (metrics, mut err) = (Metrics::default(), Vec::new());
         for tick in 1..=35 {
             metrics.counter("bids", "rows").add(10);
-            progress.tick(&metrics, (tick * 100).millis(), at(0), &mut err);
+            progress.tick(&metrics, Pulse::default(), ((tick * 100).millis(), at(0)), &mut err);
         }
         let text = String::from_utf8(err).unwrap();
         let lines: Vec<_> = text.lines().collect();

@@ -58,7 +58,7 @@ pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Cons
             Err(RecvTimeoutError::Timeout) => {}
         }
         if !quiet {
-            progress.tick(&metrics, clock.elapsed(), clock.now(), console.err);
+            progress.tick(&metrics, stop.pulse(), (clock.elapsed(), clock.now()), console.err);
         }
         if let Some(error) = stopping.worker_that_stands(console.interrupt.is_raised(), &stop) {
             break Err(error);

@@ -117,6 +117,12 @@ pub fn build(name: &str, flow: &Flow<'_>) {
             };
             panes.map(out).sink("out");
         }
+        // Counts of each key and hour, shown early.
+        "early" => {
+            let windows = flow.source::<Ev>("in").key_by(|event| event.key.clone()).window(tumbling(1.hours()));
+            let panes = windows.early(10.minutes()).aggregate("hours", (count(), sum(|event: &Ev| event.value)));
+            panes.map(out).sink("out");
+        }
         // Events named by a table of categories.
         "lookup" => {
             let categories = flow.table::<Category>("cats");

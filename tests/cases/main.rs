@@ -20,6 +20,7 @@ mod owners;
 mod patterns;
 mod places;
 mod runner;
+mod seen;
 mod starts;
 mod support;
 mod text;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         owners::CASES,
         patterns::CASES,
         places::CASES,
+        seen::CASES,
         starts::CASES,
         text::CASES,
         values::CASES,

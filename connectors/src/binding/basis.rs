@@ -81,13 +81,18 @@ const SINKS: &[(&str, &str, &str, &str, Then)] = &[
     ("parquet", "overwrite", "true", "false", GoesOn),
     ("log", "partitions", "1", "2", Refused),
     ("log", "seal", "true", "false", GoesOn),
+    ("log", "firings", "last", "all", GoesOn),
     ("csv", "buckets", "1", "2", Refused),
     ("csv", "span", "1h", "2h", NothingStaged),
     ("csv", "overwrite", "true", "false", GoesOn),
+    ("csv", "order", "event_time", "none", GoesOn),
+    ("csv", "firings", "last", "all", GoesOn),
     ("csv", "delimiter", ";", "tab", NothingStaged),
     ("json", "buckets", "1", "2", Refused),
     ("json", "span", "1h", "2h", NothingStaged),
     ("json", "overwrite", "true", "false", GoesOn),
+    ("json", "order", "event_time", "none", GoesOn),
+    ("json", "firings", "last", "all", GoesOn),
 ];
 
 fn schema() -> SchemaRef {

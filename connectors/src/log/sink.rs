@@ -12,6 +12,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::cut::{BATCH_BYTES, bytes_of};
+use dualgauge_engine::flow::Firings;
 use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::sink::{Claim, Since, Writing};
 use dualgauge_engine::{Basis, Change, Epoch, Error, EventTime, Offset, Place, Result, Sink, SinkWriter};
@@ -38,6 +39,7 @@ pub struct LogSink {
     dir: PathBuf,
     layout: Layout,
     seal: bool,
+    firings: Firings,
 }
 
 impl LogSink {
@@ -53,13 +55,21 @@ impl LogSink {
     pub fn new_on(fs: Arc<dyn Fs>, dir: impl AsRef<Path>, layout: impl Into<Layout>) -> LogSink {
         let layout = layout.into();
         assert!(layout.partition_count() > 0, "rows must go somewhere: the log has 0 partitions");
-        LogSink { fs, dir: dir.as_ref().to_path_buf(), layout, seal: true }
+        LogSink { fs, dir: dir.as_ref().to_path_buf(), layout, seal: true, firings: Firings::default() }
     }
 
     /// Whether the log is sealed when the job's input has ended, so that a follower of the log ends too; it is, unless
     /// this says otherwise.
     pub fn seal(mut self, seal: bool) -> LogSink {
         self.seal = seal;
+        self
+    }
+
+    /// Which firings of a window are appended, where it fires more than once; the last one unless said otherwise. With
+    /// [`Firings::All`] each row has its `firing`, from 1, and whether it is the `last`, as two more columns of the log; a
+    /// firing is appended at the commit after it, and the last one once more when it is known to be the last.
+    pub fn firings(mut self, firings: Firings) -> LogSink {
+        self.firings = firings;
         self
     }
 
@@ -109,6 +119,10 @@ impl Sink for LogSink {
 
     fn buckets(&self) -> usize {
         self.layout.partition_count() as usize
+    }
+
+    fn firings(&self) -> Firings {
+        self.firings
     }
 
     /// Whether the rows have the columns of the log is seen by `check`.

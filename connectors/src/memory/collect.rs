@@ -37,13 +37,14 @@ use dualgauge_engine::{Epoch, Error, Event, EventTime, Record, Result, Sink, Sin
 /// ```
 pub fn collect<D: Record>() -> Collect<D> {
     assert!(D::event_time_column().is_some(), "rows are sorted by event time: mark a field #[event_time]");
-    Collect { shared: Arc::default(), record: PhantomData }
+    Collect { shared: Arc::default(), at_once: false, record: PhantomData }
 }
 
 /// Rows that were committed, in memory: what [`collect`] makes.
 #[derive(Debug)]
 pub struct Collect<D> {
     shared: Arc<Mutex<Shared>>,
+    at_once: bool,
     record: PhantomData<fn() -> D>,
 }
 
@@ -72,11 +73,17 @@ impl Committed {
 
 impl<D> Clone for Collect<D> {
     fn clone(&self) -> Collect<D> {
-        Collect { shared: self.shared.clone(), record: PhantomData }
+        Collect { shared: self.shared.clone(), at_once: self.at_once, record: PhantomData }
     }
 }
 
 impl<D: Record> Collect<D> {
+    /// Takes rows as soon as they come, and not when the watermark has passed them; [`Collect::rows`] sorts them all the same.
+    pub fn at_once(mut self) -> Collect<D> {
+        self.at_once = true;
+        self
+    }
+
     /// The committed rows, by event time and then by the record's own order.
     ///
     /// # Panics
@@ -120,6 +127,10 @@ impl<D: Record> Sink for Collect<D> {
     fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
         lock(&self.shared).committed.retain(|batch| !batch.is_later(writing));
         Ok(())
+    }
+
+    fn writes_at_once(&self) -> bool {
+        self.at_once
     }
 
     fn open(&self, _: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {

@@ -31,5 +31,5 @@ pub(crate) mod zones;
 pub use format::Format;
 pub(crate) use format::{BadRecord, Decode, Decoded, Record};
 pub(crate) use lines::{content, fields, without_line_end};
-pub use sink::TextSink;
+pub use sink::{Order, TextSink};
 pub use source::TextSource;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_schema::SchemaRef;
 use dualgauge_engine::checkpoint::BucketCut;
+use dualgauge_engine::flow::Firings;
 use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::sink::{Claim, Delivery, Since, Writing};
 use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result, Sink, SinkWriter};
@@ -43,10 +44,22 @@ pub struct TextSink<F> {
     buckets: usize,
     span: Duration,
     overwrite: bool,
+    order: Order,
+    firings: Firings,
     fs: Arc<dyn Fs>,
     columns: Columns,
     /// Whether something was printed.
     printed: Arc<AtomicBool>,
+}
+
+/// In which order rows are written, and with it when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By event time, each row when the watermark has passed it.
+    #[default]
+    EventTime,
+    /// In none, each row as soon as it comes: to look at a live run.
+    None,
 }
 
 /// Where output goes, as the path says.
@@ -59,7 +72,9 @@ enum Target {
 impl<F: Format> TextSink<F> {
     pub(crate) fn new(format: F, path: impl Into<PathBuf>) -> TextSink<F> {
         let (path, fs, columns, printed) = (path.into(), Arc::new(RealFs), Columns::default(), Arc::default());
-        TextSink { format, path, buckets: 1, span: 1.hours(), overwrite: false, fs, columns, printed }
+        let (order, firings) = (Order::default(), Firings::default());
+        let (buckets, span, overwrite) = (1, 1.hours(), false);
+        TextSink { format, path, buckets, span, overwrite, order, firings, fs, columns, printed }
     }
 
     /// Into how many files each span is dealt, by the hash of the rows; 1 by default. For directories only.
@@ -80,6 +95,21 @@ impl<F: Format> TextSink<F> {
     /// has made are replaced, as the ledger beside them says.
     pub fn overwrite(mut self, overwrite: bool) -> TextSink<F> {
         self.overwrite = overwrite;
+        self
+    }
+
+    /// In which order rows are written; by event time unless said otherwise. [`Order::None`] is for standard output only:
+    /// files keep theirs, since the same rows are to be the same bytes.
+    pub fn order(mut self, order: Order) -> TextSink<F> {
+        self.order = order;
+        self
+    }
+
+    /// Which firings of a window are written, where it fires more than once; the last one unless said otherwise. With
+    /// [`Firings::All`] each row has its `firing`, from 1, and whether it is the `last`; a firing is printed when it has
+    /// fired, and the last one once more when it is known to be the last.
+    pub fn firings(mut self, firings: Firings) -> TextSink<F> {
+        self.firings = firings;
         self
     }
 
@@ -181,6 +211,13 @@ impl<F: Format> Sink for TextSink<F> {
             return refuse("there must be at least one bucket, and a span longer than nothing");
         }
         match self.target() {
+            Target::File | Target::Directory if self.order == Order::None => {
+                return refuse(
+                    "`order=none` is for standard output (`-`) and for rows within the program; files, logs and databases \
+                     have their rows in the order of event time. Likely mistake: a row is missed that the watermark has not \
+                     passed; it is written when a later one comes, or when the run ends",
+                );
+            }
             Target::Stdout | Target::File if self.buckets > 1 => {
                 return refuse(
                     "one output has one bucket; likely mistake: a directory was meant, without an extension",
@@ -219,6 +256,14 @@ impl<F: Format> Sink for TextSink<F> {
 
     fn buckets(&self) -> usize {
         self.buckets
+    }
+
+    fn writes_at_once(&self) -> bool {
+        self.order == Order::None
+    }
+
+    fn firings(&self) -> Firings {
+        self.firings
     }
 
     /// Where lines name their columns themselves.

@@ -100,6 +100,12 @@ impl Control {
         active.map(|report| report.progress).min().unwrap_or(EventTime::MAX)
     }
 
+    /// Which source that is.
+    pub(crate) fn slowest_source(&self) -> Option<usize> {
+        let active = self.reports.iter().filter(|(_, report)| report.state == State::Active);
+        active.min_by_key(|(_, report)| report.progress).map(|(place, _)| place.0)
+    }
+
     /// Whether `source` has passed all that is wanted of it, on any worker.
     pub(crate) fn has_passed(&self, source: usize) -> bool {
         self.reports.iter().any(|(place, report)| place.0 == source && report.state == State::Passed)

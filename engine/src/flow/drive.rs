@@ -95,6 +95,8 @@ pub(super) trait Driven: 'static {
     fn holds(&self) -> Option<EventTime>;
     fn lag(&self) -> Duration;
     fn close_epoch(&mut self, epoch: Epoch, out: &mut Outputs<Self::Out, Self::Late>);
+    /// Everything has come that will before the job stops, or ends.
+    fn rest(&mut self) {}
     fn kept(&mut self) -> Parts<'_>;
     fn loaded(&mut self);
 
@@ -272,6 +274,9 @@ impl<S: Driven> Driver<S> {
         self.advance(watermark);
         if frontier.open_epoch() > self.seen.open_epoch() {
             self.step.close_epoch(self.seen.open_epoch(), &mut self.out);
+        }
+        if frontier.open_epoch() >= Epoch::REST && self.seen.open_epoch() < Epoch::REST {
+            self.step.rest();
         }
         self.seen = reached;
         Some(if frontier.is_done() { Progress::Done } else { self.hold_at(frontier.open_epoch()) })

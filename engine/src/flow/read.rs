@@ -14,6 +14,7 @@ mod moving;
 mod outlet;
 mod partition;
 mod row_text;
+mod standing;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -28,6 +29,7 @@ use self::appeared::Appeared;
 use self::decode::Decoder;
 use self::outlet::{Hold, Outlet, Outlets};
 use self::partition::OpenPartition;
+use self::standing::Standing;
 use super::context::{Context, Flow, Mode, SourceDeclaration};
 use super::control::{Report, State};
 use super::desk::{Contribution, Passage};
@@ -37,7 +39,7 @@ use super::step::enter;
 use super::stream::Stream;
 use crate::checkpoint::PartitionCut;
 use crate::failpoint::{Step, around};
-use crate::job::{BoundSource, Counter, Gauge, Shared};
+use crate::job::{BoundSource, Counter, Gauge, Limit, Shared};
 use crate::time::Stamp;
 use crate::{Duration, Epoch, Error, EventTime, Next, Partition, PartitionId, Record, Result, SourceBatch, Unreadable};
 
@@ -140,6 +142,7 @@ struct SourceDriver {
     repeated: Counter,
     fell_idle: Counter,
     watermark: Gauge,
+    standing: Standing,
 }
 
 /// What one turn came to.
@@ -220,6 +223,7 @@ impl SourceDriver {
             repeated,
             fell_idle,
             watermark,
+            standing: Standing::new(worker),
             source,
             shared,
             context,
@@ -248,12 +252,19 @@ impl SourceDriver {
         if self.hold.is_none() || self.stopped {
             return Ok(Turn::Waiting);
         }
+        if self.shared.resting() {
+            // It keeps its place in event time, so that no window fires that is half full.
+            let hold = self.hold.as_mut().expect("it was just seen");
+            hold.downgrade(&Stamp::new(Epoch::REST, hold.event_time()));
+            return Ok(Turn::Waiting);
+        }
         if self.finished {
             self.end(); // it goes along with the epochs of the others until the last checkpoint
             return Ok(Turn::Waiting);
         }
         self.open_due()?;
         self.appeared.look(&self.source, &self.shared);
+        self.standing.begin_turn();
         // Nothing is read before the first word to the others: they measure themselves by it.
         let turn = match self.reported.is_some() && self.may_go_on() {
             true => self.read_next::<D>(out)?,
@@ -323,11 +334,16 @@ impl SourceDriver {
         while self.epochs.front().is_some_and(|epoch| open.is_none_or(|open| *epoch < open)) {
             self.epochs.pop_front();
         }
-        let allowed = (self.epochs.len() as u64) < limits.epochs_ahead && self.may_open(next);
-        if allowed {
-            self.open_epoch(next);
+        let limit = match self.epochs.len() as u64 {
+            epochs if epochs >= limits.epochs_ahead => Some(Limit::Backpressure { epochs }),
+            _ if !self.may_open(next) => Some(Limit::Checkpoint),
+            _ => None,
+        };
+        match limit {
+            None => self.open_epoch(next),
+            Some(_) => self.standing.meets(limit),
         }
-        allowed
+        self.standing.is_free()
     }
 
     /// Reads one batch, from the partition that is furthest behind of those that have one.
@@ -339,6 +355,9 @@ impl SourceDriver {
             let open = &mut self.open[at];
             let due = open.due();
             if !self.ahead.admits(due, limit) {
+                let behind = self.context.control.borrow().slowest_source();
+                let name = |at: usize| self.context.sources.borrow()[at].options.name().to_string();
+                self.standing.meets(behind.map(|at| Limit::Lockstep { behind: name(at) }));
                 return Ok(Turn::Blocked);
             }
             if open.has_passed(&self.source.scan) {
@@ -449,6 +468,7 @@ impl SourceDriver {
             Some(_) => self.hold.as_mut().expect("only its end takes it").downgrade(&Stamp::new(epoch, EventTime::MAX)),
         }
         self.watermark.set(EventTime::MAX);
+        self.standing.ends(&self.source.options.name, &self.shared);
         let state = if self.passed { State::Passed } else { State::Done };
         let (all, ended) = (EventTime::MAX, self.ended_at);
         self.tell(Report { epoch, progress: all, watermark: all, reached: ended, ended, idle: false, state });

@@ -41,6 +41,15 @@ impl<D: Record> Unsettled<D> {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.buckets.iter().map(|bucket| bucket.saved.len() + bucket.fresh.len()).sum()
+    }
+
     /// Hands out the rows below `watermark`, a bucket at a time, in the order in which they are written.
     pub(super) fn settle(
         &mut self,

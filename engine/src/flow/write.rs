@@ -1,7 +1,7 @@
 //! The driver of a sink: settles rows, sorts them, deals them to buckets, and publishes what is closed.
 //!
 //! A row waits until the watermark has passed its event time; rows leave sorted by event time and then by the record's
-//! own order, unless the sink wants none. A result never depends on arrival, batch borders, worker count or hash order; this is the last place where
+//! own order, unless the sink wants none, or is to show them as soon as they come. A result never depends on arrival, batch borders, worker count or hash order; this is the last place where
 //! one of them could show.
 
 use std::cell::RefCell;
@@ -15,10 +15,11 @@ use super::context::{Flow, Mode, SinkDeclaration};
 use super::desk::{Contribution, Output};
 use super::drive::{Driven, drive, drive_one, freeze};
 use super::exchange::{by_identity, by_owner, staying};
+use super::firings::{Firings, ShowAll, only};
 use super::graph::{NodeId, NodeSpec};
 use super::settle::Settle;
 use super::step::{Outputs, within};
-use super::stream::Stream;
+use super::stream::{Inner, Stream};
 use super::unsettled::Unsettled;
 use crate::checkpoint::{BucketCut, KEPT};
 use crate::failpoint::{Step, around};
@@ -40,20 +41,34 @@ pub(super) fn sink<D: Record, L: 'static>(stream: Stream<'_, D, L>, name: &str) 
     context.sinks.borrow_mut().push(SinkDeclaration { name: name.to_string(), schema: D::schema() });
     let spec = NodeSpec { name: Some(name.to_string()), ..NodeSpec::stateless("sink") };
     let node = flow.add(spec, vec![stream.node()]);
-    let inner = match stream.is_upserts() {
-        true => drive(stream, node, by_identity(node), Settle::new()).0,
-        false => stream.into_inner(),
-    };
-    let writing = SinkStep::new(&flow, node, name);
+    match (firings(&flow, name), stream.is_upserts()) {
+        (Firings::Last, true) => write(drive(stream, node, by_identity(node), Settle::new()).0, &flow, node, name),
+        (Firings::Last, false) => write(stream.into_inner(), &flow, node, name),
+        (Firings::All, true) => write(drive(stream, node, by_identity(node), ShowAll::new()).0, &flow, node, name),
+        (Firings::All, false) => write(only(stream.into_inner(), &flow, node), &flow, node, name),
+    }
+}
+
+/// Which firings the bound sink asks for; the last where nothing is bound.
+fn firings(flow: &Flow<'_>, name: &str) -> Firings {
+    match &flow.context().mode {
+        Mode::Run { sinks, .. } => sinks[name].sink.firings(),
+        Mode::Describe => Firings::Last,
+    }
+}
+
+/// Adds the last step: the one that writes.
+fn write<'s, D: Record>(inner: Inner<'s, D>, flow: &Flow<'s>, node: NodeId, name: &str) {
+    let writing = SinkStep::<D>::new(flow, node, name);
     let buckets = writing.buckets;
     let (written, _) = match writing.own_bucket {
-        Some(_) => drive_one(&flow, inner, node, staying(node, flow.scope().index()), writing),
+        Some(_) => drive_one(flow, inner, node, staying(node, flow.scope().index()), writing),
         None => {
             let owner = move |row: &D, workers: usize| group_of(bucket_of(row, buckets), buckets).owner(workers);
-            drive_one(&flow, inner, node, by_owner(node, owner), writing)
+            drive_one(flow, inner, node, by_owner(node, owner), writing)
         }
     };
-    written.probe_with(&Rc::clone(context).probe);
+    written.probe_with(&Rc::clone(flow.context()).probe);
 }
 
 /// The bucket a row is dealt to, by its own bytes.
@@ -75,6 +90,8 @@ struct SinkStep<D> {
     buckets: usize,
     /// Where all rows of this worker go at once, if the sink wants no order.
     own_bucket: Option<usize>,
+    /// Whether rows are written as they come.
+    at_once: bool,
     /// Up to where rows have settled.
     watermark: EventTime,
     /// Gone when the flow is only looked at.
@@ -84,6 +101,7 @@ struct SinkStep<D> {
 /// Where the rows of a sink go on one worker.
 struct SinkOutput {
     name: String,
+    worker: usize,
     schema: SchemaRef,
     sink: Arc<dyn Sink>,
     writing: Writing,
@@ -123,7 +141,7 @@ impl<D: Record> SinkStep<D> {
     fn new(flow: &Flow<'_>, node: NodeId, name: &str) -> SinkStep<D> {
         let Mode::Run { shared, sinks, checkpointing, .. } = &flow.context().mode else {
             let (unsettled, watermark) = (Unsettled::new(1), EventTime::MIN);
-            return SinkStep { unsettled, buckets: 1, own_bucket: None, watermark, output: None };
+            return SinkStep { unsettled, buckets: 1, own_bucket: None, at_once: false, watermark, output: None };
         };
         let sink = Arc::clone(&sinks[name].sink);
         let buckets = sink.buckets();
@@ -131,6 +149,7 @@ impl<D: Record> SinkStep<D> {
         let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing(name)).unwrap_or_default();
         let mut output = SinkOutput {
             name: name.to_string(),
+            worker: flow.scope().index(),
             schema: D::schema(),
             sink,
             writing: Writing { patience: shared.patience(name), ..writing },
@@ -138,6 +157,7 @@ impl<D: Record> SinkStep<D> {
             writers: Rc::new(RefCell::new(Writers { name: name.to_string(), buckets: none })),
             rows: shared.metrics.counter(name, "written"),
         };
+        shared.sink_opens();
         let (worker, workers) = (flow.scope().index(), flow.workers());
         let mut owned = (0..buckets).filter(|bucket| group_of(*bucket, buckets).owner(workers) == worker);
         let own_bucket = owned.clone().next().filter(|_| workers <= buckets && !output.sink.wants_order());
@@ -154,11 +174,16 @@ impl<D: Record> SinkStep<D> {
                 .add_output(Box::new(Published { node, writers: Rc::clone(&output.writers) }));
         }
         let (unsettled, watermark) = (Unsettled::new(buckets), EventTime::MIN);
-        SinkStep { unsettled, buckets, own_bucket, watermark, output: Some(output) }
+        let at_once = output.sink.writes_at_once() || output.sink.firings() == Firings::All;
+        SinkStep { unsettled, buckets, own_bucket, at_once, watermark, output: Some(output) }
     }
 
     /// Writes the rows that the watermark has passed.
     fn settle(&mut self) {
+        // Where rows do not wait, none but those of a checkpoint before may be there; nothing is said of them when they went.
+        if self.at_once && self.unsettled.is_empty() {
+            return;
+        }
         let watermark = self.watermark;
         self.with_output(|unsettled, output| {
             unsettled.settle(watermark, |bucket, rows| output.write_all(bucket, rows))
@@ -183,6 +208,10 @@ impl<D: Record> Driven for SinkStep<D> {
     fn apply(&mut self, batch: Batch<D>, _: EventTime, _: &mut Outputs<(), ()>) {
         match self.own_bucket {
             Some(bucket) => self.with_output(|_, output| output.write_all(bucket, &batch.events)),
+            None if self.at_once => {
+                let buckets = self.buckets;
+                self.with_output(|_, output| output.write_dealt(buckets, batch.events));
+            }
             None => self.unsettled.take(batch.events),
         }
     }
@@ -210,6 +239,18 @@ impl<D: Record> Driven for SinkStep<D> {
         });
     }
 
+    /// Where the job is to stop without a checkpoint, what waits for the watermark would be lost: it is written now.
+    fn rest(&mut self) {
+        let Some(shared) = self.output.as_ref().map(|output| Arc::clone(&output.shared)) else { return };
+        if shared.resting() {
+            self.with_output(|unsettled, output| {
+                unsettled.settle(EventTime::MAX, |bucket, rows| output.write_all(bucket, rows))?;
+                output.publish(Epoch::REST, EventTime::MAX)
+            });
+        }
+        shared.sink_rests();
+    }
+
     fn kept(&mut self) -> Parts<'_> {
         vec![("unsettled", &mut self.unsettled)]
     }
@@ -219,7 +260,8 @@ impl<D: Record> Driven for SinkStep<D> {
     fn save(&mut self, name: &str, epoch: Epoch, contribution: &mut Contribution) {
         contribution.layers.extend(freeze(name, self.kept(), epoch));
         let watermark = self.watermark;
-        self.with_output(|_, output| {
+        self.with_output(|unsettled, output| {
+            output.shared.metrics.note_waiting(&output.name, output.worker, unsettled.len() as u64);
             contribution.buckets.extend(output.prepare(epoch, watermark)?);
             Ok(())
         });
@@ -233,6 +275,14 @@ impl SinkOutput {
         around(Step::Recover, || writer.recover(&prepared))?;
         self.writers.borrow_mut().buckets[bucket] = Some(BucketWriter { writer, unpublished: Vec::new(), kept });
         Ok(())
+    }
+
+    /// Writes rows as they have come, each to the bucket of its hash.
+    fn write_dealt<D: Record>(&mut self, buckets: usize, mut events: Vec<Event<D>>) -> Result<()> {
+        events.sort_unstable_by(|a, b| (a.time, &a.data).cmp(&(b.time, &b.data)));
+        let mut dealt: Vec<Vec<Event<D>>> = (0..buckets).map(|_| Vec::new()).collect();
+        events.into_iter().for_each(|event| dealt[bucket_of(&event.data, buckets)].push(event));
+        dealt.iter().enumerate().try_for_each(|(bucket, events)| self.write_all(bucket, events))
     }
 
     fn write_all<D: Record>(&mut self, bucket: usize, events: &[Event<D>]) -> Result<()> {

@@ -103,6 +103,15 @@ impl Bindings {
         !ends && self.sources.iter().any(|(_, source, _)| !source.bounded())
     }
 
+    /// Gives each sink the columns that it is to be written with.
+    pub(super) fn widen(&self, sinks: &mut [SinkDeclaration]) -> Result<()> {
+        for SinkDeclaration { name, schema } in sinks {
+            let columns = self.bind_sink(name).sink.firings().columns(schema);
+            *schema = columns.map_err(|error| error.at(format_args!("sink {name}")))?;
+        }
+        Ok(())
+    }
+
     /// The sink that is bound to a name of the graph.
     pub(super) fn bind_sink(&self, name: &str) -> BoundSink {
         let (_, sink) = self.sinks.iter().find(|bound| bound.0 == name).expect("names were checked");

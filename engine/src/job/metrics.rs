@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::Standstill;
 use crate::checkpoint::CommitKind;
 use crate::{Epoch, Error, EventTime};
 
@@ -19,6 +20,8 @@ pub struct Metrics {
     restarts: Mutex<Restarts>,
     retries: Mutex<Retries>,
     notes: Mutex<Vec<String>>,
+    waiting: Mutex<BTreeMap<(String, usize), u64>>,
+    standing: Mutex<BTreeMap<(String, usize), Standstill>>,
 }
 
 /// The newest checkpoint of a job.
@@ -139,6 +142,34 @@ impl Metrics {
 
     pub(crate) fn note(&self, note: String) {
         self.notes.lock().expect("no panic holds it").push(note);
+    }
+
+    /// How many rows waited at each sink for the watermark when the newest checkpoint was taken; none where none did. They
+    /// are in the checkpoint. Of several processes each knows its own.
+    pub fn waiting(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        for ((name, _), rows) in self.waiting.lock().expect("no panic holds it").iter().filter(|(_, rows)| **rows > 0) {
+            *sums.entry(name.clone()).or_default() += rows;
+        }
+        sums
+    }
+
+    /// What holds the sources back, where something has for a third of a second or longer: on each worker of this process for
+    /// itself, by the name of the source. None where all of them go on.
+    pub fn standstills(&self) -> Vec<Standstill> {
+        self.standing.lock().expect("no panic holds it").values().cloned().collect()
+    }
+
+    pub(crate) fn note_standstill(&self, source: &str, worker: usize, standing: Option<Standstill>) {
+        let mut all = self.standing.lock().expect("no panic holds it");
+        match standing {
+            Some(standing) => drop(all.insert((source.to_string(), worker), standing)),
+            None => drop(all.remove(&(source.to_string(), worker))),
+        }
+    }
+
+    pub(crate) fn note_waiting(&self, name: &str, worker: usize, rows: u64) {
+        self.waiting.lock().expect("no panic holds it").insert((name.to_string(), worker), rows);
     }
 
     pub(crate) fn note_checkpoint(&self, checkpoint: LastCheckpoint) {

@@ -11,7 +11,7 @@ use crate::data::KEY_GROUPS;
 pub(crate) struct Pulses(Vec<AtomicU64>);
 
 /// The pulses at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pulse(Vec<u64>);
 
 impl Pulses {

@@ -247,9 +247,10 @@ impl Job {
 
     /// The graph and what it reads, with all names bound.
     fn bind(&self) -> Result<(Description, Inputs)> {
-        let description = self.describe()?;
+        let mut description = self.describe()?;
         self.bindings.check_sources(&description.sources, &description.tables)?;
         self.bindings.check_sinks(&description.sinks)?;
+        self.bindings.widen(&mut description.sinks)?;
         self.check_places()?;
         let mut sources = BTreeMap::new();
         for declared in &description.sources {

@@ -104,11 +104,23 @@ impl Attempt {
             let last = shared.metrics.checkpoint().filter(|_| here);
             let epoch = last.map(|last| format!(" of epoch {}", last.epoch)).unwrap_or_default();
             let words = format!(
-                "a last checkpoint{epoch} was taken; started again with the same checkpoints, the job goes on from there"
+                "a last checkpoint{epoch} was taken; started again with the same checkpoints, the job goes on from there{}",
+                waiting(&shared.metrics)
             );
             return Err(Error::new(ErrorKind::Stopped, words).resumable());
         }
         Ok(Outcome { metrics: Arc::clone(&shared.metrics), elapsed: shared.clock.elapsed() - started })
+    }
+}
+
+/// What waits at the sinks for the watermark, in words behind those of a stop.
+fn waiting(metrics: &Metrics) -> String {
+    let waiting = metrics.waiting();
+    let sinks: Vec<_> = waiting.iter().map(|(name, rows)| format!("{rows} at {name}")).collect();
+    match waiting.values().sum() {
+        0 => String::new(),
+        1 => format!(". 1 row waits in it for the watermark ({})", sinks.join(", ")),
+        rows => format!(". {rows} rows wait in it for the watermark ({})", sinks.join(", ")),
     }
 }
 
@@ -117,6 +129,8 @@ pub(super) struct Present {
     state: Mutex<PresentState>,
     stop_asked: Condvar,
     checkpointed: bool,
+    /// Of several processes each would wait for the others to come to rest.
+    alone: bool,
 }
 
 struct PresentState {
@@ -127,7 +141,8 @@ struct PresentState {
 impl Present {
     pub(super) fn of(attempt: &Attempt) -> Arc<Present> {
         let state = Mutex::new(PresentState { shared: Arc::clone(&attempt.shared), stopped: false });
-        Arc::new(Present { state, stop_asked: Condvar::new(), checkpointed: attempt.checkpointed })
+        let (checkpointed, alone) = (attempt.checkpointed, attempt.member.is_none());
+        Arc::new(Present { state, stop_asked: Condvar::new(), checkpointed, alone })
     }
 
     /// Waits before the next start; whether a stop was asked for, before or meanwhile.
@@ -151,7 +166,11 @@ impl Present {
 
     pub(super) fn stop(&self) {
         let mut state = self.state.lock().expect("no panic holds it");
-        if !self.checkpointed || !state.shared.ask_stop() {
+        let in_order = match self.checkpointed {
+            true => state.shared.ask_stop(),
+            false => self.alone && state.shared.rest(),
+        };
+        if !in_order {
             state.shared.stop();
         }
         state.stopped = true;
@@ -174,9 +193,11 @@ pub struct StopHandle {
 }
 
 impl StopHandle {
-    /// Asks the job to end. Windows that are half full do not fire, and what is not published stays unpublished.
+    /// Asks the job to end. Windows that are half full do not fire.
     ///
-    /// A job with checkpoints takes one more and then ends, to go on another time; asked again, it ends at once.
+    /// A job with checkpoints takes one more and then ends, to go on another time. One without, in one process, reads nothing
+    /// more, writes every row that has come to a sink, also those that the watermark has not passed, and ends; it has a
+    /// second for that. Asked again, either ends at once, and what is not published stays unpublished.
     pub fn stop(&self) {
         self.present.stop();
     }

@@ -1,6 +1,6 @@
 //! What all workers of a job share: the stop flag, the first failure, the clock, the counts.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::{Limits, Metrics, Pulses};
@@ -15,6 +15,10 @@ pub(crate) struct Shared {
     pub(crate) may_park: bool,
     pub(super) pulses: Pulses,
     stop: AtomicBool,
+    /// Asked for in a job without checkpoints: nothing more is read, and when the sinks have written what came, all stop.
+    resting: AtomicBool,
+    /// Sinks, on all workers of this process, that have something to write yet.
+    sinks_left: AtomicUsize,
     /// Asked for, and taken at the next occasion: a stop after a checkpoint, a savepoint.
     stop_asked: AtomicBool,
     savepoint_asked: AtomicBool,
@@ -32,6 +36,8 @@ impl Shared {
             may_park,
             pulses: Pulses::new(),
             stop: AtomicBool::new(false),
+            resting: AtomicBool::new(false),
+            sinks_left: AtomicUsize::new(0),
             stop_asked: AtomicBool::new(false),
             savepoint_asked: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -57,6 +63,31 @@ impl Shared {
             ErrorKind::Stopped,
             "windows that were half full did not fire, and output that was not published stays unpublished",
         ));
+    }
+
+    /// Asks for a stop when what has come is written; whether nobody had asked before.
+    pub(super) fn rest(&self) -> bool {
+        !self.resting.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether nothing more is to be read.
+    pub(crate) fn resting(&self) -> bool {
+        self.resting.load(Ordering::SeqCst)
+    }
+
+    /// A sink is there on a worker.
+    pub(crate) fn sink_opens(&self) {
+        self.sinks_left.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A sink has written all that it will be given before the stop, or has come to its end. The last one stops the job.
+    pub(crate) fn sink_rests(&self) {
+        if self.sinks_left.fetch_sub(1, Ordering::SeqCst) == 1 && self.resting() {
+            self.fail(Error::new(
+                ErrorKind::Stopped,
+                "every row that had come to a sink was written; windows that were half full did not fire",
+            ));
+        }
     }
 
     /// Asks for a stop after one more checkpoint; whether nobody had asked before.

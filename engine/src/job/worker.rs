@@ -22,6 +22,9 @@ use crate::{Error, ErrorKind, Result, Writing};
 /// How long a worker with nothing to do sleeps before it looks at the stop flag again.
 const PARK: Duration = Duration::from_millis(20);
 
+/// How long the sinks have to write what has come, once a stop is asked for.
+const REST: crate::Duration = crate::Duration::from_micros(800_000);
+
 /// A user's graph as a function that anyone may call.
 pub(super) type GraphFn = dyn Fn(&Flow<'_>) + Send + Sync;
 
@@ -72,11 +75,18 @@ pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
     };
     let data = 0; // `build` adds the data graph first
     let mut go_on = true;
+    let mut resting_since = None;
     while go_on && worker.has_dataflows() {
         plan.turns.take(worker.index());
         shared.pulses.beat(worker.index());
         if plan.turns.killed() {
             shared.fail(Error::new(ErrorKind::Stopped, "the job was killed"));
+        }
+        if shared.resting() {
+            let now = shared.clock.elapsed();
+            if now - *resting_since.get_or_insert(now) >= REST {
+                shared.stop();
+            }
         }
         // Asked within the turn, so that a scheduler decides what each worker still does.
         if shared.stopping() {

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
 use arrow_schema::SchemaRef;
 
 use super::script::{Line, seconds};
 use crate::checkpoint::BucketCut;
+use crate::flow::Firings;
 use crate::{Epoch, Error, Event, EventTime, Prepared, Record, Result, Since, Sink, SinkWriter, Writing};
 
 /// Collects the lines that a flow writes; its clones share them, and outlive a crash as files do.
@@ -19,6 +22,7 @@ pub struct Lines {
     published: Arc<Mutex<Published>>,
     careless: bool,
     unordered: bool,
+    firings: Firings,
 }
 
 /// Lines by bucket and epoch, so that publishing twice is publishing once.
@@ -33,6 +37,11 @@ impl Lines {
     /// A sink to which the order of lines does not matter, so that each worker writes its own at once.
     pub fn unordered() -> Lines {
         Lines { unordered: true, ..Lines::default() }
+    }
+
+    /// A sink that writes all firings: each line with the number of its firing, the last one with `last`.
+    pub fn all_firings() -> Lines {
+        Lines { firings: Firings::All, ..Lines::default() }
     }
 
     /// The lines in the order of their event times, each as `seconds text`.
@@ -69,6 +78,10 @@ impl Sink for Lines {
         !self.unordered
     }
 
+    fn firings(&self) -> Firings {
+        self.firings
+    }
+
     fn takes_other_columns(&self) -> bool {
         true
     }
@@ -94,6 +107,20 @@ impl Sink for Lines {
     }
 }
 
+/// The lines of a batch, with what is said of their firings.
+pub(super) fn decoded(rows: &RecordBatch) -> Vec<Line> {
+    let mut lines: Vec<Event<Line>> = Vec::new();
+    Line::decode(rows, &mut lines).expect("lines that were just encoded");
+    let mut lines: Vec<_> = lines.into_iter().map(|line| line.data).collect();
+    if let (Some(firings), Some(lasts)) = (rows.column_by_name("firing"), rows.column_by_name("last")) {
+        for (row, line) in lines.iter_mut().enumerate() {
+            line.text += &format!(" firing {}", firings.as_primitive::<UInt64Type>().value(row));
+            line.text += if lasts.as_boolean().value(row) { " last" } else { "" };
+        }
+    }
+    lines
+}
+
 struct Bucket {
     lines: Lines,
     bucket: usize,
@@ -104,9 +131,7 @@ struct Bucket {
 
 impl SinkWriter for Bucket {
     fn write(&mut self, times: &[EventTime], rows: &RecordBatch) -> Result<()> {
-        let mut lines: Vec<Event<Line>> = Vec::new();
-        Line::decode(rows, &mut lines).expect("lines that were just encoded");
-        let lines = lines.into_iter().zip(times).map(|(line, time)| Line { time: *time, ..line.data });
+        let lines = decoded(rows).into_iter().zip(times).map(|(line, time)| Line { time: *time, ..line });
         match self.at_once {
             true => self.lines.published().entry((self.bucket, Epoch(0))).or_default().extend(lines),
             false => self.written.extend(lines),

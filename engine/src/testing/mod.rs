@@ -40,4 +40,4 @@ pub use crash::{Survived, survive, survive_on};
 pub use lines::Lines;
 pub use script::{Item, Line, Script, Step, seconds};
 pub use stepped::{Moment, Seen, moments};
-pub use when::{check_when, check_when_two, run_when};
+pub use when::{check_when, check_when_at_once, check_when_firings, check_when_two, run_when};

@@ -9,10 +9,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::script::{Item, Line, Script, Step, bound, seconds};
+use super::lines::decoded;
+use super::script::{Item, Script, Step, bound, seconds};
+use crate::flow::Firings;
 use crate::job::Turns;
 use crate::{
-    Epoch, Event, EventTime, Listing, Next, Offset, Partition, PartitionReader, Prepared, Record, Result, Scan, Sink,
+    Epoch, EventTime, Listing, Next, Offset, Partition, PartitionReader, Prepared, Record, Result, Scan, Sink,
     SinkWriter, Source, SourceBatch, VirtualClock, Writing,
 };
 
@@ -280,11 +282,24 @@ pub struct Seen {
 pub(super) struct Witness {
     present: Arc<Present>,
     seen: Arc<Mutex<Vec<Seen>>>,
+    shows: Shows,
+}
+
+/// When a stepped run shows a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// When it is settled.
+    #[default]
+    Settled,
+    /// As soon as it comes.
+    AtOnce,
+    /// Each firing, as soon as it has fired.
+    AllFirings,
 }
 
 impl Witness {
-    pub(super) fn new(present: &Arc<Present>) -> Witness {
-        Witness { present: Arc::clone(present), seen: Arc::default() }
+    pub(super) fn new(present: &Arc<Present>, shows: Shows) -> Witness {
+        Witness { present: Arc::clone(present), seen: Arc::default(), shows }
     }
 
     /// What was seen: in the order of the moments, and behind each by event time.
@@ -308,6 +323,14 @@ impl Sink for Witness {
         3
     }
 
+    fn writes_at_once(&self) -> bool {
+        self.shows == Shows::AtOnce
+    }
+
+    fn firings(&self) -> Firings {
+        if self.shows == Shows::AllFirings { Firings::All } else { Firings::Last }
+    }
+
     fn open(&self, _: usize, _: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(self.clone()))
     }
@@ -315,10 +338,9 @@ impl Sink for Witness {
 
 impl SinkWriter for Witness {
     fn write(&mut self, times: &[EventTime], rows: &RecordBatch) -> Result<()> {
-        let mut lines: Vec<Event<Line>> = Vec::new();
-        Line::decode(rows, &mut lines).expect("lines that were just encoded");
         let behind = self.present.last();
-        let seen = lines.into_iter().zip(times).map(|(line, time)| Seen { behind, time: *time, text: line.data.text });
+        let lines = decoded(rows).into_iter().zip(times);
+        let seen = lines.map(|(line, time)| Seen { behind, time: *time, text: line.text });
         self.seen.lock().expect("no panic holds it").extend(seen);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::check::{as_it_is, job};
 use super::script::{Item, Script, seconds};
-use super::stepped::{Moment, Present, Seen, StepByStep, SteppedScript, Witness, moments};
+use super::stepped::{Moment, Present, Seen, Shows, StepByStep, SteppedScript, Witness, moments};
 use crate::{Duration, ErrorKind, EventTime, Limits, Stream, VirtualClock};
 
 /// Runs `flow` over `script` one event at a time, and compares *when* each line is seen: `seconds text behind event`.
@@ -40,7 +40,33 @@ pub fn check_when<L: 'static>(
     flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
     expected: &str,
 ) {
-    check_all([script.into()], move |[items]| [flow(items).transform(as_it_is(), |batch| batch)], expected);
+    check_one(script, flow, Shows::Settled, expected);
+}
+
+/// The same for lines that are shown as soon as they come, whether or not the watermark has passed them.
+///
+/// # Panics
+/// When a run fails, or something is seen at another moment; the message names the run.
+#[track_caller]
+pub fn check_when_at_once<L: 'static>(
+    script: &str,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
+    expected: &str,
+) {
+    check_one(script, flow, Shows::AtOnce, expected);
+}
+
+/// The same for all firings of each line: `seconds text firing 2 last behind event`.
+///
+/// # Panics
+/// When a run fails, or something is seen at another moment; the message names the run.
+#[track_caller]
+pub fn check_when_firings<L: 'static>(
+    script: &str,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
+    expected: &str,
+) {
+    check_one(script, flow, Shows::AllFirings, expected);
 }
 
 /// The same for a `flow` of two sources; in each column the partitions of the left come first.
@@ -55,13 +81,29 @@ pub fn check_when_two<L: 'static>(
     expected: &str,
 ) {
     let scripts = [left.into(), right.into()];
-    check_all(scripts, move |[left, right]| [flow(left, right).transform(as_it_is(), |batch| batch)], expected);
+    check_all(
+        scripts,
+        move |[left, right]| [flow(left, right).transform(as_it_is(), |batch| batch)],
+        Shows::Settled,
+        expected,
+    );
+}
+
+#[track_caller]
+fn check_one<L: 'static>(
+    script: &str,
+    flow: impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String, L> + Send + Sync + 'static,
+    shows: Shows,
+    expected: &str,
+) {
+    check_all([script.into()], move |[items]| [flow(items).transform(as_it_is(), |batch| batch)], shows, expected);
 }
 
 #[track_caller]
 fn check_all<const M: usize>(
     scripts: [Script; M],
     flow: impl for<'s> Fn([Stream<'s, Item>; M]) -> [Stream<'s, String>; 1] + Send + Sync + 'static,
+    shows: Shows,
     expected: &str,
 ) {
     let expected: Vec<_> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -70,7 +112,7 @@ fn check_all<const M: usize>(
     for workers in [1, 2, 7] {
         for epoch_rows in [1, 1_000_000] {
             let flow = Arc::clone(&flow);
-            let [seen] = run_when(scripts.clone(), move |items| flow(items), workers, epoch_rows);
+            let [seen] = run_showing(scripts.clone(), move |items| flow(items), workers, epoch_rows, shows);
             let lines: Vec<_> = seen.iter().map(|seen| text(&moments, seen)).collect();
             assert_eq!(
                 lines, expected,
@@ -98,9 +140,19 @@ pub fn run_when<const M: usize, const N: usize>(
     workers: usize,
     epoch_rows: usize,
 ) -> [Vec<Seen>; N] {
+    run_showing(scripts, flow, workers, epoch_rows, Shows::Settled)
+}
+
+fn run_showing<const M: usize, const N: usize>(
+    scripts: [Script; M],
+    flow: impl for<'s> Fn([Stream<'s, Item>; M]) -> [Stream<'s, String>; N] + Send + Sync + 'static,
+    workers: usize,
+    epoch_rows: usize,
+    shows: Shows,
+) -> [Vec<Seen>; N] {
     let (all, present) = (moments(&scripts), Arc::<Present>::default());
     let clock = Arc::new(VirtualClock::at(EventTime::default()));
-    let outputs: [Witness; N] = std::array::from_fn(|_| Witness::new(&present));
+    let outputs: [Witness; N] = std::array::from_fn(|_| Witness::new(&present, shows));
     let sources = std::array::from_fn(|input| SteppedScript::new(input, &scripts[input], &all, &present));
     let limits = Limits { epoch_rows, epoch_interval: Duration::MAX, ..Limits::default() };
     let turns = StepByStep::new(workers, all, present, Arc::clone(&clock));

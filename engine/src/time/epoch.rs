@@ -15,6 +15,9 @@ impl Epoch {
     /// After every epoch: what a source that has ended has reached.
     pub const MAX: Epoch = Epoch(u64::MAX);
 
+    /// After every epoch that is read into: where a source waits that is asked to end.
+    pub(crate) const REST: Epoch = Epoch(u64::MAX - 1);
+
     /// The epoch after this one.
     pub const fn next(self) -> Epoch {
         Epoch(self.0.saturating_add(1))

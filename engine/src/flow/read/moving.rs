@@ -8,6 +8,7 @@
 use super::{SourceDriver, State, Turn};
 use crate::flow::control::{Control, Report};
 use crate::flow::options::AllIdle;
+use crate::job::Limit;
 use crate::time::Stamp;
 use crate::{Duration, EventTime};
 
@@ -47,6 +48,7 @@ impl SourceDriver {
         if turn != Turn::Read && highest > self.epoch() && self.may_open(highest) {
             self.open_epoch(highest);
         }
+        self.tell_standing(own);
         let hold = self.hold.as_mut().expect("only its end takes it");
         let Stamp { epoch, event_time: held } = hold.stamp();
         // The end of time is reached by a source that has ended, and by no other: there everything is over.
@@ -58,6 +60,31 @@ impl SourceDriver {
         let watermark = own.unwrap_or(watermark).min(EventTime::LAST).max(watermark);
         let (reached, ended) = (reached.max(self.ended_at), self.ended_at);
         self.tell(Report { epoch, progress, watermark, reached, ended, idle, state });
+    }
+
+    /// Notes what it waits for: a limit that it has met, or a partition from which nothing comes and that holds the
+    /// watermark, or nothing.
+    fn tell_standing(&mut self, own: Option<EventTime>) {
+        let options = &self.source.options;
+        let mut since = None;
+        if self.standing.is_free() {
+            let held_by = own.and_then(|own| {
+                let silent = self.open.iter().filter(|open| !open.idle && open.watermark.now() == own);
+                silent.filter_map(|open| Some((open.waiting_since?, open))).min_by_key(|(since, _)| *since)
+            });
+            match held_by {
+                Some((waits, open)) => {
+                    since = Some(waits);
+                    self.standing.waits_for(&open.partition.id, own.expect("it is held"), options.idle_after);
+                }
+                None if own.is_none() && options.all_idle.unwrap_or_default() == AllIdle::Stay => {
+                    let watermark = self.hold.as_ref().expect("only its end takes it").event_time();
+                    self.standing.meets(Some(Limit::AllIdle { watermark }));
+                }
+                None => {}
+            }
+        }
+        self.standing.end_turn(&options.name, since, &self.shared);
     }
 
     /// Up to where this source may go while one of its partitions is idle, and those that are not hold `own` here.

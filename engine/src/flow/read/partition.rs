@@ -105,21 +105,26 @@ impl OpenPartition {
     }
 }
 
+/// How far behind the latest event one may be. A bounded source that says nothing holds back until its end, and one that
+/// gives watermarks of its own until it gives one.
+fn disorder(source: &BoundSource, partition: &Partition) -> Duration {
+    let in_order = partition.followed && !source.source.gives_watermarks();
+    source.options.disorder.unwrap_or(if in_order { Duration::ZERO } else { Duration::MAX })
+}
+
 /// The same of a partition that has come to a source which had passed what it may hold: it promises nothing below.
 fn joining(source: &BoundSource, partition: &Partition, floor: EventTime) -> Watermark {
-    let default = if partition.followed { Duration::ZERO } else { Duration::MAX };
-    Watermark::Following { floor, largest: EventTime::MIN, disorder: source.options.disorder.unwrap_or(default) }
+    Watermark::Following { floor, largest: EventTime::MIN, disorder: disorder(source, partition) }
 }
 
 /// What is known before the first row. A bounded source that knows nothing of its times holds back until its end.
 fn first_watermark(source: &BoundSource, partition: &Partition) -> Watermark {
-    let default = if partition.followed { Duration::ZERO } else { Duration::MAX };
     match partition.bound {
         Some(bound) if !partition.followed => Watermark::Promised { bound, largest: EventTime::MIN },
         floor => Watermark::Following {
             floor: floor.unwrap_or(EventTime::MIN),
             largest: partition.largest_before.unwrap_or(EventTime::MIN),
-            disorder: source.options.disorder.unwrap_or(default),
+            disorder: disorder(source, partition),
         },
     }
 }
