@@ -7,19 +7,21 @@
 //! [`source_options`].
 
 mod delimiter;
+mod shown;
 mod values;
 
 use std::fmt::Display;
 use std::str::FromStr;
 
-use dualgauge_engine::flow::{AllIdle, BadRecords, Firings, NewFiles, SourceOptions};
+use dualgauge_engine::flow::{AllIdle, BadRecords, NewFiles, SourceOptions};
 use dualgauge_engine::{Duration, Error, EventTime, Result, Sink, Source};
 
 use self::delimiter::Delimiter;
+use self::shown::{Fires, IN_ORDER, NO_FIRINGS, Sorts};
 use self::values::{COLUMNS, TEXT_COLUMNS};
 use crate::hybrid::Hybrid;
 use crate::suggest::did_you_mean;
-use crate::text::{Format, Order, TextSink, TextSource};
+use crate::text::{Format, TextSink, TextSource};
 use crate::{csv, json, log, parquet};
 use listed::listed;
 
@@ -202,14 +204,6 @@ impl Binding {
         value.parse().map(|value| apply(built, value)).map_err(|_| not(&expected))
     }
 
-    /// Refuses an option that others take, and says why.
-    fn refuse(&self, name: &str, why: &str) -> Result<()> {
-        match self.options.iter().any(|(given, _)| given == name) {
-            true => Err(Error::usage(format!("option `{name}`: {why}"))),
-            false => Ok(()),
-        }
-    }
-
     /// Refuses standard input and output where what is read or written is a place.
     fn is_on_disk(&self) -> Result<()> {
         match self.path.as_str() {
@@ -254,10 +248,7 @@ fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
 fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
     binding.is_on_disk()?;
     binding.refuse("order", IN_ORDER)?;
-    binding.refuse(
-        "firings",
-        "a Parquet file has the last firing of each result; take csv, json or a log for all of them",
-    )?;
+    binding.refuse("firings", NO_FIRINGS)?;
     let sink = parquet::write(&binding.path);
     let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
     let sink = binding.option(sink, "row_group_rows", COUNT, |sink, Positive(count)| sink.row_group_rows(count))?;
@@ -317,48 +308,6 @@ fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<Text
     let sink = binding.option(sink, "order", Sorts::EXPECTED, |sink, Sorts(order)| sink.order(order))?;
     let sink = binding.option(sink, "firings", Fires::EXPECTED, |sink, Fires(firings)| sink.firings(firings))?;
     binding.option(sink, "overwrite", TRUTH, TextSink::overwrite)
-}
-
-/// Why a sink that is a place on the disk takes no `order`.
-const IN_ORDER: &str =
-    "rows are written in the order of event time; `order=none` is for standard output (`csv:-`, `json:-`)";
-
-/// In which order rows are written.
-struct Sorts(Order);
-
-impl Sorts {
-    const EXPECTED: &str = "`event_time` or `none`";
-}
-
-impl FromStr for Sorts {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Sorts, ()> {
-        match text {
-            "event_time" => Ok(Sorts(Order::EventTime)),
-            "none" => Ok(Sorts(Order::None)),
-            _ => Err(()),
-        }
-    }
-}
-
-/// Which firings are written.
-struct Fires(Firings);
-
-impl Fires {
-    const EXPECTED: &str = "`last` or `all`";
-}
-
-impl FromStr for Fires {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Fires, ()> {
-        match text {
-            "last" => Ok(Fires(Firings::Last)),
-            "all" => Ok(Fires(Firings::All)),
-            _ => Err(()),
-        }
-    }
 }
 
 /// What becomes of bad records.
