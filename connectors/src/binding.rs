@@ -17,7 +17,7 @@ use dualgauge_engine::flow::{AllIdle, BadRecords, NewFiles, SourceOptions};
 use dualgauge_engine::{Duration, Error, EventTime, Result, Sink, Source};
 
 use self::delimiter::Delimiter;
-use self::shown::{Fires, IN_ORDER, NO_FIRINGS, Sorts};
+use self::shown::{Fires, IN_ORDER};
 use self::values::{COLUMNS, TEXT_COLUMNS};
 use crate::hybrid::Hybrid;
 use crate::suggest::did_you_mean;
@@ -247,8 +247,7 @@ fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
 
 fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
     binding.is_on_disk()?;
-    binding.refuse("order", IN_ORDER)?;
-    binding.refuse("firings", NO_FIRINGS)?;
+    binding.refuse_shown()?;
     let sink = parquet::write(&binding.path);
     let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
     let sink = binding.option(sink, "row_group_rows", COUNT, |sink, Positive(count)| sink.row_group_rows(count))?;
@@ -305,8 +304,7 @@ fn text_source<F: Format>(binding: &mut Binding, source: TextSource<F>) -> Resul
 fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
     let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
     let sink = binding.option(sink, "span", SPAN, |sink, Span(span)| sink.span(span))?;
-    let sink = binding.option(sink, "order", Sorts::EXPECTED, |sink, Sorts(order)| sink.order(order))?;
-    let sink = binding.option(sink, "firings", Fires::EXPECTED, |sink, Fires(firings)| sink.firings(firings))?;
+    let sink = shown::of_text(binding, sink)?;
     binding.option(sink, "overwrite", TRUTH, TextSink::overwrite)
 }
 

@@ -6,9 +6,21 @@ use dualgauge_engine::flow::Firings;
 use dualgauge_engine::{Error, Result};
 
 use super::Binding;
-use crate::text::Order;
+use crate::text::{Format, Order, TextSink};
+
+/// What a sink of text takes of this.
+pub(super) fn of_text<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
+    let sink = binding.option(sink, "order", Sorts::EXPECTED, |sink, Sorts(order)| sink.order(order))?;
+    binding.option(sink, "firings", Fires::EXPECTED, |sink, Fires(firings)| sink.firings(firings))
+}
 
 impl Binding {
+    /// Refuses what a Parquet file cannot do.
+    pub(super) fn refuse_shown(&self) -> Result<()> {
+        self.refuse("order", IN_ORDER)?;
+        self.refuse("firings", NO_FIRINGS)
+    }
+
     /// Refuses an option that others take, and says why.
     pub(super) fn refuse(&self, name: &str, why: &str) -> Result<()> {
         match self.options.iter().any(|(given, _)| given == name) {
@@ -23,14 +35,13 @@ pub(super) const IN_ORDER: &str =
     "rows are written in the order of event time; `order=none` is for standard output (`csv:-`, `json:-`)";
 
 /// Why a Parquet file takes no `firings`.
-pub(super) const NO_FIRINGS: &str =
-    "a Parquet file has the last firing of each result; take csv, json or a log for all of them";
+const NO_FIRINGS: &str = "a Parquet file has the last firing of each result; take csv, json or a log for all of them";
 
 /// In which order rows are written.
-pub(super) struct Sorts(pub(super) Order);
+struct Sorts(Order);
 
 impl Sorts {
-    pub(super) const EXPECTED: &str = "`event_time` or `none`";
+    const EXPECTED: &str = "`event_time` or `none`";
 }
 
 impl FromStr for Sorts {
