@@ -17,7 +17,7 @@ use dualgauge_engine::flow::{AllIdle, BadRecords, NewFiles, SourceOptions};
 use dualgauge_engine::{Duration, Error, EventTime, Result, Sink, Source};
 
 use self::delimiter::Delimiter;
-use self::shown::{Fires, IN_ORDER};
+use self::shown::{FIRINGS, IN_ORDER};
 use self::values::{COLUMNS, TEXT_COLUMNS};
 use crate::hybrid::Hybrid;
 use crate::suggest::did_you_mean;
@@ -197,11 +197,38 @@ impl Binding {
         expected: &str,
         apply: impl FnOnce(B, V) -> B,
     ) -> Result<B> {
+        self.read(built, name, &expected, |value| value.parse().ok(), apply)
+    }
+
+    /// The same of an option that is one of these words, each with what it stands for.
+    fn choice<B, V: Copy>(
+        &mut self,
+        built: B,
+        name: &'static str,
+        words: &[(&str, V)],
+        apply: impl FnOnce(B, V) -> B,
+    ) -> Result<B> {
+        let meant = |value: &str| words.iter().find(|(word, _)| *word == value).map(|(_, meant)| *meant);
+        let shown: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let (last, others) = shown.split_last().expect("there are words to choose from");
+        self.read(built, name, &format_args!("{} or {last}", others.join(", ")), meant, apply)
+    }
+
+    fn read<B, V>(
+        &mut self,
+        built: B,
+        name: &'static str,
+        expected: &dyn Display,
+        meant: impl FnOnce(&str) -> Option<V>,
+        apply: impl FnOnce(B, V) -> B,
+    ) -> Result<B> {
         self.known.push(name);
         let Some(at) = self.options.iter().position(|(given, _)| given == name) else { return Ok(built) };
         let (_, value) = self.options.remove(at);
-        let not = |what: &dyn Display| Error::usage(format!("option `{name}`: `{value}` is not {what}"));
-        value.parse().map(|value| apply(built, value)).map_err(|_| not(&expected))
+        match meant(&value) {
+            Some(meant) => Ok(apply(built, meant)),
+            None => Err(Error::usage(format!("option `{name}`: `{value}` is not {expected}"))),
+        }
     }
 
     /// Refuses standard input and output where what is read or written is a place.
@@ -230,19 +257,20 @@ fn shared(binding: &mut Binding) -> Result<SourceOptions> {
     let options = SourceOptions::default();
     let options = binding.option(options, "disorder", LENGTH, |options, Length(time)| options.disorder(time))?;
     let options = binding.option(options, "idle_after", LENGTH, |options, Length(time)| options.idle_after(time))?;
-    let options =
-        binding.option(options, "all_idle", Silent::EXPECTED, |options, Silent(policy)| options.all_idle(policy))?;
+    let all_idle = &[("stay", AllIdle::Stay), ("greatest", AllIdle::Greatest), ("clock", AllIdle::Clock)];
+    let options = binding.choice(options, "all_idle", all_idle, SourceOptions::all_idle)?;
     let options = binding.option(options, "max_ahead", LENGTH, |options, Length(time)| options.max_ahead(time))?;
-    let options =
-        binding.option(options, "bad", Policy::EXPECTED, |options, Policy(bad)| options.on_bad_records(bad))?;
-    binding.option(options, "new_files", Late::EXPECTED, |options, Late(policy)| options.new_files(policy))
+    let bad = &[("fail", BadRecords::Fail), ("drop", BadRecords::Drop), ("quarantine", BadRecords::Quarantine)];
+    let options = binding.choice(options, "bad", bad, SourceOptions::on_bad_records)?;
+    let new_files = &[("late", NewFiles::Late), ("fail", NewFiles::Fail)];
+    binding.choice(options, "new_files", new_files, SourceOptions::new_files)
 }
 
 fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
     binding.is_on_disk()?;
     let source = parquet::read(&binding.path).written(binding.written(COLUMNS)?);
     let source = binding.option(source, "sorted", TRUTH, parquet::ParquetSource::sorted)?;
-    Ok(Box::new(listed(binding, source)?))
+    Ok(Box::new(source.listed(listed(binding)?)))
 }
 
 fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
@@ -267,7 +295,7 @@ fn log_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
     binding.refuse("order", IN_ORDER)?;
     let partitions = binding.option(1, "partitions", COUNT, |_, Positive(count)| count)?;
     let sink = log::LogSink::new(&binding.path, u32::try_from(partitions).unwrap_or(u32::MAX));
-    let sink = binding.option(sink, "firings", Fires::EXPECTED, |sink, Fires(firings)| sink.firings(firings))?;
+    let sink = binding.choice(sink, "firings", FIRINGS, log::LogSink::firings)?;
     Ok(Box::new(binding.option(sink, "seal", TRUTH, log::LogSink::seal)?))
 }
 
@@ -298,7 +326,7 @@ fn text_source<F: Format>(binding: &mut Binding, source: TextSource<F>) -> Resul
     let source =
         binding.option(source, "line_bytes_max", COUNT, |source, Positive(bytes)| source.line_bytes_max(bytes))?;
     let written = binding.written(TEXT_COLUMNS)?;
-    listed(binding, source.written(written))
+    Ok(source.written(written).listed(listed(binding)?))
 }
 
 fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
@@ -306,65 +334,6 @@ fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<Text
     let sink = binding.option(sink, "span", SPAN, |sink, Span(span)| sink.span(span))?;
     let sink = shown::of_text(binding, sink)?;
     binding.option(sink, "overwrite", TRUTH, TextSink::overwrite)
-}
-
-/// What becomes of bad records.
-struct Policy(BadRecords);
-
-impl Policy {
-    const EXPECTED: &str = "`fail`, `drop` or `quarantine`";
-}
-
-impl FromStr for Policy {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Policy, ()> {
-        match text {
-            "fail" => Ok(Policy(BadRecords::Fail)),
-            "drop" => Ok(Policy(BadRecords::Drop)),
-            "quarantine" => Ok(Policy(BadRecords::Quarantine)),
-            _ => Err(()),
-        }
-    }
-}
-
-/// What becomes of files that came while a job was down.
-struct Late(NewFiles);
-
-impl Late {
-    const EXPECTED: &str = "`late` or `fail`";
-}
-
-impl FromStr for Late {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Late, ()> {
-        match text {
-            "late" => Ok(Late(NewFiles::Late)),
-            "fail" => Ok(Late(NewFiles::Fail)),
-            _ => Err(()),
-        }
-    }
-}
-
-/// What the watermark does when all partitions are idle.
-struct Silent(AllIdle);
-
-impl Silent {
-    const EXPECTED: &str = "`stay`, `greatest` or `clock`";
-}
-
-impl FromStr for Silent {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Silent, ()> {
-        match text {
-            "stay" => Ok(Silent(AllIdle::Stay)),
-            "greatest" => Ok(Silent(AllIdle::Greatest)),
-            "clock" => Ok(Silent(AllIdle::Clock)),
-            _ => Err(()),
-        }
-    }
 }
 
 /// A count of something that there must be one of.

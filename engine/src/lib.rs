@@ -40,7 +40,7 @@ pub mod names {
 /// What a record says of its columns, for connectors: the keys of a field's metadata, and units by their names.
 pub mod columns {
     pub use crate::data::column::{
-        DEFAULT, FORMAT, Instants, NULL, Said, UNIT, WHOLE_FLOATS, ZONE, unit_name, unit_named,
+        DEFAULT, FORMAT, Instants, NULL, Said, UNIT, WHOLE_FLOATS, ZONE, counted, nanoseconds_of, unit_name, unit_named,
     };
 }
 /// How batches of large rows are cut, for connectors.

@@ -85,6 +85,20 @@ pub enum Next {
     End,
 }
 
+impl Next {
+    /// The same with other rows where there are some: for a reader around another one.
+    ///
+    /// # Errors
+    /// That of `change`.
+    pub fn with_batch(self, change: impl FnOnce(SourceBatch) -> Result<SourceBatch>) -> Result<Next> {
+        Ok(match self {
+            Next::Batch(batch) => Next::Batch(change(batch)?),
+            Next::Mixed(batch, bad) => Next::Mixed(change(batch)?, bad),
+            next => next,
+        })
+    }
+}
+
 /// Rows of one partition that follow each other.
 #[derive(Debug)]
 pub struct SourceBatch {

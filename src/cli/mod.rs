@@ -52,7 +52,7 @@ use args::{Call, NoCall};
 use cluster::Part;
 pub use exit::{Exit, is_enough};
 pub use interrupt::Interrupt;
-pub use outside::{Outside, visible};
+pub use outside::Outside;
 use supervise::Supervisor;
 
 use crate::{Durations, Error, ErrorKind, Flow, Job, Result};

@@ -24,13 +24,7 @@ impl<W: Write> Write for Outside<W> {
 }
 
 /// The text with its control characters made visible, all but line ends and tabs.
-///
-/// ```
-/// use dualgauge::cli::visible;
-///
-/// assert_eq!(visible("column `a\u{1b}[2J`\n"), "column `a\\u{1b}[2J`\n");
-/// ```
-pub fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
@@ -65,6 +59,7 @@ mod tests {
                 false => assert_eq!(shown, format!("a\\u{{{:x}}}b", c as u32)),
             }
         }
+        assert_eq!(visible("column `a\u{1b}[2J`\n"), "column `a\\u{1b}[2J`\n");
         assert!(('\u{0}'..='\u{1f}').chain('\u{7f}'..='\u{9f}').all(|c| is_hidden(c) || c == '\n' || c == '\t'));
     }
 }

@@ -8,7 +8,7 @@ use std::io::Write;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::figures::{bytes, grouped, length, plural, rate};
-use super::visible;
+use super::outside::visible;
 use crate::checkpoint::CommitKind;
 use crate::job::{LastCheckpoint, Metrics, Plan, Pulse, Standstill};
 use crate::{Duration, Durations, EventTime};

@@ -1,7 +1,7 @@
 //! Going back with the words of the command line: to a savepoint that a command has asked for, and with checkpoints that
 //! were copied and brought back.
 
-use dualgauge::connectors::log::{Log, ReadOptions};
+use dualgauge::connectors::log::{Log, LogWriter, ReadOptions};
 use dualgauge::prelude::*;
 use dualgauge::{Next, PartitionReader};
 
@@ -69,13 +69,20 @@ fn refused(ran: &Ran, words: &[&str]) {
     }
 }
 
+/// A job that has read the first rows of a live log, and who appends to it.
+fn started(bound: &str) -> (Dir, LogWriter, Started) {
+    let dir = Dir::new();
+    let log = Log::create(dir.path("live"), &Ev::schema(), 1).unwrap();
+    let mut writer = log.writer(0).unwrap();
+    feed(&mut writer, 0);
+    let run = Started::new(dir.command("hours", &words(bound, CHECKPOINTED))).has_read(&dir, "ck", ROWS as u64);
+    (dir, writer, run)
+}
+
 fn savepoint() {
     for sink in SINKS {
-        let (dir, bound) = (Dir::new(), format!("out={sink}"));
-        let log = Log::create(dir.path("live"), &Ev::schema(), 1).unwrap();
-        let mut writer = log.writer(0).unwrap();
-        feed(&mut writer, 0);
-        let run = Started::new(dir.command("hours", &words(&bound, CHECKPOINTED))).has_read(&dir, "ck", ROWS as u64);
+        let bound = format!("out={sink}");
+        let (dir, mut writer, run) = started(&bound);
         let savepoint = dir.dualgauge(&["checkpoint", "savepoint", "ck"]);
         assert_eq!(savepoint.code, Some(0), "{savepoint:?}");
         let epoch = savepoint.out.trim().strip_prefix("savepoint of epoch ").unwrap().to_string();
@@ -102,11 +109,8 @@ fn savepoint() {
 
 fn brought_back() {
     for sink in SINKS {
-        let (dir, bound) = (Dir::new(), format!("out={sink}"));
-        let log = Log::create(dir.path("live"), &Ev::schema(), 1).unwrap();
-        let mut writer = log.writer(0).unwrap();
-        feed(&mut writer, 0);
-        let run = Started::new(dir.command("hours", &words(&bound, CHECKPOINTED))).has_read(&dir, "ck", ROWS as u64);
+        let bound = format!("out={sink}");
+        let (dir, mut writer, run) = started(&bound);
         let ran = run.stopped();
         assert_eq!(ran.code, Some(4), "{sink}: {ran:?}");
         let kept = Dir::new();

@@ -1,5 +1,7 @@
 //! Input that is deep, wide or long without end: bounded before anything descends into it.
 
+use dualgauge::testing::Random;
+
 use crate::Case;
 use crate::support::{Dir, GRAPH, Ran, ran};
 
@@ -89,14 +91,8 @@ fn damaged_job_files() {
     let whole =
         "workers = 1\nto = 2026-01-01T00:00:00Z\n[sources]\nin = { binding = \"csv:a.csv\", disorder = \"5s\" }\n";
     for seed in 0..seeds() {
-        // Numbers that a seed decides (splitmix64).
-        let mut state = seed;
-        let mut below = |end: usize| {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((mixed ^ (mixed >> 31)) % end as u64) as usize
-        };
+        let mut random = Random(seed);
+        let mut below = |end: usize| random.below(end as u64) as usize;
         let mut bytes = whole.as_bytes().to_vec();
         for _ in 0..=below(3) {
             let at = below(bytes.len() - 8);

@@ -1,7 +1,5 @@
 //! When rows are shown, as a binding of a sink says it: in which order, and which firings.
 
-use std::str::FromStr;
-
 use dualgauge_engine::flow::Firings;
 use dualgauge_engine::{Error, Result};
 
@@ -10,8 +8,8 @@ use crate::text::{Format, Order, TextSink};
 
 /// What a sink of text takes of this.
 pub(super) fn of_text<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
-    let sink = binding.option(sink, "order", Sorts::EXPECTED, |sink, Sorts(order)| sink.order(order))?;
-    binding.option(sink, "firings", Fires::EXPECTED, |sink, Fires(firings)| sink.firings(firings))
+    let sink = binding.choice(sink, "order", ORDERS, TextSink::order)?;
+    binding.choice(sink, "firings", FIRINGS, TextSink::firings)
 }
 
 impl Binding {
@@ -37,40 +35,8 @@ pub(super) const IN_ORDER: &str =
 /// Why a Parquet file takes no `firings`.
 const NO_FIRINGS: &str = "a Parquet file has the last firing of each result; take csv, json or a log for all of them";
 
-/// In which order rows are written.
-struct Sorts(Order);
-
-impl Sorts {
-    const EXPECTED: &str = "`event_time` or `none`";
-}
-
-impl FromStr for Sorts {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Sorts, ()> {
-        match text {
-            "event_time" => Ok(Sorts(Order::EventTime)),
-            "none" => Ok(Sorts(Order::None)),
-            _ => Err(()),
-        }
-    }
-}
-
 /// Which firings are written.
-pub(super) struct Fires(pub(super) Firings);
+pub(super) const FIRINGS: &[(&str, Firings)] = &[("last", Firings::Last), ("all", Firings::All)];
 
-impl Fires {
-    pub(super) const EXPECTED: &str = "`last` or `all`";
-}
-
-impl FromStr for Fires {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Fires, ()> {
-        match text {
-            "last" => Ok(Fires(Firings::Last)),
-            "all" => Ok(Fires(Firings::All)),
-            _ => Err(()),
-        }
-    }
-}
+/// In which order rows are written.
+const ORDERS: &[(&str, Order)] = &[("event_time", Order::EventTime), ("none", Order::None)];

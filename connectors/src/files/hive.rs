@@ -121,11 +121,7 @@ struct HiveReader {
 
 impl PartitionReader for HiveReader {
     fn next(&mut self) -> Result<Next> {
-        Ok(match self.rest.next()? {
-            Next::Batch(batch) => Next::Batch(self.hive.add(batch)?),
-            Next::Mixed(batch, bad) => Next::Mixed(self.hive.add(batch)?, bad),
-            next => next,
-        })
+        self.rest.next()?.with_batch(|batch| self.hive.add(batch))
     }
 }
 

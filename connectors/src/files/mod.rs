@@ -83,7 +83,7 @@ pub(crate) struct Found {
 
 /// What a path is.
 enum Root {
-    File,
+    File(fs::Metadata),
     Directory,
     Pattern(Pattern),
     Missing(std::io::Error),
@@ -92,7 +92,7 @@ enum Root {
 fn root(path: &Path) -> Result<Root> {
     let missing = match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Ok(Root::Directory),
-        Ok(_) => return Ok(Root::File),
+        Ok(metadata) => return Ok(Root::File(metadata)),
         Err(error) => error,
     };
     // A name that is there is never a pattern.
@@ -110,10 +110,8 @@ fn root(path: &Path) -> Result<Root> {
 pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> {
     let mut walk = Walk::new(path, kind);
     let nothing = match root(path)? {
-        Root::File => {
-            let look = |cause| Error::io(format!("cannot look at {}", path.display()), cause);
-            let bytes = fs::metadata(path).map_err(look)?.len();
-            let file = DataFile { name: name_of(path), path: path.to_path_buf(), bytes };
+        Root::File(metadata) => {
+            let file = DataFile { name: name_of(path), path: path.to_path_buf(), bytes: metadata.len() };
             return Ok(Found { files: vec![file], notes: Vec::new() });
         }
         Root::Missing(cause) if allow_empty && cause.kind() == ErrorKind::NotFound => {
@@ -145,12 +143,12 @@ pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> 
 }
 
 /// The file that a name of [`list`] stands for.
-pub(crate) fn file_of(path: &Path, name: &str) -> Result<PathBuf> {
-    Ok(match root(path)? {
-        Root::File | Root::Missing(_) => path.to_path_buf(),
-        Root::Directory => path.join(name),
-        Root::Pattern(pattern) => pattern.base.join(name),
-    })
+pub(crate) fn file_of(path: &Path, name: &str) -> PathBuf {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => path.join(name),
+        Ok(_) => path.to_path_buf(),
+        Err(_) => Pattern::split(path).map_or_else(|| path.to_path_buf(), |(base, _)| base.join(name)),
+    }
 }
 
 fn name_of(file: &Path) -> String {

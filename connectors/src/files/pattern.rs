@@ -28,25 +28,30 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
+    /// The directory before the first part with a mark, and what follows; `None` for a path without a mark.
+    pub(super) fn split(path: &Path) -> Option<(PathBuf, &str)> {
+        let text = path.to_str()?;
+        let start = text[..text.find(MARKS)?].rfind('/').map_or(0, |slash| slash + 1);
+        let base = match text[..start].trim_end_matches('/') {
+            "" if start == 0 => ".",
+            "" => "/",
+            base => base,
+        };
+        Some((PathBuf::from(base), &text[start..]))
+    }
+
     /// The pattern that a path is, if it has a mark.
     ///
     /// # Errors
     /// Marks that make no pattern, such as a `[` that is never closed.
     pub(crate) fn of(path: &Path) -> Result<Option<Pattern>> {
-        let Some((text, first)) = path.to_str().and_then(|text| Some((text, text.find(MARKS)?))) else {
-            return Ok(None);
-        };
-        let start = text[..first].rfind('/').map_or(0, |slash| slash + 1);
-        let base = match text[..start].trim_end_matches('/') {
-            "" if start == 0 => PathBuf::from("."),
-            "" => PathBuf::from("/"),
-            base => PathBuf::from(base),
-        };
-        let rest: Vec<&str> = text[start..].split('/').filter(|part| !part.is_empty()).collect();
+        let Some((base, rest)) = Pattern::split(path) else { return Ok(None) };
+        let rest: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
         let glob = |part: &str| {
             let built = GlobBuilder::new(part).literal_separator(true).build();
             built.map(|glob| glob.compile_matcher()).map_err(|error| {
                 let why = error.kind();
+                let text = path.display();
                 Error::usage(format!("{text}: there is no file of this name, and it is no pattern: {why}"))
             })
         };

@@ -46,7 +46,7 @@ impl Walk {
     /// Takes all files of the format in a directory and below it.
     pub(super) fn all_below(&mut self, dir: &Path) -> Result<()> {
         self.refuse_a_part_of_a_table(dir)?;
-        self.directory(dir, "")
+        self.directory(dir, &look_at(dir)?, "")
     }
 
     /// Takes what a pattern stands for. Where its base is missing, nothing is found if that is `allowed`.
@@ -55,13 +55,13 @@ impl Walk {
             return Ok(());
         }
         self.refuse_a_part_of_a_table(&pattern.base)?;
-        self.matching_in(&pattern.base, "", 0, pattern)
+        self.matching_in(&pattern.base, &look_at(&pattern.base)?, "", pattern)
     }
 
-    fn directory(&mut self, dir: &Path, prefix: &str) -> Result<()> {
-        for entry in self.enter(dir, prefix, false)? {
+    fn directory(&mut self, dir: &Path, own: &fs::Metadata, prefix: &str) -> Result<()> {
+        for entry in self.enter(dir, own, prefix, false)? {
             if entry.metadata.is_dir() {
-                self.directory(&entry.path, &format!("{}/", entry.name))?;
+                self.directory(&entry.path, &entry.metadata, &format!("{}/", entry.name))?;
             } else if self.kind.has(&entry.own_name) {
                 self.take(entry);
             } else {
@@ -72,13 +72,15 @@ impl Walk {
         Ok(())
     }
 
-    fn matching_in(&mut self, dir: &Path, prefix: &str, depth: usize, pattern: &Pattern) -> Result<()> {
-        for entry in self.enter(dir, prefix, pattern.means_underscore())? {
+    fn matching_in(&mut self, dir: &Path, own: &fs::Metadata, prefix: &str, pattern: &Pattern) -> Result<()> {
+        // A part for each `/` before the names here.
+        let depth = prefix.matches('/').count();
+        for entry in self.enter(dir, own, prefix, pattern.means_underscore())? {
             let (is_dir, is_meant) = (entry.metadata.is_dir(), pattern.stands_for(&entry.name));
             if is_dir && is_meant {
-                self.directory(&entry.path, &format!("{}/", entry.name))?;
+                self.directory(&entry.path, &entry.metadata, &format!("{}/", entry.name))?;
             } else if is_dir && pattern.goes_below(&entry.own_name, depth) {
-                self.matching_in(&entry.path, &format!("{}/", entry.name), depth + 1, pattern)?;
+                self.matching_in(&entry.path, &entry.metadata, &format!("{}/", entry.name), pattern)?;
             } else if is_dir || !is_meant {
                 // The pattern has left it out, and who wrote it knows.
             } else if pattern.takes_every_name() && !self.kind.has(&entry.own_name) {
@@ -96,9 +98,7 @@ impl Walk {
     }
 
     /// Goes into a directory: its files and directories that may be data. Who has looked at them leaves it again.
-    fn enter(&mut self, dir: &Path, prefix: &str, underscore: bool) -> Result<Vec<Entry>> {
-        let failed = |cause| Error::io(format!("cannot list {}", dir.display()), cause);
-        let own = fs::metadata(dir).map_err(failed)?;
+    fn enter(&mut self, dir: &Path, own: &fs::Metadata, prefix: &str, underscore: bool) -> Result<Vec<Entry>> {
         self.above.push((own.dev(), own.ino()));
         if self.above.len() > DEPTH_MAX {
             let place = dir.display();
@@ -107,8 +107,8 @@ impl Walk {
             )));
         }
         let mut found = Vec::new();
-        for entry in fs::read_dir(dir).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+        for entry in fs::read_dir(dir).map_err(cannot_list(dir))? {
+            let entry = entry.map_err(cannot_list(dir))?;
             let own_name = match entry.file_name().into_string() {
                 Ok(own_name) => own_name,
                 Err(name) => {
@@ -181,6 +181,14 @@ impl Walk {
 /// column whose name begins with `_`.
 fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
+}
+
+fn look_at(dir: &Path) -> Result<fs::Metadata> {
+    fs::metadata(dir).map_err(cannot_list(dir))
+}
+
+fn cannot_list(dir: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |cause| Error::io(format!("cannot list {}", dir.display()), cause)
 }
 
 fn table(dir: &Path) -> Error {

@@ -13,7 +13,7 @@
 //! - **It is said.** A ledger beside the partitions, `.published/b0`, notes to which epoch a job went back: its commits after
 //!   that are of a history that was left.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dualgauge_engine::fs::Fs;
 use dualgauge_engine::sink::{After, Since, Writing};
@@ -26,6 +26,7 @@ use super::format::{ENTRY_LENGTH, Entry, HEADER_LENGTH, Kind, index_name, segmen
 use super::index::Place;
 use super::segment::mark;
 use crate::staging::ledger::{self, By};
+use crate::staging::of_this_history;
 
 const CHECK_BITS: u32 = 26;
 
@@ -52,7 +53,8 @@ struct Later {
 /// What the job has appended since the commit from which it resumes.
 pub(super) fn published_since(log: &Log, writing: &Writing) -> Result<Since> {
     let Some((job, after)) = resuming(writing) else { return Ok(Since::Nothing) };
-    of_this_history(log, job, after)?;
+    let lines = ledger::lines(&*log.fs, &ledger_of(log))?;
+    of_this_history(&lines, &ledger::job_name(job), after, &log.dir)?;
     let (mut rows, mut upto) = (0, None);
     for partition in 0..log.partitions() {
         let later = later(log, partition, job, after)?;
@@ -73,22 +75,15 @@ pub(super) fn take_back(log: &Log, writing: &Writing) -> Result<()> {
         drop(writer);
     }
     let by = By { job: ledger::job_name(job), generation: writing.generation, epoch: after.epoch };
-    ledger::go_back(&*log.fs, &log.dir.join(".published"), &by, |line| !line.is_later(&by.job, after))
+    ledger::go_back(&*log.fs, &ledger_of(log), &by, |line| !line.is_later(&by.job, after))
+}
+
+fn ledger_of(log: &Log) -> PathBuf {
+    log.dir.join(".published")
 }
 
 fn resuming(writing: &Writing) -> Option<(&str, After)> {
     Some((writing.job.as_deref()?, writing.after?))
-}
-
-/// Refuses a commit of a history that was left.
-fn of_this_history(log: &Log, job: &str, after: After) -> Result<()> {
-    let lines = ledger::lines(&*log.fs, &log.dir.join(".published"))?;
-    let job = ledger::job_name(job);
-    let mut marks = lines.iter().filter_map(|line| line.by.as_ref().filter(|by| by.job == job && line.file.is_none()));
-    match marks.find(|by| by.epoch < after.epoch && by.generation > after.generation) {
-        None => Ok(()),
-        Some(by) => Err(crate::staging::left(&log.dir, after, by.epoch, by.generation)),
-    }
 }
 
 /// The last batches of a partition that the job has appended for later epochs; an offset beyond all where there are none.

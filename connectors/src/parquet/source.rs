@@ -193,6 +193,12 @@ impl ParquetSource {
     }
 
     /// The columns that the path of a file has, where they are asked for.
+    /// Both at once.
+    pub(crate) fn listed(mut self, options: files::Options) -> ParquetSource {
+        self.options = options;
+        self
+    }
+
     fn hive_of(&self, known: &Known, scan: &Scan) -> Result<Option<Hive>> {
         self.options.hive.then(|| Hive::of(&known.named.path, &scan.schema)).transpose()
     }

@@ -73,7 +73,9 @@ impl OutputPlace {
                 let path = part.plain().within(&staged);
                 if on(&path, self.fs.kind(&path))? != Some(Kind::File) {
                     return Err(Error::usage(format!(
-                        "E-OUTPUT-AHEAD: the checkpoint of epoch {} cannot be gone back to: {}, which it needs to make again                          what was published since, is gone. Savepoints keep what they need for ever, other checkpoints                          while they are among the last three of a job that has not ended. Go on from the newest checkpoint; or start \
+                        "E-OUTPUT-AHEAD: the checkpoint of epoch {} cannot be gone back to: {}, which it needs to make again \
+                         what was published since, is gone. Savepoints keep what they need for ever, other checkpoints \
+                         while they are among the last three of a job that has not ended. Go on from the newest checkpoint; or start \
                          from the beginning, with a new place for checkpoints and for the output",
                         after.epoch,
                         path.display()
@@ -124,7 +126,7 @@ fn later(lines: &[Line], job: &str, after: After, form: &Form<'_>) -> Result<Vec
 }
 
 /// Refuses a commit of a history that was left: what it stands on was taken back, or published otherwise.
-fn of_this_history(lines: &[Line], job: &str, after: After, dir: &Path) -> Result<()> {
+pub(crate) fn of_this_history(lines: &[Line], job: &str, after: After, dir: &Path) -> Result<()> {
     let mine = lines.iter().filter_map(|line| Some((line, line.by.as_ref().filter(|by| by.job == job)?)));
     let mut others = mine.filter(|(line, by)| match line.file {
         None => by.epoch < after.epoch && by.generation > after.generation,
@@ -137,7 +139,7 @@ fn of_this_history(lines: &[Line], job: &str, after: After, dir: &Path) -> Resul
 }
 
 /// Refuses a commit of a history that was left.
-pub(crate) fn left(dir: &Path, after: After, epoch: Epoch, generation: u64) -> Error {
+fn left(dir: &Path, after: After, epoch: Epoch, generation: u64) -> Error {
     Error::usage(format!(
         "E-OUTPUT-AHEAD: start {generation} of the job went back, and the output in {} is its from epoch {epoch} on; the \
          checkpoint of epoch {}, which start {} took, is of the history that was left then. Go on from the newest checkpoint, \

@@ -70,10 +70,7 @@ impl<'a> Beside<'a> {
             let mut text: String = new.iter().map(|name| format!("new {name}\n")).collect();
             text.extend(old.iter().filter(|name| !new.contains(*name)).map(|name| format!("old {name}\n")));
             let aside = self.place.staging.join("exchange.new");
-            files::remove(fs, &aside)?;
-            let mut file = on(&aside, fs.create(&aside))?;
-            on(&aside, file.append(format!("{text}{END}\n").as_bytes()))?;
-            synced(&aside, file.sync())?;
+            files::write_aside(fs, &aside, format!("{text}{END}\n").as_bytes())?;
             on(&self.journal, fs.rename(&aside, &self.journal))?;
             synced(&self.place.staging, fs.sync_names(&self.place.staging))?;
         }

@@ -54,10 +54,7 @@ pub(super) fn fill(
     let name = PlainName::parse(&name)?;
     create_own_dir(fs, &place.staging)?;
     let aside = place.staging.join("empty.new");
-    files::remove(fs, &aside)?; // of a process that died here
-    let mut file = on(&aside, fs.create(&aside))?;
-    on(&aside, file.append(&bytes))?;
-    synced(&aside, file.sync())?;
+    files::write_aside(fs, &aside, &bytes)?;
     if ledger {
         let published = (bytes.len() as u64, blake3::hash(&bytes).to_hex().to_string());
         ledger::add(fs, &place.published, 0, &[(&name, published, None)])?;

@@ -59,6 +59,15 @@ pub(crate) fn remove(fs: &dyn Fs, path: &Path) -> Result<()> {
     }
 }
 
+/// Writes a file aside, whole and durably, in place of one that a process left which died here; who calls it gives it its
+/// name.
+pub(crate) fn write_aside(fs: &dyn Fs, aside: &Path, bytes: &[u8]) -> Result<()> {
+    remove(fs, aside)?;
+    let mut file = on(aside, fs.create(aside))?;
+    on(aside, file.append(bytes))?;
+    synced(aside, file.sync())
+}
+
 /// Whether there is a directory of our own at a path, which must then be one and no link to one.
 pub(crate) fn is_own_dir(fs: &dyn Fs, path: &Path) -> Result<bool> {
     match on(path, fs.kind(path))? {

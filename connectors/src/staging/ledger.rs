@@ -133,10 +133,7 @@ pub(crate) fn go_back(fs: &dyn Fs, dir: &Path, by: &By, stays: impl Fn(&Line) ->
         }
         let text: String = kept.iter().map(|line| format!("{line}\n")).collect();
         let aside = path.with_extension("new");
-        files::remove(fs, &aside)?;
-        let mut file = on(&aside, fs.create(&aside))?;
-        on(&aside, file.append(text.as_bytes()))?;
-        synced(&aside, file.sync())?;
+        files::write_aside(fs, &aside, text.as_bytes())?;
         on(&path, fs.rename(&aside, &path))?;
     }
     synced(dir, fs.sync_names(dir))

@@ -38,7 +38,7 @@ pub(crate) mod record;
 mod span_name;
 
 pub(crate) use aside::Aside;
-pub(crate) use back::left;
+pub(crate) use back::of_this_history;
 pub(crate) use bucket::{BucketWriter, Making, Shape};
 pub(crate) use claim::Owner;
 pub(crate) use empty::{Columns, EmptyFile};

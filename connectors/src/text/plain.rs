@@ -161,7 +161,8 @@ impl Plain {
         let Plain { name, position, .. } = &*self;
         let failed = |cause| Error::io(format!("cannot read file {name} at byte {position}"), cause);
         let (file, before) = (self.file()?, buffer.len());
-        let version = file.metadata().map(|metadata| Version::of(&metadata)).map_err(failed)?;
+        let version = || file.metadata().map(|metadata| Version::of(&metadata)).map_err(failed);
+        let version = self.watch.is_some().then(version).transpose()?;
         if self.handle.is_kept() {
             (&*file).take(block_bytes as u64).read_to_end(buffer).map_err(failed)?;
         } else {
@@ -177,7 +178,7 @@ impl Plain {
                 return Err(self.written_anew());
             }
         }
-        if let Some(watch) = self.watch.as_mut().filter(|_| buffer.len() > before) {
+        if let (Some(watch), Some(version)) = (self.watch.as_mut().filter(|_| buffer.len() > before), version) {
             watch.note(version);
         }
         self.took(&buffer[before..]);

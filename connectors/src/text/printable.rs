@@ -7,6 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Date64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
 use arrow_schema::{DataType, TimeUnit};
+use dualgauge_engine::columns::nanoseconds_of;
 use dualgauge_engine::{Error, EventTime, Result};
 
 /// The seconds at which year 0 begins and year 9999 ends.
@@ -108,10 +109,5 @@ fn numbers(column: &ArrayRef) -> arrow_buffer::ScalarBuffer<i64> {
 }
 
 fn per_second(unit: TimeUnit) -> i64 {
-    match unit {
-        TimeUnit::Second => 1,
-        TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => 1_000_000,
-        TimeUnit::Nanosecond => 1_000_000_000,
-    }
+    nanoseconds_of(TimeUnit::Second) / nanoseconds_of(unit)
 }

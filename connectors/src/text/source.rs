@@ -96,6 +96,12 @@ impl<F: Format> TextSource<F> {
         self
     }
 
+    /// Both at once.
+    pub(crate) fn listed(mut self, options: files::Options) -> TextSource<F> {
+        self.files = options;
+        self
+    }
+
     /// How values are written, where it is not as the record says.
     pub fn written(mut self, written: Written) -> TextSource<F> {
         self.written = written;
@@ -180,7 +186,7 @@ impl<F: Format> Source for TextSource<F> {
         if self.is_stdin() {
             return Ok(Box::new(self.open_stdin(offset, scan)?));
         }
-        let file = file_of(&self.path, &partition.id.0)?;
+        let file = file_of(&self.path, &partition.id.0);
         if !self.files.hive {
             return Ok(Box::new(self.open_file(file, offset, scan)?));
         }

@@ -11,7 +11,7 @@ use dualgauge_connectors::log::WriteOptions;
 use dualgauge_connectors::memory;
 use dualgauge_engine::checkpoint::{LocalStore, ManifestLog};
 use dualgauge_engine::fs::RealFs;
-use dualgauge_engine::testing::Item;
+use dualgauge_engine::testing::{Item, Random};
 use dualgauge_engine::{Checkpoints, EventTime, Job};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -40,42 +40,31 @@ fn bounded<T: Send>(what: &str, read: impl FnOnce() -> T + Send) -> T {
     read.unwrap_or_else(|_| panic!("{what}: it panicked"))
 }
 
-/// Numbers that a seed decides (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end.max(1) as u64) as usize
-    }
-
-    /// One to four changes of the bytes.
-    fn damaged(&mut self, whole: &[u8]) -> Vec<u8> {
-        let mut bytes = whole.to_vec();
-        for _ in 0..=self.below(4) {
-            let at = self.below(bytes.len());
-            let length = self.below(16).min(bytes.len() - at);
-            match self.below(8) {
-                0 => bytes.truncate(at),
-                1 => drop(bytes.drain(at..at + length)),
-                // The same again, many times: what opens something, opens it deep.
-                2 | 3 => {
-                    let (piece, times) = (bytes[at..at + length].to_vec(), 1 << self.below(14));
-                    drop(bytes.splice(at..at, piece.repeat(times)));
-                }
-                4 => bytes[at..at + length].fill(0xff),
-                5 => bytes[at..at + length].fill(0x7f),
-                _ => {
-                    if let Some(byte) = bytes.get_mut(at) {
-                        *byte ^= 1 << self.below(8);
-                    }
+/// One to four changes of the bytes.
+fn damaged(random: &mut Random, whole: &[u8]) -> Vec<u8> {
+    let mut below = |end: usize| random.below(end.max(1) as u64) as usize;
+    let mut bytes = whole.to_vec();
+    for _ in 0..=below(4) {
+        let at = below(bytes.len());
+        let length = below(16).min(bytes.len() - at);
+        match below(8) {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.drain(at..at + length)),
+            // The same again, many times: what opens something, opens it deep.
+            2 | 3 => {
+                let (piece, times) = (bytes[at..at + length].to_vec(), 1 << below(14));
+                drop(bytes.splice(at..at, piece.repeat(times)));
+            }
+            4 => bytes[at..at + length].fill(0xff),
+            5 => bytes[at..at + length].fill(0x7f),
+            _ => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << below(8);
                 }
             }
         }
-        bytes
     }
+    bytes
 }
 
 /// A parser: a file that it reads, how its checksum is made good, and how it is read.
@@ -249,7 +238,7 @@ fn what_a_seed_has_damaged_is_read_on_a_small_stack_and_a_small_heap() {
             let mut random = Random(seed * 1000 + number as u64);
             let bytes = match (seed, number) {
                 (0, 0) => again.clone(),
-                _ => mend(random.damaged(&whole)),
+                _ => mend(damaged(&mut random, &whole)),
             };
             fs::remove_file(&path).unwrap(); // writing over a file waits for the disk
             fs::write(&path, bytes).unwrap();

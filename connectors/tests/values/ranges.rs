@@ -203,12 +203,14 @@ fn int96(days: &[(i32, i64)]) -> (TempDir, PathBuf) {
     (dir, path)
 }
 
+/// A struct with a time of INT96 in it.
+#[record]
+struct Part {
+    at: EventTime,
+}
+
 #[test]
 fn int96_is_read_as_the_time_that_it_is() {
-    #[record]
-    struct Part {
-        at: EventTime,
-    }
     #[record]
     struct Row {
         #[event_time]
@@ -233,10 +235,6 @@ fn int96_is_read_as_the_time_that_it_is() {
 
 #[test]
 fn int96_that_no_microseconds_hold_is_an_error_and_no_other_time() {
-    #[record]
-    struct Part {
-        at: EventTime,
-    }
     #[record]
     struct Row {
         #[event_time]

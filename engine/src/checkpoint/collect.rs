@@ -10,6 +10,11 @@ use crate::failpoint::{Step, around};
 /// Of how many commits a job keeps the layers, besides savepoints.
 pub const KEPT: usize = 3;
 
+/// Whether a job may go back to a commit, the one at `at` of `count` that are there, oldest first.
+pub(crate) fn is_kept(at: usize, count: usize, savepoint: bool) -> bool {
+    savepoint || at + KEPT >= count
+}
+
 /// Deletes layers, and says how many: those that commits have named and none of the last `keep` names any more, and
 /// those that older generations have left without a commit.
 ///

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::collect::KEPT;
+use super::collect::is_kept;
 use super::layer::{self, ChainReader, EachEntry, Layer, LayerError};
 use super::log::ManifestLog;
 use super::manifest::{Chain, Commit, CommitKind, Entry};
@@ -170,8 +170,9 @@ pub fn verify_all(store: &dyn Store) -> Result<Vec<Verified>> {
 pub(super) fn kept(entries: &[(u64, Result<Entry>)]) -> BTreeSet<u64> {
     let commits = entries.iter().filter_map(|(number, entry)| Some((*number, commit_of(entry.as_ref().ok()?)?)));
     let commits: Vec<(u64, &Commit)> = commits.collect();
-    let lasting = commits.iter().filter(|(_, commit)| commit.kind == CommitKind::Savepoint);
-    commits.iter().rev().take(KEPT).chain(lasting).map(|(number, _)| *number).collect()
+    let kept = commits.iter().enumerate();
+    let kept = kept.filter(|(at, (_, commit))| is_kept(*at, commits.len(), commit.kind == CommitKind::Savepoint));
+    kept.map(|(_, (number, _))| *number).collect()
 }
 
 pub(super) fn commit_of(entry: &Entry) -> Option<&Commit> {

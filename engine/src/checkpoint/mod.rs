@@ -29,6 +29,7 @@ mod start;
 mod store;
 
 pub use basis::{Basis, Change};
+pub(crate) use collect::is_kept;
 pub use collect::{KEPT, collect};
 pub use follow::look_at;
 pub use layer::{

@@ -44,7 +44,7 @@ impl Scan {
     }
 
     /// The entries that can be read.
-    pub fn known(&self) -> impl Iterator<Item = (u64, &Entry)> {
+    pub fn known(&self) -> impl DoubleEndedIterator<Item = (u64, &Entry)> {
         self.entries.iter().filter_map(|(number, entry)| Some((*number, entry.as_ref().ok()?)))
     }
 }

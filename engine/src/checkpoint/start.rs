@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::collect::KEPT;
+use super::collect::{KEPT, is_kept};
 use super::layer::LayerError;
 use super::log::{self, ManifestLog};
+use super::look::commit_of;
 use super::manifest::{BucketCut, Commit, CommitKind, Entry, Fence};
 use super::protocol::{Asked, CommitFact, Layers, Resume, resume};
 use super::scan::{Scan, name_of, scan, unreadable};
@@ -142,17 +143,14 @@ pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
 }
 
 fn commits(read: &Scan) -> impl DoubleEndedIterator<Item = &Commit> {
-    let known = read.entries.iter().filter_map(|(_, entry)| entry.as_ref().ok());
-    known.filter_map(|entry| match entry {
-        Entry::Commit(commit) => Some(&**commit),
-        Entry::Fence(_) => None,
-    })
+    read.known().filter_map(|(_, entry)| commit_of(entry))
 }
 
 /// Savepoints, and the last commits.
 fn kept(read: &Scan) -> Vec<KeptOutput> {
-    let older = commits(read).count().saturating_sub(KEPT);
-    let kept = commits(read).enumerate().filter(|(at, commit)| *at >= older || commit.kind == CommitKind::Savepoint);
+    let count = commits(read).count();
+    let kept =
+        commits(read).enumerate().filter(|(at, commit)| is_kept(*at, count, commit.kind == CommitKind::Savepoint));
     kept.map(|(_, commit)| KeptOutput::of(commit)).collect()
 }
 

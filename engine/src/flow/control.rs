@@ -94,16 +94,10 @@ impl Control {
         self.reports.values().map(|report| report.epoch).max().unwrap_or_default()
     }
 
-    /// How far the slowest source has read of those that have something to read.
-    pub(crate) fn slowest(&self) -> EventTime {
-        let active = self.reports.values().filter(|report| report.state == State::Active);
-        active.map(|report| report.progress).min().unwrap_or(EventTime::MAX)
-    }
-
-    /// Which source that is.
-    pub(crate) fn slowest_source(&self) -> Option<usize> {
+    /// How far the slowest source has read of those that have something to read, and which that is.
+    pub(crate) fn slowest(&self) -> Option<(EventTime, usize)> {
         let active = self.reports.iter().filter(|(_, report)| report.state == State::Active);
-        active.min_by_key(|(_, report)| report.progress).map(|(place, _)| place.0)
+        active.map(|(place, report)| (report.progress, place.0)).min_by_key(|(progress, _)| *progress)
     }
 
     /// Whether `source` has passed all that is wanted of it, on any worker.
@@ -205,7 +199,7 @@ mod tests {
     fn a_source_that_has_not_spoken_holds_everything_back() {
         let mut control = Control::new(0, 2, 1);
         control.report(0, report(3, 50, State::Active));
-        assert_eq!(control.slowest(), EventTime::MIN);
+        assert_eq!(control.slowest(), Some((EventTime::MIN, 0)));
         assert_eq!(control.held_watermark(), Some(EventTime::MIN));
         assert_eq!(control.highest_epoch(), Epoch(3));
     }
@@ -216,7 +210,7 @@ mod tests {
         control.report(0, report(1, 50, State::Active));
         control.report(1, report(1, 20, State::Waiting));
         control.report(2, report(1, 10, State::Idle));
-        assert_eq!(control.slowest(), EventTime::default() + 50.seconds());
+        assert_eq!(control.slowest(), Some((EventTime::default() + 50.seconds(), 0)));
         assert_eq!(control.held_watermark(), Some(EventTime::default() + 20.seconds()));
     }
 }

@@ -134,20 +134,6 @@ impl<D: Data> ShowAll<D> {
         ShowAll { latest: Latest::new(), fresh: BTreeSet::new(), passed: Vec::new() }
     }
 
-    /// The rows of this firing; `None` if there is a newer one.
-    fn rows(&mut self, time: EventTime, version: crate::data::Version) -> Option<&mut Vec<D>> {
-        let ShowAll { latest, fresh, passed } = self;
-        let rows = latest.rows(time, version, |firing, rows| {
-            if fresh.contains(&(time, version.identity)) {
-                passed.extend(rows.map(|data| (time, Fired { data, firing, last: false })));
-            }
-        });
-        if rows.is_some() {
-            fresh.insert((time, version.identity));
-        }
-        rows
-    }
-
     /// Shows what has fired and may fire again.
     fn show(&mut self, out: &mut Outputs<Fired<D>, D>) {
         self.passed.drain(..).for_each(|(time, row)| out.emit.give(time, row));
@@ -164,16 +150,14 @@ impl<D: Data> Step for ShowAll<D> {
     type Out = Fired<D>;
     type Late = D;
 
-    fn apply(&mut self, mut batch: Batch<D>, _: EventTime, _: &mut Outputs<Fired<D>, D>) {
-        let versions = batch.versions.take().expect("an upsert stream has versions in every batch");
-        for (event, version) in batch.events.drain(..).zip(versions.rows) {
-            if let Some(rows) = self.rows(event.time, version) {
-                rows.push(event.data);
+    fn apply(&mut self, batch: Batch<D>, _: EventTime, _: &mut Outputs<Fired<D>, D>) {
+        let ShowAll { latest, fresh, passed } = self;
+        latest.apply(batch, |time, identity, before| {
+            let was_shown = fresh.insert((time, identity));
+            if let Some((firing, rows)) = before.filter(|_| !was_shown) {
+                passed.extend(rows.map(|data| (time, Fired { data, firing, last: false })));
             }
-        }
-        for (time, version) in versions.retracted {
-            self.rows(time, version);
-        }
+        });
     }
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Fired<D>, D>) {

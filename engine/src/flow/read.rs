@@ -349,15 +349,15 @@ impl SourceDriver {
     /// Reads one batch, from the partition that is furthest behind of those that have one.
     fn read_next<D: Record>(&mut self, out: &mut Outlet<'_, D>) -> Result<Turn> {
         self.open.sort_by_key(OpenPartition::due);
-        let limit = self.context.control.borrow().slowest() + self.shared.limits.lockstep;
+        let slowest = self.context.control.borrow().slowest();
+        let limit = slowest.map_or(EventTime::MAX, |(progress, _)| progress) + self.shared.limits.lockstep;
         let mut at = 0;
         while at < self.open.len() {
             let open = &mut self.open[at];
             let due = open.due();
             if !self.ahead.admits(due, limit) {
-                let behind = self.context.control.borrow().slowest_source();
                 let name = |at: usize| self.context.sources.borrow()[at].options.name().to_string();
-                self.standing.meets(behind.map(|at| Limit::Lockstep { behind: name(at) }));
+                self.standing.meets(slowest.map(|(_, at)| Limit::Lockstep { behind: name(at) }));
                 return Ok(Turn::Blocked);
             }
             if open.has_passed(&self.source.scan) {

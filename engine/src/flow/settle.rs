@@ -1,5 +1,7 @@
 //! The last step of an upsert stream: keeps the latest firing of each result until it can change no more.
 
+use std::vec::Drain;
+
 use super::step::{Outputs, Step};
 use crate::data::Version;
 use crate::state::{Parts, Tables};
@@ -26,22 +28,45 @@ impl<D: Data> Latest<D> {
         Latest { rows: Tables::new(), firings: Tables::new() }
     }
 
-    /// The rows of this firing, if none is newer. Where it is newer than what is kept, that is handed out with its number.
-    pub(super) fn rows(
+    /// Takes firings, each of which may come in several rows and batches. Tells of the result of every row that is of its
+    /// latest firing, with the number and the rows of the firing before it where this row is the first of a newer one.
+    pub(super) fn apply(
+        &mut self,
+        mut batch: Batch<D>,
+        mut fired: impl FnMut(EventTime, u128, Option<(u64, Drain<'_, D>)>),
+    ) {
+        let versions = batch.versions.take().expect("an upsert stream has versions in every batch");
+        for (event, version) in batch.events.drain(..).zip(versions.rows) {
+            if let Some(rows) = self.rows(event.time, version, &mut fired) {
+                rows.push(event.data);
+            }
+        }
+        for (time, version) in versions.retracted {
+            self.rows(time, version, &mut fired);
+        }
+    }
+
+    /// The rows of this firing; `None` if there is a newer one.
+    fn rows(
         &mut self,
         time: EventTime,
         version: Version,
-        replaced: impl FnOnce(u64, std::vec::Drain<'_, D>),
+        fired: &mut impl FnMut(EventTime, u128, Option<(u64, Drain<'_, D>)>),
     ) -> Option<&mut Vec<D>> {
         let results = self.rows.table(time);
         let (firing, rows) = results.change(version.identity, || (version.firing, Vec::new()));
-        if *firing < version.firing {
+        if *firing > version.firing {
+            return None;
+        }
+        if *firing == version.firing {
+            fired(time, version.identity, None);
+        } else {
             *firing = version.firing;
             let number = self.firings.table(time).change(version.identity, || 1);
-            replaced(*number, rows.drain(..));
+            fired(time, version.identity, Some((*number, rows.drain(..))));
             *number += 1;
         }
-        (*firing == version.firing).then_some(rows)
+        Some(rows)
     }
 
     /// The number and the rows of a result's latest firing.
@@ -74,11 +99,6 @@ impl<D: Data> Settle<D> {
     pub(super) fn new() -> Settle<D> {
         Settle { latest: Latest::new() }
     }
-
-    /// The rows of this firing, emptied first if it is newer than what is kept; `None` if it is older.
-    fn rows(&mut self, time: EventTime, version: Version) -> Option<&mut Vec<D>> {
-        self.latest.rows(time, version, |_, _| {})
-    }
 }
 
 impl<D: Data> Step for Settle<D> {
@@ -86,16 +106,8 @@ impl<D: Data> Step for Settle<D> {
     type Out = D;
     type Late = D;
 
-    fn apply(&mut self, mut batch: Batch<D>, _: EventTime, _: &mut Outputs<D, D>) {
-        let versions = batch.versions.take().expect("an upsert stream has versions in every batch");
-        for (event, version) in batch.events.drain(..).zip(versions.rows) {
-            if let Some(rows) = self.rows(event.time, version) {
-                rows.push(event.data);
-            }
-        }
-        for (time, version) in versions.retracted {
-            self.rows(time, version);
-        }
+    fn apply(&mut self, batch: Batch<D>, _: EventTime, _: &mut Outputs<D, D>) {
+        self.latest.apply(batch, |_, _, _| {});
     }
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<D, D>) {

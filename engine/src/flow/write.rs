@@ -21,7 +21,7 @@ use super::settle::Settle;
 use super::step::{Outputs, within};
 use super::stream::{Inner, Stream};
 use super::unsettled::Unsettled;
-use crate::checkpoint::{BucketCut, KEPT};
+use crate::checkpoint::{BucketCut, is_kept};
 use crate::failpoint::{Step, around};
 use crate::job::{Counter, Shared};
 use crate::state::Parts;
@@ -130,9 +130,12 @@ impl BucketWriter {
     fn keep(&mut self, epoch: Epoch, savepoint: bool) -> Result<()> {
         let here = self.unpublished.iter().find(|prepared| prepared.epoch == epoch).cloned();
         self.kept.extend(here.map(|prepared| (savepoint, prepared)));
-        let older = self.kept.len().saturating_sub(KEPT);
-        let mut at = 0..;
-        self.kept.retain(|(savepoint, _)| at.next().is_some_and(|at| at >= older) || *savepoint);
+        let (count, mut at) = (self.kept.len(), 0..);
+        self.kept.retain(|(savepoint, _)| at.next().is_some_and(|at| is_kept(at, count, *savepoint)));
+        self.tell_kept()
+    }
+
+    fn tell_kept(&mut self) -> Result<()> {
         self.writer.keep(&self.kept.iter().map(|(_, prepared)| prepared.clone()).collect::<Vec<_>>())
     }
 }
@@ -270,10 +273,11 @@ impl<D: Record> Driven for SinkStep<D> {
 
 impl SinkOutput {
     fn open(&mut self, bucket: usize, prepared: Vec<Prepared>, kept: Vec<(bool, Prepared)>) -> Result<()> {
-        let mut writer = self.sink.open(bucket, &self.schema, &self.writing)?;
-        writer.keep(&kept.iter().map(|(_, prepared)| prepared.clone()).collect::<Vec<_>>())?;
-        around(Step::Recover, || writer.recover(&prepared))?;
-        self.writers.borrow_mut().buckets[bucket] = Some(BucketWriter { writer, unpublished: Vec::new(), kept });
+        let writer = self.sink.open(bucket, &self.schema, &self.writing)?;
+        let mut bucket_writer = BucketWriter { writer, unpublished: Vec::new(), kept };
+        bucket_writer.tell_kept()?;
+        around(Step::Recover, || bucket_writer.writer.recover(&prepared))?;
+        self.writers.borrow_mut().buckets[bucket] = Some(bucket_writer);
         Ok(())
     }
 

@@ -242,6 +242,10 @@ impl FsFile for PatientFile {
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync()
     }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        self.again.of(&self.path, || self.file.is_at(path))
+    }
 }
 
 #[cfg(test)]

@@ -414,10 +414,16 @@ impl Job {
         if let Some(standing) = checkpointing.as_ref().and_then(|all| all.standing()) {
             shared.metrics.note_checkpoint(standing);
         }
-        let checkpointed = checkpointing.is_some();
-        let kept = checkpointing.clone();
-        let attempt =
-            Attempt { shared, workers: None, checkpointed, written, started, notes, claims, kept, member: None };
+        let attempt = Attempt {
+            shared,
+            workers: None,
+            checkpointing: checkpointing.clone(),
+            written,
+            started,
+            notes,
+            claims,
+            member: None,
+        };
         if checkpointing.is_some_and(|checkpointing| checkpointing.has_ended()) {
             if member.is_none_or(|member| member.is_first()) {
                 plan.publish_again(&description.sinks)?;

@@ -44,15 +44,14 @@ pub(crate) struct Attempt {
     pub(super) shared: Arc<Shared>,
     /// None where the input had ended in an earlier run, and only publishing was left.
     pub(super) workers: Option<timely::communication::WorkerGuards<()>>,
-    pub(super) checkpointed: bool,
+    /// Of a job with checkpoints. It knows of savepoints, which stay when the sinks are finished.
+    pub(super) checkpointing: Option<Arc<Checkpointing>>,
     pub(super) written: Vec<(String, Arc<dyn Sink>)>,
     pub(super) started: Duration,
     /// What a person should know of how it starts.
     pub(super) notes: Vec<String>,
     /// The places of the sinks, which are given up when nothing is written any more.
     pub(super) claims: Vec<Claim>,
-    /// What knows of savepoints, which stay when the sinks are finished.
-    pub(super) kept: Option<Arc<Checkpointing>>,
     /// After the workers: dropped last.
     pub(super) member: Option<Member>,
 }
@@ -64,10 +63,10 @@ impl Attempt {
 
     /// Waits for the end.
     pub(super) fn join(self) -> Result<Outcome> {
-        let Attempt { shared, workers, written, started, claims: _claims, kept, member, .. } = self;
+        let Attempt { shared, workers, written, started, claims: _claims, checkpointing, member, .. } = self;
         let may_pass = |error: &Error| error.kind() == ErrorKind::Environment && error.may_be_retried();
         let finish_one = |(name, sink): &(String, Arc<dyn Sink>)| {
-            let kept = kept.as_ref().map(|kept| kept.saved_of(name)).unwrap_or_default();
+            let kept = checkpointing.as_ref().map(|all| all.saved_of(name)).unwrap_or_default();
             let done = shared.try_often(name, may_pass, || sink.finish(&kept));
             done.map_err(|error| error.at(format_args!("sink {name}")))
         };
@@ -141,7 +140,7 @@ struct PresentState {
 impl Present {
     pub(super) fn of(attempt: &Attempt) -> Arc<Present> {
         let state = Mutex::new(PresentState { shared: Arc::clone(&attempt.shared), stopped: false });
-        let (checkpointed, alone) = (attempt.checkpointed, attempt.member.is_none());
+        let (checkpointed, alone) = (attempt.checkpointing.is_some(), attempt.member.is_none());
         Arc::new(Present { state, stop_asked: Condvar::new(), checkpointed, alone })
     }
 

@@ -157,7 +157,9 @@ fn changes_of(commit: &Commit, bases: &BTreeMap<String, Basis>, step: &str) -> O
 
 fn of_other_detail(commit: &Commit, step: &str, changes: &str) -> Error {
     Error::usage(format!(
-        "E-OTHER-WORDS: the step `{step}` is not what it was at its checkpoint of epoch {}: {changes}; what it keeps was made          by the old words and would be read by the new ones. Put the old ones back; or start it empty, and forget what it          kept: {}",
+        "E-OTHER-WORDS: the step `{step}` is not what it was at its checkpoint of epoch {}: {changes}; what it keeps was made \
+         by the old words and would be read by the new ones. Put the old ones back; or start it empty, and forget what it \
+         kept: {}",
         commit.epoch,
         drop_state(step)
     ))

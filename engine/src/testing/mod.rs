@@ -27,6 +27,7 @@ mod baton;
 mod check;
 mod crash;
 mod lines;
+mod random;
 mod script;
 mod stepped;
 mod when;
@@ -38,6 +39,7 @@ pub use check::{
 };
 pub use crash::{Survived, survive, survive_on};
 pub use lines::Lines;
+pub use random::Random;
 pub use script::{Item, Line, Script, Step, seconds};
 pub use stepped::{Moment, Seen, moments};
 pub use when::{check_when, check_when_at_once, check_when_firings, check_when_two, run_when};

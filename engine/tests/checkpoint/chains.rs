@@ -3,16 +3,18 @@
 use dualgauge_engine::checkpoint::{Becomes, ChainReader, GroupRange, LayerRef, compact, rewrite, write_layer};
 use dualgauge_engine::fs::FaultFs;
 use dualgauge_engine::state::Fingerprint;
+use dualgauge_engine::testing::Random;
 
-use crate::common::{ALL, Dice, Held, Told, held, layer, part, store};
+use crate::common::{ALL, Held, Told, held, layer, part, store};
 
 /// Some changes, and the map told of them: ranges remove what was there before.
-pub fn random_layer(dice: &mut Dice, map: &mut Held) -> (Vec<Told>, Vec<(u8, u8)>) {
-    let ranges: Vec<(u8, u8)> = (0..dice.roll(3)).map(|_| (dice.roll(20) as u8, dice.roll(20) as u8)).collect();
+pub fn random_layer(random: &mut Random, map: &mut Held) -> (Vec<Told>, Vec<(u8, u8)>) {
+    let ranges: Vec<(u8, u8)> =
+        (0..random.below(3)).map(|_| (random.below(20) as u8, random.below(20) as u8)).collect();
     map.retain(|(_, key), _| !ranges.iter().any(|(from, to)| (*from..*to).contains(&key[0])));
     let tell = |_| {
-        let (group, key) = (dice.roll(3) as u16 * 100, dice.roll(20) as u8);
-        let value = (dice.roll(3) > 0).then(|| dice.roll(1 << 20) as u32);
+        let (group, key) = (random.below(3) as u16 * 100, random.below(20) as u8);
+        let value = (random.below(3) > 0).then(|| random.below(1 << 20) as u32);
         match value {
             Some(value) => map.insert((group, vec![key]), postcard::to_stdvec(&value).unwrap()),
             None => map.remove(&(group, vec![key])),
@@ -26,10 +28,10 @@ pub fn random_layer(dice: &mut Dice, map: &mut Held) -> (Vec<Told>, Vec<(u8, u8)
 #[test]
 fn a_chain_holds_what_a_map_holds_that_was_told_the_same() {
     for seed in 0..200 {
-        let (mut dice, mut map, mut layers) = (Dice(seed), Held::new(), Vec::<LayerRef>::new());
+        let (mut random, mut map, mut layers) = (Random(seed), Held::new(), Vec::<LayerRef>::new());
         let store = store(&FaultFs::new());
-        for number in 0..dice.roll(8) {
-            let (told, ranges) = random_layer(&mut dice, &mut map);
+        for number in 0..random.below(8) {
+            let (told, ranges) = random_layer(&mut random, &mut map);
             layers.push(layer(&store, &format!("layers/{number}"), &told, &ranges));
             assert_eq!(held(&store, &layers, "part", ALL).unwrap(), map, "seed {seed}, layer {number}");
             let some = GroupRange::new(50, 150);
@@ -43,14 +45,14 @@ fn a_chain_holds_what_a_map_holds_that_was_told_the_same() {
 #[test]
 fn a_chain_holds_the_same_after_any_of_its_layers_were_merged() {
     for seed in 0..200 {
-        let (mut dice, mut map, mut layers) = (Dice(seed), Held::new(), Vec::<LayerRef>::new());
+        let (mut random, mut map, mut layers) = (Random(seed), Held::new(), Vec::<LayerRef>::new());
         let store = store(&FaultFs::new());
         for number in 0..12 {
-            let (told, ranges) = random_layer(&mut dice, &mut map);
+            let (told, ranges) = random_layer(&mut random, &mut map);
             layers.push(layer(&store, &format!("layers/{number}"), &told, &ranges));
-            if dice.roll(2) == 0 {
-                let start = dice.roll(layers.len() as u64) as usize;
-                let end = start + 1 + dice.roll((layers.len() - start) as u64) as usize;
+            if random.below(2) == 0 {
+                let start = random.below(layers.len() as u64) as usize;
+                let end = start + 1 + random.below((layers.len() - start) as u64) as usize;
                 let name = format!("layers/{number}-merged");
                 let merged = compact(&store, &layers, start..end, ALL, &name).unwrap();
                 layers.splice(start..end, [merged]);

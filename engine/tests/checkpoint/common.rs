@@ -1,4 +1,4 @@
-//! What the tests share: stores on a disk in memory, layers from short lists, and a small generator.
+//! What the tests share: stores on a disk in memory, and layers from short lists.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,17 +71,4 @@ pub fn commit(generation: u64, epoch: u64, layers: Vec<LayerRef>) -> Commit {
 
 pub fn wish() -> Wish {
     Wish { workers: 2, version: "0".into(), ..Wish::default() }
-}
-
-/// A small generator (SplitMix64).
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
 }

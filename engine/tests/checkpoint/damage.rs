@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use dualgauge_engine::checkpoint::{Appended, Commit, Entry, LayerRef, Store, start, write_layer};
 use dualgauge_engine::fs::{FaultFs, Fs};
+use dualgauge_engine::testing::Random;
 use dualgauge_engine::{Error, Result};
 
-use crate::common::{ALL, Dice, Held, Told, commit, held, part, store, wish};
+use crate::common::{ALL, Held, Told, commit, held, part, store, wish};
 
 /// A checkpoint of two layers and two parts.
 fn checkpoint(fs: &FaultFs) -> Commit {
@@ -102,14 +103,14 @@ fn random_changes_of_many_bytes_are_found() {
     let (store, files) = (store(&fs), files(&fs));
     let names: Vec<&String> = files.keys().filter(|name| name.contains("layers")).collect();
     let mutations = std::env::var("DUALGAUGE_MUTATIONS").map_or(100_000, |count| count.parse().unwrap());
-    let mut dice = Dice(mutations);
+    let mut random = Random(mutations);
     for mutation in 0..mutations {
-        let name = names[dice.roll(names.len() as u64) as usize];
+        let name = names[random.below(names.len() as u64) as usize];
         let mut changes: Vec<(usize, u8)> = Vec::new();
-        for _ in 0..1 + dice.roll(8) {
-            let at = dice.roll(files[name].len() as u64) as usize;
+        for _ in 0..1 + random.below(8) {
+            let at = random.below(files[name].len() as u64) as usize;
             if changes.iter().all(|(other, _)| *other != at) {
-                changes.push((at, 1 + dice.roll(255) as u8));
+                changes.push((at, 1 + random.below(255) as u8));
             }
         }
         let flip = || changes.iter().for_each(|(at, mask)| fs.flip(Path::new(name), *at, *mask));

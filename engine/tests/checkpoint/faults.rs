@@ -14,9 +14,10 @@ use dualgauge_engine::checkpoint::{
     write_layer,
 };
 use dualgauge_engine::fs::{Fault, FaultFs, Fs, FsFile, FsLock, Kind, Resolved};
+use dualgauge_engine::testing::Random;
 use dualgauge_engine::{Epoch, Result};
 
-use crate::common::{ALL, Dice, Held, commit, held, part, wish};
+use crate::common::{ALL, Held, commit, held, part, wish};
 
 const EPOCHS: u64 = 4;
 
@@ -30,7 +31,7 @@ struct Ran {
 
 /// What the job is told in an epoch, and what it holds then.
 fn epoch(epoch: u64, map: &mut Held) -> (Vec<crate::common::Told>, Vec<(u8, u8)>) {
-    crate::chains::random_layer(&mut Dice(epoch), map)
+    crate::chains::random_layer(&mut Random(epoch), map)
 }
 
 /// Runs until the end, or until the process must end. What can be tried again is tried again, as a job would.

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use dualgauge_engine::Durations;
 use dualgauge_engine::cluster::Cluster;
-use dualgauge_engine::testing::Lines;
+use dualgauge_engine::testing::{Lines, Random};
 use dualgauge_engine::{Error, ErrorKind, Outcome, Result};
 
-use super::{Random, job, plan, secret};
+use super::{job, plan, secret};
 
 /// What he does to one frame.
 #[derive(Clone, Copy, Debug)]

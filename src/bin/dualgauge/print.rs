@@ -16,7 +16,6 @@ macro_rules! answer {
 
 /// Prints a line of an answer.
 macro_rules! answer_line {
-    () => { $crate::print::write_answer(format_args!("\n")) };
     ($($what:tt)*) => { $crate::print::write_answer(format_args!("{}\n", format_args!($($what)*))) };
 }
 

@@ -80,7 +80,8 @@ fn read(field: &Field, place: &Place<'_>, cells: &[Cell<'_>], marks: &mut Marks)
 
 fn read_present(field: &Field, place: &Place<'_>, cells: &[Cell<'_>], marks: &mut Marks) -> ArrayRef {
     if let Some(spellings) = field.metadata().get(NULL).filter(|_| !field.data_type().is_nested()) {
-        let missing = |cell: &Cell<'_>| cell.is_spelt(|text| spellings.split('\n').any(|spelling| spelling == text));
+        let spellings: Vec<&str> = spellings.split('\n').collect();
+        let missing = |cell: &Cell<'_>| cell.is_spelt(|text| spellings.contains(&text));
         let cells: Vec<_> = cells.iter().map(|cell| if missing(cell) { Cell::Null } else { *cell }).collect();
         return read_spelt(field, place, &cells, marks);
     }

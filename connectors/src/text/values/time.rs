@@ -3,7 +3,7 @@
 use arrow_array::timezone::Tz;
 use arrow_cast::parse::string_to_datetime;
 use arrow_schema::{DataType, Field, TimeUnit};
-use dualgauge_engine::columns::{Instants, Said, UNIT, unit_named};
+use dualgauge_engine::columns::{Instants, Said, UNIT, counted, nanoseconds_of, unit_named};
 use dualgauge_engine::{Duration, EventTime};
 use jiff::SignedDuration;
 
@@ -34,7 +34,12 @@ impl Times {
     pub(super) fn instant(&self, text: &str) -> Option<i64> {
         let text = text.trim_ascii();
         if let Some(written) = &self.written {
-            return written.as_ref()?.nanoseconds(text)?.div_euclid(nanoseconds(self.measure)).try_into().ok();
+            return written
+                .as_ref()?
+                .nanoseconds(text)?
+                .div_euclid(i128::from(nanoseconds_of(self.measure)))
+                .try_into()
+                .ok();
         }
         if is_number(text) {
             return self.counted(text);
@@ -42,7 +47,7 @@ impl Times {
         let Ok(time) = string_to_datetime(&self.utc, text) else {
             // Offsets in other forms; and what is before or behind the calendar, as an `EventTime` is shown.
             let micros: i128 = text.parse::<EventTime>().ok()?.as_micros().into();
-            return (micros * 1_000).div_euclid(nanoseconds(self.measure)).try_into().ok();
+            return (micros * 1_000).div_euclid(i128::from(nanoseconds_of(self.measure))).try_into().ok();
         };
         match self.measure {
             TimeUnit::Second => Some(time.timestamp()),
@@ -60,7 +65,7 @@ impl Times {
         }
         let ours = text.parse::<Duration>().ok().map(|length| i128::from(length.as_micros()) * 1_000);
         let length = ours.or_else(|| text.parse::<SignedDuration>().ok().map(|length| length.as_nanos()))?;
-        length.div_euclid(nanoseconds(self.measure)).try_into().ok()
+        length.div_euclid(i128::from(nanoseconds_of(self.measure))).try_into().ok()
     }
 
     /// A number of the column's unit; what is finer than the column's own measure is floored.
@@ -68,7 +73,7 @@ impl Times {
         let unit = self.unit?;
         match text.parse::<i64>() {
             Ok(number) if unit == self.measure => Some(number),
-            _ => in_nanoseconds(text, unit)?.div_euclid(nanoseconds(self.measure)).try_into().ok(),
+            _ => counted(text, unit)?.div_euclid(i128::from(nanoseconds_of(self.measure))).try_into().ok(),
         }
     }
 }
@@ -93,7 +98,7 @@ pub(super) fn describe_time(field: &Field, found: &str) -> (String, &'static str
         (true, None) => {
             let units = [("s", TimeUnit::Second), ("ms", TimeUnit::Millisecond), ("us", TimeUnit::Microsecond)];
             let readings = units.iter().filter_map(|(name, unit)| {
-                let micros = in_nanoseconds(found.trim_ascii(), *unit)?.div_euclid(1_000).try_into().ok()?;
+                let micros = counted(found.trim_ascii(), *unit)?.div_euclid(1_000).try_into().ok()?;
                 let (time, length) = (EventTime::from_micros(micros), Duration::from_micros(micros));
                 Some(format!("{} as `{name}`", if instants { time.to_string() } else { length.to_string() }))
             });
@@ -118,26 +123,6 @@ fn is_number(text: &str) -> bool {
     all_digits(whole) && all_digits(fraction)
 }
 
-/// A number of units, exactly, as far as nanoseconds go; what is finer is floored.
-fn in_nanoseconds(text: &str, unit: TimeUnit) -> Option<i128> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let scale = nanoseconds(unit);
-    let whole = whole.parse::<i128>().ok()?.checked_mul(scale)?;
-    let kept = &fraction[..fraction.len().min(18)];
-    let part = kept.parse::<i128>().unwrap_or(0) * scale;
-    let of = 10_i128.pow(kept.len() as u32);
-    Some(if text.starts_with('-') { whole - (part + of - 1).div_euclid(of) } else { whole + part / of })
-}
-
 fn unit_of(field: &Field) -> Option<TimeUnit> {
     field.metadata().get(UNIT).and_then(|unit| unit_named(unit))
-}
-
-fn nanoseconds(unit: TimeUnit) -> i128 {
-    match unit {
-        TimeUnit::Second => 1_000_000_000,
-        TimeUnit::Millisecond => 1_000_000,
-        TimeUnit::Microsecond => 1_000,
-        TimeUnit::Nanosecond => 1,
-    }
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::Random;
 
 fn identity(process: u16) -> Identity {
     Identity {
@@ -160,18 +161,6 @@ fn what_was_recorded_is_worth_nothing() {
     assert!(!expected.is(&confirmation[2..]));
     let (_, new) = identity(1).hello(0, Purpose::Control, *b"a new nonce 16 b");
     assert!(identity(1).read_reply(&welcome[2..], &new).is_err());
-}
-
-/// Numbers that a seed decides (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
 }
 
 /// How many damaged hellos are tried: many more where the environment asks for it.

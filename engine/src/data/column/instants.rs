@@ -133,20 +133,34 @@ fn checked(format: &str) -> Result<()> {
     if tells { Ok(()) } else { Err(unfit("it does not say the day")) }
 }
 
-/// A number of units, exactly, as far as nanoseconds go; what is finer is floored. `None` for what is no number.
-fn counted(text: &str, unit: TimeUnit) -> Option<i128> {
+/// How many nanoseconds a unit has.
+pub fn nanoseconds_of(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    }
+}
+
+/// A number of units in nanoseconds, exactly; what is finer is floored. `None` for what is no number: digits, with a fraction
+/// or without.
+///
+/// ```
+/// use arrow_schema::TimeUnit;
+/// use dualgauge_engine::columns::counted;
+///
+/// assert_eq!(counted("-1.5", TimeUnit::Microsecond), Some(-1_500));
+/// assert_eq!(counted("1e3", TimeUnit::Microsecond), None);
+/// ```
+pub fn counted(text: &str, unit: TimeUnit) -> Option<i128> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits(whole) || !all_digits(fraction) {
         return None;
     }
-    let scale = match unit {
-        TimeUnit::Second => 1_000_000_000,
-        TimeUnit::Millisecond => 1_000_000,
-        TimeUnit::Microsecond => 1_000,
-        TimeUnit::Nanosecond => 1,
-    };
+    let scale = i128::from(nanoseconds_of(unit));
     let whole = whole.parse::<i128>().ok()?.checked_mul(scale)?;
     let kept = &fraction[..fraction.len().min(18)];
     let (part, of) = (kept.parse::<i128>().ok()? * scale, 10_i128.pow(kept.len() as u32));

@@ -117,15 +117,14 @@ impl SourceDriver {
     /// Tells the others when it makes a difference to them. Of a source without an idle partition they need not know every
     /// batch; where one is idle they judge by what they know.
     pub(super) fn tell(&mut self, report: Report) {
-        let every_move = report.idle || self.context.control.borrow().has_idle(self.index);
         let grain = Duration::from_micros(self.shared.limits.lockstep.as_micros() / 8);
         let news = self.reported.is_none_or(|last| {
             last.state != report.state
                 || last.epoch != report.epoch
                 || last.idle != report.idle
-                || every_move && last != report
                 || report.progress - last.progress >= grain
                 || report.watermark - last.watermark >= grain
+                || last != report && (report.idle || self.context.control.borrow().has_idle(self.index))
         });
         if news {
             self.reported = Some(report);
