@@ -7,6 +7,7 @@
 //! [`source_options`].
 
 mod delimiter;
+mod hybrid;
 mod shown;
 mod values;
 
@@ -14,16 +15,17 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use dualgauge_engine::flow::{AllIdle, BadRecords, NewFiles, SourceOptions};
-use dualgauge_engine::{Duration, Error, EventTime, Result, Sink, Source};
+use dualgauge_engine::{Duration, Error, Result, Sink, Source};
 
 use self::delimiter::Delimiter;
 use self::shown::{FIRINGS, IN_ORDER};
 use self::values::{COLUMNS, TEXT_COLUMNS};
-use crate::hybrid::Hybrid;
 use crate::suggest::did_you_mean;
 use crate::text::{Format, TextSink, TextSource};
 use crate::{csv, json, log, parquet};
 use listed::listed;
+
+pub use hybrid::{hybrid, hybrid_options};
 
 /// A connector that can be bound by text. The memory connector is missing: only a program has rows.
 struct Connector {
@@ -73,28 +75,6 @@ pub fn source_options(text: &str) -> Result<SourceOptions> {
     shared(&mut binding).map_err(|error| error.at(format!("`{text}`")))
 }
 
-/// History and live behind each other: the second binding goes on where the first one ends.
-///
-/// Without a seam, the files must be those that were archived from the log: they say themselves where they end. Any two
-/// sources can be cut at an event time.
-///
-/// # Errors
-/// As for [`source`]; two sources that need a seam and have none; files that do not fit the log.
-pub fn hybrid(history: &str, live: &str, seam: Option<EventTime>) -> Result<Box<dyn Source>> {
-    let (before, after) = (source(history)?, source(live)?);
-    if let Some(seam) = seam {
-        return Ok(Box::new(Hybrid::of(before.into(), after.into(), seam)));
-    }
-    let ((files, at), (log, behind)) = (parse(history)?, parse(live)?);
-    if files.scheme != "parquet" || log.scheme != "log" || after.bounded() {
-        return Err(Error::usage(format!(
-            "`{history},{live}`: where the one ends and the other begins is known only of Parquet files and the followed \
-             log that they were archived from; say the seam, an event time"
-        )));
-    }
-    Ok(Box::new(Hybrid::archived(at.path, behind.path).map_err(|error| error.at(format!("`{history},{live}`")))?))
-}
-
 /// The bindings in a list with commas between them: `parquet:data/bids/,log:data/live/bids` is two.
 ///
 /// A comma separates where a known scheme and a colon follow it; any other belongs to a path or an option.
@@ -135,8 +115,18 @@ fn bind<T>(
     make: impl Fn(&Connector) -> fn(&mut Binding) -> Result<T>,
     shared: impl Fn(&mut Binding) -> Result<()>, // takes out what is not for the connector
 ) -> Result<T> {
-    let (connector, mut binding) = parse(text)?;
-    let made = make(connector)(&mut binding);
+    let (connector, _) = parse(text)?;
+    bind_as(text, make(connector), shared)
+}
+
+/// The same by what reads the options of a connector.
+fn bind_as<T>(
+    text: &str,
+    make: impl Fn(&mut Binding) -> Result<T>,
+    shared: impl Fn(&mut Binding) -> Result<()>,
+) -> Result<T> {
+    let (_, mut binding) = parse(text)?;
+    let made = make(&mut binding);
     let bound = made.and_then(|made| shared(&mut binding).and_then(|()| binding.finish()).map(|()| made));
     bound.map_err(|error| error.at(format!("`{text}`")))
 }
@@ -267,10 +257,14 @@ fn shared(binding: &mut Binding) -> Result<SourceOptions> {
 }
 
 fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
+    Ok(Box::new(parquet_files(binding)?))
+}
+
+fn parquet_files(binding: &mut Binding) -> Result<parquet::ParquetSource> {
     binding.is_on_disk()?;
     let source = parquet::read(&binding.path).written(binding.written(COLUMNS)?);
     let source = binding.option(source, "sorted", TRUTH, parquet::ParquetSource::sorted)?;
-    Ok(Box::new(source.listed(listed(binding)?)))
+    Ok(source.listed(listed(binding)?))
 }
 
 fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
@@ -284,10 +278,14 @@ fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
 }
 
 fn log_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
+    Ok(Box::new(opened_log(binding)?))
+}
+
+fn opened_log(binding: &mut Binding) -> Result<log::LogSource> {
     binding.is_on_disk()?;
     let follow = binding.option(true, "follow", TRUTH, |_, follow| follow)?;
     let written = binding.written(COLUMNS)?;
-    Ok(Box::new(log::LogSource::open(&binding.path)?.bounded(!follow).written(written)))
+    Ok(log::LogSource::open(&binding.path)?.bounded(!follow).written(written))
 }
 
 fn log_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
@@ -372,6 +370,8 @@ impl FromStr for Span {
 #[cfg(test)]
 mod basis;
 mod listed;
+#[cfg(test)]
+mod sides;
 
 #[cfg(test)]
 mod tests {

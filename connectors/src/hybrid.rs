@@ -15,8 +15,8 @@ use dualgauge_engine::{
     Source,
 };
 
-use crate::log::{Log, LogSource};
-use crate::parquet::{self, Covered};
+use crate::log::LogSource;
+use crate::parquet::{self, Covered, ParquetSource};
 
 /// History first and live after, as one source.
 pub struct Hybrid {
@@ -43,15 +43,23 @@ impl Hybrid {
     /// Files that do not say what they hold of this log, offsets that are held twice or not at all, a log that ends
     /// before its own history.
     pub fn archived(history: impl Into<PathBuf>, log: impl AsRef<Path>) -> Result<Hybrid> {
-        let (history, log) = (history.into(), Log::open(log)?);
-        let covered = parquet::covered(&history)?;
-        let place = format!("the seam between parquet:{} and log:{}", history.display(), log.path().display());
-        let seams = seams(&covered, &log.id(), log.partitions()).map_err(|error| error.at(&place))?;
-        Ok(Hybrid {
-            history: Arc::new(parquet::read(history)),
-            live: Arc::new(LogSource::of(log)),
-            seam: Seam::Offsets(seams),
-        })
+        Hybrid::archived_as(parquet::read(history), LogSource::open(log)?)
+    }
+
+    /// The same of sources that have options of their own.
+    ///
+    /// # Errors
+    /// As for [`archived`](Hybrid::archived).
+    pub fn archived_as(history: ParquetSource, live: LogSource) -> Result<Hybrid> {
+        let log = live.log();
+        let covered = parquet::covered(history.path())?;
+        // Where there may be nothing to read, and is nothing, the log is read from its front.
+        let nothing = history.is_empty()?;
+        let seams = if nothing { (0..log.partitions()).map(|number| front(&log.id(), number)).collect() } else {
+            let place = format!("the seam between {} and {}", history.describe(), live.describe());
+            seams(&covered, &log.id(), log.partitions()).map_err(|error| error.at(&place))?
+        };
+        Ok(Hybrid { history: Arc::new(history), live: Arc::new(live), seam: Seam::Offsets(seams) })
     }
 
     /// Any history before `seam`, and any live source from `seam` on.
@@ -160,11 +168,14 @@ fn seams(covered: &[Covered], log: &str, partitions: u32) -> Result<Vec<Covered>
     (0..partitions).map(|number| seam(covered.iter().filter(|part| part.partition == number), log, number)).collect()
 }
 
+/// Nothing of a partition.
+fn front(log: &str, number: u32) -> Covered {
+    Covered { log: log.to_string(), partition: number, from: 0, to: 0, watermark_max_time: EventTime::MIN }
+}
+
 /// Joins the parts of one partition, which come in the order of their offsets.
 fn seam<'a>(parts: impl Iterator<Item = &'a Covered>, log: &str, number: u32) -> Result<Covered> {
-    let nothing =
-        Covered { log: log.to_string(), partition: number, from: 0, to: 0, watermark_max_time: EventTime::MIN };
-    parts.into_iter().try_fold(nothing, |joined, part| {
+    parts.into_iter().try_fold(front(log, number), |joined, part| {
         let Covered { from, to, .. } = *part;
         let end = joined.to;
         match from.cmp(&end) {

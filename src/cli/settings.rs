@@ -151,10 +151,9 @@ impl Settings {
         let text = binding.whole()?;
         match binding::parts(&text).as_slice() {
             [one] => Ok((binding::source(one)?.into(), binding::source_options(one)?)),
-            // What the graph should assume of the order is a matter of the live part: history knows its bounds.
             [history, live] => {
                 let source = binding::hybrid(history, live, self.seam)?;
-                Ok((source.into(), binding::source_options(live)?))
+                Ok((source.into(), binding::hybrid_options(history, live)?))
             }
             parts => {
                 let count = parts.len();

@@ -13,7 +13,7 @@ use crate::log::Log;
 
 /// What becomes of a job that resumes with another value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
+pub(super) enum Then {
     /// It goes on: nothing that is stored depends on it.
     GoesOn,
     /// It goes on where the value is the second one, and is refused the other way round.
@@ -26,7 +26,7 @@ enum Then {
 use Then::*;
 
 /// Scheme, option, two values, and what follows; of sources.
-const SOURCES: &[(&str, &str, &str, &str, Then)] = &[
+pub(super) const SOURCES: &[(&str, &str, &str, &str, Then)] = &[
     ("csv", "hive", "true", "false", Refused),
     ("csv", "allow_empty", "true", "false", GoesOn),
     ("csv", "follow", "true", "false", GoesOnTo),
@@ -64,7 +64,7 @@ const SOURCES: &[(&str, &str, &str, &str, Then)] = &[
 ];
 
 /// What every source takes says how it is read from now on.
-const SHARED: &[(&str, &str, &str)] = &[
+pub(super) const SHARED: &[(&str, &str, &str)] = &[
     ("disorder", "1s", "2s"),
     ("idle_after", "1s", "2s"),
     ("all_idle", "stay", "clock"),
@@ -101,7 +101,7 @@ fn schema() -> SchemaRef {
 }
 
 /// A path of the scheme that can be bound as a source.
-fn path(dir: &std::path::Path, scheme: &str) -> String {
+pub(super) fn path(dir: &std::path::Path, scheme: &str) -> String {
     if scheme == "log" {
         Log::create(dir.join("log"), &schema(), 1).unwrap();
     }

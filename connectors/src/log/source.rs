@@ -51,6 +51,11 @@ impl LogSource {
 }
 
 impl LogSource {
+    /// The log that is read.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
     /// Which of the log's columns is read for a wanted one: none where it is missing and has a default; unless one has its
     /// name but for case, which is then refused by who misses the other.
     fn column(&self, wanted: &Field) -> Option<String> {

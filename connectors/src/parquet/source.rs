@@ -1,7 +1,7 @@
 //! Parquet files as a source: partitions are row groups, in the order of their event times.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use dualgauge_engine::columns::{UNIT, ZONE};
@@ -192,13 +192,23 @@ impl ParquetSource {
         self
     }
 
-    /// The columns that the path of a file has, where they are asked for.
     /// Both at once.
     pub(crate) fn listed(mut self, options: files::Options) -> ParquetSource {
         self.options = options;
         self
     }
 
+    /// What is read.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is no file, and there need be none.
+    pub(crate) fn is_empty(&self) -> Result<bool> {
+        Ok(self.files()?.known.is_empty())
+    }
+
+    /// The columns that the path of a file has, where they are asked for.
     fn hive_of(&self, known: &Known, scan: &Scan) -> Result<Option<Hive>> {
         self.options.hive.then(|| Hive::of(&known.named.path, &scan.schema)).transpose()
     }
