@@ -20,6 +20,8 @@ pub struct Error {
     for_good: bool,
     /// Whether a last checkpoint was taken for another start.
     resumable: bool,
+    /// Whether what was to be read is not there.
+    absent: bool,
 }
 
 /// What the caller must do about an [`Error`].
@@ -55,7 +57,7 @@ impl Error {
 
     /// An error of any kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), cause: None, note: None, for_good: false, resumable: false }
+        Error { kind, message: message.into(), cause: None, note: None, for_good: false, resumable: false, absent: false }
     }
 
     /// An I/O failure on something that has a name, usually a path.
@@ -116,6 +118,18 @@ impl Error {
         matches!(self.kind, ErrorKind::Environment | ErrorKind::Panic) && !self.for_good
     }
 
+    /// Marks that what a source was to read is not there: no file, no directory, none that matches. To a job that has read of
+    /// it before that is a gap, and not a mistyped path.
+    pub fn absent(mut self) -> Error {
+        self.absent = true;
+        self
+    }
+
+    /// Whether what a source was to read is not there.
+    pub fn is_absent(&self) -> bool {
+        self.absent
+    }
+
     /// Marks a stop after a last checkpoint.
     pub(crate) fn resumable(mut self) -> Error {
         self.resumable = true;
@@ -134,7 +148,7 @@ impl Error {
 
     /// The same error once more, its cause and its note being part of the message.
     pub(crate) fn retold(&self) -> Error {
-        Error { for_good: self.for_good, resumable: self.resumable, ..Error::new(self.kind, self.to_string()) }
+        Error { for_good: self.for_good, resumable: self.resumable, absent: self.absent, ..Error::new(self.kind, self.to_string()) }
     }
 
     /// Whether it says the same as `other`, whatever was known around them.

@@ -4,9 +4,9 @@
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::figures;
-use crate::checkpoint::open_store;
+use crate::checkpoint::{CommitName, open_existing_store, open_store};
 use crate::job::Restart;
-use crate::{Checkpoints, Duration, Epoch, Error, Job, Limits, Result};
+use crate::{Checkpoints, Duration, Error, Job, Limits, Result};
 
 /// What the command line or a job file says of checkpoints.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +15,7 @@ pub(super) struct CheckpointSettings {
     pub(super) checkpoint: Option<String>,
     pub(super) every: Option<Duration>,
     pub(super) fresh: bool,
-    pub(super) from_checkpoint: Option<u64>,
+    pub(super) from_checkpoint: Option<CommitName>,
     pub(super) replace_output: bool,
     pub(super) drop_state: Vec<String>,
     pub(super) restart: Option<u32>,
@@ -41,8 +41,8 @@ pub(super) fn args() -> Vec<Arg> {
         Arg::new("from-checkpoint")
             .long("from-checkpoint")
             .value_name("EPOCH")
-            .value_parser(value_parser!(u64))
-            .help("Go on from the checkpoint of this epoch, and not from the newest"),
+            .value_parser(value_parser!(CommitName))
+            .help("Go on from the checkpoint of this epoch, and not from the newest; 310@2 is the one that generation 2 took"),
         Arg::new("replace-output")
             .long("replace-output")
             .action(ArgAction::SetTrue)
@@ -133,13 +133,21 @@ impl CheckpointSettings {
         Ok(())
     }
 
+    /// An error of a source that was not bound, told as a gap where a job that resumes has read of it.
+    pub(super) fn told_of_gap(&self, source: &str, error: Error) -> Error {
+        let existing = self.checkpoint.as_ref().filter(|_| error.is_absent() && !self.fresh);
+        let Some(Ok(store)) = existing.map(|place| open_existing_store(place)) else { return error };
+        let checkpoints = self.from_checkpoint.into_iter().fold(Checkpoints::in_store(store), Checkpoints::from);
+        checkpoints.told_of_gap(source, error)
+    }
+
     /// The job with its checkpoints; the place is opened here, and a directory created if missing.
     pub(super) fn apply(&self, job: Job) -> Result<Job> {
         let Some(place) = &self.checkpoint else { return Ok(job) };
         let checkpoints = Checkpoints::in_store(open_store(place)?);
         let checkpoints = self.every.into_iter().fold(checkpoints, Checkpoints::every);
         let checkpoints = if self.fresh { checkpoints.fresh() } else { checkpoints };
-        let checkpoints = self.from_checkpoint.map(Epoch).into_iter().fold(checkpoints, Checkpoints::from);
+        let checkpoints = self.from_checkpoint.into_iter().fold(checkpoints, Checkpoints::from);
         let checkpoints = if self.replace_output { checkpoints.replace_output() } else { checkpoints };
         let checkpoints = self.drop_state.iter().fold(checkpoints, Checkpoints::drop_state);
         let limit = |state_bytes_max| Limits { state_bytes_max, ..Limits::default() };

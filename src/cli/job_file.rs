@@ -28,6 +28,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::checkpoints::CheckpointSettings;
+use crate::checkpoint::CommitName;
 use super::figures::parse_bytes;
 use super::settings::{Binding, Settings};
 use crate::{Duration, Error, EventTime, Result};
@@ -59,7 +60,8 @@ struct JobFile {
     #[serde(default, deserialize_with = "length")]
     every: Option<Duration>,
     fresh: Option<bool>,
-    from_checkpoint: Option<u64>,
+    #[serde(default, deserialize_with = "checkpoint")]
+    from_checkpoint: Option<CommitName>,
     replace_output: Option<bool>,
     #[serde(default)]
     drop_state: Vec<String>,
@@ -130,6 +132,21 @@ fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::E
         }
     };
     parse_bytes(&text).map(Some).map_err(D::Error::custom)
+}
+
+/// What a checkpoint is called, as text or as the number of its epoch.
+fn checkpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CommitName>, D::Error> {
+    let text = match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) => text,
+        toml::Value::Integer(epoch) => epoch.to_string(),
+        other => {
+            return Err(D::Error::custom(format!(
+                "expected an epoch such as 310 or \"310@2\", and this is of type {}",
+                other.type_str()
+            )));
+        }
+    };
+    text.parse().map(Some).map_err(D::Error::custom)
 }
 
 /// An event time as text or as TOML's own.

@@ -88,7 +88,8 @@ impl Settings {
     pub(super) fn apply(&self, mut job: Job) -> Result<Job> {
         self.check_names(&job)?;
         for (name, binding) in &self.sources {
-            let (source, options) = self.source(binding).map_err(|error| binding.told("source", name, error))?;
+            let bound = self.source(binding).map_err(|error| self.checkpoints.told_of_gap(name, error));
+            let (source, options) = bound.map_err(|error| binding.told("source", name, error))?;
             job = job.source_with(name, source, options);
         }
         for (name, binding) in &self.sinks {

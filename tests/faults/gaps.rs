@@ -132,7 +132,13 @@ fn read(commit: &Commit) -> u64 {
 /// Goes on over what is there now.
 fn go_on(kind: Kind, dir: &Path, fs: &FaultFs) -> Result<()> {
     // A log that is followed has no end: whatever is found, is found by then.
-    job(kind.open(dir)?, fs, Baton::new(1, 1).kill_at(1_500))?.run().map(drop)
+    // A log is opened before there is a job, as the command line does it.
+    let source = kind.open(dir).map_err(|error| checkpoints(fs).unwrap().told_of_gap("rows", error))?;
+    resume(source, fs)
+}
+
+fn resume(source: Arc<dyn Source>, fs: &FaultFs) -> Result<()> {
+    job(source, fs, Baton::new(1, 1).kill_at(1_500))?.run().map(drop)
 }
 
 type Damage = fn(&Path);
@@ -160,7 +166,7 @@ fn of_log(dir: &Path, ending: &str) -> Vec<std::path::PathBuf> {
 fn cases() -> Vec<(Kind, &'static str, &'static str, Damage)> {
     use Kind::*;
     vec![
-        (Parquet, "the file is gone", "has no file", |dir| fs::remove_file(dir.join("rows/a.parquet")).unwrap()),
+        (Parquet, "the file is gone", GAP, |dir| fs::remove_file(dir.join("rows/a.parquet")).unwrap()),
         (Parquet, "the file has another name", GAP, |dir| {
             fs::rename(dir.join("rows/a.parquet"), dir.join("rows/b.parquet")).unwrap()
         }),
@@ -174,8 +180,8 @@ fn cases() -> Vec<(Kind, &'static str, &'static str, Damage)> {
         }),
         (Parquet, "the file is cut off", "a.parquet", |dir| cut(&dir.join("rows/a.parquet"), 900)),
         (Parquet, "the file is empty", "a.parquet", |dir| cut(&dir.join("rows/a.parquet"), 0)),
-        (Parquet, "the directory is gone", "rows", |dir| fs::remove_dir_all(dir.join("rows")).unwrap()),
-        (Log, "the directory is gone", "there is no log here", |dir| fs::remove_dir_all(dir.join("rows")).unwrap()),
+        (Parquet, "the directory is gone", GAP, |dir| fs::remove_dir_all(dir.join("rows")).unwrap()),
+        (Log, "the directory is gone", GAP, |dir| fs::remove_dir_all(dir.join("rows")).unwrap()),
         (Log, "a new log without rows", GAP, |dir| replace(Log, dir, 0, 0)),
         (Log, "a new log with the same rows", GAP, |dir| replace(Log, dir, 0, ROWS)),
         (Log, "a new log with more rows", GAP, |dir| replace(Log, dir, 0, 2 * ROWS)),
@@ -202,7 +208,7 @@ fn cases() -> Vec<(Kind, &'static str, &'static str, Damage)> {
         (Log, "a segment is cut off before what was read", "the batch at offset", |dir| {
             of_log(dir, ".arrows").iter().for_each(|path| cut(path, 300))
         }),
-        (Csv, "the file is gone", "rows", |dir| fs::remove_file(dir.join("rows/a.csv")).unwrap()),
+        (Csv, "the file is gone", GAP, |dir| fs::remove_file(dir.join("rows/a.csv")).unwrap()),
         (Csv, "the file is cut off before what was read", GAP, |dir| cut(&dir.join("rows/a.csv"), 200)),
         (Csv, "the file is empty", GAP, |dir| cut(&dir.join("rows/a.csv"), 0)),
         (Csv, "other rows", GAP, |dir| replace(Csv, dir, 1, ROWS + 1)),
@@ -242,6 +248,70 @@ fn whatever_a_source_has_lost_or_changed_is_named() {
         }
     }
     println!("30 cases, 30 named errors, {gaps} of them {GAP}");
+}
+
+/// What becomes of a directory of two files while the job is down.
+const CHANGES: &[(&str, fn(&Path, Kind))] = &[
+    ("emptied", |rows, _| remove(rows, &["a", "b"])),
+    ("removed", |rows, _| fs::remove_dir_all(rows).unwrap()),
+    ("the first gone", |rows, _| remove(rows, &["a"])),
+    ("the second gone", |rows, _| remove(rows, &["b"])),
+    ("all replaced by others", |rows, kind| {
+        remove(rows, &["a", "b"]);
+        two(rows, kind, ["c", "d"], 0);
+    }),
+    ("other rows under the same names", |rows, kind| two(rows, kind, ["a", "b"], 1)),
+    ("each under the name of the other", |rows, kind| two(rows, kind, ["b", "a"], 0)),
+];
+
+/// Removes files, whatever their endings are.
+fn remove(rows: &Path, names: &[&str]) {
+    for entry in fs::read_dir(rows).unwrap() {
+        let path = entry.unwrap().path();
+        if names.iter().any(|name| path.file_stem().unwrap() == *name) {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+/// Two files, each with half of the rows; those are counted from `first`.
+fn two(rows: &Path, kind: Kind, names: [&str; 2], first: i64) {
+    for (name, from) in names.into_iter().zip([first, first + ROWS / 2]) {
+        let (to, path) = (from + ROWS / 2, rows.join(name));
+        match kind {
+            Kind::Parquet => parquet_file(&path.with_extension("parquet"), from, to),
+            Kind::Csv => text_file(&path.with_extension("csv"), &csv_text(from, to)),
+            Kind::Json => text_file(&path.with_extension("json"), &json_text(from, to)),
+            Kind::Log => unreachable!("a log has one directory"),
+        }
+    }
+}
+
+#[test]
+fn whatever_has_become_of_a_directory_is_a_gap_for_every_source_of_files() {
+    for kind in [Kind::Parquet, Kind::Csv, Kind::Json] {
+        let whole = tempfile::tempdir().unwrap();
+        two(&whole.path().join("rows"), kind, ["a", "b"], 0);
+        let fs = interrupted(kind, whole.path(), 150);
+        let endings = [("parquet", Kind::Parquet), ("csv", Kind::Csv), ("json", Kind::Json)];
+        let ending = endings.iter().find(|(_, of)| *of == kind).unwrap().0;
+        for (what, change) in CHANGES {
+            for path in ["rows".to_string(), format!("rows/*.{ending}"), format!("r*/?.{ending}")] {
+                let dir = tempfile::tempdir().unwrap();
+                copy(whole.path(), dir.path());
+                change(&dir.path().join("rows"), kind);
+                let path = dir.path().join(path);
+                let source: Arc<dyn Source> = match kind {
+                    Kind::Parquet => Arc::new(parquet::read(path)),
+                    Kind::Csv => Arc::new(csv::read(path).block_bytes(512)),
+                    _ => Arc::new(json::read(path).block_bytes(512)),
+                };
+                let (place, error) = (source.describe(), resume(source, &fs.fork()).expect_err(what));
+                assert_eq!(error.kind(), ErrorKind::Data, "{place}: {what}: {error}");
+                assert!(error.to_string().contains(GAP), "{place}: {what}: {error}");
+            }
+        }
+    }
 }
 
 /// What has not changed is gone on from: the cases above fail for their damage, and not for being copies.

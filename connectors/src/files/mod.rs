@@ -120,7 +120,11 @@ pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> 
                 ..Found::default()
             });
         }
-        Root::Missing(cause) => return Err(Error::io(format!("cannot read {}", path.display()), cause)),
+        Root::Missing(cause) => {
+            let is_absent = cause.kind() == ErrorKind::NotFound;
+            let error = Error::io(format!("cannot read {}", path.display()), cause);
+            return Err(if is_absent { error.absent() } else { error });
+        }
         Root::Directory => {
             walk.all_below(path)?;
             format!("directory {} has no file {}", path.display(), kind.names())
@@ -135,7 +139,7 @@ pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> 
     if files.is_empty() && !allow_empty {
         let left_out = left_out.map(|words| format!(" ({words})")).unwrap_or_default();
         let message = format!("{nothing}{left_out}; where that is no mistake, `allow_empty=true` reads nothing");
-        return Err(Error::usage(message));
+        return Err(Error::usage(message).absent());
     }
     files.sort();
     let notes = left_out.map(|words| format!("{}: {words}", path.display()));

@@ -188,7 +188,11 @@ fn look_at(dir: &Path) -> Result<fs::Metadata> {
 }
 
 fn cannot_list(dir: &Path) -> impl Fn(std::io::Error) -> Error {
-    move |cause| Error::io(format!("cannot list {}", dir.display()), cause)
+    move |cause| {
+        let is_absent = cause.kind() == ErrorKind::NotFound;
+        let error = Error::io(format!("cannot list {}", dir.display()), cause);
+        if is_absent { error.absent() } else { error }
+    }
 }
 
 fn table(dir: &Path) -> Error {

@@ -6,6 +6,7 @@
 use super::log::ManifestLog;
 use super::look::{commit_of, kept};
 use super::manifest::{Commit, Entry};
+use super::named::{CommitName, named};
 use super::store::Store;
 use crate::{Epoch, Error, ErrorKind, Result};
 
@@ -35,6 +36,18 @@ const LOOKS_MAX: usize = 100;
 pub fn look_at<T>(
     store: &dyn Store,
     epoch: Option<Epoch>,
+    look: impl FnMut(u64, &Commit) -> Result<T>,
+) -> Result<T> {
+    look_at_named(store, epoch.map(CommitName::from), look)
+}
+
+/// The same of a commit that may be called by its generation too, since others have its epoch.
+///
+/// # Errors
+/// As for [`look_at`]; also where several commits are called so.
+pub fn look_at_named<T>(
+    store: &dyn Store,
+    epoch: Option<CommitName>,
     mut look: impl FnMut(u64, &Commit) -> Result<T>,
 ) -> Result<T> {
     for _ in 0..LOOKS_MAX {
@@ -64,16 +77,20 @@ pub fn look_at<T>(
 }
 
 /// The commit that is looked at, and the number of its entry.
-fn pick(store: &dyn Store, entries: Vec<(u64, Result<Entry>)>, epoch: Option<Epoch>) -> Result<(u64, Commit)> {
+fn pick(store: &dyn Store, entries: Vec<(u64, Result<Entry>)>, epoch: Option<CommitName>) -> Result<(u64, Commit)> {
     let place = store.describe();
     if entries.is_empty() {
         return Err(Error::usage(format!("{place}: there are no checkpoints here (no manifest)")));
     }
     let others = epochs(&entries);
+    let commits = entries.iter().filter_map(|(number, entry)| Some((*number, commit_of(entry.as_ref().ok()?)?)));
+    let commits: Vec<_> = commits.collect();
+    let meant = epoch.map(|epoch| named(epoch, &commits)).transpose();
+    let meant = meant.map_err(|error| error.at(&place))?.flatten();
     for (number, entry) in entries.into_iter().rev() {
         match (entry, epoch) {
             (Ok(Entry::Commit(commit)), None) => return Ok((number, *commit)),
-            (Ok(Entry::Commit(commit)), Some(epoch)) if commit.epoch == epoch => return Ok((number, *commit)),
+            (Ok(Entry::Commit(commit)), Some(_)) if meant == Some(number) => return Ok((number, *commit)),
             (Err(error), None) => return Err(error.with_note("an older one can be looked at with --epoch")),
             (Ok(_), _) | (Err(_), Some(_)) => {}
         }

@@ -21,6 +21,7 @@ mod layer;
 mod log;
 mod look;
 mod manifest;
+mod named;
 pub mod protocol;
 mod request;
 mod scan;
@@ -31,7 +32,7 @@ mod store;
 pub use basis::{Basis, Change};
 pub(crate) use collect::is_kept;
 pub use collect::{KEPT, collect};
-pub use follow::look_at;
+pub use follow::{look_at, look_at_named};
 pub use layer::{
     Becomes, ChainReader, CompactError, EachEntry, LayerPart, compact, compaction_due, rewrite, write_layer,
 };
@@ -42,6 +43,7 @@ pub use look::{Found, StateReader, Verified, verify_all};
 pub use manifest::{
     BucketCut, Chain, Commit, CommitKind, Entry, Fence, GroupRange, LayerRef, PartitionCut, SourceCut, StepShape,
 };
+pub use named::CommitName;
 pub use request::SavepointRequest;
 pub(crate) use request::{is_wanted, met};
 pub use start::{KeptOutput, Left, Retained, Started, Wish, start};

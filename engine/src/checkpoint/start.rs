@@ -11,6 +11,7 @@ use super::layer::LayerError;
 use super::log::{self, ManifestLog};
 use super::look::commit_of;
 use super::manifest::{BucketCut, Commit, CommitKind, Entry, Fence};
+use super::named::{CommitName, named};
 use super::protocol::{Asked, CommitFact, Layers, Resume, resume};
 use super::scan::{Scan, name_of, scan, unreadable};
 use super::store::{Store, probe, random};
@@ -23,6 +24,8 @@ pub struct Wish {
     pub fresh: bool,
     /// Go on from the commit of this epoch, and not from the newest.
     pub from: Option<Epoch>,
+    /// The generation that took it, where several have taken one of this epoch.
+    pub of_generation: Option<u64>,
     /// How many workers the generation has.
     pub workers: u32,
     /// The version of dualgauge.
@@ -182,9 +185,22 @@ fn told_if_fenced(log: &ManifestLog, error: Error) -> Error {
 
 /// Asks the protocol, and looks at what it wants to know.
 fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<Option<Commit>> {
-    // The first entry of a log is a fence; any other that cannot be read may have been a commit.
+    let name = wish.from.map(|epoch| CommitName { epoch, generation: wish.of_generation });
+    let meant = match name.filter(|_| asked != Asked::Fresh) {
+        None => None,
+        Some(name) => {
+            let all: Vec<_> =
+                read.known().filter_map(|(number, entry)| Some((number, commit_of(entry)?))).collect();
+            let meant = named(name, &all).map_err(|error| error.at(store.describe()))?;
+            Some(meant.ok_or_else(|| no_such(store, name))?)
+        }
+    };
+    // The first entry of a log is a fence; any other that cannot be read may have been a commit. Others of the epoch that is
+    // asked for are not meant.
+    let is_other = |number: u64, commit: &Commit| meant.is_some_and(|meant| meant != number && wish.from == Some(commit.epoch));
     let commits: Vec<(u64, Option<&Commit>)> = (read.entries.iter())
         .filter_map(|(number, entry)| match entry {
+            Ok(Entry::Commit(commit)) if is_other(*number, commit) => None,
             Ok(Entry::Commit(commit)) => Some((*number, Some(&**commit))),
             Ok(Entry::Fence(_)) => None,
             Err(_) => (*number > 0).then_some((*number, None)),
@@ -232,11 +248,14 @@ fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<O
                 )));
             }
             Resume::NoSuchEpoch => {
-                let epoch = wish.from.expect("an epoch that is not found was asked for");
-                return Err(Error::usage(format!("{}: there is no checkpoint of epoch {epoch}", store.describe())));
+                return Err(no_such(store, name.expect("an epoch that is not found was asked for")));
             }
         }
     }
+}
+
+fn no_such(store: &dyn Store, name: CommitName) -> Error {
+    Error::usage(format!("{}: there is no checkpoint of epoch {name}", store.describe()))
 }
 
 /// Whether a sink may have published what only this commit, and not the one before, allowed.

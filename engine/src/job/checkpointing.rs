@@ -11,7 +11,7 @@ use super::checks::{self, Joined};
 use super::upgrade::Upgrade;
 use super::{BoundSink, BoundSource, LastCheckpoint, Shared};
 use crate::checkpoint::{
-    self, Basis, BucketCut, Chain, ChainReader, Commit, CommitKind, GroupRange, KeptOutput, ManifestLog, PartitionCut,
+    self, Basis, BucketCut, Chain, ChainReader, Commit, CommitKind, CommitName, GroupRange, KeptOutput, ManifestLog, PartitionCut,
     Retained, SourceCut, Started, StepShape, Store, Wish,
 };
 use crate::cluster::Generation;
@@ -30,7 +30,7 @@ pub struct Checkpoints {
     pub(super) store: Arc<dyn Store>,
     pub(super) every: Duration,
     pub(super) fresh: bool,
-    pub(super) from: Option<Epoch>,
+    pub(super) from: Option<CommitName>,
     pub(super) dropped: Vec<String>,
     pub(super) replaces: bool,
 }
@@ -53,9 +53,21 @@ impl Checkpoints {
         self
     }
 
-    /// Goes on from the checkpoint at the end of `epoch`, and not from the newest.
-    pub fn from(mut self, epoch: Epoch) -> Checkpoints {
-        self.from = Some(epoch);
+    /// Goes on from the checkpoint at the end of an epoch, and not from the newest. Where the job went back and has taken
+    /// another one at the end of the same epoch, a [`CommitName`] says which is meant.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use dualgauge_engine::checkpoint::{CommitName, LocalStore};
+    /// use dualgauge_engine::fs::FaultFs;
+    /// use dualgauge_engine::{Checkpoints, Epoch};
+    ///
+    /// let store = Arc::new(LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap());
+    /// let checkpoints = Checkpoints::in_store(store).from(Epoch(310));
+    /// let checkpoints = checkpoints.from("310@2".parse::<CommitName>().unwrap());
+    /// ```
+    pub fn from(mut self, epoch: impl Into<CommitName>) -> Checkpoints {
+        self.from = Some(epoch.into());
         self
     }
 
@@ -64,6 +76,23 @@ impl Checkpoints {
     pub fn replace_output(mut self) -> Checkpoints {
         self.replaces = true;
         self
+    }
+
+    /// An error of a source, told as the gap that it is where what it was to read [is not there](Error::is_absent), and a
+    /// job that resumes here has read of it and not to its end. Any other error is as it was.
+    pub fn told_of_gap(&self, source: &str, error: Error) -> Error {
+        if !error.is_absent() || self.fresh {
+            return error;
+        }
+        let was_read = |_: u64, commit: &Commit| Ok(checks::is_unfinished(commit, source));
+        // What cannot be looked at now is told when the job starts.
+        match checkpoint::look_at_named(&*self.store, self.from, was_read) {
+            Ok(true) => Error::data(format!("E-SOURCE-GAP: {error}")).with_note(
+                "it was there when the job was started; put it back to go on, or start from the beginning, with a new place \
+                 for checkpoints and for the output",
+            ),
+            _ => error,
+        }
     }
 
     /// Forgets what a step kept which is no longer in the graph; otherwise that is an error.
@@ -162,7 +191,8 @@ impl Checkpointing {
     ) -> Result<Checkpointing> {
         let wish = Wish {
             fresh: checkpoints.fresh,
-            from: checkpoints.from,
+            from: checkpoints.from.map(|name| name.epoch),
+            of_generation: checkpoints.from.and_then(|name| name.generation),
             workers: workers as u32,
             version: env!("CARGO_PKG_VERSION").to_string(),
             retained: Some(retained_by(sources.clone())),

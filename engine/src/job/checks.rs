@@ -102,6 +102,15 @@ fn refuse(commit: &Commit, changes: impl Iterator<Item = Change>, advice: impl F
     }
 }
 
+/// Whether a job that resumes from a commit reads on in a source: a part of it was not read, or not to its end.
+pub(super) fn is_unfinished(commit: &Commit, source: &str) -> bool {
+    let cut = commit.sources.get(source);
+    let begun = |id: &PartitionId| cut.is_some_and(|cut| cut.partitions.contains_key(id));
+    let listed = commit.listed.get(source).into_iter().flatten();
+    commit.kind != CommitKind::Ended
+        && (cut.is_some_and(|cut| cut.partitions.values().any(|cut| !cut.ended)) || listed.cloned().any(|id| !begun(&id)))
+}
+
 /// Refuses a source of which a part is gone that had not been read to its end.
 fn check_partitions(commit: &Commit, name: &str, bound: &BoundSource, cut: &SourceCut) -> Result<()> {
     let there =

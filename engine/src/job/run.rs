@@ -254,7 +254,11 @@ impl Job {
         self.check_places()?;
         let mut sources = BTreeMap::new();
         for declared in &description.sources {
-            let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
+            let bound = self.bindings.bind_source(declared, self.limits.batch_rows);
+            let bound = bound.map_err(|error| match &self.checkpoints {
+                Some(checkpoints) => checkpoints.told_of_gap(declared.options.name(), error),
+                None => error,
+            })?;
             sources.insert(declared.options.name().to_string(), bound);
         }
         let mut tables = BTreeMap::new();

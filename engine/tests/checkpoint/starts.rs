@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use dualgauge_engine::checkpoint::{
     Appended, BucketCut, Commit, CommitKind, Created, Entry, ManifestLog, Retained, SavepointRequest, Started, Store,
-    StoreError, Wish, collect, layer_name, probe, start,
+    StoreError, Wish, collect, layer_name, look_at_named, probe, start,
 };
 use dualgauge_engine::fs::FaultFs;
-use dualgauge_engine::{Epoch, ErrorKind, Prepared};
+use dualgauge_engine::{Epoch, ErrorKind, EventTime, Prepared};
 
 use crate::common::{commit, layer, store, wish};
 
@@ -68,6 +68,46 @@ fn a_job_goes_on_from_the_epoch_that_was_asked_for() {
     let from = |epoch| start(store.clone(), Wish { from: Some(Epoch(epoch)), ..wish() });
     assert_eq!(from(6).unwrap().resume.unwrap().epoch, Epoch(6));
     assert!(from(8).unwrap_err().to_string().contains("epoch 8"));
+}
+
+#[test]
+fn of_several_checkpoints_of_an_epoch_none_is_chosen_and_each_has_a_name() {
+    let store = store(&FaultFs::new());
+    let taken = |generation, epoch, kind, taken| Commit {
+        kind,
+        taken: EventTime::from_micros(taken),
+        ..commit(generation, epoch, Vec::new())
+    };
+    let from = |epoch, of_generation| start(store.clone(), Wish { from: Some(Epoch(epoch)), of_generation, ..wish() });
+    let found = |started: Started| started.resume.map(|commit| (commit.generation, commit.taken.as_micros())).unwrap();
+    use CommitKind::{Checkpoint, Savepoint};
+    let mut first = start(store.clone(), wish()).unwrap();
+    for (epoch, kind) in [(4, Checkpoint), (5, Savepoint), (6, Checkpoint), (7, Checkpoint)] {
+        append(&mut first, taken(1, epoch, kind, epoch as i64));
+    }
+    // Back to epoch 4: the commit is appended once more, and others of the same epochs follow.
+    let mut second = from(4, None).unwrap();
+    append(&mut second, Commit { generation: 2, ..taken(1, 4, Checkpoint, 4) });
+    assert_eq!(found(from(4, None).unwrap()), (2, 4), "once more it is the same");
+    let mut fourth = start(store.clone(), wish()).unwrap();
+    assert_eq!(fourth.generation, 4);
+    for epoch in [5, 6] {
+        append(&mut fourth, taken(4, epoch, Checkpoint, 100 + epoch as i64));
+    }
+    let refused = from(5, None).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Usage);
+    for words in ["several checkpoints of epoch 5", "5@1 (a savepoint, taken at", "5@4 (a checkpoint, taken at"] {
+        assert!(refused.to_string().contains(words), "{words}: {refused}");
+    }
+    let looked = |name: &str| {
+        look_at_named(&*store, Some(name.parse().unwrap()), |_, commit| Ok((commit.generation, commit.taken.as_micros())))
+    };
+    assert!(looked("5").unwrap_err().to_string().contains("say which of them"));
+    assert_eq!((looked("5@1").unwrap(), looked("5@4").unwrap(), looked("6").unwrap()), ((1, 5), (4, 105), (4, 106)));
+    assert_eq!(found(from(5, Some(1)).unwrap()), (1, 5));
+    assert_eq!(found(from(5, Some(4)).unwrap()), (4, 105));
+    assert_eq!(found(from(6, None).unwrap()), (4, 106), "the other one is no longer kept");
+    assert!(from(5, Some(3)).unwrap_err().to_string().contains("no checkpoint of epoch 5@3"));
 }
 
 #[test]

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, value_parser};
-use dualgauge::checkpoint::{Commit, CommitKind, Entry, ManifestLog, Store, look_at, open_existing_store};
-use dualgauge::{Epoch, Error, Result};
+use dualgauge::checkpoint::{
+    Commit, CommitKind, CommitName, Entry, ManifestLog, Store, look_at_named, open_existing_store,
+};
+use dualgauge::{Error, Result};
 
 /// The option that picks a checkpoint of a place.
 pub(crate) fn epoch() -> Arg {
     Arg::new("epoch")
         .long("epoch")
         .value_name("EPOCH")
-        .value_parser(value_parser!(u64))
-        .help("Which checkpoint, by its epoch [default: the newest]")
+        .value_parser(value_parser!(CommitName))
+        .help("Which checkpoint, by its epoch, or 310@2 for the one that generation 2 took [default: the newest]")
 }
 
 /// The entries of a place's log.
@@ -39,8 +41,8 @@ pub(crate) fn look<T>(
     mut look: impl FnMut(&Arc<dyn Store>, u64, &Commit) -> Result<T>,
 ) -> Result<T> {
     let store = open_existing_store(place)?;
-    let epoch = matches.get_one::<u64>("epoch").copied().map(Epoch);
-    look_at(&*store, epoch, |number, commit| look(&store, number, commit))
+    let epoch = matches.get_one::<CommitName>("epoch").copied();
+    look_at_named(&*store, epoch, |number, commit| look(&store, number, commit))
 }
 
 /// The kind of a checkpoint, in a word.
