@@ -55,7 +55,9 @@ impl Hybrid {
         let covered = parquet::covered(history.path())?;
         // Where there may be nothing to read, and is nothing, the log is read from its front.
         let nothing = history.is_empty()?;
-        let seams = if nothing { (0..log.partitions()).map(|number| front(&log.id(), number)).collect() } else {
+        let seams = if nothing {
+            (0..log.partitions()).map(|number| front(&log.id(), number)).collect()
+        } else {
             let place = format!("the seam between {} and {}", history.describe(), live.describe());
             seams(&covered, &log.id(), log.partitions()).map_err(|error| error.at(&place))?
         };

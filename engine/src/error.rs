@@ -57,7 +57,15 @@ impl Error {
 
     /// An error of any kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), cause: None, note: None, for_good: false, resumable: false, absent: false }
+        Error {
+            kind,
+            message: message.into(),
+            cause: None,
+            note: None,
+            for_good: false,
+            resumable: false,
+            absent: false,
+        }
     }
 
     /// An I/O failure on something that has a name, usually a path.
@@ -148,7 +156,12 @@ impl Error {
 
     /// The same error once more, its cause and its note being part of the message.
     pub(crate) fn retold(&self) -> Error {
-        Error { for_good: self.for_good, resumable: self.resumable, absent: self.absent, ..Error::new(self.kind, self.to_string()) }
+        Error {
+            for_good: self.for_good,
+            resumable: self.resumable,
+            absent: self.absent,
+            ..Error::new(self.kind, self.to_string())
+        }
     }
 
     /// Whether it says the same as `other`, whatever was known around them.

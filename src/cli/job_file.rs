@@ -28,9 +28,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::checkpoints::CheckpointSettings;
-use crate::checkpoint::CommitName;
 use super::figures::parse_bytes;
 use super::settings::{Binding, Settings};
+use crate::checkpoint::CommitName;
 use crate::{Duration, Error, EventTime, Result};
 
 /// The longest job file.

@@ -48,7 +48,9 @@ fn bound(dir: &Path, side: &str, proved: bool, text: &str) -> Result<Box<dyn Sou
 fn every_option_reaches_its_side() {
     let dir = tempfile::tempdir().unwrap();
     places(dir.path());
-    let of = |scheme: &str, option: &str, value: &str| format!("{scheme}:{0}/{scheme}?{option}={value}", dir.path().display());
+    let of = |scheme: &str, option: &str, value: &str| {
+        format!("{scheme}:{0}/{scheme}?{option}={value}", dir.path().display())
+    };
     for &(scheme, option, a, b, _) in SOURCES {
         let changes = source(&of(scheme, option, a)).unwrap().basis();
         let changes = changes.changes(&source(&of(scheme, option, b)).unwrap().basis());

@@ -137,7 +137,9 @@ impl Identity {
         let path = dir.join(NAME);
         let file = match fs.open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::usage(format!("{}: there is no log here ({NAME} is missing)", dir.display())).absent());
+                return Err(
+                    Error::usage(format!("{}: there is no log here ({NAME} is missing)", dir.display())).absent()
+                );
             }
             file => on(&path, file)?,
         };

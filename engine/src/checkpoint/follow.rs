@@ -33,11 +33,7 @@ const LOOKS_MAX: usize = 100;
 /// let none = look_at(&*store, None, |_, commit| Ok(commit.epoch)).unwrap_err();
 /// assert!(none.to_string().contains("has not taken a checkpoint yet"));
 /// ```
-pub fn look_at<T>(
-    store: &dyn Store,
-    epoch: Option<Epoch>,
-    look: impl FnMut(u64, &Commit) -> Result<T>,
-) -> Result<T> {
+pub fn look_at<T>(store: &dyn Store, epoch: Option<Epoch>, look: impl FnMut(u64, &Commit) -> Result<T>) -> Result<T> {
     look_at_named(store, epoch.map(CommitName::from), look)
 }
 

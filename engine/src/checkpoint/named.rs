@@ -46,7 +46,8 @@ impl FromStr for CommitName {
 
     fn from_str(text: &str) -> Result<CommitName> {
         let (epoch, generation) = text.split_once('@').map_or((text, None), |(epoch, by)| (epoch, Some(by)));
-        let wrong = |_| Error::usage(format!("`{text}` is no epoch, such as 310, and none of a generation, such as 310@2"));
+        let wrong =
+            |_| Error::usage(format!("`{text}` is no epoch, such as 310, and none of a generation, such as 310@2"));
         let generation = generation.map(str::parse).transpose().map_err(wrong)?;
         Ok(CommitName { epoch: Epoch(epoch.parse().map_err(wrong)?), generation })
     }

@@ -189,15 +189,15 @@ fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<O
     let meant = match name.filter(|_| asked != Asked::Fresh) {
         None => None,
         Some(name) => {
-            let all: Vec<_> =
-                read.known().filter_map(|(number, entry)| Some((number, commit_of(entry)?))).collect();
+            let all: Vec<_> = read.known().filter_map(|(number, entry)| Some((number, commit_of(entry)?))).collect();
             let meant = named(name, &all).map_err(|error| error.at(store.describe()))?;
             Some(meant.ok_or_else(|| no_such(store, name))?)
         }
     };
     // The first entry of a log is a fence; any other that cannot be read may have been a commit. Others of the epoch that is
     // asked for are not meant.
-    let is_other = |number: u64, commit: &Commit| meant.is_some_and(|meant| meant != number && wish.from == Some(commit.epoch));
+    let is_other =
+        |number: u64, commit: &Commit| meant.is_some_and(|meant| meant != number && wish.from == Some(commit.epoch));
     let commits: Vec<(u64, Option<&Commit>)> = (read.entries.iter())
         .filter_map(|(number, entry)| match entry {
             Ok(Entry::Commit(commit)) if is_other(*number, commit) => None,

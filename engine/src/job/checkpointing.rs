@@ -11,8 +11,8 @@ use super::checks::{self, Joined};
 use super::upgrade::Upgrade;
 use super::{BoundSink, BoundSource, LastCheckpoint, Shared};
 use crate::checkpoint::{
-    self, Basis, BucketCut, Chain, ChainReader, Commit, CommitKind, CommitName, GroupRange, KeptOutput, ManifestLog, PartitionCut,
-    Retained, SourceCut, Started, StepShape, Store, Wish,
+    self, Basis, BucketCut, Chain, ChainReader, Commit, CommitKind, CommitName, GroupRange, KeptOutput, ManifestLog,
+    PartitionCut, Retained, SourceCut, Started, StepShape, Store, Wish,
 };
 use crate::cluster::Generation;
 use crate::data::KEY_GROUPS;

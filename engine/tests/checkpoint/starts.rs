@@ -100,7 +100,9 @@ fn of_several_checkpoints_of_an_epoch_none_is_chosen_and_each_has_a_name() {
         assert!(refused.to_string().contains(words), "{words}: {refused}");
     }
     let looked = |name: &str| {
-        look_at_named(&*store, Some(name.parse().unwrap()), |_, commit| Ok((commit.generation, commit.taken.as_micros())))
+        look_at_named(&*store, Some(name.parse().unwrap()), |_, commit| {
+            Ok((commit.generation, commit.taken.as_micros()))
+        })
     };
     assert!(looked("5").unwrap_err().to_string().contains("say which of them"));
     assert_eq!((looked("5@1").unwrap(), looked("5@4").unwrap(), looked("6").unwrap()), ((1, 5), (4, 105), (4, 106)));
