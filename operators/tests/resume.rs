@@ -9,7 +9,7 @@ use dualgauge_engine::checkpoint::LocalStore;
 use dualgauge_engine::fs::FaultFs;
 use dualgauge_engine::testing::{Item, Line, Lines, Script};
 use dualgauge_engine::{Checkpoints, Data, Duration, Durations, ErrorKind, EventTime, Flow, Job, Stream};
-use dualgauge_operators::aggregate::{count, top_k};
+use dualgauge_operators::aggregate::{count, filtered, first, last, max, min, top_k};
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
 use dualgauge_operators::keyed::{Fold, Reduce};
 use dualgauge_operators::window::{InWindow, session, sliding, tumbling};
@@ -172,6 +172,40 @@ fn table() -> Vec<Row> {
                 late.fold("step", |sum: &mut i64, item| *sum += item.value)
             }),
             ["``", "`lateness 3s`"],
+        ),
+        Row(
+            "the aggregate, where both keep the same type",
+            graph!(|flow| {
+                keyed(flow, "items").window(tumbling(10.seconds())).aggregate("step", min(|item: &Item| item.value))
+            }),
+            graph!(|flow| {
+                keyed(flow, "items").window(tumbling(10.seconds())).aggregate("step", max(|item: &Item| item.value))
+            }),
+            ["`min`", "`max`"],
+        ),
+        Row(
+            "one of several aggregates",
+            graph!(|flow| {
+                let sessions = keyed(flow, "items").window(session(10.seconds()));
+                sessions.aggregate("step", (count(), first()))
+            }),
+            graph!(|flow| {
+                let sessions = keyed(flow, "items").window(session(10.seconds()));
+                sessions.aggregate("step", (count(), last()))
+            }),
+            ["`(Count, first)`", "`(Count, last)`"],
+        ),
+        Row(
+            "which records an aggregate takes",
+            graph!(|flow| {
+                let windows = keyed(flow, "items").window(sliding(10.seconds(), 5.seconds()));
+                windows.aggregate("step", count())
+            }),
+            graph!(|flow| {
+                let windows = keyed(flow, "items").window(sliding(10.seconds(), 5.seconds()));
+                windows.aggregate("step", filtered(|item: &Item| item.value > 1, count()))
+            }),
+            ["`Count`", "`Count, filtered`"],
         ),
         Row(
             "the order in which records are taken",

@@ -36,6 +36,8 @@ pub struct NodeSpec {
     pub detail: String,
     /// What of the detail the state depends on, where it is not all of it.
     pub state_detail: Option<String>,
+    /// What it accumulates, where that is an aggregate.
+    pub aggregate: Option<String>,
     /// Whether its input is dealt to the workers by key.
     pub keyed: bool,
     /// Whether it remembers something from one event to the next.
@@ -75,6 +77,7 @@ impl NodeSpec {
             name: None,
             detail: String::new(),
             state_detail: None,
+            aggregate: None,
             keyed: false,
             stateful: false,
             timing_dependent: false,
@@ -101,11 +104,18 @@ impl NodeSpec {
         self
     }
 
+    /// With the aggregate whose accumulators it keeps: those of another one mean something else.
+    pub fn aggregate(mut self, name: impl Into<String>) -> NodeSpec {
+        self.aggregate = Some(name.into());
+        self
+    }
+
     /// What its state depends on: nothing that it keeps means the same in a graph that says something else.
     pub(crate) fn basis(&self) -> Basis {
         let order = if self.timing_dependent { "arrival" } else { "event time" };
         let detail = self.state_detail.as_ref().unwrap_or(&self.detail);
-        Basis::new().with("operator", self.kind).with("order", order).with("detail", detail)
+        let basis = Basis::new().with("operator", self.kind).with("order", order).with("detail", detail);
+        self.aggregate.iter().fold(basis, |basis, name| basis.with("aggregate", name))
     }
 
     /// With windows at fixed places.

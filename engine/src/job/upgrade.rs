@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::worker::message_of;
-use crate::checkpoint::{self, Basis, Becomes, Chain, Change, Commit, CompactError, Store, layer_name};
+use crate::checkpoint::{self, Basis, Becomes, Chain, Commit, CompactError, Store, layer_name};
 use crate::flow::{Keeping, again};
 use crate::state::{Fingerprint, NoUpcast, Upcast};
 use crate::{Error, ErrorKind, Result};
@@ -151,7 +151,9 @@ fn drop_state(step: &str) -> String {
 /// What a step is said to do otherwise than when the commit was taken.
 fn changes_of(commit: &Commit, bases: &BTreeMap<String, Basis>, step: &str) -> Option<String> {
     let step = format!("step {step}");
-    let changes: Vec<_> = commit.bases.get(&step)?.changes(bases.get(&step)?).iter().map(Change::to_string).collect();
+    // An older program did not know of every option.
+    let changes = commit.bases.get(&step)?.changes(bases.get(&step)?).into_iter().filter(|one| one.before.is_some());
+    let changes: Vec<_> = changes.map(|change| change.to_string()).collect();
     (!changes.is_empty()).then(|| changes.join(", "))
 }
 

@@ -9,6 +9,9 @@ use super::{Aggregate, Orderable};
 
 /// A side of an order.
 pub trait Side: 'static {
+    /// What it is called of values, and of times.
+    const NAMES: [&'static str; 2];
+
     /// Whether what compares so with the best of its side is better.
     fn is_better(ordering: Ordering) -> bool;
 }
@@ -22,6 +25,8 @@ pub enum Least {}
 pub enum Greatest {}
 
 impl Side for Least {
+    const NAMES: [&'static str; 2] = ["min", "first"];
+
     #[inline]
     fn is_better(ordering: Ordering) -> bool {
         ordering.is_lt()
@@ -29,6 +34,8 @@ impl Side for Least {
 }
 
 impl Side for Greatest {
+    const NAMES: [&'static str; 2] = ["max", "last"];
+
     #[inline]
     fn is_better(ordering: Ordering) -> bool {
         ordering.is_gt()
@@ -85,6 +92,10 @@ where
     type Acc = Option<V>;
     type Out = Option<V>;
 
+    fn name(&self) -> String {
+        S::NAMES[0].to_string()
+    }
+
     #[inline]
     fn start(&self) -> Option<V> {
         None
@@ -122,6 +133,10 @@ where
     type Acc = Option<D>;
     type Out = Option<D>;
 
+    fn name(&self) -> String {
+        format!("{}_by_key", S::NAMES[0])
+    }
+
     #[inline]
     fn start(&self) -> Option<D> {
         None
@@ -149,6 +164,10 @@ where
 impl<D: Data + Ord, S: Side> Aggregate<D> for AtEnd<S> {
     type Acc = Option<(EventTime, D)>;
     type Out = Option<D>;
+
+    fn name(&self) -> String {
+        S::NAMES[1].to_string()
+    }
 
     #[inline]
     fn start(&self) -> Self::Acc {

@@ -44,6 +44,10 @@ where
         self.aggregate.detail()
     }
 
+    fn name(&self) -> String {
+        format!("{}, filtered", self.aggregate.name())
+    }
+
     #[inline]
     fn start(&self) -> A::Acc {
         self.aggregate.start()

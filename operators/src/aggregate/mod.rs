@@ -126,6 +126,14 @@ pub trait Aggregate<D>: Clone + 'static {
         String::new()
     }
 
+    /// What it is called: `max`. A job does not resume with what another aggregate has accumulated, also where that is of
+    /// the same type. By default the name of its type; one that is renamed goes on where this still says the older name.
+    fn name(&self) -> String {
+        let path = std::any::type_name::<Self>();
+        let path = path.split('<').next().unwrap_or(path);
+        path.rsplit("::").next().unwrap_or(path).to_string()
+    }
+
     /// The accumulator of nothing.
     fn start(&self) -> Self::Acc;
 

@@ -45,6 +45,10 @@ where
         self.aggregate.detail()
     }
 
+    fn name(&self) -> String {
+        self.aggregate.name()
+    }
+
     #[inline]
     fn start(&self) -> A::Acc {
         self.aggregate.start()

@@ -16,6 +16,10 @@ macro_rules! tuples {
                 details.into_iter().filter(|detail| !detail.is_empty()).collect::<Vec<_>>().join(", ")
             }
 
+            fn name(&self) -> String {
+                format!("({})", [$(self.$index.name()),*].join(", "))
+            }
+
             #[inline]
             fn start(&self) -> Self::Acc {
                 ($(self.$index.start(),)*)

@@ -9,7 +9,7 @@
 //! out: a piece is met by others as an event is, only that it lasts. Pieces go on when the watermark moves, since they
 //! hold back whatever their first event might still join.
 
-use dualgauge_engine::flow::{NodeSpec, Outputs, Step};
+use dualgauge_engine::flow::{Outputs, Step};
 use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::Parts;
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
@@ -66,7 +66,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D
         aggregate: A,
     ) -> Stream<'s, Pane<K, A::Out>, D> {
         assert!(self.early.is_none(), "session windows do not fire early");
-        let spec = NodeSpec::stateful(operator, name).detail(self.detail_with(&aggregate));
+        let spec = self.spec(operator, name, &aggregate);
         let (stream, key) = (self.keyed.stream, self.keyed.key);
         let late = stream.flow().counter(name, "late");
         let (gap, lateness) = (self.window.gap, self.lateness);

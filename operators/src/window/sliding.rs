@@ -13,7 +13,7 @@
 //! What is merged can be made anew from the slices, so it is the slices that a checkpoint stores; only a job that takes
 //! checkpoints keeps them once they are merged.
 
-use dualgauge_engine::flow::{Emitter, NodeSpec};
+use dualgauge_engine::flow::Emitter;
 use dualgauge_engine::state::{Parts, Tables};
 use dualgauge_engine::{Data, Duration, EventTime, Key, KeyGroup, Stream};
 
@@ -68,7 +68,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D
         name: &str,
         aggregate: A,
     ) -> Stream<'s, Pane<K, A::Out>, D> {
-        let spec = NodeSpec::stateful(operator, name).detail(self.detail_with(&aggregate));
+        let spec = self.spec(operator, name, &aggregate);
         let spec = spec.windows(self.window.size + self.lateness, self.window.slide);
         let firing = Firing::new(name, self.lateness, self.early);
         let grid = Grid::new(self.window, firing.clone());

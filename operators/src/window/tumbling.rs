@@ -4,7 +4,7 @@
 //! accumulator per key and open window, until the watermark passes the end by the allowed lateness. A record is late when
 //! its window was closed to it by the watermark it came under; it leaves by `late()` and is counted.
 
-use dualgauge_engine::flow::{Emitter, NodeSpec};
+use dualgauge_engine::flow::Emitter;
 use dualgauge_engine::{Data, EventTime, Key, Stream};
 
 use super::aligned::{Assign, Fire, aligned};
@@ -84,8 +84,7 @@ where
         aggregate: A,
     ) -> Stream<'s, Pane<K, A::Out>, D> {
         let any = self.window.window_of(EventTime::default());
-        let (size, spec) =
-            (any.end - any.start, NodeSpec::stateful(operator, name).detail(self.detail_with(&aggregate)));
+        let (size, spec) = (any.end - any.start, self.spec(operator, name, &aggregate));
         let spec = spec.windows(size + self.lateness, size);
         let firing = Firing::new(name, self.lateness, self.early);
         let single = Single { window: self.window.clone(), firing: firing.clone() };

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::{Data, Duration, EventTime, Key, Stream};
 use serde::{Deserialize, Serialize};
 
@@ -152,14 +153,16 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
         self
     }
 
-    /// How the listing shows it, and what the aggregate has to say.
-    pub(crate) fn detail_with<A: Aggregate<D>>(&self, aggregate: &A) -> String
+    /// The step that keeps accumulators of the aggregate in these windows.
+    #[track_caller]
+    pub(crate) fn spec<A: Aggregate<D>>(&self, operator: &'static str, name: &str, aggregate: &A) -> NodeSpec
     where
         W: std::fmt::Display,
         D: Data,
     {
-        let aggregate = aggregate.detail();
-        if aggregate.is_empty() { self.detail() } else { format!("{}, {aggregate}", self.detail()) }
+        let detail = [self.detail(), aggregate.detail()];
+        let detail: Vec<_> = detail.into_iter().filter(|detail| !detail.is_empty()).collect();
+        NodeSpec::stateful(operator, name).detail(detail.join(", ")).aggregate(aggregate.name())
     }
 
     /// How the listing shows it.
