@@ -161,7 +161,7 @@ fn addresses(list: &str) -> Result<Vec<String>> {
 }
 
 /// Does what a supervisor says on standard input, and ends the process when the supervisor is gone.
-pub(super) fn obey(interrupt: Interrupt) {
+pub(super) fn obey(interrupt: Interrupt) -> Result<()> {
     let run = move || {
         for line in std::io::stdin().lock().lines() {
             match line.as_deref() {
@@ -176,7 +176,8 @@ pub(super) fn obey(interrupt: Interrupt) {
         let _ = writeln!(std::io::stderr(), "error: the supervisor is gone, and this process with it");
         std::process::exit(super::Exit::Failed.code().into());
     };
-    std::thread::Builder::new().name("supervisor".to_string()).spawn(run).expect("the system has room for a thread");
+    let thread = std::thread::Builder::new().name("supervisor".to_string()).spawn(run);
+    thread.map(drop).map_err(|cause| Error::io("the thread that hears the supervisor does not start", cause))
 }
 
 /// The words of a call with which a supervisor starts one of `hosts`.

@@ -47,10 +47,10 @@ impl Interrupt {
         Arc::clone(&self.savepoint)
     }
 
-    /// Likewise.
+    /// SIGTERM has come.
     #[cfg(unix)]
-    pub(super) fn terminated_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.terminated)
+    pub(super) fn terminated(&self) {
+        self.terminated.store(true, Ordering::SeqCst);
     }
 
     /// Whether SIGTERM has come: who sends it takes a stop in order for a success.

@@ -39,14 +39,13 @@ mod plan;
 mod progress;
 mod run;
 mod settings;
+mod signals;
 mod stopping;
 mod supervise;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-#[cfg(unix)]
-use std::sync::{Arc, atomic::AtomicBool};
 
 use args::{Call, NoCall};
 use cluster::Part;
@@ -73,7 +72,8 @@ pub struct Console<'a> {
 ///
 /// The first Ctrl-C ends a run in order: nothing half full fires, nothing unpublished is published, and a run with
 /// checkpoints takes a last one, from which it goes on when it is started again. What does not come back within a second (an
-/// open of a pipe, a read, a closure) is left behind. The second one ends the process at once. SIGTERM does what Ctrl-C does.
+/// open of a pipe, a read, a closure) is left behind. The second one ends the process at once. SIGTERM does what Ctrl-C does, and so does
+/// SIGHUP, unless the process was started under `nohup`.
 /// SIGUSR1 asks a run with checkpoints for a savepoint: a checkpoint that is kept for ever. A panic of one of the graph's closures is told as an error, with exit code 70; to see where it
 /// came from, set `RUST_BACKTRACE=1`.
 ///
@@ -82,23 +82,10 @@ pub struct Console<'a> {
 pub fn main(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> ExitCode {
     panics::set_hook();
     let interrupt = Interrupt::default();
-    let raised = interrupt.clone();
-    let on_signal = move || {
-        if !raised.raise() {
-            std::process::exit(Exit::INTERRUPTED.into());
-        }
-    };
-    // A host that has its own handler keeps it.
-    let _ = ctrlc::set_handler(on_signal);
-    #[cfg(unix)]
-    {
-        let _ = signal_hook::flag::register(signal_hook::consts::SIGUSR1, interrupt.savepoint_flag());
-        // After the handler above, which it calls.
-        let _ = signal_hook::flag::register(signal_hook::consts::SIGTERM, interrupt.terminated_flag());
-        // A file that grows too large is then an error of its write, and not the end of the process.
-        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::<AtomicBool>::default());
-    }
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    if let Err(cause) = signals::listen(&interrupt) {
+        return exit::told(&Error::io("the thread that hears signals does not start", cause), &mut err).into();
+    }
     let terminal = err.is_terminal();
     let console = Console { out: &mut out, err: &mut err, terminal, interrupt };
     run_from(graph, std::env::args_os(), console).into()
@@ -184,7 +171,7 @@ fn answer(job: Job, words: Vec<OsString>, call: Call, console: &mut Console<'_>)
                 }
             };
             if cluster::is_supervised() {
-                cluster::obey(console.interrupt.clone());
+                cluster::obey(console.interrupt.clone())?;
             }
             run::run(job, &settings, quiet, console)?;
         }

@@ -179,9 +179,15 @@ impl Supervisor {
                     let says = says.clone();
                     let read =
                         move || stderr.lines().map_while(Result::ok).try_for_each(|line| says.send((process, line)));
-                    thread::spawn(read);
                     let stdin = child.stdin.take();
                     processes.push(Process { child, stdin, status: None, last_error: None });
+                    if let Err(cause) = thread::Builder::new().name("stderr".to_string()).spawn(read) {
+                        kill(&mut processes);
+                        return Err(Error::io(
+                            format!("the thread that hears process {process} does not start"),
+                            cause,
+                        ));
+                    }
                 }
                 Err(error) => {
                     kill(&mut processes);

@@ -11,13 +11,24 @@ use crate::support::{Dir, Ran, ran};
 pub const CASES: &[Case] = &[
     ("asked_to_stop_a_run_ends_whatever_it_waits_for", waiting),
     ("asked_to_stop_with_checkpoints_a_run_says_by_its_code_that_it_can_be_resumed", resumable),
+    ("asked_by_a_service_manager_in_any_moment_of_the_start_it_says_that_it_ended_well", resumable_at_once),
+    ("under_nohup_a_run_outlives_its_terminal", outlives),
     ("a_reader_that_has_seen_enough_ends_every_command_quietly", enough),
     ("control_characters_from_outside_reach_no_terminal", escapes),
+    ("threads_that_do_not_start_end_a_run_by_name", no_threads),
     ("a_file_beyond_the_size_limit_is_named_and_not_tried_again", too_large),
 ];
 
 fn start(mut command: Command) -> Child {
     command.spawn().unwrap()
+}
+
+/// The program, started by a shell with these words before it.
+fn under(dir: &Dir, words: &str, program: &Command) -> Command {
+    let mut shell = dir.shell(&format!("{words} \"$0\" \"$@\""));
+    shell.arg(program.get_program()).args(program.get_args());
+    shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell
 }
 
 fn signal(child: &Child, signal: &str) {
@@ -83,7 +94,7 @@ fn resumable() {
     let dir = Dir::new();
     dir.write("a.csv", "key,value,ts\na,1,2024-01-01T00:00:00Z\n");
     let words = ["run", "--source", "in=csv:a.csv?follow=true", "--sink", "out=parquet:out", "--checkpoint", "ck"];
-    for (signal_name, code) in [("-INT", 4), ("-TERM", 0), ("-INT", 4)] {
+    for (signal_name, code) in [("-INT", 4), ("-TERM", 0), ("-HUP", 4), ("-INT", 4)] {
         let mut child = start(dir.command("ev", &words));
         let mut err = BufReader::new(child.stderr.take().unwrap());
         let mut told = String::new();
@@ -95,6 +106,36 @@ fn resumable() {
         assert_eq!(child.wait().unwrap().code(), Some(code), "{signal_name}: {told}");
         assert!(told.contains("stopped: a last checkpoint of epoch "), "{told}");
     }
+}
+
+/// As service managers ask: in whatever moment SIGTERM comes from the first on in which it is caught.
+fn resumable_at_once() {
+    for _ in 0..20 {
+        let dir = Dir::new();
+        dir.write("a.csv", "key,value,ts\na,1,2024-01-01T00:00:00Z\n");
+        let words = ["run", "--source", "in=csv:a.csv?follow=true", "--sink", "out=parquet:out", "--checkpoint", "ck"];
+        let child = start(dir.command("ev", &words));
+        until_it_handles(&child);
+        signal(&child, "-TERM");
+        let ran = end(child);
+        // Where the job had not started, there is no checkpoint from which it goes on.
+        assert!(ran.code == Some(0) || ran.err.contains("had not started"), "{ran:?}");
+    }
+}
+
+/// Under `nohup` the end of a terminal ends nothing, and another signal ends the run as ever.
+fn outlives() {
+    let dir = Dir::new();
+    dir.write("a.csv", "key,value,ts\na,1,2024-01-01T00:00:00Z\n");
+    let words = ["run", "--source", "in=csv:a.csv?follow=true", "--sink", "out=csv:-", "--checkpoint", "ck"];
+    let program = dir.command("ev", &words);
+    let child = start(under(&dir, "trap '' HUP; exec", &program));
+    until_it_handles(&child);
+    signal(&child, "-HUP");
+    let mut child = crate::support::Started::of(child).has_read(&dir, "ck", 1);
+    dir.write("a.csv", "key,value,ts\na,1,2024-01-01T00:00:00Z\nb,1,2024-01-01T00:00:01Z\n");
+    child = child.has_read(&dir, "ck", 2);
+    assert_eq!(child.stopped().code, Some(4));
 }
 
 /// The command with a standard output that nobody reads.
@@ -128,6 +169,8 @@ fn enough() {
         assert_ne!(whole.code, Some(2), "{words:?}: {whole:?}");
         assert_eq!((cut.code, &cut.err), (whole.code, &whole.err), "{words:?}");
     }
+    let none = dir.dualgauge(&["log", "tail", "lg", "--partition", "4294967295"]);
+    assert!(none.code == Some(2) && none.err.contains("there is no partition 4294967295"), "{none:?}");
     let source = ["--source", "in=csv:a.csv"];
     let of_graphs: &[&[&str]] =
         &[&["graph"], &["graph", "--format", "svg"], &["plan"], &["run", "--sink", "out=csv:-"]];
@@ -195,17 +238,50 @@ fn escapes() {
     }
 }
 
+/// However many threads there may be, a run comes to its end or names the thread that did not start; it panics nowhere.
+fn no_threads() {
+    let uid = ran(Dir::new().shell("id -u"));
+    // The limit binds nobody who is root, so root is another user for it here, with no power over limits.
+    let other = "setpriv --ruid 64999 --bounding-set -sys_resource,-sys_admin";
+    let (become_one, mut ended, mut refused) = (if uid.out.trim() == "0" { other } else { "" }, 0, 0);
+    for threads in 1..=16 {
+        for checkpoints in [&[][..], &["--checkpoint", "ck"]] {
+            let dir = Dir::new();
+            dir.write("a.csv", "key,value,ts\na,1,2024-01-01T00:00:00Z\n");
+            let words = ["run", "-q", "--workers", "3", "--source", "in=csv:a.csv", "--sink", "out=csv:o/"];
+            let program = dir.command("ev", &[&words[..], checkpoints].concat());
+            let limit = format!("exec prlimit --nproc={threads}:{threads} {become_one}");
+            let ran = ran(under(&dir, &limit, &program));
+            match ran.code {
+                Some(0) => ended += 1,
+                Some(1) => refused += 1,
+                _ => panic!("{threads} threads, {checkpoints:?}: {ran:?}"),
+            }
+            assert!(!ran.err.contains("panicked"), "{threads} threads, {checkpoints:?}: {ran:?}");
+            assert!(
+                ran.code == Some(0) || ran.err.contains("not start"),
+                "{threads} threads, {checkpoints:?}: {ran:?}"
+            );
+        }
+    }
+    assert!(refused > 2 && (ended > 2 || uid.out.trim() != "0"), "{ended} have ended, {refused} were refused");
+}
+
 fn too_large() {
     let dir = Dir::new();
     let lines: String = (0..20_000).map(|at| format!("k{at},{at},2024-01-01T00:00:00Z\n")).collect();
     dir.write("a.csv", format!("key,value,ts\n{lines}"));
     for sink in ["out=csv:o.csv", "out=json:o.jsonl", "out=log:lg"] {
         let program = dir.command("ev", &["run", "--source", "in=csv:a.csv", "--sink", sink]);
-        let mut limited = dir.shell("ulimit -f 64; exec \"$0\" \"$@\"");
-        limited.arg(program.get_program()).args(program.get_args());
-        limited.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let ran = ran(limited);
+        let ran = ran(under(&dir, "ulimit -f 64; exec", &program));
         assert_eq!(ran.code, Some(1), "{sink}: {ran:?}");
         assert!(ran.err.contains("ulimit -f") && !ran.err.contains("tries again"), "{sink}: {ran:?}");
     }
+    // Nor are checkpoints, whose state is what grows too large here.
+    let words = ["run", "--source", "in=csv:a.csv?follow=true", "--sink", "out=parquet:o", "--sink", "late=parquet:l"];
+    let program = dir.command("hours", &[&words[..], &["--checkpoint", "ck", "--every", "20ms"]].concat());
+    let ran = ran(under(&dir, "ulimit -f 64; exec", &program));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("ck/layers") && ran.err.contains("ulimit -f"), "{ran:?}");
+    assert!(!ran.err.contains("tries again") && !ran.err.contains("tries:"), "{ran:?}");
 }

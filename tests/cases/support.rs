@@ -120,6 +120,11 @@ impl Started {
         Started(command.spawn().unwrap())
     }
 
+    /// One that was started already.
+    pub fn of(child: Child) -> Started {
+        Started(child)
+    }
+
     /// Waits until a checkpoint has read so many rows.
     pub fn has_read(mut self, dir: &Dir, place: &str, rows: u64) -> Started {
         while read_so_far(dir, place) < rows {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::fs::{Fs, Kind, Ways};
 use dualgauge_engine::sink::{Claim, Writing};
-use dualgauge_engine::{Error, Result};
+use dualgauge_engine::{Error, Place, Result};
 
 use super::beside::Beside;
 use super::claim::{self, Claiming, Owner};
@@ -84,6 +84,11 @@ impl OutputPlace {
         let mut names = files::list(&*self.fs, &self.dir)?;
         names.retain(|name| ![&self.staging, &self.published, &self.owner].iter().any(|ours| ours.ends_with(name)));
         Ok(names)
+    }
+
+    /// Where this module writes, beside the files that are seen.
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = Place> {
+        [&self.staging, &self.published, &self.owner].into_iter().map(|path| Place::tree(&*self.fs, path))
     }
 
     /// Looks whether a run may write here, beside the `output` that was found. Nothing is changed.

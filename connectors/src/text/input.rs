@@ -80,6 +80,7 @@ impl Input {
     /// The thread ends with the pipe, or at its first block after the input was dropped.
     pub(super) fn pipe(pipe: impl Read + Send + 'static, block_bytes: usize) -> Input {
         let (sender, blocks) = sync_channel(BLOCKS_WAITING_MAX);
+        let says = sender.clone();
         let read_on = move || {
             let mut pipe: Box<dyn Read> = match decoded(pipe) {
                 Ok(Decoded::Plain(pipe)) => Box::new(pipe),
@@ -107,7 +108,9 @@ impl Input {
                 }
             }
         };
-        thread::Builder::new().name("stdin".to_string()).spawn(read_on).expect("a thread can be started");
+        if let Err(cause) = thread::Builder::new().name("stdin".to_string()).spawn(read_on) {
+            let _ = says.send(Err(std::io::Error::new(cause.kind(), format!("its thread does not start: {cause}"))));
+        }
         Input::Pipe { blocks, ended: false }
     }
 

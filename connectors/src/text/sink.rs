@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow_schema::SchemaRef;
 use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::flow::Firings;
-use dualgauge_engine::fs::{Fs, RealFs};
+use dualgauge_engine::fs::{Fs, Kind, RealFs};
 use dualgauge_engine::sink::{Claim, Delivery, Since, Writing};
 use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result, Sink, SinkWriter};
 
@@ -16,7 +16,7 @@ use super::Format;
 use super::layout::Naming;
 use super::spans::TextSpans;
 use super::stdout::{StdoutWriter, print};
-use crate::staging::files::{self, create_dirs_durably};
+use crate::staging::files::{self, create_dirs_durably, on};
 use crate::staging::{
     BucketWriter, Columns, EmptyFile, Form, Found, OutputPlace, Owner, PLACE, columns, first_span, never_exchanged,
 };
@@ -180,6 +180,9 @@ impl<F: Format> TextSink<F> {
     /// The names of visible files that are there already.
     fn found(&self, place: &OutputPlace) -> Result<Vec<String>> {
         match self.naming() {
+            Naming::One(_) if on(&self.path, self.fs.kind(&self.path))? == Some(Kind::Link) => {
+                Err(files::not_ours(&self.path, Kind::Link))
+            }
             Naming::One(name) => Ok(if files::exists(&*self.fs, &self.path)? { vec![name] } else { Vec::new() }),
             Naming::Spans(..) => place.output(),
         }
@@ -199,7 +202,7 @@ impl<F: Format> Sink for TextSink<F> {
     fn places(&self) -> Vec<Place> {
         match self.target() {
             Target::Stdout => vec![Place::stdout()],
-            Target::File => vec![Place::file(&*self.fs, &self.path)],
+            Target::File => self.place().hidden().chain([Place::file(&*self.fs, &self.path)]).collect(),
             Target::Directory => vec![Place::tree(&*self.fs, &self.path)],
         }
     }

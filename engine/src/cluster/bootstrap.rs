@@ -74,11 +74,12 @@ pub(super) fn connect(
                 excuses: Arc::clone(&excuses),
             };
             let sender = sender.clone();
+            let says = sender.clone();
             let run = move || reach.until_reached(&sender);
-            thread::Builder::new()
-                .name("cluster:connect".to_string())
-                .spawn(run)
-                .expect("the system has room for a thread");
+            if let Err(cause) = thread::Builder::new().name("cluster:connect".to_string()).spawn(run) {
+                let error = Error::io("the thread that connects to another process does not start", cause);
+                let _ = says.send(Err(error.for_good())); // it is heard below
+            }
         }
     }
     let door = listener.map(|listener| Door::new(identity, listener, timing, clock));

@@ -76,7 +76,7 @@ impl CheckpointDataflow {
         CheckpointDataflow {
             desk,
             control,
-            storing: Background::new(format!("layers-{index}"), !shared.may_park, work),
+            storing: Background::new(format!("layers-{index}"), shared, work),
             parts: Some(parts),
             announcements: Some(announcements).filter(|_| index == 0),
             coordinator,

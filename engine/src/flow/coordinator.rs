@@ -117,7 +117,7 @@ impl Coordinator {
         };
         let first = checkpointing.first_epoch();
         Coordinator {
-            store: Background::new("checkpoints".to_string(), !shared.may_park, work),
+            store: Background::new("checkpoints".to_string(), &shared, work),
             look_due: shared.clock.elapsed() + LOOK,
             undecided: Epoch(first.0 + AHEAD),
             last: None,

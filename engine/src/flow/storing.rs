@@ -12,7 +12,7 @@ use super::desk::Contribution;
 use super::state_bytes::Measured;
 use crate::checkpoint::{self, BucketCut, Chain, CompactError, PartitionCut, StepBytes, StoreError};
 use crate::job::{Checkpointing, Shared};
-use crate::{Epoch, PartitionId, Result};
+use crate::{Epoch, Error, PartitionId, Result};
 
 /// What a worker has stored for one checkpoint: its share of the manifest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,9 +37,10 @@ pub(super) struct Background<J, R> {
 type Inline<J, R> = (Box<dyn FnMut(J) -> R>, Sender<R>);
 
 impl<J: Send + 'static, R: Send + 'static> Background<J, R> {
-    pub(super) fn new(name: String, at_once: bool, mut work: impl FnMut(J) -> R + Send + 'static) -> Self {
+    /// A thread of this name, which fails the job where it does not start; in a job that is stepped all is done at once.
+    pub(super) fn new(name: String, shared: &Shared, mut work: impl FnMut(J) -> R + Send + 'static) -> Self {
         let (done, results) = channel();
-        if at_once {
+        if !shared.may_park {
             return Background { jobs: None, results, inline: Some((Box::new(work), done)), thread: None };
         }
         let (jobs, asked) = channel();
@@ -52,8 +53,9 @@ impl<J: Send + 'static, R: Send + 'static> Background<J, R> {
                 worker.unpark();
             }
         };
-        let thread = thread::Builder::new().name(name).spawn(run).expect("the system has room for a thread");
-        Background { jobs: Some(jobs), results, inline: None, thread: Some(thread) }
+        let thread = thread::Builder::new().name(name.clone()).spawn(run);
+        let thread = thread.map_err(|cause| shared.fail(no_thread(&name, cause))).ok();
+        Background { jobs: Some(jobs), results, inline: None, thread }
     }
 
     pub(super) fn ask(&mut self, job: J) {
@@ -76,6 +78,11 @@ impl<J, R> Drop for Background<J, R> {
             let _ = thread.join();
         }
     }
+}
+
+/// Ends a job that lacks a thread of this name.
+pub(crate) fn no_thread(name: &str, cause: std::io::Error) -> Error {
+    Error::io(format!("the thread `{name}` does not start"), cause).for_good()
 }
 
 /// Stores the layers of one worker, in order.
@@ -143,5 +150,5 @@ const CHECKPOINT: &str = "checkpoint";
 
 /// Tries until it works; a failure that is final is not tried again.
 pub(crate) fn again<T>(shared: &Shared, work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
-    shared.try_often(CHECKPOINT, |error| matches!(error, StoreError::Transient { .. }), work)
+    shared.try_often(CHECKPOINT, StoreError::may_pass, work)
 }

@@ -33,11 +33,11 @@ impl Fs for RealFs {
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
-        Ok(Box::new(RealFile(no_link(OpenOptions::new().read(true).append(true)).open(path)?)))
+        Ok(Box::new(RealFile(no_link(OpenOptions::new().read(true).append(true)).open(path).and_then(no_pipe)?)))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
-        Ok(Box::new(RealFile(File::open(path)?)))
+        Ok(Box::new(RealFile(no_wait(OpenOptions::new().read(true)).open(path).and_then(no_pipe)?)))
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -93,7 +93,8 @@ impl Fs for RealFs {
 
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {
         loop {
-            let file = no_link(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+            let file =
+                no_link(OpenOptions::new().write(true).create(true).truncate(false)).open(path).and_then(no_pipe)?;
             match file.try_lock() {
                 // Who held it before may have removed it, and a third may have locked the one that lies there instead.
                 Ok(()) if !is_at(&file, path)? => {}
@@ -139,13 +140,37 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 /// Opens no symbolic link for writing: what it leads to is not what was named.
 #[cfg(unix)]
 fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    use rustix::fs::OFlags;
     use std::os::unix::fs::OpenOptionsExt;
-    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
 }
 
 #[cfg(not(unix))]
 fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
     options
+}
+
+/// Waits for nobody at the other end of a pipe, which is refused then; a file is opened as ever.
+#[cfg(unix)]
+fn no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
+}
+
+#[cfg(not(unix))]
+fn no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+/// Refuses what has no beginning to read from and no end to append to.
+fn no_pipe(file: File) -> io::Result<File> {
+    let found = file.metadata()?;
+    match found.is_file() || found.is_dir() {
+        true => Ok(file),
+        false => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a device, and a file is wanted here"))
+        }
+    }
 }
 
 /// Whether the open file still has this name.
@@ -223,6 +248,24 @@ impl FsFile for RealFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("dualgauge-pipe-{}", std::process::id()));
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        for refused in [
+            RealFs.open(&path).map(drop),
+            RealFs.append(&path).map(drop),
+            RealFs.read(&path).map(drop),
+            RealFs.lock(&path).map(drop),
+        ] {
+            assert!(refused.is_err());
+        }
+        assert!(RealFs.open(&path).unwrap_err().to_string().contains("is a pipe"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(RealFs.open(&std::env::temp_dir()).is_ok(), "a directory is refused where it is read");
+    }
 
     #[test]
     fn a_lock_is_held_once_and_given_back() {

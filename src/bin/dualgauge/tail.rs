@@ -29,8 +29,9 @@ pub(crate) fn tail(tail: &Tail) -> Result<()> {
         Format::Json => Box::new(json::write("-")),
     };
     let mut printer = sink.open(0, log.schema(), &Writing::default())?;
-    let partitions = tail.partition.map_or(0..log.partitions(), |partition| partition..partition + 1);
-    let mut readers = partitions.map(|partition| reader(&log, partition, tail)).collect::<Result<Vec<_>>>()?;
+    let partitions = tail.partition.map_or_else(|| (0..log.partitions()).collect(), |partition| vec![partition]);
+    let readers = partitions.into_iter().map(|partition| reader(&log, partition, tail));
+    let mut readers = readers.collect::<Result<Vec<_>>>()?;
     while !readers.is_empty() {
         let mut pending = 0;
         let mut open = Vec::new();

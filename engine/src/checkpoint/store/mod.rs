@@ -98,6 +98,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether what was asked may work when it is asked again: no limit of the size of files passes.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, StoreError::Transient { cause, .. } if cause.kind() != io::ErrorKind::FileTooLarge)
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -117,7 +124,7 @@ impl From<StoreError> for crate::Error {
         let message = error.to_string();
         match error {
             StoreError::NotFound { .. } => crate::Error::data(message),
-            StoreError::Transient { .. } => crate::Error::environment(message),
+            StoreError::Transient { place, cause } => crate::Error::io(place, cause),
             StoreError::Fatal { .. } => crate::Error::environment(message).for_good(),
         }
     }
