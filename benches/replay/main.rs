@@ -1,6 +1,6 @@
 //! How fast is a replay, and how close is live?
 //!
-//! `cargo bench --bench replay` asks six questions, each against a limit measured in the same run, on alternating runs:
+//! `cargo bench --bench replay` asks eight questions, each against a limit measured in the same run, on alternating runs:
 //!
 //! 1. What does `hot_items` over 10 M bids cost beyond decoding the same columns? On paper: decode is most of it; a row
 //!    costs 2 ns to become a struct and about 10 ns to find its accumulator. Limit: 2.0 times the bare decode.
@@ -9,15 +9,19 @@
 //! 4. Does the log source keep up with a million events a second, and how soon after the watermark is a result out?
 //!    Limit: p99 of 50 ms at 100,000 events a second.
 //! 5. What does a string cost as a key? Limit: 2.5 times the integer.
-//!
 //! 6. What do the seals of the frames between two processes cost? On paper a byte of a long frame is hashed twice at some
 //!    gigabytes a second, and passes a dozen hands beside. Limit: 5 % of the processor time of a run of two processes.
+//! 7. What does a bad record cost? On paper: a second look at its line, and its reason where somebody reads it. Limit: 20
+//!    times a good one.
+//! 8. Do many row groups cost what reading them costs? On paper: a sort of their ranges. Limit: 1.5 times a plain read.
 //!
-//! Arguments pick questions: `cargo bench --bench replay -- decode memory live strings sealed`.
+//! Arguments pick questions: `cargo bench --bench replay -- decode memory live strings sealed bad groups`.
 
+mod bad;
 mod data;
 mod decode;
 mod graphs;
+mod groups;
 mod live;
 mod memory;
 mod sealed;
@@ -45,6 +49,12 @@ fn main() {
     }
     if wants("sealed") {
         sealed::run();
+    }
+    if wants("bad") {
+        bad::run();
+    }
+    if wants("groups") {
+        groups::run();
     }
     if wants("memory") {
         memory::run();

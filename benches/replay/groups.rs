@@ -1,0 +1,90 @@
+//! Parquet files of many row groups without a page index, against a plain read of the same file with the parquet crate.
+//!
+//! A group of ten rows is mostly overhead on both sides. The plain read reads the footer and decodes the three columns, row
+//! group after row group, and does nothing with them; the job puts the groups in the order of their times besides. Limit:
+//! 1.5 times, at each number of groups.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use arrow_array::{RecordBatch, TimestampMicrosecondArray, UInt64Array};
+use dualgauge::prelude::*;
+
+use crate::graphs::{Bid, Counted};
+use crate::spread;
+
+const GROUPS: [usize; 4] = [1_000, 4_000, 20_000, 100_000];
+const ROWS: usize = 10;
+const ROUNDS: usize = 5;
+
+fn copied(flow: &Flow) {
+    flow.source::<Bid>("bids").sink("bids_out");
+}
+
+pub fn run() {
+    println!("one file of row groups of {ROWS} rows, no page index, one worker; {ROUNDS} alternating runs, seconds");
+    for groups in GROUPS {
+        let file = file(groups);
+        let (mut bare, mut ours) = (Vec::new(), Vec::new());
+        for round in 0..=ROUNDS {
+            let times = (plain(&file, groups), replay(&file, groups));
+            if round > 0 {
+                bare.push(times.0);
+                ours.push(times.1);
+            }
+        }
+        let (bare, ours) = (spread(bare).0, spread(ours).0);
+        println!("  {groups:>7} groups  plain {bare:>7.3}  job {ours:>7.3}  {:>5.2} times  (limit 1.5)", ours / bare);
+    }
+}
+
+fn plain(file: &Path, groups: usize) -> f64 {
+    let start = Instant::now();
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file).expect("the file")).expect("Parquet");
+    let reader = builder.with_batch_size(8192).build().expect("Parquet");
+    assert_eq!(reader.map(|batch| batch.expect("Parquet").num_rows()).sum::<usize>(), groups * ROWS);
+    start.elapsed().as_secs_f64()
+}
+
+fn replay(file: &Path, groups: usize) -> f64 {
+    let counted = Counted::default();
+    let job = Job::new(copied).source("bids", parquet::read(file)).sink("bids_out", counted.clone()).workers(1);
+    let start = Instant::now();
+    job.run().expect("the job runs");
+    let seconds = start.elapsed().as_secs_f64();
+    assert_eq!(counted.rows(), (groups * ROWS) as u64);
+    seconds
+}
+
+/// The file, made once.
+fn file(groups: usize) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("groups-{groups}.parquet"));
+    if path.exists() {
+        return path;
+    }
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(ROWS))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
+        .build();
+    let rows = 0..(groups * ROWS) as i64;
+    let times = TimestampMicrosecondArray::from_iter_values(rows.clone().map(|row| row * 1_000)).with_timezone("UTC");
+    let columns = [
+        ("auction", Arc::new(rows.clone().map(|row| Some(row as u64 % 1_000)).collect::<UInt64Array>()) as _),
+        ("price", Arc::new(rows.map(|row| Some(row as u64 % 9_973)).collect::<UInt64Array>()) as _),
+        ("date_time", Arc::new(times) as _),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
+    let made = path.with_extension("new");
+    let mut writer =
+        ArrowWriter::try_new(File::create(&made).expect("a disk"), batch.schema(), Some(properties)).expect("Parquet");
+    writer.write(&batch).expect("a disk with room");
+    writer.close().expect("a disk with room");
+    std::fs::rename(made, &path).expect("it is there");
+    path
+}
