@@ -5,6 +5,8 @@
 
 #[path = "tidy/dependencies.rs"]
 mod dependencies;
+#[path = "tidy/floors.rs"]
+mod floors;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,8 +8,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use dualgauge::Job;
 use dualgauge::prelude::*;
-use dualgauge::{Job, Result};
 
 use crate::graphs::{Bid, Counted};
 use crate::spread;

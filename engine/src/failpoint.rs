@@ -15,7 +15,7 @@
 
 /// A step of the commit protocol or of recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Point {
     /// A source notes its offsets at the end of a checkpoint's epoch.
     Pick,
     /// A file of the store (a layer with what steps have changed, an entry of the log) is written aside.
@@ -46,42 +46,42 @@ pub enum Step {
     Recover,
 }
 
-impl Step {
+impl Point {
     /// The steps of a commit, in their order.
-    pub const COMMIT: [Step; 11] = [
-        Step::Pick,
-        Step::Write,
-        Step::Sync,
-        Step::Rename,
-        Step::SyncNames,
-        Step::Stage,
-        Step::Report,
-        Step::Append,
-        Step::SyncLog,
-        Step::Publish,
-        Step::Collect,
+    pub const COMMIT: [Point; 11] = [
+        Point::Pick,
+        Point::Write,
+        Point::Sync,
+        Point::Rename,
+        Point::SyncNames,
+        Point::Stage,
+        Point::Report,
+        Point::Append,
+        Point::SyncLog,
+        Point::Publish,
+        Point::Collect,
     ];
 
     /// The steps of a recovery, in their order.
-    pub const RECOVERY: [Step; 3] = [Step::Fence, Step::Load, Step::Recover];
+    pub const RECOVERY: [Point; 3] = [Point::Fence, Point::Load, Point::Recover];
 
     /// The name of the points: `before-` and `after-` this.
     pub fn name(self) -> &'static str {
         match self {
-            Step::Pick => "pick",
-            Step::Write => "write",
-            Step::Sync => "sync",
-            Step::Rename => "rename",
-            Step::SyncNames => "sync-names",
-            Step::Stage => "stage",
-            Step::Report => "report",
-            Step::Append => "append",
-            Step::SyncLog => "sync-log",
-            Step::Publish => "publish",
-            Step::Collect => "collect",
-            Step::Fence => "fence",
-            Step::Load => "load",
-            Step::Recover => "recover",
+            Point::Pick => "pick",
+            Point::Write => "write",
+            Point::Sync => "sync",
+            Point::Rename => "rename",
+            Point::SyncNames => "sync-names",
+            Point::Stage => "stage",
+            Point::Report => "report",
+            Point::Append => "append",
+            Point::SyncLog => "sync-log",
+            Point::Publish => "publish",
+            Point::Collect => "collect",
+            Point::Fence => "fence",
+            Point::Load => "load",
+            Point::Recover => "recover",
         }
     }
 }
@@ -89,13 +89,13 @@ impl Step {
 /// Does `work`, with the points of `step` before and after it.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
-pub(crate) fn around<T>(_: Step, work: impl FnOnce() -> T) -> T {
+pub(crate) fn around<T>(_: Point, work: impl FnOnce() -> T) -> T {
     work()
 }
 
 /// Does `work`, with the points of `step` before and after it.
 #[cfg(feature = "failpoints")]
-pub(crate) fn around<T>(step: Step, work: impl FnOnce() -> T) -> T {
+pub(crate) fn around<T>(step: Point, work: impl FnOnce() -> T) -> T {
     armed::pass("before", step);
     let done = work();
     armed::pass("after", step);
@@ -110,7 +110,7 @@ mod armed {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::Step;
+    use super::Point;
 
     static PLAN: LazyLock<Option<Plan>> = LazyLock::new(|| Some(Plan::of(&std::env::var("DUALGAUGE_FAILPOINT").ok()?)));
 
@@ -133,7 +133,7 @@ mod armed {
         }
     }
 
-    pub(super) fn pass(when: &str, step: Step) {
+    pub(super) fn pass(when: &str, step: Point) {
         let Some(plan) = &*PLAN else { return };
         let point = format!("{when}-{}", step.name());
         let due = (plan.point == point || plan.point == "any")

@@ -8,30 +8,29 @@ extern crate self as dualgauge_engine;
 
 pub mod checkpoint;
 pub mod cluster;
+mod commit;
+mod connector;
 pub mod data;
 mod error;
 pub mod failpoint;
 pub mod flow;
 pub mod fs;
 pub mod job;
-mod place;
-pub mod sink;
-pub mod source;
+mod run;
 pub mod state;
 pub mod testing;
 pub mod time;
 
-pub use checkpoint::{Basis, Change};
+pub use connector::{
+    After, Basis, Change, Claim, Delivery, Firings, Listing, Next, Offset, Partition, PartitionId, PartitionReader,
+    Place, Prepared, Reason, Scan, Since, Sink, SinkWriter, Source, SourceBatch, Unreadable, Writing,
+};
+pub use connector::{sink, source};
 pub use data::decimal_units;
 pub use data::{Batch, Data, Decimal, DecodeError, Digest, Event, Key, KeyGroup, Record, Text, record};
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Flow, Graph, Step, Stream, TwoInputStep};
 pub use job::{Checkpoints, Job, Limits, Outcome, Restart};
-pub use place::Place;
-pub use sink::{After, Claim, Delivery, Prepared, Since, Sink, SinkWriter, Writing};
-pub use source::{
-    Listing, Next, Offset, Partition, PartitionId, PartitionReader, Reason, Scan, Source, SourceBatch, Unreadable,
-};
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};
 /// How columns are found by name, for connectors.
 pub mod names {

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use dualgauge::failpoint::Step;
+use dualgauge::failpoint::Point;
 use dualgauge::prelude::*;
 
 use crate::network::{Back, Control, Data, Direction, Network, Purpose, SILENT, There, Weather};
@@ -55,7 +55,7 @@ fn check_lost(ended: &Ended, what: &str) {
 /// far: where this machine is so slow that one is lost before, that is a loss as well.
 fn meet(golden: &Golden, run: &Run, way: Way, fault: Fault, number: u64, deadline: Duration) -> (Ended, bool, String) {
     let like = WAYS.iter().position(|known| *known == way).unwrap();
-    let point = &points(&Step::COMMIT)[(number * 7 % 22) as usize];
+    let point = &points(&Point::COMMIT)[(number * 7 % 22) as usize];
     let (process, passage) = golden.passage(like, point, number);
     let plan = format!("{point}:{passage}:stop");
     let what = format!("{way:?}, process {process} stopped at {plan}, then {fault:?}");

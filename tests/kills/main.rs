@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use dualgauge::failpoint::Step;
+use dualgauge::failpoint::Point;
 use dualgauge::{Clock, SystemClock};
 
 use self::supervisor::{Ground, Output, Run, Team, Way};
@@ -147,7 +147,7 @@ fn drawn(seed: u64, below: u64) -> u64 {
     ((mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 33) % below
 }
 
-fn points(steps: &[Step]) -> Vec<String> {
+fn points(steps: &[Point]) -> Vec<String> {
     steps.iter().flat_map(|step| ["before", "after"].map(|when| format!("{when}-{}", step.name()))).collect()
 }
 

@@ -1,12 +1,12 @@
 //! Killed at every step: before and after each of a commit, and of a recovery; the whole job, or one of its processes.
 
-use dualgauge::failpoint::Step;
+use dualgauge::failpoint::Point;
 
 use crate::supervisor::{Ended, Run};
 use crate::{Golden, WAYS, each, from_environment, points};
 
 /// Every point, by one process in each way, and by several in one way after the other; in all with `DUALGAUGE_WAYS=4`.
-fn cases(steps: &[Step]) -> Vec<(usize, String)> {
+fn cases(steps: &[Point]) -> Vec<(usize, String)> {
     let (alone, ways) = (WAYS.iter().filter(|way| way.team.processes == 1).count(), WAYS.len());
     let of_several = from_environment("DUALGAUGE_WAYS", 1) as usize;
     let ways_of = |number: usize| {
@@ -27,7 +27,7 @@ fn check_killed(ended: &Ended, process: usize, what: &str) {
 }
 
 pub fn of_a_commit(golden: &Golden) -> String {
-    let count = each(cases(&Step::COMMIT), |number, (way, point)| {
+    let count = each(cases(&Point::COMMIT), |number, (way, point)| {
         let run = Run::new(&golden.ground, &format!("commit-{number}"), WAYS[way]);
         let (process, passage) = golden.passage(way, &point, number);
         let plan = format!("{point}:{passage}");
@@ -40,7 +40,7 @@ pub fn of_a_commit(golden: &Golden) -> String {
 }
 
 pub fn of_its_recovery(golden: &Golden) -> String {
-    let count = each(cases(&Step::RECOVERY), |number, (way, point)| {
+    let count = each(cases(&Point::RECOVERY), |number, (way, point)| {
         let run = Run::new(&golden.ground, &format!("recovery-{number}"), WAYS[way]);
         // A recovery that finds something published, or something that still is to be.
         let first = if number % 2 == 0 && WAYS[way].team.processes == 1 { "after-publish" } else { "after-append" };

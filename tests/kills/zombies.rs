@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use dualgauge::failpoint::Step;
+use dualgauge::failpoint::Point;
 
 use crate::supervisor::{Processes, Run, Way};
 use crate::{Golden, ONE, ONE_OF_TWO_WORKERS, TWO, WAYS, drawn, each, from_environment, points};
@@ -25,7 +25,7 @@ fn stopped<'r>(golden: &Golden, run: &'r Run, way: Way, point: &str, number: u64
 
 pub fn at_every_step(golden: &Golden) -> String {
     let fenced = AtomicU64::new(0);
-    let points = points(&Step::COMMIT);
+    let points = points(&Point::COMMIT);
     let cases = ALONE.into_iter().flat_map(|way| points.iter().map(move |point| (way, point)));
     let count = each(cases, |number, (way, point)| {
         let run = Run::new(&golden.ground, &format!("zombie-{number}"), way);
@@ -39,7 +39,7 @@ pub fn at_every_step(golden: &Golden) -> String {
 /// two, in history or live; with `DUALGAUGE_WAYS=4` all four.
 pub fn of_two_processes(golden: &Golden) -> String {
     let fenced = AtomicU64::new(0);
-    let points = points(&Step::COMMIT);
+    let points = points(&Point::COMMIT);
     let of_each = from_environment("DUALGAUGE_WAYS", 1).min(4);
     let cases = points
         .iter()

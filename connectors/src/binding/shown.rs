@@ -1,6 +1,6 @@
 //! When rows are shown, as a binding of a sink says it: in which order, and which firings.
 
-use dualgauge_engine::flow::Firings;
+use dualgauge_engine::Firings;
 use dualgauge_engine::{Error, Result};
 
 use super::Binding;

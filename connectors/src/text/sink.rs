@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_schema::SchemaRef;
+use dualgauge_engine::Firings;
 use dualgauge_engine::checkpoint::BucketCut;
-use dualgauge_engine::flow::Firings;
 use dualgauge_engine::fs::{Fs, Kind, RealFs};
 use dualgauge_engine::sink::{Claim, Delivery, Since, Writing};
 use dualgauge_engine::{Basis, Change, Duration, Durations, Error, Place, Result, Sink, SinkWriter};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::log::{ManifestLog, generation_of};
 use super::store::Store;
 use crate::Result;
-use crate::failpoint::{Step, around};
+use crate::failpoint::{Point, around};
 
 /// Of how many commits a job keeps the layers, besides savepoints.
 pub const KEPT: usize = 3;
@@ -30,7 +30,7 @@ pub fn collect(store: &dyn Store, log: &ManifestLog, keep: usize) -> Result<usiz
     for name in store.list("layers/")? {
         let outdated = named.contains(&name) || generation_of(&name).is_some_and(|of| of < log.generation());
         if outdated && !kept.contains(&name) {
-            around(Step::Collect, || store.delete(&name))?;
+            around(Point::Collect, || store.delete(&name))?;
             deleted += 1;
         }
     }

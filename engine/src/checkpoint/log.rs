@@ -6,7 +6,7 @@ use super::manifest::{Commit, CommitKind, Entry, Fence};
 use super::scan::{FOLDER, Scan, floor, name_of, scan, unreadable};
 use super::shorten::Length;
 use super::store::{Created, Store, StoreError};
-use crate::failpoint::{Step, around};
+use crate::failpoint::{Point, around};
 use crate::{Epoch, Error, Result};
 
 /// How many commits the log remembers the layers of, besides savepoints.
@@ -104,7 +104,7 @@ impl ManifestLog {
     pub(super) fn fence(store: &Arc<dyn Store>, read: &Scan, fence: Fence) -> Result<Option<ManifestLog>, StoreError> {
         let (generation, number) = (fence.generation, read.next());
         let entry = Entry::Fence(fence).encode();
-        let created = around(Step::Fence, || store.create(&name_of(number), &entry))?;
+        let created = around(Point::Fence, || store.create(&name_of(number), &entry))?;
         if created == Created::Taken || is_below_floor(&**store, number)? {
             return Ok(None);
         }

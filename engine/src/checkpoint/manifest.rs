@@ -5,11 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::basis::Basis;
 use super::envelope::{Envelope, Unsealed};
+use crate::connector::{Basis, BucketCut};
 use crate::fs::PlainName;
 use crate::state::Fingerprint;
-use crate::{Epoch, EventTime, KeyGroup, Offset, PartitionId, Prepared};
+use crate::{Epoch, EventTime, KeyGroup, Offset, PartitionId};
 
 /// The folder that holds the layers.
 const LAYERS: &str = "layers/";
@@ -198,15 +198,6 @@ pub struct PartitionCut {
     pub ended: bool,
     /// Whether it no longer holds the source's watermark.
     pub passed: bool,
-}
-
-/// What one bucket of a sink prepared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BucketCut {
-    /// The bucket.
-    pub bucket: u32,
-    /// What was prepared and may not be published yet, oldest first; the newest is always among them.
-    pub prepared: Vec<Prepared>,
 }
 
 impl Entry {

@@ -13,7 +13,6 @@
 //! - **Nothing half.** Every byte of every file is under a checksum that is verified before the byte is used.
 //! - **Layers first.** A commit names only layers that were durable before it was appended.
 
-mod basis;
 mod collect;
 mod envelope;
 mod follow;
@@ -29,7 +28,7 @@ mod shorten;
 mod start;
 mod store;
 
-pub use basis::{Basis, Change};
+pub use crate::connector::BucketCut;
 pub(crate) use collect::is_kept;
 pub use collect::{KEPT, collect};
 pub use follow::{look_at, look_at_named};
@@ -40,9 +39,7 @@ pub(crate) use layer::{StepBytes, measure, write_measured};
 pub use log::{Appended, ManifestLog, layer_name};
 pub(crate) use log::{fenced, is_fenced};
 pub use look::{Found, StateReader, Verified, verify_all};
-pub use manifest::{
-    BucketCut, Chain, Commit, CommitKind, Entry, Fence, GroupRange, LayerRef, PartitionCut, SourceCut, StepShape,
-};
+pub use manifest::{Chain, Commit, CommitKind, Entry, Fence, GroupRange, LayerRef, PartitionCut, SourceCut, StepShape};
 pub use named::CommitName;
 pub use request::SavepointRequest;
 pub(crate) use request::{is_wanted, met};

@@ -10,11 +10,12 @@ use super::collect::{KEPT, is_kept};
 use super::layer::LayerError;
 use super::log::{self, ManifestLog};
 use super::look::commit_of;
-use super::manifest::{BucketCut, Commit, CommitKind, Entry, Fence};
+use super::manifest::{Commit, CommitKind, Entry, Fence};
 use super::named::{CommitName, named};
 use super::protocol::{Asked, CommitFact, Layers, Resume, resume};
 use super::scan::{Scan, name_of, scan, unreadable};
 use super::store::{Store, probe, random};
+use crate::connector::BucketCut;
 use crate::{Epoch, Error, Prepared, Result};
 
 /// What is wanted of a start.

@@ -22,7 +22,7 @@ use super::bootstrap::Connection;
 use super::frame::{Frames, Long};
 use super::way::Way;
 use crate::checkpoint::{Commit, KeptOutput};
-use crate::job::Shared;
+use crate::run::Shared;
 use crate::{Duration, Error, ErrorKind};
 
 /// How often a process looks whether something has happened here that the others must know.

@@ -16,7 +16,7 @@ use super::links::{Links, Start};
 use super::stream::{DataStream, Ends};
 use super::terms::Terms;
 use super::{Cluster, Timing};
-use crate::job::Shared;
+use crate::run::Shared;
 use crate::{Error, ErrorKind, Result};
 
 /// How often it is looked whether the workers have ended.

@@ -13,7 +13,7 @@ use super::bootstrap::{Connection, connect};
 use super::handshake::{Identity, Purpose};
 use super::links::Links;
 use super::*;
-use crate::job::Shared;
+use crate::run::Shared;
 use crate::testing::{Item, Line, Lines, Script};
 use crate::{Clock, Error, ErrorKind, Event, Job, Limits, SystemClock};
 

@@ -11,16 +11,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use timely::dataflow::operators::probe::Handle as Probe;
 
-use super::control::Control;
-use super::desk::Desk;
+use super::bound::{BoundSink, BoundSource};
 use super::graph::{Graph, NodeId, NodeSpec};
-use super::keeping::Keeping;
-use super::made_time::SourceOf;
 use super::options::SourceOptions;
+use super::read::SourceOf;
 use super::stream::Stream;
 use super::table::{LoadedTable, Table, TableDeclaration};
 use crate::checkpoint::GroupRange;
-use crate::job::{BoundSink, BoundSource, Checkpointing, Shared};
+use crate::commit::{Checkpointing, Control, Desk, Keeping};
+use crate::run::Shared;
 use crate::state::Parts;
 use crate::time::Stamp;
 use crate::{Error, Record};
@@ -180,9 +179,9 @@ impl<'s> Flow<'s> {
     }
 
     /// Counts of a step, by its durable name and what is counted; shared by all workers.
-    pub fn counter(&self, step: &str, what: &'static str) -> crate::job::Counter {
+    pub fn counter(&self, step: &str, what: &'static str) -> crate::run::Counter {
         match &self.context.mode {
-            Mode::Describe => crate::job::Counter::default(),
+            Mode::Describe => crate::run::Counter::default(),
             Mode::Run { shared, .. } => shared.metrics.counter(step, what),
         }
     }

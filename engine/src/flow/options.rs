@@ -97,7 +97,7 @@ impl SourceOptions {
         self
     }
 
-    /// Bad records go to a sink of the graph called `sink`, as rows of [`BadRecord`](super::BadRecord): exactly once, like
+    /// Bad records go to a sink of the graph called `sink`, as rows of [`BadRecord`](super::read::BadRecord): exactly once, like
     /// any other output. A binding may still say that they end the job, or are dropped.
     ///
     /// ```

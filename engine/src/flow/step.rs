@@ -1,6 +1,6 @@
 //! A stateful step: what it does with a batch, what it does when the watermark moves, and what it keeps.
 //!
-//! A step handles no stamps, epochs or checkpoints; its driver does (see `engine/src/flow/drive.rs`).
+//! A step handles no stamps, epochs or checkpoints; its driver does (see `engine/src/flow/drive/mod.rs`).
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

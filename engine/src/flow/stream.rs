@@ -10,8 +10,7 @@ use timely::dataflow::operators::generic::{Operator, OutputBuilder};
 use timely::progress::operate::FrontierInterest;
 
 use super::context::Flow;
-use super::drive::{drive, drive_two};
-use super::exchange::{by_owner, to_all};
+use super::drive::{by_owner, drive, drive_two, to_all};
 use super::graph::{NodeId, NodeSpec};
 use super::step::{Step, TwoInputStep, enter};
 use crate::time::Stamp;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 
+use super::bound::BoundTable;
 use super::context::{Flow, Mode};
 use super::graph::NodeSpec;
-use crate::job::BoundTable;
 use crate::{Digest, Error, Next, PartitionReader, Record, Result};
 
 /// How long a table with nothing to read waits before it asks again.

@@ -15,7 +15,7 @@ type Decide = dyn Fn(&Path, &io::Error, u32) -> bool + Send + Sync;
 
 /// How much is made of a refusal: whether an operation is tried again, and after what wait.
 ///
-/// A job gives its own to every sink that it opens, in [`Writing`](crate::sink::Writing): each operation is tried ten
+/// A job gives its own to every sink that it opens, in [`Writing`](crate::connector::Writing): each operation is tried ten
 /// times, further and further apart, while the sources wait. By itself (`default`) nothing is tried again.
 ///
 /// - **A failed try leaves nothing that counts.** What an append has half written is cut off before the next try.

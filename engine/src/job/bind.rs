@@ -1,33 +1,11 @@
-//! What stands behind the names of a graph.
+//! What a program has bound to the names of a graph, compared with what the graph declares.
 
 use std::sync::Arc;
 
-use crate::flow::{BadRecords, SinkDeclaration, SourceDeclaration, SourceOptions, TableDeclaration};
-use crate::{Error, EventTime, Listing, Result, Scan, Sink, Source};
-
-/// A source with everything its drivers need.
-#[derive(Clone)]
-pub(crate) struct BoundSource {
-    pub(crate) source: Arc<dyn Source>,
-    pub(crate) options: SourceOptions,
-    pub(crate) scan: Scan,
-    /// Where its followed partitions end.
-    pub(crate) until: Option<EventTime>,
-    pub(crate) listing: Arc<Listing>,
-}
-
-/// A table with everything that is needed to read it.
-pub(crate) struct BoundTable {
-    pub(crate) source: Arc<dyn Source>,
-    pub(crate) scan: Scan,
-    pub(crate) listing: Listing,
-}
-
-/// A sink that was looked at and can be written.
-#[derive(Clone)]
-pub(crate) struct BoundSink {
-    pub(crate) sink: Arc<dyn Sink>,
-}
+use crate::flow::{
+    BadRecords, BoundSink, BoundSource, BoundTable, SinkDeclaration, SourceDeclaration, SourceOptions, TableDeclaration,
+};
+use crate::{Error, EventTime, Result, Scan, Sink, Source};
 
 /// The bindings of a job, by name.
 #[derive(Clone, Default)]

@@ -8,17 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BoundSink, BoundSource};
-use crate::checkpoint::{Basis, Change, Commit, CommitKind, SourceCut};
-use crate::flow::{Graph, NewFiles};
+use crate::checkpoint::{Commit, CommitKind, SourceCut};
+use crate::commit::{Joined, Told, others};
+use crate::connector::{Basis, Change};
+use crate::flow::{BoundSink, BoundSource, Graph, NewFiles};
 use crate::{Error, EventTime, Partition, PartitionId, Result};
-
-/// The partitions of a source that have come since the commit, and the watermark that it had then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Joined {
-    pub(super) partitions: BTreeSet<PartitionId>,
-    pub(super) watermark: EventTime,
-}
 
 /// The bases of the sources and of the steps of a graph.
 pub(super) fn bases(graph: &Graph, sources: &BTreeMap<String, BoundSource>) -> BTreeMap<String, Basis> {
@@ -211,36 +205,4 @@ fn watermark_of(commit: &Commit, bound: &BoundSource, cut: &SourceCut, listed: &
     let unread = bound.listing.partitions.iter();
     let unread = unread.filter(|there| listed.contains(&there.id) && !cut.partitions.contains_key(&there.id));
     read.chain(unread.map(|there| there.bound.unwrap_or(EventTime::MIN))).min().unwrap_or(EventTime::MAX)
-}
-
-impl Joined {
-    /// What a person should know of them.
-    pub(super) fn note(&self, source: &str, ended: bool) -> String {
-        let first = self.partitions.first().expect("there is one, or none has joined");
-        let which =
-            format!("source {source}: {first} has come since the checkpoint{}", others(self.partitions.len() - 1));
-        match ended {
-            true => format!(
-                "{which}, and is not read: the input had ended. To read all, start from the beginning, with a new place for \
-                 checkpoints and for the output"
-            ),
-            false => format!("{which}: what lies before {} in it is late", Told(self.watermark)),
-        }
-    }
-}
-
-fn others(count: usize) -> String {
-    if count > 0 { format!(" (and {count} others)") } else { String::new() }
-}
-
-/// A watermark in words.
-struct Told(EventTime);
-
-impl std::fmt::Display for Told {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            EventTime::MAX => f.write_str("the end of what was there"),
-            time => time.fmt(f),
-        }
-    }
 }

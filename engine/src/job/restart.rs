@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::thread;
 
 use super::running::Present;
-use super::{Attempt, Job, Metrics, Outcome, Running};
+use super::{Attempt, Job, Outcome, Running};
+use crate::run::Metrics;
 use crate::{Duration, Durations, Error, ErrorKind, Result};
 
 /// When a job that fails is started again: for [`Job::restart`].

@@ -6,18 +6,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::bind::{Bindings, BoundSink};
+use super::bind::Bindings;
 use super::worker::{GraphFn, WorkerPlan, building_panicked};
-use super::{
-    AnyOrder, Attempt, BoundSource, Checkpointing, Checkpoints, Limits, Metrics, Outcome, Plan, Restart, Running,
-    Shared, SourcePlan, TablePlan, Turns,
-};
+use super::{Attempt, Checkpoints, Outcome, Plan, Restart, Running, SourcePlan, TablePlan};
 use crate::cluster::{Cluster, Member, Start, Terms};
+use crate::commit::{Checkpointing, Control, Desk, Keeping};
 use crate::data::KEY_GROUPS;
 use crate::flow::{
-    Context, Control, Desk, Flow, Graph, Keeping, LoadedTable, Mode, SinkDeclaration, SourceDeclaration, SourceOptions,
+    BoundSink, BoundSource, Context, Flow, Graph, LoadedTable, Mode, SinkDeclaration, SourceDeclaration, SourceOptions,
     TableDeclaration,
 };
+use crate::run::{AnyOrder, Limits, Metrics, Shared, Turns};
 use crate::{Claim, Clock, Duration, Error, EventTime, Listing, Result, Sink, Source, SystemClock, Writing};
 
 /// A graph and what its names are bound to: `Job::new(graph).source(…).sink(…).run()`.

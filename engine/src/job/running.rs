@@ -3,8 +3,10 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
-use super::{Checkpointing, Metrics, Pulse, Shared, dropped};
+use super::dropped;
 use crate::cluster::Member;
+use crate::commit::Checkpointing;
+use crate::run::{Metrics, Pulse, Shared};
 use crate::{Claim, Duration, Error, ErrorKind, Result, Sink};
 
 /// What a job that ran to the end of its input has to say.

@@ -13,10 +13,9 @@ use std::time::Duration;
 
 use timely::worker::Worker;
 
-use super::{BoundSink, BoundSource, Checkpointing, Shared, Turns};
-use crate::flow::{
-    CheckpointDataflow, Context, Control, ControlDataflow, Desk, Flow, Graph, LoadedTable, Mode, SinkDeclaration,
-};
+use crate::commit::{CheckpointDataflow, Checkpointing, Control, ControlDataflow, Desk};
+use crate::flow::{BoundSink, BoundSource, Context, Flow, Graph, LoadedTable, Mode, SinkDeclaration};
+use crate::run::{Shared, Turns, message_of};
 use crate::{Error, ErrorKind, Result, Writing};
 
 /// How long a worker with nothing to do sleeps before it looks at the stop flag again.
@@ -64,7 +63,7 @@ impl WorkerPlan {
 pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
     let shared = &plan.shared;
     if let Some(moves) = plan.turns.moves() {
-        super::turns::count_moves(worker, &moves);
+        crate::run::count_moves(worker, &moves);
     }
     let mut beside = match catch_unwind(AssertUnwindSafe(|| build(worker, plan))) {
         Ok(beside) => Some(beside),
@@ -185,9 +184,4 @@ fn panicked(panic: &(dyn Any + Send), plan: &WorkerPlan) -> Error {
 /// The function that builds the graph panicked, before any step ran.
 pub(super) fn building_panicked(panic: &(dyn Any + Send)) -> Error {
     Error::new(ErrorKind::Panic, format!("building the graph panicked: {}", message_of(panic)))
-}
-
-pub(super) fn message_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex};
 
-use crate::job::Turns;
+use crate::run::Turns;
 
 /// Lets one worker step at a time, in an order that its seed decides: the same seed, the same order.
 pub struct Baton {

@@ -10,7 +10,7 @@ use arrow_schema::SchemaRef;
 
 use super::script::{Line, seconds};
 use crate::checkpoint::BucketCut;
-use crate::flow::Firings;
+use crate::connector::Firings;
 use crate::{Epoch, Error, Event, EventTime, Prepared, Record, Result, Since, Sink, SinkWriter, Writing};
 
 /// Collects the lines that a flow writes; its clones share them, and outlive a crash as files do.

@@ -11,8 +11,8 @@ use arrow_schema::SchemaRef;
 
 use super::lines::decoded;
 use super::script::{Item, Script, Step, bound, seconds};
-use crate::flow::Firings;
-use crate::job::Turns;
+use crate::connector::Firings;
+use crate::run::Turns;
 use crate::{
     Epoch, EventTime, Listing, Next, Offset, Partition, PartitionReader, Prepared, Record, Result, Scan, Sink,
     SinkWriter, Source, SourceBatch, VirtualClock, Writing,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Created, Store, StoreError, random};
 use crate::Place;
-use crate::failpoint::{Step, around};
+use crate::failpoint::{Point, around};
 use crate::fs::{Fs, FsFile, Kind, Ways};
 
 /// How many bytes are collected before they are given to the file.
@@ -108,8 +108,8 @@ impl LocalStore {
         let file = self.fs.create_private(&aside).map_err(transient)?;
         let aside = Aside { fs: self.fs.clone(), path: aside, moved: false };
         let mut out = Buffered { file, buffer: Vec::with_capacity(BUFFER.min(64 * 1024)) };
-        around(Step::Write, || write(&mut out).and_then(|()| out.flush())).map_err(transient)?;
-        around(Step::Sync, || out.file.sync()).map_err(|cause| self.fatal(name, cause))?;
+        around(Point::Write, || write(&mut out).and_then(|()| out.flush())).map_err(transient)?;
+        around(Point::Sync, || out.file.sync()).map_err(|cause| self.fatal(name, cause))?;
         Ok(aside)
     }
 
@@ -138,12 +138,12 @@ impl Store for LocalStore {
         let mut swept = 0;
         loop {
             let mut aside = self.aside(name, write)?;
-            match around(Step::Rename, || self.fs.rename(&aside.path, &self.path(name))) {
+            match around(Point::Rename, || self.fs.rename(&aside.path, &self.path(name))) {
                 Err(cause) if is_missing(&cause) && swept < SWEPT_MAX => swept += 1,
                 Err(cause) => return Err(StoreError::Transient { place: self.place(name), cause }),
                 Ok(()) => {
                     aside.moved = true;
-                    return around(Step::SyncNames, || self.sync_folder(name));
+                    return around(Point::SyncNames, || self.sync_folder(name));
                 }
             }
         }
@@ -153,7 +153,7 @@ impl Store for LocalStore {
         let mut swept = 0;
         loop {
             let aside = self.aside(name, &mut |out| out.write_all(bytes))?;
-            if let Err(cause) = around(Step::Append, || self.fs.give_name(&aside.path, &self.path(name))) {
+            if let Err(cause) = around(Point::Append, || self.fs.give_name(&aside.path, &self.path(name))) {
                 // Taken, or a failure that may have come after the deed. What stands there now is the truth, unless that
                 // cannot be read either.
                 match self.get(name) {
@@ -166,7 +166,7 @@ impl Store for LocalStore {
                     Err(_) => return Err(StoreError::Transient { place: self.place(name), cause }),
                 }
             }
-            around(Step::SyncLog, || self.sync_folder(name))?;
+            around(Point::SyncLog, || self.sync_folder(name))?;
             return Ok(Created::New);
         }
     }

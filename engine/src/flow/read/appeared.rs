@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::job::{BoundSource, Shared};
+use crate::flow::bound::BoundSource;
+use crate::run::Shared;
 use crate::{Duration, Durations, PartitionId};
 
 /// How many times as long as a look takes it is not repeated: looking costs a hundredth of the time at most.

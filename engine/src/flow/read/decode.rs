@@ -10,11 +10,12 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::super::options::BadRecords;
+use super::bad_record::BadRecord;
+use super::made_time::MakeTime;
 use super::partition::OpenPartition;
 use super::row_text::row_texts;
-use crate::flow::BadRecord;
-use crate::flow::made_time::MakeTime;
-use crate::job::{BoundSource, Counter, Shared};
+use crate::flow::bound::BoundSource;
+use crate::run::{Counter, Shared};
 use crate::{Batch, DecodeError, Duration, Durations, Error, Event, EventTime, Record, Result, Unreadable};
 
 /// How many rows are decoded at once behind a bad one: what was done for the rows of a piece is done again for those

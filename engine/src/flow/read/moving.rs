@@ -5,10 +5,10 @@
 //! hold, on whatever worker; where none of them holds, under that of the other sources; and where nothing holds any more,
 //! as far as those that have ended and [`AllIdle`] say.
 
-use super::{SourceDriver, State, Turn};
-use crate::flow::control::{Control, Report};
+use super::{SourceDriver, Turn};
+use crate::commit::{Control, Report, State};
 use crate::flow::options::AllIdle;
-use crate::job::Limit;
+use crate::run::Limit;
 use crate::time::Stamp;
 use crate::{Duration, EventTime};
 

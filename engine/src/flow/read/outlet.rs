@@ -7,8 +7,8 @@ use timely::container::NoopBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, OutputBuilderSession};
 
-use crate::flow::BadRecord;
-use crate::flow::made_time::MakeTime;
+use super::bad_record::BadRecord;
+use super::made_time::MakeTime;
 use crate::time::Stamp;
 use crate::{Batch, Data, EventTime};
 

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use super::super::step::{LastRead, note_read};
-use super::super::watermark::Watermark;
 use super::outlet::Hold;
+use super::watermark::Watermark;
 use crate::checkpoint::PartitionCut;
-use crate::job::BoundSource;
+use crate::flow::bound::BoundSource;
 use crate::time::Stamp;
 use crate::{Duration, Epoch, ErrorKind, EventTime, Offset, Partition, PartitionReader, Result, Scan};
 

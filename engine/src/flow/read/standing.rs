@@ -3,7 +3,7 @@
 //! A source meets its limits many times a second in a good run. So what it meets is compared with what it met the turn
 //! before, and only what stays is put down where others see it.
 
-use crate::job::{Limit, Shared, Standstill, TOLD_AFTER};
+use crate::run::{Limit, Shared, Standstill, TOLD_AFTER};
 use crate::{Duration, EventTime, PartitionId};
 
 /// What a source on one worker waits for.

@@ -1,0 +1,216 @@
+//! What must go against the stream: a second, small dataflow with the epoch as its time.
+//!
+//! The data graph has no loops, so what a source must know of the others travels here: where each one is in event time,
+//! whether it still has something to read, and the highest open epoch. Each worker tells all others, and each keeps the
+//! same table.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Input;
+use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::worker::Worker;
+
+use crate::{Epoch, EventTime};
+
+/// One source on one worker.
+pub(crate) type SourceOnWorker = (usize, usize);
+
+/// What a source on one worker tells the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// The epoch it reads into.
+    pub(crate) epoch: Epoch,
+    /// How far it has read, in event time.
+    pub(crate) progress: EventTime,
+    /// What it holds by its own partitions, where any of them is not idle; else what it can still send.
+    pub(crate) watermark: EventTime,
+    /// The greatest watermark that any of its partitions has reached.
+    pub(crate) reached: EventTime,
+    /// The largest event time of its partitions that have ended.
+    pub(crate) ended: EventTime,
+    /// Whether any of its partitions is idle.
+    pub(crate) idle: bool,
+    /// Whether there is something to read.
+    pub(crate) state: State,
+}
+
+/// Whether a source has something to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum State {
+    /// It is reading.
+    Active,
+    /// It has read all there is for now; its watermark still holds.
+    Waiting,
+    /// It has waited so long that its watermark holds no longer.
+    Idle,
+    /// It has ended.
+    Done,
+    /// It has ended, since it has passed all that is wanted of it.
+    Passed,
+}
+
+impl Report {
+    /// Whether its watermark is one that others wait for.
+    fn holds(&self) -> bool {
+        matches!(self.state, State::Active | State::Waiting)
+    }
+}
+
+/// What a worker knows of all sources.
+#[derive(Debug)]
+pub(crate) struct Control {
+    worker: usize,
+    reports: BTreeMap<SourceOnWorker, Report>,
+    outbox: Vec<(SourceOnWorker, Report)>,
+}
+
+impl Control {
+    /// A table in which each of `sources` on each of `workers` stands at the beginning, until it reports.
+    pub(crate) fn new(worker: usize, workers: usize, sources: usize) -> Control {
+        let first = EventTime::MIN;
+        let (progress, watermark, reached, ended) = (first, first, first, first);
+        let start = Report { epoch: Epoch(0), progress, watermark, reached, ended, idle: false, state: State::Active };
+        let all = (0..sources).flat_map(|source| (0..workers).map(move |worker| (source, worker)));
+        Control { worker, reports: all.map(|place| (place, start)).collect(), outbox: Vec::new() }
+    }
+
+    /// Notes what `source` on this worker has to say, and tells the others.
+    pub(crate) fn report(&mut self, source: usize, report: Report) {
+        let place = (source, self.worker);
+        if self.reports.insert(place, report) != Some(report) {
+            self.outbox.push((place, report));
+        }
+    }
+
+    /// The highest epoch that any source has opened.
+    pub(crate) fn highest_epoch(&self) -> Epoch {
+        self.reports.values().map(|report| report.epoch).max().unwrap_or_default()
+    }
+
+    /// How far the slowest source has read of those that have something to read, and which that is.
+    pub(crate) fn slowest(&self) -> Option<(EventTime, usize)> {
+        let active = self.reports.iter().filter(|(_, report)| report.state == State::Active);
+        active.map(|(place, report)| (report.progress, place.0)).min_by_key(|(progress, _)| *progress)
+    }
+
+    /// Whether `source` has passed all that is wanted of it, on any worker.
+    pub(crate) fn has_passed(&self, source: usize) -> bool {
+        self.reports.iter().any(|(place, report)| place.0 == source && report.state == State::Passed)
+    }
+
+    /// Whether every source has ended, on every worker.
+    pub(crate) fn all_done(&self) -> bool {
+        self.reports.values().all(|report| matches!(report.state, State::Done | State::Passed))
+    }
+
+    /// The least watermark that still holds, if any does: what an idle source follows.
+    pub(crate) fn held_watermark(&self) -> Option<EventTime> {
+        self.reports.values().filter(|report| report.holds()).map(|report| report.watermark).min()
+    }
+
+    /// The least watermark that the partitions of `source` hold on the other workers, if any of them does.
+    pub(crate) fn held_elsewhere(&self, source: usize) -> Option<EventTime> {
+        let others = self.reports.iter().filter(|(place, _)| place.0 == source && place.1 != self.worker);
+        others.filter(|(_, report)| report.holds()).map(|(_, report)| report.watermark).min()
+    }
+
+    /// Whether a partition of `source` is idle on any worker.
+    pub(crate) fn has_idle(&self, source: usize) -> bool {
+        self.reports.iter().any(|(place, report)| place.0 == source && report.idle)
+    }
+
+    /// The greatest watermark that any partition of `source` has reached.
+    pub(crate) fn reached(&self, source: usize) -> EventTime {
+        let all = self.reports.iter().filter(|(place, _)| place.0 == source);
+        all.map(|(_, report)| report.reached).max().unwrap_or(EventTime::MIN)
+    }
+
+    /// The largest event time of all partitions that have ended, of any source; [`EventTime::MIN`] where none gave a row.
+    pub(crate) fn ended_at(&self) -> EventTime {
+        self.reports.values().map(|report| report.ended).max().unwrap_or(EventTime::MIN)
+    }
+}
+
+/// The worker's end of the control dataflow.
+pub(crate) struct ControlDataflow {
+    control: Rc<RefCell<Control>>,
+    reports: Option<In<(SourceOnWorker, Report)>>,
+}
+
+/// Where records of the control dataflow go in, by epoch.
+pub(crate) type In<T> = InputHandle<u64, CapacityContainerBuilder<Vec<T>>>;
+
+impl ControlDataflow {
+    /// Adds the control dataflow to the worker.
+    pub(crate) fn build(worker: &mut Worker, control: Rc<RefCell<Control>>) -> ControlDataflow {
+        let table = Rc::clone(&control);
+        let reports = worker.dataflow_named::<u64, _, _>("control", |scope| {
+            let (input, reports) = scope.new_input::<Vec<(SourceOnWorker, Report)>>();
+            reports.broadcast().sink(Pipeline, "control", move |(input, _)| {
+                input.for_each(|_, reports| {
+                    let mut table = table.borrow_mut();
+                    let own = table.worker; // what this worker said of itself, it noted at once
+                    table.reports.extend(reports.drain(..).filter(|(place, _)| place.1 != own));
+                });
+            });
+            input
+        });
+        ControlDataflow { control, reports: Some(reports) }
+    }
+
+    /// Sends what has been reported since the last call.
+    pub(crate) fn pump(&mut self) {
+        let mut control = self.control.borrow_mut();
+        if let Some(input) = &mut self.reports
+            && !control.outbox.is_empty()
+        {
+            let epoch = control.highest_epoch().0;
+            control.outbox.drain(..).for_each(|report| input.send(report));
+            input.advance_to(epoch.max(*input.time()));
+            input.flush();
+        }
+    }
+
+    /// Says nothing more: this worker's sources have ended.
+    pub(crate) fn close(&mut self) {
+        self.reports = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Durations;
+
+    fn report(epoch: u64, seconds: i64, state: State) -> Report {
+        let time = EventTime::default() + seconds.seconds();
+        let (progress, watermark, reached, ended) = (time, time, time, EventTime::MIN);
+        Report { epoch: Epoch(epoch), progress, watermark, reached, ended, idle: state == State::Idle, state }
+    }
+
+    #[test]
+    fn a_source_that_has_not_spoken_holds_everything_back() {
+        let mut control = Control::new(0, 2, 1);
+        control.report(0, report(3, 50, State::Active));
+        assert_eq!(control.slowest(), Some((EventTime::MIN, 0)));
+        assert_eq!(control.held_watermark(), Some(EventTime::MIN));
+        assert_eq!(control.highest_epoch(), Epoch(3));
+    }
+
+    #[test]
+    fn one_that_waits_holds_the_watermark_but_not_the_lockstep_and_an_idle_one_neither() {
+        let mut control = Control::new(0, 1, 3);
+        control.report(0, report(1, 50, State::Active));
+        control.report(1, report(1, 20, State::Waiting));
+        control.report(2, report(1, 10, State::Idle));
+        assert_eq!(control.slowest(), Some((EventTime::default() + 50.seconds(), 0)));
+        assert_eq!(control.held_watermark(), Some(EventTime::default() + 20.seconds()));
+    }
+}

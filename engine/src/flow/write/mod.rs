@@ -1,0 +1,363 @@
+//! The driver of a sink: settles rows, sorts them, deals them to buckets, and publishes what is closed.
+//!
+//! A row waits until the watermark has passed its event time; rows leave sorted by event time and then by the record's
+//! own order, unless the sink wants none, or is to show them as soon as they come. A result never depends on arrival, batch borders, worker count or hash order; this is the last place where
+//! one of them could show.
+
+mod firings;
+mod settle;
+mod unsettled;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use timely::dataflow::operators::Probe;
+
+use self::firings::{ShowAll, only};
+use self::settle::Settle;
+use self::unsettled::Unsettled;
+use super::context::{Flow, Mode, SinkDeclaration};
+use super::drive::{Driven, by_identity, by_owner, drive, drive_one, freeze, staying};
+use super::graph::{NodeId, NodeSpec};
+use super::step::{Outputs, within};
+use super::stream::{Inner, Stream};
+use crate::checkpoint::{BucketCut, is_kept};
+use crate::commit::{Contribution, Output};
+use crate::connector::Firings;
+use crate::failpoint::{Point, around};
+use crate::run::{Counter, Shared};
+use crate::state::Parts;
+use crate::{
+    Batch, Duration, Epoch, Event, EventTime, KeyGroup, Prepared, Record, Result, Sink, SinkWriter, Writing,
+    data::{KEY_GROUPS, cut::fitting},
+};
+
+/// How many rows are encoded at once, or fewer where they are large.
+const ROWS: usize = 8192;
+
+/// Ends `stream` in the sink that is bound to `name`.
+#[track_caller]
+pub(super) fn sink<D: Record, L: 'static>(stream: Stream<'_, D, L>, name: &str) {
+    let flow = stream.flow().clone();
+    let context = flow.context();
+    context.sinks.borrow_mut().push(SinkDeclaration { name: name.to_string(), schema: D::schema() });
+    let spec = NodeSpec { name: Some(name.to_string()), ..NodeSpec::stateless("sink") };
+    let node = flow.add(spec, vec![stream.node()]);
+    match (firings(&flow, name), stream.is_upserts()) {
+        (Firings::Last, true) => write(drive(stream, node, by_identity(node), Settle::new()).0, &flow, node, name),
+        (Firings::Last, false) => write(stream.into_inner(), &flow, node, name),
+        (Firings::All, true) => write(drive(stream, node, by_identity(node), ShowAll::new()).0, &flow, node, name),
+        (Firings::All, false) => write(only(stream.into_inner(), &flow, node), &flow, node, name),
+    }
+}
+
+/// Which firings the bound sink asks for; the last where nothing is bound.
+fn firings(flow: &Flow<'_>, name: &str) -> Firings {
+    match &flow.context().mode {
+        Mode::Run { sinks, .. } => sinks[name].sink.firings(),
+        Mode::Describe => Firings::Last,
+    }
+}
+
+/// Adds the last step: the one that writes.
+fn write<'s, D: Record>(inner: Inner<'s, D>, flow: &Flow<'s>, node: NodeId, name: &str) {
+    let writing = SinkStep::<D>::new(flow, node, name);
+    let buckets = writing.buckets;
+    let (written, _) = match writing.own_bucket {
+        Some(_) => drive_one(flow, inner, node, staying(node, flow.scope().index()), writing),
+        None => {
+            let owner = move |row: &D, workers: usize| group_of(bucket_of(row, buckets), buckets).owner(workers);
+            drive_one(flow, inner, node, by_owner(node, owner), writing)
+        }
+    };
+    written.probe_with(&Rc::clone(flow.context()).probe);
+}
+
+/// The bucket a row is dealt to, by its own bytes.
+pub(super) fn bucket_of<D: Record>(row: &D, buckets: usize) -> usize {
+    match buckets {
+        1 => 0,
+        many => KeyGroup::of(row).0 as usize % many,
+    }
+}
+
+/// The key group with which a bucket moves between workers.
+pub(super) fn group_of(bucket: usize, buckets: usize) -> KeyGroup {
+    KeyGroup((bucket as u64 * KEY_GROUPS / buckets as u64) as u16)
+}
+
+/// A sink on one worker, as the last step of its stream.
+struct SinkStep<D> {
+    unsettled: Unsettled<D>,
+    buckets: usize,
+    /// Where all rows of this worker go at once, if the sink wants no order.
+    own_bucket: Option<usize>,
+    /// Whether rows are written as they come.
+    at_once: bool,
+    /// Up to where rows have settled.
+    watermark: EventTime,
+    /// Gone when the flow is only looked at.
+    output: Option<SinkOutput>,
+}
+
+/// Where the rows of a sink go on one worker.
+struct SinkOutput {
+    name: String,
+    worker: usize,
+    schema: SchemaRef,
+    sink: Arc<dyn Sink>,
+    writing: Writing,
+    shared: Arc<Shared>,
+    writers: Rc<RefCell<Writers>>,
+    rows: Counter,
+}
+
+/// The buckets that this worker writes, those that it has opened.
+struct Writers {
+    name: String,
+    buckets: Vec<Option<BucketWriter>>,
+}
+
+/// One bucket, and what was prepared of it.
+struct BucketWriter {
+    writer: Box<dyn SinkWriter>,
+    /// Prepared and not published, oldest first.
+    unpublished: Vec<Prepared>,
+    /// What commits have prepared to which the job may go back, and whether each is kept for ever.
+    kept: Vec<(bool, Prepared)>,
+}
+
+impl BucketWriter {
+    /// Tells the writer what is kept, now that `epoch` is committed.
+    fn keep(&mut self, epoch: Epoch, savepoint: bool) -> Result<()> {
+        let here = self.unpublished.iter().find(|prepared| prepared.epoch == epoch).cloned();
+        self.kept.extend(here.map(|prepared| (savepoint, prepared)));
+        let (count, mut at) = (self.kept.len(), 0..);
+        self.kept.retain(|(savepoint, _)| at.next().is_some_and(|at| is_kept(at, count, *savepoint)));
+        self.tell_kept()
+    }
+
+    fn tell_kept(&mut self) -> Result<()> {
+        self.writer.keep(&self.kept.iter().map(|(_, prepared)| prepared.clone()).collect::<Vec<_>>())
+    }
+}
+
+impl<D: Record> SinkStep<D> {
+    fn new(flow: &Flow<'_>, node: NodeId, name: &str) -> SinkStep<D> {
+        let Mode::Run { shared, sinks, checkpointing, .. } = &flow.context().mode else {
+            let (unsettled, watermark) = (Unsettled::new(1), EventTime::MIN);
+            return SinkStep { unsettled, buckets: 1, own_bucket: None, at_once: false, watermark, output: None };
+        };
+        let sink = Arc::clone(&sinks[name].sink);
+        let buckets = sink.buckets();
+        let none = (0..buckets).map(|_| None).collect();
+        let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing(name)).unwrap_or_default();
+        let mut output = SinkOutput {
+            name: name.to_string(),
+            worker: flow.scope().index(),
+            schema: D::schema(),
+            sink,
+            writing: Writing { patience: shared.patience(name), ..writing },
+            shared: Arc::clone(shared),
+            writers: Rc::new(RefCell::new(Writers { name: name.to_string(), buckets: none })),
+            rows: shared.metrics.counter(name, "written"),
+        };
+        shared.sink_opens();
+        let (worker, workers) = (flow.scope().index(), flow.workers());
+        let mut owned = (0..buckets).filter(|bucket| group_of(*bucket, buckets).owner(workers) == worker);
+        let own_bucket = owned.clone().next().filter(|_| workers <= buckets && !output.sink.wants_order());
+        if let Some(checkpointing) = checkpointing {
+            for bucket in owned.by_ref() {
+                let (prepared, kept) = (checkpointing.prepared(name, bucket), checkpointing.kept(name, bucket));
+                if let Err(error) = output.open(bucket, prepared, kept) {
+                    shared.fail(error.at(format_args!("sink {name}: bucket {bucket}")));
+                }
+            }
+            flow.context()
+                .desk
+                .borrow_mut()
+                .add_output(Box::new(Published { node, writers: Rc::clone(&output.writers) }));
+        }
+        let (unsettled, watermark) = (Unsettled::new(buckets), EventTime::MIN);
+        let at_once = output.sink.writes_at_once() || output.sink.firings() == Firings::All;
+        SinkStep { unsettled, buckets, own_bucket, at_once, watermark, output: Some(output) }
+    }
+
+    /// Writes the rows that the watermark has passed.
+    fn settle(&mut self) {
+        // Where rows do not wait, none but those of a checkpoint before may be there; nothing is said of them when they went.
+        if self.at_once && self.unsettled.is_empty() {
+            return;
+        }
+        let watermark = self.watermark;
+        self.with_output(|unsettled, output| {
+            unsettled.settle(watermark, |bucket, rows| output.write_all(bucket, rows))
+        });
+    }
+
+    /// Does `work` unless the job is stopping, and stops it where that fails.
+    fn with_output(&mut self, work: impl FnOnce(&mut Unsettled<D>, &mut SinkOutput) -> Result<()>) {
+        let Some(output) = self.output.as_mut().filter(|output| !output.shared.stopping()) else { return };
+        if let Err(error) = work(&mut self.unsettled, output) {
+            output.shared.fail(error.at(format_args!("sink {}", output.name)));
+        }
+    }
+}
+
+impl<D: Record> Driven for SinkStep<D> {
+    type Message = Batch<D>;
+    type Out = ();
+    type Late = ();
+    const EMITS: bool = false;
+
+    fn apply(&mut self, batch: Batch<D>, _: EventTime, _: &mut Outputs<(), ()>) {
+        match self.own_bucket {
+            Some(bucket) => self.with_output(|_, output| output.write_all(bucket, &batch.events)),
+            None if self.at_once => {
+                let buckets = self.buckets;
+                self.with_output(|_, output| output.write_dealt(buckets, batch.events));
+            }
+            None => self.unsettled.take(batch.events),
+        }
+    }
+
+    fn advance(&mut self, watermark: EventTime, _: &mut Outputs<(), ()>) {
+        self.watermark = watermark;
+        self.settle();
+    }
+
+    fn holds(&self) -> Option<EventTime> {
+        None
+    }
+
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Without checkpoints, what is prepared at the end of an epoch is committed at once.
+    fn close_epoch(&mut self, epoch: Epoch, _: &mut Outputs<(), ()>) {
+        self.settle(); // stragglers do not wait for the watermark to move again
+        let watermark = self.watermark;
+        self.with_output(|_, output| match output.writing.job {
+            Some(_) => Ok(()),
+            None => output.publish(epoch, watermark),
+        });
+    }
+
+    /// Where the job is to stop without a checkpoint, what waits for the watermark would be lost: it is written now.
+    fn rest(&mut self) {
+        let Some(shared) = self.output.as_ref().map(|output| Arc::clone(&output.shared)) else { return };
+        if shared.resting() {
+            self.with_output(|unsettled, output| {
+                unsettled.settle(EventTime::MAX, |bucket, rows| output.write_all(bucket, rows))?;
+                output.publish(Epoch::REST, EventTime::MAX)
+            });
+        }
+        shared.sink_rests();
+    }
+
+    fn kept(&mut self) -> Parts<'_> {
+        vec![("unsettled", &mut self.unsettled)]
+    }
+
+    fn loaded(&mut self) {}
+
+    fn save(&mut self, name: &str, epoch: Epoch, contribution: &mut Contribution) {
+        contribution.layers.extend(freeze(name, self.kept(), epoch));
+        let watermark = self.watermark;
+        self.with_output(|unsettled, output| {
+            output.shared.metrics.note_waiting(&output.name, output.worker, unsettled.len() as u64);
+            contribution.buckets.extend(output.prepare(epoch, watermark)?);
+            Ok(())
+        });
+    }
+}
+
+impl SinkOutput {
+    fn open(&mut self, bucket: usize, prepared: Vec<Prepared>, kept: Vec<(bool, Prepared)>) -> Result<()> {
+        let writer = self.sink.open(bucket, &self.schema, &self.writing)?;
+        let mut bucket_writer = BucketWriter { writer, unpublished: Vec::new(), kept };
+        bucket_writer.tell_kept()?;
+        around(Point::Recover, || bucket_writer.writer.recover(&prepared))?;
+        self.writers.borrow_mut().buckets[bucket] = Some(bucket_writer);
+        Ok(())
+    }
+
+    /// Writes rows as they have come, each to the bucket of its hash.
+    fn write_dealt<D: Record>(&mut self, buckets: usize, mut events: Vec<Event<D>>) -> Result<()> {
+        events.sort_unstable_by(|a, b| (a.time, &a.data).cmp(&(b.time, &b.data)));
+        let mut dealt: Vec<Vec<Event<D>>> = (0..buckets).map(|_| Vec::new()).collect();
+        events.into_iter().for_each(|event| dealt[bucket_of(&event.data, buckets)].push(event));
+        dealt.iter().enumerate().try_for_each(|(bucket, events)| self.write_all(bucket, events))
+    }
+
+    fn write_all<D: Record>(&mut self, bucket: usize, events: &[Event<D>]) -> Result<()> {
+        let mut rest = events;
+        while !rest.is_empty() {
+            let rows = fitting(rest.iter().take(ROWS).map(|event| &event.data))?;
+            let (events, after) = rest.split_at(rows);
+            rest = after;
+            let times: Vec<_> = events.iter().map(|event| event.time).collect();
+            self.write(bucket, &times, &D::encode(events.iter().map(|event| &event.data)))?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bucket: usize, times: &[EventTime], rows: &arrow_array::RecordBatch) -> Result<()> {
+        if self.writers.borrow().buckets[bucket].is_none() {
+            self.open(bucket, Vec::new(), Vec::new())?;
+        }
+        let mut writers = self.writers.borrow_mut();
+        let bucket = writers.buckets[bucket].as_mut().expect("it is open");
+        bucket.writer.write(times, rows)?;
+        self.rows.add(times.len() as u64);
+        Ok(())
+    }
+
+    fn publish(&mut self, epoch: Epoch, watermark: EventTime) -> Result<()> {
+        for bucket in self.writers.borrow_mut().buckets.iter_mut().flatten() {
+            let prepared = bucket.writer.prepare(epoch, watermark)?;
+            if !prepared.is_empty() {
+                bucket.writer.commit(epoch, &prepared)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, epoch: Epoch, watermark: EventTime) -> Result<Vec<(String, BucketCut)>> {
+        let mut cuts = Vec::new();
+        for (number, bucket) in self.writers.borrow_mut().buckets.iter_mut().enumerate() {
+            let Some(bucket) = bucket else { continue };
+            let bytes = around(Point::Stage, || bucket.writer.prepare(epoch, watermark))?;
+            bucket.unpublished.push(Prepared { epoch, bytes });
+            cuts.push((self.name.clone(), BucketCut { bucket: number as u32, prepared: bucket.unpublished.clone() }));
+        }
+        Ok(cuts)
+    }
+}
+
+/// Publishes what was prepared on this worker.
+struct Published {
+    node: NodeId,
+    writers: Rc<RefCell<Writers>>,
+}
+
+impl Output for Published {
+    fn publish(&mut self, epoch: Epoch, savepoint: bool) -> Result<()> {
+        let mut writers = self.writers.borrow_mut();
+        let Writers { name, buckets } = &mut *writers;
+        within(self.node, || {
+            for bucket in buckets.iter_mut().flatten() {
+                bucket.keep(epoch, savepoint).map_err(|error| error.at(format_args!("sink {name}: epoch {epoch}")))?;
+                let due = bucket.unpublished.iter().take_while(|prepared| prepared.epoch <= epoch).count();
+                for prepared in bucket.unpublished.drain(..due).filter(|prepared| !prepared.bytes.is_empty()) {
+                    let done = around(Point::Publish, || bucket.writer.commit(prepared.epoch, &prepared.bytes));
+                    done.map_err(|error| error.at(format_args!("sink {name}: epoch {}", prepared.epoch)))?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
