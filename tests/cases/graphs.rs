@@ -63,6 +63,17 @@ pub struct Day {
     pub shop: Option<i64>,
 }
 
+/// An event whose path has its time, and more.
+#[record]
+pub struct Typed {
+    pub value: i64,
+    #[event_time]
+    pub at: EventTime,
+    pub d: Duration,
+    pub price: Decimal<2>,
+    pub ok: bool,
+}
+
 /// What a window of events holds.
 #[record]
 pub struct Out {
@@ -91,6 +102,7 @@ pub fn build(name: &str, flow: &Flow<'_>) {
         "ev_default" => copied::<EvDefault>(flow),
         "lengths" => copied::<Lengths>(flow),
         "ev_day" => copied::<Day>(flow),
+        "ev_typed" => copied::<Typed>(flow),
         "ev_quarantine" => flow.source::<Ev>(source("in").quarantine("bad")).sink("out"),
         // No event at all.
         "nothing" => flow.source::<Ev>("in").filter(|_| false).sink("out"),

@@ -9,7 +9,9 @@ pub const CASES: &[Case] = &[
     ("nothing_to_read_is_an_error_unless_it_is_allowed", nothing),
     ("a_table_whose_list_is_not_read_is_refused_by_name", tables),
     ("directories_are_columns_where_that_is_asked_for", columns),
+    ("a_directory_gives_every_type_that_a_field_of_text_gives", typed_columns),
     ("names_and_links_that_cannot_be_read_end_no_run_and_are_told", odd_names),
+    ("a_file_is_read_once_however_many_links_lead_to_it", links),
     ("what_is_left_out_of_a_table_is_told_too", left_out_of_a_table),
 ];
 
@@ -179,6 +181,35 @@ fn columns() {
     }
 }
 
+fn typed_columns() {
+    const PATHS: [&str; 3] =
+        ["at=2024-01-02 03%3A04%3A05/d=PT1.5S", "at=2024-01-02T03:04:05Z/d=2s", "at=1704164645/d=500"];
+    for (scheme, ending, _) in FORMATS {
+        let dir = Dir::new();
+        for (path, value) in PATHS.into_iter().zip(1..) {
+            row(&dir, scheme, &format!("d/{path}/price=1{value}.50/ok=true/x.{ending}"), value);
+        }
+        let run = |binding: &str| dir.run("ev_typed", &["run", "-q", "--source", binding, "--sink", "out=csv:-"]);
+        let ran = run(&format!("in={scheme}:d?hive=true&unit.at=s&unit.d=ms"));
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{scheme}");
+        let lines: Vec<_> = ran.out.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "1,2024-01-02T03:04:05Z,PT1.5S,11.50,true",
+                "2,2024-01-02T03:04:05Z,PT2S,12.50,true",
+                "3,2024-01-02T03:04:05Z,PT0.5S,13.50,true",
+            ],
+            "{scheme}"
+        );
+        let ran = run(&format!("in={scheme}:d?hive=true"));
+        assert_eq!(ran.code, Some(1), "{scheme}: {}", ran.err);
+        let said =
+            "the directory `at=1704164645`: that is not Timestamp(µs, \"UTC\"); expected a number whose unit is said";
+        assert!(ran.err.contains(said), "{scheme}: {}", ran.err);
+    }
+}
+
 #[cfg(unix)]
 fn odd_names() {
     use std::os::unix::ffi::OsStrExt;
@@ -212,6 +243,36 @@ fn odd_names() {
 
 #[cfg(not(unix))]
 fn odd_names() {}
+
+#[cfg(unix)]
+fn links() {
+    use std::os::unix::fs::symlink;
+    for (scheme, ending, _) in FORMATS {
+        let dir = Dir::new();
+        row(&dir, scheme, &format!("d/day=1/a.{ending}"), 1);
+        row(&dir, scheme, &format!("d/day=2/b.{ending}"), 2);
+        row(&dir, scheme, &format!("far/c.{ending}"), 3);
+        symlink("day=2", dir.path("d/latest")).unwrap();
+        symlink("latest", dir.path("d/a-newer-latest")).unwrap();
+        symlink(format!("day=1/a.{ending}"), dir.path(&format!("d/first.{ending}"))).unwrap();
+        symlink("../far", dir.path("d/far")).unwrap();
+        symlink("../far", dir.path("d/far-too")).unwrap();
+        for path in ["d".to_string(), "d/*".to_string(), format!("d/**/*.{ending}"), format!("{{d,d}}/**/*.{ending}")] {
+            let (values, said) = read(&dir, "ev", &format!("{scheme}:{path}"));
+            assert_eq!(values, [1, 2, 3], "{scheme}:{path}: {said}");
+            assert!(said.contains("4 are read already under another name: "), "{scheme}:{path}: {said}");
+        }
+        // What is found by links alone is read.
+        assert_eq!(read(&dir, "ev", &format!("{scheme}:d/latest")).0, [2], "{scheme}");
+        assert_eq!(read(&dir, "ev", &format!("{scheme}:d/{{latest,first*}}")).0, [1, 2], "{scheme}");
+        // Names that no link gives are files of their own.
+        std::fs::hard_link(dir.path(&format!("d/day=1/a.{ending}")), dir.path(&format!("d/day=1/z.{ending}"))).unwrap();
+        assert_eq!(read(&dir, "ev", &format!("{scheme}:d/day=1")).0, [1, 1], "{scheme}");
+    }
+}
+
+#[cfg(not(unix))]
+fn links() {}
 
 fn left_out_of_a_table() {
     let dir = Dir::new();

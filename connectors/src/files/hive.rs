@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, UInt64Array};
-use arrow_cast::{CastOptions, cast_with_options};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::take::take;
 use dualgauge_engine::{Error, Next, PartitionReader, Result, Scan, SourceBatch};
+
+use crate::text::values::{Cell, Marks, columns, explained};
 
 /// What stands in a path where a row has no value.
 const MISSING: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -41,10 +42,13 @@ impl Hive {
             if text.is_none() && !field.is_nullable() {
                 return Err(bad("there is no value, and the record wants one; make its field an `Option`"));
             }
-            let one: ArrayRef = Arc::new(StringArray::from(vec![text.as_deref()]));
-            let options = CastOptions { safe: false, ..CastOptions::default() };
-            let cast = cast_with_options(&one, field.data_type(), &options);
-            cast.map(Some).map_err(|_| bad(&format!("that is not {}", field.data_type())))
+            // By the same lines as a field of a text file: with what is said of the column, and every type that a record has.
+            let one: SchemaRef = Arc::new(Schema::new(vec![field.clone()]));
+            let cell = text.as_deref().map_or(Cell::Null, Cell::Plain);
+            if let Some(why) = explained(&one, &[cell]) {
+                return Err(bad(&format!("that is not {}; expected {}", field.data_type(), why.expected)));
+            }
+            Ok(Some(columns(&one, &[cell], 1, Marks::new(1))?.rows.column(0).clone()))
         };
         Ok(Hive { wanted: wanted.clone(), values: wanted.fields().iter().map(value).collect::<Result<_>>()? })
     }

@@ -20,6 +20,8 @@ pub(super) enum Why {
     LeadsNowhere,
     /// A link to a directory above it.
     LeadsBack,
+    /// A link to a file that is read already.
+    Again,
     /// Neither a file nor a directory.
     Special,
 }
@@ -53,6 +55,7 @@ impl LeftOut {
                 Why::NotUtf8 => format!("{has} that are not UTF-8"),
                 Why::LeadsNowhere => format!("{is} {a} that {leads} nowhere"),
                 Why::LeadsBack => format!("{is} {a} that {leads} back to a directory above"),
+                Why::Again => format!("{is} read already under another name"),
                 Why::Special => format!("{is} neither file nor directory"),
             };
             let more = count - names.len();

@@ -10,6 +10,8 @@
 //! are other programs' unfinished work (unless they are `_name=value`), and a name with another ending is another
 //! format. What nobody can miss, the marks of writers such as `_SUCCESS`, is not told.
 //!
+//! **A file is read once**, however many links lead to it.
+//!
 //! **Nothing to read is an error**, unless the source is told that it may be so.
 
 mod hive;
@@ -134,14 +136,13 @@ pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> 
             format!("no file matches {}: is the directory right?", path.display())
         }
     };
-    let Walk { mut files, left_out, .. } = walk;
+    let (files, left_out) = walk.done();
     let left_out = left_out.told(kind);
     if files.is_empty() && !allow_empty {
         let left_out = left_out.map(|words| format!(" ({words})")).unwrap_or_default();
         let message = format!("{nothing}{left_out}; where that is no mistake, `allow_empty=true` reads nothing");
         return Err(Error::usage(message).absent());
     }
-    files.sort();
     let notes = left_out.map(|words| format!("{}: {words}", path.display()));
     Ok(Found { files, notes: notes.into_iter().collect() })
 }

@@ -1,5 +1,6 @@
 //! Looks through directories for files of a format, and at what is left out.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -23,10 +24,22 @@ const MARKS: [&str; 5] = ["_SUCCESS", "_metadata", "_common_metadata", "_started
 pub(super) struct Walk {
     root: PathBuf,
     kind: Kind,
-    pub(super) files: Vec<DataFile>,
-    pub(super) left_out: LeftOut,
+    taken: Vec<Taken>,
+    left_out: LeftOut,
     /// The directories between the root and where it stands, by what tells them from all others.
-    above: Vec<(u64, u64)>,
+    above: Vec<Identity>,
+    /// How many of them are links.
+    links: usize,
+}
+
+/// What tells a file or a directory from all others, whatever it is called: its device and its number there.
+type Identity = (u64, u64);
+
+/// A file that is read, unless it is again one that was found without a link.
+struct Taken {
+    by_link: bool,
+    file: DataFile,
+    identity: Identity,
 }
 
 /// An entry of a directory that may be data.
@@ -36,11 +49,30 @@ struct Entry {
     name: String,
     path: PathBuf,
     metadata: fs::Metadata,
+    is_link: bool,
 }
 
 impl Walk {
     pub(super) fn new(root: &Path, kind: Kind) -> Walk {
-        Walk { root: root.to_path_buf(), kind, files: Vec::new(), left_out: LeftOut::default(), above: Vec::new() }
+        let (taken, above) = (Vec::new(), Vec::new());
+        Walk { root: root.to_path_buf(), kind, taken, left_out: LeftOut::default(), above, links: 0 }
+    }
+
+    /// What was found, by ascending name, and what was left out. A file to which a link leads is read once, by its own name
+    /// where that was found too (`latest` beside the days), or its rows would be there twice.
+    pub(super) fn done(self) -> (Vec<DataFile>, LeftOut) {
+        let Walk { mut taken, mut left_out, .. } = self;
+        taken.sort_by(|a, b| (a.by_link, &a.file).cmp(&(b.by_link, &b.file)));
+        let mut known = HashSet::new();
+        let mut files = Vec::with_capacity(taken.len());
+        for Taken { by_link, file, identity } in taken {
+            match known.insert(identity) || !by_link {
+                true => files.push(file),
+                false => left_out.add(Why::Again, file.name),
+            }
+        }
+        files.sort();
+        (files, left_out)
     }
 
     /// Takes all files of the format in a directory and below it.
@@ -61,7 +93,7 @@ impl Walk {
     fn directory(&mut self, dir: &Path, own: &fs::Metadata, prefix: &str) -> Result<()> {
         for entry in self.enter(dir, own, prefix, false)? {
             if entry.metadata.is_dir() {
-                self.directory(&entry.path, &entry.metadata, &format!("{}/", entry.name))?;
+                self.whole(&entry)?;
             } else if self.kind.has(&entry.own_name) {
                 self.take(entry);
             } else {
@@ -78,9 +110,11 @@ impl Walk {
         for entry in self.enter(dir, own, prefix, pattern.means_underscore())? {
             let (is_dir, is_meant) = (entry.metadata.is_dir(), pattern.stands_for(&entry.name));
             if is_dir && is_meant {
-                self.directory(&entry.path, &entry.metadata, &format!("{}/", entry.name))?;
+                self.whole(&entry)?;
             } else if is_dir && pattern.goes_below(&entry.own_name, depth) {
+                self.links += usize::from(entry.is_link);
                 self.matching_in(&entry.path, &entry.metadata, &format!("{}/", entry.name), pattern)?;
+                self.links -= usize::from(entry.is_link);
             } else if is_dir || !is_meant {
                 // The pattern has left it out, and who wrote it knows.
             } else if pattern.takes_every_name() && !self.kind.has(&entry.own_name) {
@@ -93,13 +127,23 @@ impl Walk {
         Ok(())
     }
 
+    /// Takes all files of the format below an entry.
+    fn whole(&mut self, entry: &Entry) -> Result<()> {
+        self.links += usize::from(entry.is_link);
+        self.directory(&entry.path, &entry.metadata, &format!("{}/", entry.name))?;
+        self.links -= usize::from(entry.is_link);
+        Ok(())
+    }
+
     fn take(&mut self, entry: Entry) {
-        self.files.push(DataFile { name: entry.name, path: entry.path, bytes: entry.metadata.len() });
+        let by_link = entry.is_link || self.links > 0;
+        let file = DataFile { name: entry.name, path: entry.path, bytes: entry.metadata.len() };
+        self.taken.push(Taken { by_link, file, identity: identity(&entry.metadata) });
     }
 
     /// Goes into a directory: its files and directories that may be data. Who has looked at them leaves it again.
     fn enter(&mut self, dir: &Path, own: &fs::Metadata, prefix: &str, underscore: bool) -> Result<Vec<Entry>> {
-        self.above.push((own.dev(), own.ino()));
+        self.above.push(identity(own));
         if self.above.len() > DEPTH_MAX {
             let place = dir.display();
             return Err(Error::data(format!(
@@ -120,19 +164,19 @@ impl Walk {
                 return Err(table(dir));
             }
             let (name, path) = (format!("{prefix}{own_name}"), entry.path());
-            let Some(metadata) = self.look(&entry, &name)? else { continue };
+            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            let Some(metadata) = self.look(&entry, &name, is_link)? else { continue };
             match is_hidden(&own_name) && !(underscore && own_name.starts_with('_')) {
                 true if self.is_missed(&own_name, &metadata) => self.left_out.add(Why::Hidden, name),
                 true => {}
-                false => found.push(Entry { own_name, name, path, metadata }),
+                false => found.push(Entry { own_name, name, path, metadata, is_link }),
             }
         }
         Ok(found)
     }
 
     /// What an entry is, or what its link leads to; `None` where it cannot be read and that was told.
-    fn look(&mut self, entry: &fs::DirEntry, name: &str) -> Result<Option<fs::Metadata>> {
-        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+    fn look(&mut self, entry: &fs::DirEntry, name: &str, is_link: bool) -> Result<Option<fs::Metadata>> {
         let metadata = match fs::metadata(entry.path()) {
             Ok(metadata) => metadata,
             Err(_) if is_link => {
@@ -143,7 +187,7 @@ impl Walk {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(Error::io(format!("cannot look at {}", entry.path().display()), cause)),
         };
-        if metadata.is_dir() && is_link && self.above.contains(&(metadata.dev(), metadata.ino())) {
+        if metadata.is_dir() && is_link && self.above.contains(&identity(&metadata)) {
             self.left_out.add(Why::LeadsBack, name);
             return Ok(None);
         }
@@ -181,6 +225,10 @@ impl Walk {
 /// column whose name begins with `_`.
 fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
+}
+
+fn identity(metadata: &fs::Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
 }
 
 fn look_at(dir: &Path) -> Result<fs::Metadata> {

@@ -12,6 +12,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataOptions};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type};
 
 use super::read_as::as_read;
+use crate::caught::caught;
 
 /// The columns of a file, decoded once for all files that have the same.
 #[derive(Debug)]
@@ -39,7 +40,15 @@ impl FileColumns {
     /// Those that a footer without row groups speaks of.
     pub(super) fn of(head: ParquetMetaData) -> Result<FileColumns, ParquetError> {
         let parquet = head.file_metadata().schema_descr_ptr();
-        let plain = ArrowReaderMetadata::try_new(Arc::new(head), ArrowReaderOptions::new())?;
+        let head = Arc::new(head);
+        // What the writer noted of its own types may name some that the library has not, of columns that nobody wants; its
+        // panic then costs the note alone, without which the file is as any that has none.
+        let noted = caught("the types that the writer noted", || {
+            ArrowReaderMetadata::try_new(Arc::clone(&head), ArrowReaderOptions::new())
+        });
+        let plain = noted.unwrap_or_else(|_| {
+            ArrowReaderMetadata::try_new(head, ArrowReaderOptions::new().with_skip_arrow_metadata(true))
+        })?;
         let mut leaves = parquet.columns().iter().map(|leaf| leaf.physical_type());
         let fields: Fields =
             plain.schema().fields().iter().map(|field| as_read(field, &mut leaves, TimeUnit::Microsecond)).collect();

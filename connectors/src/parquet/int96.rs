@@ -66,7 +66,6 @@ fn has_beyond(column: &ArrayRef) -> bool {
         DataType::Struct(_) => column.as_struct().columns().iter().any(has_beyond),
         DataType::List(_) => has_beyond(column.as_list::<i32>().values()),
         DataType::LargeList(_) => has_beyond(column.as_list::<i64>().values()),
-        DataType::FixedSizeList(..) => has_beyond(column.as_fixed_size_list().values()),
         DataType::Map(..) => column.as_map().entries().columns().iter().any(has_beyond),
         _ => false,
     }

@@ -9,6 +9,7 @@ use parquet::basic::Type as Physical;
 ///
 /// - Texts and bytes as views at any depth, which point into the pages instead of copying each value out of them, and which
 ///   have no 2 GiB of text in one batch as their limit.
+/// - Lists of any kind as lists: in the file they all are, and only a note of the writer's tells them apart.
 /// - INT96, which older programs write for times, as `int96`, microseconds: in nanoseconds of 64 bits, as which Arrow takes it, the
 ///   years before 1677 and after 2262 would be others.
 pub(super) fn as_read(field: &FieldRef, leaves: &mut dyn Iterator<Item = Physical>, int96: TimeUnit) -> FieldRef {
@@ -22,11 +23,10 @@ fn type_read(of: &DataType, leaves: &mut dyn Iterator<Item = Physical>, int96: T
         Arc::new(Field::clone(field).with_data_type(of))
     };
     match of {
-        DataType::List(item) => DataType::List(within(item)),
-        DataType::LargeList(item) => DataType::LargeList(within(item)),
-        DataType::ListView(item) => DataType::ListView(within(item)),
-        DataType::LargeListView(item) => DataType::LargeListView(within(item)),
-        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(within(item), *length),
+        DataType::List(item) | DataType::ListView(item) | DataType::FixedSizeList(item, _) => {
+            DataType::List(within(item))
+        }
+        DataType::LargeList(item) | DataType::LargeListView(item) => DataType::LargeList(within(item)),
         DataType::Map(entries, sorted) => DataType::Map(within(entries), *sorted),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(within).collect::<Fields>()),
         leaf => leaf_read(leaf, leaves.next(), int96),

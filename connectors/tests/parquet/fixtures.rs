@@ -1,4 +1,4 @@
-//! Files of other writers: the same ten rows by pyarrow and DuckDB, in every shape that matters; `fixtures/make.py` says
+//! Files of other writers: the same ten rows by pyarrow, DuckDB and Polars, in every shape that matters; `fixtures/make.py` says
 //! what is in them.
 
 use std::path::PathBuf;
@@ -106,6 +106,7 @@ fn every_shape_of_pages_and_columns_is_read() {
         "duckdb-tz-zstd.parquet",
         "duckdb-us-snappy.parquet",
         "duckdb-us-zstd.parquet",
+        "polars-int128.parquet",
     ] {
         assert_eq!(all_ids(name, &scan_all()), (0..10).collect::<Vec<_>>(), "{name}");
         let source = parquet::read(fixture(name));

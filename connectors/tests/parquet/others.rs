@@ -8,7 +8,12 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression;
 use ::parquet::file::metadata::SortingColumn;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use arrow_array::{ArrayRef, Decimal128Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_array::{
+    Array, ArrayRef, Decimal128Array, FixedSizeListArray, Int64Array, ListArray, RecordBatch, StructArray,
+    TimestampMicrosecondArray,
+};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::Field;
 use dualgauge_connectors::{binding, csv, json, parquet};
 use dualgauge_engine::{Decimal, EventTime, Next, Record, Scan, Source, record};
 
@@ -144,6 +149,50 @@ fn decimals_of_every_physical_type_are_read_exactly_and_written_by_their_scale()
     let rows = Sale::encode([&sale].into_iter());
     parquet::write_file(&path, &rows.schema(), [rows], &parquet::FileOptions::default()).unwrap();
     assert_eq!(sales(&parquet::read(&path)).unwrap(), ["1.50"]);
+}
+
+#[test]
+fn lists_of_every_kind_are_lists() {
+    #[record]
+    struct Row {
+        inner: Part,
+        lists: Vec<Vec<i64>>,
+        #[event_time]
+        time: EventTime,
+    }
+    #[record]
+    struct Part {
+        list: Vec<i64>,
+    }
+    let numbers = |count: i64| Arc::new(Int64Array::from_iter_values(0..count)) as ArrayRef;
+    let item = |of: &ArrayRef| Arc::new(Field::new_list_field(of.data_type().clone(), false));
+    let fixed = |of: ArrayRef, length: i32| Arc::new(FixedSizeListArray::new(item(&of), length, of, None)) as ArrayRef;
+    let list = |of: ArrayRef, length: usize| {
+        let offsets = OffsetBuffer::from_repeated_length(length, of.len() / length);
+        Arc::new(ListArray::new(item(&of), offsets, of, None)) as ArrayRef
+    };
+    let time = || Arc::new(TimestampMicrosecondArray::from(vec![1, 2]).with_timezone("UTC")) as ArrayRef;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    for (list, lists) in [
+        (list(numbers(4), 2), list(list(numbers(8), 2), 2)),
+        (fixed(numbers(4), 2), fixed(fixed(numbers(8), 2), 2)),
+        (fixed(numbers(4), 2), fixed(list(numbers(8), 2), 2)),
+        (list(numbers(4), 2), list(fixed(numbers(8), 2), 2)),
+    ] {
+        let inner = StructArray::from(vec![(Arc::new(Field::new("list", list.data_type().clone(), false)), list)]);
+        let columns = [("inner", Arc::new(inner) as ArrayRef), ("lists", lists), ("time", time())];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        parquet::write_file(&path, &batch.schema(), [batch], &parquet::FileOptions::default()).unwrap();
+        let (source, scan) = (parquet::read(&path), Scan { schema: Row::schema(), ..scan() });
+        let partition = source.partitions(&scan).unwrap().partitions.remove(0);
+        let (mut rows, mut reader) = (Vec::new(), source.open(&partition, None, &scan).unwrap());
+        while let Next::Batch(batch) = reader.next().unwrap() {
+            Row::decode(&batch.rows, &mut rows).unwrap();
+        }
+        let read: Vec<_> = rows.into_iter().map(|row| (row.data.inner.list, row.data.lists)).collect();
+        assert_eq!(read, [(vec![0, 1], vec![vec![0, 1], vec![2, 3]]), (vec![2, 3], vec![vec![4, 5], vec![6, 7]])]);
+    }
 }
 
 #[test]

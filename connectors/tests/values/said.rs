@@ -129,6 +129,11 @@ fn a_misspelt_name_is_no_missing_column_with_a_default() {
         let said = error.contains("umber") || error.contains("NUMBER") || error.contains("differs by case");
         assert!(said, "{}: {error}", source.describe());
     }
+    // Nor is it a missing value of a field that may have none.
+    for json in [FLAT_JSON.replace("\"us\"", "\"US\""), FLAT_JSON.replace('}', r#","Text":"y"}"#)] {
+        let error = read::<Flat>(&*json_of(&json).1).unwrap_err();
+        assert!(error.contains("differs by case"), "{json}: {error}");
+    }
     // Beside the right one it is another column.
     let json = FLAT_JSON.replace('}', r#","NUMBER":3,"number":7}"#);
     assert_eq!(read::<Flat>(&*json_of(&json).1).unwrap(), [flat()]);

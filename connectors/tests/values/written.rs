@@ -86,6 +86,43 @@ fn a_time_is_read_as_the_binding_says_by_every_connector() {
 }
 
 #[test]
+fn a_text_is_the_same_time_to_every_connector() {
+    for (text, options, expected) in [
+        ("2024-01-02 03:04:05", "", Some("2024-01-02T03:04:05Z")),
+        ("2024-01-02T03:04", "", Some("2024-01-02T03:04:00Z")),
+        ("2024-01-02 03:04:05 +0100", "", Some("2024-01-02T02:04:05Z")),
+        ("2024-01-02 03:04:05 -01:30", "zone=Europe/Berlin", Some("2024-01-02T04:34:05Z")),
+        ("2024-01-02T03:04:05,25Z", "", Some("2024-01-02T03:04:05.25Z")),
+        // A second that is put in is the last one of its minute.
+        ("2016-12-31T23:59:60Z", "", Some("2016-12-31T23:59:59Z")),
+        ("2016-12-31T23:59:60Z", "zone=Europe/Berlin", Some("2016-12-31T23:59:59Z")),
+        // A zone that the text names goes before the one that is said.
+        ("2024-01-02T03:04:05[Asia/Tokyo]", "", Some("2024-01-01T18:04:05Z")),
+        ("2024-01-02T03:04:05[Asia/Tokyo]", "zone=Europe/Berlin", Some("2024-01-01T18:04:05Z")),
+        ("2024-01-02T03:04:05[Asia/Tokio]", "zone=Europe/Berlin", None),
+        ("9999-12-31T23:00:00-05:00", "zone=Europe/Berlin", Some("253402315200000000us")),
+        ("253402315200000000us", "zone=Europe/Berlin", Some("253402315200000000us")),
+        ("253402315200000000us", "format=%d.%m.%Y", Some("253402315200000000us")),
+        // Digits are a number, also those that could be a date.
+        ("20240102", "", None),
+        ("20240102", "zone=Europe/Berlin", None),
+        ("20240102", "format=%Y%m%d", Some("2024-01-02T00:00:00Z")),
+        ("1704164645.5", "format=%s%.f", Some("2024-01-02T03:04:05.5Z")),
+        ("-1.5", "format=%s%.f", Some("1969-12-31T23:59:58.5Z")),
+    ] {
+        for (scheme, (dir, _)) in of_each(text, false) {
+            let read = read::<Flat>(&*bound(&dir, scheme, options).unwrap());
+            match expected {
+                Some(expected) => {
+                    assert_eq!(read, Ok(vec![Flat { ts: instant(expected), n: 1 }]), "{scheme}: {text} {options}");
+                }
+                None => assert!(read.is_err_and(|error| error.contains("`ts`")), "{scheme}: {text} {options}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_format_counts_at_every_depth_in_the_binding_and_in_the_record() {
     #[record]
     struct Said {

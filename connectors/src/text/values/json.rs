@@ -18,7 +18,7 @@ use super::Cell;
 pub(crate) const DEPTH_MAX: usize = 128;
 
 /// Gives each value of these fields that the object has. Says whether it is one, with each field at most once, and none
-/// that has a default under a name that differs by case only.
+/// that may be missing under a name that differs by case only.
 pub(crate) fn object<'a>(json: &'a str, fields: &Fields, each: impl FnMut(usize, Cell<'a>)) -> bool {
     let mut reader = serde_json::Deserializer::from_str(json);
     let object = Object { fields, each, seen: Seen::default() };
@@ -119,7 +119,7 @@ impl<'a, E: FnMut(usize, Cell<'a>)> Visitor<'a> for Object<'_, E> {
 enum Known {
     Field(usize),
     Not,
-    /// A field that has a default, by another case: taken for missing, its value would be lost without a word.
+    /// A field that may be missing, by another case: taken for missing, its value would be lost without a word.
     Misspelt(usize),
 }
 
@@ -148,9 +148,7 @@ impl Visitor<'_> for Key<'_> {
             return Ok(Known::Field(self.next));
         }
         let meant = |field: &FieldRef| {
-            !field.metadata().is_empty()
-                && field.metadata().contains_key(DEFAULT)
-                && is_same_but_for_case(field.name(), name)
+            (field.is_nullable() || field.metadata().contains_key(DEFAULT)) && is_same_but_for_case(field.name(), name)
         };
         Ok(match self.fields.iter().position(|field| field.name() == name) {
             Some(field) => Known::Field(field),

@@ -3,7 +3,7 @@
 use arrow_array::timezone::Tz;
 use arrow_cast::parse::string_to_datetime;
 use arrow_schema::{DataType, Field, TimeUnit};
-use dualgauge_engine::columns::{Instants, Said, UNIT, counted, nanoseconds_of, unit_named};
+use dualgauge_engine::columns::{Instants, Said, UNIT, counted, is_number, nanoseconds_of, unit_named};
 use dualgauge_engine::{Duration, EventTime};
 use jiff::SignedDuration;
 
@@ -13,8 +13,10 @@ pub(super) struct Times {
     measure: TimeUnit,
     /// What a plain number counts, where that is said.
     unit: Option<TimeUnit>,
-    /// How times are written, where that is said.
-    written: Option<Option<Instants>>,
+    /// How times are written; nothing where what is said of it is none, which `describe_time` tells.
+    written: Option<Instants>,
+    /// Nothing is said of how times are written.
+    is_plain: bool,
     utc: Tz,
 }
 
@@ -24,37 +26,32 @@ impl Times {
             panic!("{} is no time", field.data_type());
         };
         let said = Said::by(field);
-        let is_said = said.format.is_some() || said.zone.is_some();
-        // What is no format or zone reads nothing; `describe_time` says so.
-        let written = is_said.then(|| Instants::of(said).ok());
-        Times { measure: *measure, unit: said.unit, written, utc: "+00:00".parse().expect("an offset") }
+        let is_plain = said.format.is_none() && said.zone.is_none();
+        let (written, utc) = (Instants::of(said).ok(), "+00:00".parse().expect("an offset"));
+        Times { measure: *measure, unit: said.unit, written, is_plain, utc }
     }
 
     /// An instant: a time of RFC 3339 or much like it, or a number where the column has a unit.
     pub(super) fn instant(&self, text: &str) -> Option<i64> {
         let text = text.trim_ascii();
-        if let Some(written) = &self.written {
-            return written
-                .as_ref()?
-                .nanoseconds(text)?
-                .div_euclid(i128::from(nanoseconds_of(self.measure)))
-                .try_into()
-                .ok();
+        let written = self.written.as_ref()?;
+        if self.is_plain {
+            if is_number(text) {
+                return self.counted(text);
+            }
+            // The shape that nearly all have, read faster; the same as below where it is read at all, but for leap seconds.
+            if text.get(17..19) != Some("60")
+                && let Ok(time) = string_to_datetime(&self.utc, text)
+            {
+                return match self.measure {
+                    TimeUnit::Second => Some(time.timestamp()),
+                    TimeUnit::Millisecond => Some(time.timestamp_millis()),
+                    TimeUnit::Microsecond => Some(time.timestamp_micros()),
+                    TimeUnit::Nanosecond => time.timestamp_nanos_opt(),
+                };
+            }
         }
-        if is_number(text) {
-            return self.counted(text);
-        }
-        let Ok(time) = string_to_datetime(&self.utc, text) else {
-            // Offsets in other forms; and what is before or behind the calendar, as an `EventTime` is shown.
-            let micros: i128 = text.parse::<EventTime>().ok()?.as_micros().into();
-            return (micros * 1_000).div_euclid(i128::from(nanoseconds_of(self.measure))).try_into().ok();
-        };
-        match self.measure {
-            TimeUnit::Second => Some(time.timestamp()),
-            TimeUnit::Millisecond => Some(time.timestamp_millis()),
-            TimeUnit::Microsecond => Some(time.timestamp_micros()),
-            TimeUnit::Nanosecond => time.timestamp_nanos_opt(),
-        }
+        written.nanoseconds(text)?.div_euclid(i128::from(nanoseconds_of(self.measure))).try_into().ok()
     }
 
     /// A length of time: `PT1.5S`, `1h30m`, or a number where the column has a unit.
@@ -113,14 +110,6 @@ pub(super) fn describe_time(field: &Field, found: &str) -> (String, &'static str
         ),
         (false, _) => ("a length of time such as PT1.5S or 1h30m".to_string(), "the length is written in another way"),
     }
-}
-
-/// Whether the text is digits, with a fraction or without.
-fn is_number(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    all_digits(whole) && all_digits(fraction)
 }
 
 fn unit_of(field: &Field) -> Option<TimeUnit> {

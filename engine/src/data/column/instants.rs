@@ -3,6 +3,7 @@
 use arrow_schema::TimeUnit;
 use jiff::civil::{self, DateTime};
 use jiff::fmt::strtime::{BrokenDownTime, parse};
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 
@@ -51,17 +52,29 @@ impl Instants {
     /// The instant that a text says, in nanoseconds since the Unix epoch; `None` where it says none.
     pub fn nanoseconds(&self, text: &str) -> Option<i128> {
         let text = text.trim_ascii();
-        let with_offset = || match text.parse::<Timestamp>() {
-            Ok(instant) => Some(instant.as_nanosecond()),
-            // A timestamp leaves out the first and last hours of the calendar, for its zones.
-            Err(_) => text.strip_suffix('Z').filter(|clock| clock.contains('T'))?.parse().ok().map(nanos_in_utc),
+        let Some(format) = &self.format else {
+            // Digits alone are a number, also those that could be a date: what they count is said, or they are refused.
+            return if is_number(text) { counted(text, self.unit?) } else { self.by_shape(text) };
         };
-        match &self.format {
-            Some(format) => self.by_format(format, text).or_else(with_offset),
-            None => {
-                let number = self.unit.and_then(|unit| counted(text, unit));
-                number.or_else(with_offset).or_else(|| in_zone(&self.zone, text.parse().ok()?))
-            }
+        self.by_format(format, text).or_else(|| has_offset(text).then(|| self.by_shape(text)).flatten())
+    }
+
+    /// By the shape that RFC 3339 gives a time, and what is much like it: a space for the `T`, no seconds, an offset behind a
+    /// space or without its colon, a zone in brackets; and what is beyond the calendar, as it is shown.
+    fn by_shape(&self, text: &str) -> Option<i128> {
+        if let Some(micros) = text.strip_suffix("us").and_then(|micros| micros.parse::<i64>().ok()) {
+            return Some(i128::from(micros) * 1_000);
+        }
+        let joined =
+            text.rsplit_once(' ').filter(|(clock, offset)| clock.contains(':') && offset.starts_with(['+', '-']));
+        let joined = joined.map(|(clock, offset)| format!("{clock}{offset}"));
+        let text = joined.as_deref().unwrap_or(text);
+        let pieces = Pieces::parse(text).ok()?;
+        let clock = pieces.date().to_datetime(pieces.time().unwrap_or_default());
+        match (pieces.to_numeric_offset(), pieces.time_zone_annotation()) {
+            (Some(offset), _) => Some(nanos_behind(offset, clock)),
+            (None, Some(zone)) => in_zone(&zone.to_time_zone().ok()?, clock),
+            (None, None) => in_zone(&self.zone, clock),
         }
     }
 
@@ -77,7 +90,9 @@ impl Instants {
     fn by_format(&self, format: &str, text: &str) -> Option<i128> {
         let read = parse(format, text).ok()?;
         if let Some(instant) = read.timestamp() {
-            return Some(instant.as_nanosecond());
+            // The fraction of a number below zero goes on below it.
+            let (whole, part) = (instant.as_nanosecond(), i128::from(read.subsec_nanosecond().unwrap_or(0)));
+            return Some(if whole < 0 || text.starts_with('-') { whole - part } else { whole + part });
         }
         let clock = read.to_datetime().or_else(|_| read.to_date().map(civil::Date::into)).ok()?;
         match (read.offset(), read.iana_time_zone()) {
@@ -154,17 +169,30 @@ pub fn nanoseconds_of(unit: TimeUnit) -> i64 {
 /// assert_eq!(counted("1e3", TimeUnit::Microsecond), None);
 /// ```
 pub fn counted(text: &str, unit: TimeUnit) -> Option<i128> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !all_digits(whole) || !all_digits(fraction) {
-        return None;
-    }
+    let (whole, fraction) = digits(text)?;
     let scale = i128::from(nanoseconds_of(unit));
     let whole = whole.parse::<i128>().ok()?.checked_mul(scale)?;
     let kept = &fraction[..fraction.len().min(18)];
     let (part, of) = (kept.parse::<i128>().ok()? * scale, 10_i128.pow(kept.len() as u32));
     Some(if text.starts_with('-') { -whole - (part + of - 1).div_euclid(of) } else { whole + part / of })
+}
+
+/// Whether a text is a plain number: digits, with a fraction or without.
+pub fn is_number(text: &str) -> bool {
+    digits(text).is_some()
+}
+
+/// The digits of a plain number, before and behind the point.
+fn digits(text: &str) -> Option<(&str, &str)> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (all_digits(whole) && all_digits(fraction)).then_some((whole, fraction))
+}
+
+/// Whether a text says how far its clock is from UTC, or is no clock at all.
+fn has_offset(text: &str) -> bool {
+    text.ends_with("us") || Pieces::parse(text).is_ok_and(|pieces| pieces.offset().is_some())
 }
 
 #[cfg(test)]
@@ -187,6 +215,10 @@ mod tests {
             (format("%Y-%m-%d %H:%M:%S %z", berlin), "2024-01-02 03:04:05 +0300", Some("2024-01-02T00:04:05Z")),
             (format("%b %d %Y %I:%M %p", Some("-05:00")), "Jan 02 2024 03:04 PM", Some("2024-01-02T20:04:00Z")),
             (format("%s", berlin), "1704164645", Some("2024-01-02T03:04:05Z")),
+            (format("%s%.f", None), "1704164645.5", Some("2024-01-02T03:04:05.5Z")),
+            (format("%s%.f", None), "-0.25", Some("1969-12-31T23:59:59.75Z")),
+            (format("%s%.f", None), "-1.25", Some("1969-12-31T23:59:58.75Z")),
+            (format("%d.%m.%Y", None), "9223372036854775807us", Some("9223372036854775807us")),
             (format("%d.%m.%Y", berlin), "31.12.9999", Some("9999-12-30T23:00:00Z")),
             (format("%d.%m.%Y", None), "31.12.9999", Some("9999-12-31T00:00:00Z")),
             (format("%Y-%m-%d", None), "2024-13-02", None),
@@ -194,6 +226,12 @@ mod tests {
             (format("%Y-%m-%d", berlin), "2024-07-02T00:00:00Z", Some("2024-07-02T00:00:00Z")),
             (Said { zone: berlin, ..Said::NOTHING }, "2024-07-02 02:00:00", Some("2024-07-02T00:00:00Z")),
             (Said { zone: berlin, ..Said::NOTHING }, "2024-07-02 02:00:00+0000", Some("2024-07-02T02:00:00Z")),
+            (Said { zone: berlin, ..Said::NOTHING }, "2024-01-02 03:04:05 +0100", Some("2024-01-02T02:04:05Z")),
+            (Said { zone: berlin, ..Said::NOTHING }, "9999-12-31T23:00:00-05:00", Some("253402315200000000us")),
+            (Said { zone: berlin, ..Said::NOTHING }, "-5us", Some("1969-12-31T23:59:59.999995Z")),
+            (Said { zone: berlin, ..Said::NOTHING }, "20240102", None),
+            (Said { zone: berlin, ..Said::NOTHING }, "2024-01-02T03:04[Asia/Tokyo]", Some("2024-01-01T18:04:00Z")),
+            (Said { zone: berlin, ..Said::NOTHING }, "2024-01-02T03:04[Asia/Tokio]", None),
             // Twice, and never.
             (Said { zone: berlin, ..Said::NOTHING }, "2024-10-27T02:30:00", Some("2024-10-27T00:30:00Z")),
             (Said { zone: berlin, ..Said::NOTHING }, "2024-03-31T02:30:00", None),

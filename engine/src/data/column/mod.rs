@@ -33,7 +33,7 @@ use arrow_schema::{DataType, Field as ArrowField};
 
 pub use find::Columns;
 pub use find::{Twice, find, is_same_but_for_case, similar};
-pub use instants::{Instants, counted, nanoseconds_of};
+pub use instants::{Instants, counted, is_number, nanoseconds_of};
 pub use live::Live;
 pub use nested::{NestedBuilder, nested_data_type, nested_open, nested_wanted};
 pub use option::Present;

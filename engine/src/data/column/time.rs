@@ -180,7 +180,6 @@ micros!(Duration, DurationMicrosecondArray::new);
 
 /// Times that stand in texts, or on clocks of a zone; `None` for a column of another type.
 fn written(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Option<Vec<i64>>, DecodeError> {
-    let plain = said.format.is_none() && said.zone.is_none() && said.unit.is_none();
     let unfit = |error: crate::Error| DecodeError {
         column: String::new(),
         row: None,
@@ -188,15 +187,12 @@ fn written(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Option<Vec<i
         expected: error.to_string(),
     };
     match array.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if plain => {
-            let text = |text: &str| text.parse::<EventTime>().ok().map(EventTime::as_micros);
-            read_texts(array, live, "a time such as 2026-01-01T12:00:00Z or 2026-01-01", text).transpose()
-        }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
             let instants = Instants::of(said).map_err(unfit)?;
-            let expected = match said.format {
-                Some(format) => format!("a time such as the format {format} has it"),
-                None => "a time such as 2026-01-01T12:00:00, or a number in the column's unit".to_string(),
+            let expected = match (said.format, said.unit) {
+                (Some(format), _) => format!("a time such as the format {format} has it"),
+                (None, Some(_)) => "a time such as 2026-01-01T12:00:00Z, or a number in the column's unit".to_string(),
+                (None, None) => "a time such as 2026-01-01T12:00:00Z or 2026-01-01".to_string(),
             };
             let text = |text: &str| i64::try_from(instants.nanoseconds(text)?.div_euclid(1_000)).ok();
             read_texts(array, live, &expected, text).transpose()
