@@ -152,6 +152,36 @@ fn a_byte_order_mark_is_not_part_of_the_first_record() {
 }
 
 #[test]
+fn a_file_that_is_cut_off_between_two_lines_while_it_is_read_is_an_error_and_one_that_grows_is_not() {
+    for (text, name) in [(CSV, "a.csv"), (JSON, "a.jsonl")] {
+        let (_directory, path) = file(text, name);
+        let cut = text.trim_end().rfind('\n').unwrap() as u64 + 1;
+        let all = expected();
+        for length in [cut, text.len() as u64 + 1] {
+            fs::write(&path, text).unwrap();
+            let mut reader = match name {
+                "a.csv" => open(&csv::read(&path).block_bytes(16), 0),
+                _ => open(&json::read(&path).block_bytes(16), 0),
+            };
+            assert!(matches!(reader.next().unwrap(), Next::Batch(_) | Next::Pending | Next::Mixed(..)));
+            if length < text.len() as u64 {
+                fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
+                let error = (0..all.len() + 99).find_map(|_| match reader.next() {
+                    Err(error) => Some(error),
+                    Ok(Next::End) => panic!("{name}: it has ended as if nothing were missing"),
+                    Ok(_) => None,
+                });
+                let told = format!("ends at byte {cut}, and had {} when it was opened", text.len());
+                assert!(error.unwrap().to_string().contains(&told));
+            } else {
+                fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"\n").unwrap();
+                while !matches!(reader.next().unwrap(), Next::End) {}
+            }
+        }
+    }
+}
+
+#[test]
 fn a_followed_file_gives_whole_lines_only_as_it_grows() {
     let (_directory, path) = file("", "a.csv");
     let source = csv::read(&path).follow(true);

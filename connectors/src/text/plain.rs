@@ -30,6 +30,8 @@ pub(super) struct Plain {
     base: u64,
     /// In this file.
     position: u64,
+    /// How long the file was when it was opened, where it is read to its end and no further.
+    length: Option<u64>,
     /// The path, where it is awaited at its end.
     watch: Option<Watch>,
     /// What is read when it has ended.
@@ -66,14 +68,16 @@ impl Plain {
             return Ok(Input::Coded(Box::new(coded)));
         }
         let prefix = Box::new(RefCell::new(Prefix::new()));
-        let mut plain = Plain { handle, name, base, position, watch, successor: None, prefix, tail: Vec::new() };
-        if is_file && position > 0 {
+        let (length, successor, tail) = (None, None, Vec::new());
+        let mut plain = Plain { handle, name, base, position, length, watch, successor, prefix, tail };
+        if is_file && (position > 0 || plain.watch.is_none()) {
             let file = plain.file()?;
             let failed = |cause| Error::io(format!("cannot look at file {}", plain.name), cause);
             let length = file.metadata().map_err(failed)?.len();
             if length < position {
                 return Err(Error::data(shorter(&plain.name, length, position).to_string()));
             }
+            plain.length = plain.watch.is_none().then_some(length);
             plain.tail = plain.before(&file, TAIL_BYTES).map_err(failed)?;
         }
         Ok(Input::Plain(Box::new(plain)))
@@ -145,6 +149,9 @@ impl Plain {
             if buffer.len() > before {
                 return Ok(Got::Bytes);
             }
+            if self.length.is_some_and(|length| self.position < length) {
+                return Err(self.cut_off());
+            }
             let Some(watch) = self.watch.as_mut().filter(|_| self.successor.is_none()) else { return Ok(Got::End) };
             let prefix = self.prefix.borrow();
             let read = WasRead { name: &self.name, file: &file, position: self.position, prefix: &prefix };
@@ -190,6 +197,17 @@ impl Plain {
             "E-SOURCE-GAP: file {}: what stands before byte {} is not what was read there; it was cut off or written anew while it \
              was read. Append to the file, or rename it and write a new one in its place",
             self.name, self.position
+        ))
+    }
+
+    /// Not all is there of what was when it was opened: at the end of a line, nothing else would tell.
+    fn cut_off(&self) -> Error {
+        Error::data(format!(
+            "file {} ends at byte {}, and had {} when it was opened: it was cut off while it was read; likely mistake: it was \
+             still being written, or written anew in its place",
+            self.name,
+            self.position,
+            self.length.unwrap_or_default()
         ))
     }
 
