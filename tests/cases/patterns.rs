@@ -12,6 +12,7 @@ pub const CASES: &[Case] = &[
     ("a_directory_gives_every_type_that_a_field_of_text_gives", typed_columns),
     ("names_and_links_that_cannot_be_read_end_no_run_and_are_told", odd_names),
     ("a_file_is_read_once_however_many_links_lead_to_it", links),
+    ("a_file_beside_its_compressed_self_is_told", packed_beside_plain),
     ("what_is_left_out_of_a_table_is_told_too", left_out_of_a_table),
 ];
 
@@ -243,6 +244,20 @@ fn odd_names() {
 
 #[cfg(not(unix))]
 fn odd_names() {}
+
+fn packed_beside_plain() {
+    for (scheme, ending, _) in &FORMATS[..2] {
+        let dir = Dir::new();
+        row(&dir, scheme, &format!("d/a.{ending}"), 1);
+        row(&dir, scheme, &format!("d/b.{ending}.gz"), 2);
+        assert!(!read(&dir, "ev", &format!("{scheme}:d")).1.contains("the same rows"), "{scheme}");
+        row(&dir, scheme, &format!("d/a.{ending}.gz"), 1);
+        let (values, said) = read(&dir, "ev", &format!("{scheme}:d"));
+        assert_eq!(values, [1, 1, 2], "{scheme}: {said}");
+        let words = format!("d: a.{ending}.gz is read, and beside it what has its name without that ending");
+        assert!(said.contains(&words), "{scheme}: {said}");
+    }
+}
 
 #[cfg(unix)]
 fn links() {

@@ -12,6 +12,7 @@ pub const CASES: &[Case] = &[
     ("the_unit_of_a_record_counts_in_every_format", units),
     ("a_default_of_a_record_counts_in_every_format", defaults),
     ("a_number_without_a_unit_is_refused_with_its_readings", no_unit),
+    ("what_is_no_plain_number_or_line_is_told_as_what_it_is", floats_of_time),
     ("the_text_of_an_error_is_never_written", far_times),
     ("times_are_read_as_people_write_them", written),
     ("a_time_made_of_fields_is_late_or_bad_as_any", made),
@@ -65,6 +66,19 @@ fn no_unit() {
             assert!(ran.err.contains(said), "{source}: {said}: {}", ran.err);
         }
     }
+}
+
+fn floats_of_time() {
+    let dir = Dir::new();
+    dir.write("a.csv", "key,value,ts\na,1,1.7040672e+12\n");
+    dir.write("a.jsonl", "{\"key\":\"a\",\"value\":1,\"ts\":1.7040672e+12}\n");
+    for source in ["in=csv:a.csv", "in=json:a.jsonl"] {
+        let ran = dir.run("ev_ms", &["run", "-q", "--source", source, "--sink", "out=json:-"]);
+        assert!(ran.code == Some(1) && ran.err.contains("expected a number in plain digits"), "{source}: {}", ran.err);
+    }
+    dir.write("b.jsonl", "[\n{\"key\":\"a\"}\n]\n");
+    let ran = dir.run("ev_ms", &["run", "-q", "--source", "in=json:b.jsonl", "--sink", "out=json:-"]);
+    assert!(ran.code == Some(1) && ran.err.contains("the file is one JSON array"), "{}", ran.err);
 }
 
 fn far_times() {

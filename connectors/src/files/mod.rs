@@ -143,8 +143,22 @@ pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> 
         let message = format!("{nothing}{left_out}; where that is no mistake, `allow_empty=true` reads nothing");
         return Err(Error::usage(message).absent());
     }
-    let notes = left_out.map(|words| format!("{}: {words}", path.display()));
-    Ok(Found { files, notes: notes.into_iter().collect() })
+    let notes = left_out.into_iter().chain(perhaps_twice(&files));
+    let notes = notes.map(|words| format!("{}: {words}", path.display())).collect();
+    Ok(Found { files, notes })
+}
+
+/// What is read both plain and compressed is likely the same rows twice, as `gzip -k` leaves it.
+fn perhaps_twice(files: &[DataFile]) -> Option<String> {
+    let is_there = |name: &str| files.binary_search_by(|file| file.name.as_str().cmp(name)).is_ok();
+    let plain =
+        |file: &DataFile| file.name.strip_suffix(".gz").or(file.name.strip_suffix(".zst")).is_some_and(is_there);
+    let mut packed = files.iter().filter(|file| plain(file));
+    let (first, more) = (&packed.next()?.name, packed.count());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!(
+        "{first}{more} is read, and beside it what has its name without that ending: are those the same rows?"
+    ))
 }
 
 /// The file that a name of [`list`] stands for.

@@ -100,6 +100,10 @@ impl Decode for JsonDecode {
             return bad("bytes that are not UTF-8".to_string(), "text of another encoding, or a damaged line");
         };
         match serde_json::from_str::<IgnoredAny>(text) {
+            Err(why) if why.is_eof() && record.first() == Some(&b'[') => {
+                let found = format!("an array that does not end on the line ({why})");
+                return bad(found, "the file is one JSON array instead of an object a line");
+            }
             Err(why) if why.is_eof() => {
                 return bad(format!("the end of the line ({why})"), "a torn line, or an object over several lines");
             }

@@ -104,6 +104,10 @@ pub(super) fn describe_time(field: &Field, found: &str) -> (String, &'static str
             (expected, "the unit is missing: #[column(unit = \"ms\")] says it")
         }
         (true, Some(_)) => ("a number that is a time in the column's unit".to_string(), "the unit is another one"),
+        (false, Some(_)) if found.trim_ascii().parse::<f64>().is_ok_and(f64::is_finite) => (
+            "a number in plain digits".to_string(),
+            "it was written as a float, which may have lost digits: write times as whole numbers",
+        ),
         (false, _) if instants => (
             "an RFC 3339 time such as 2026-01-01T12:00:00Z".to_string(),
             "the time is written in another way, or the columns are in another order",
