@@ -194,7 +194,7 @@ pub(super) fn summary(plan: &Plan, metrics: &Metrics, elapsed: Duration) -> Stri
         lines.push(format!("  {name}: {} of state", bytes(*kept)));
     }
     if let Some(last) = metrics.checkpoint() {
-        let taken = plural(metrics.counter("checkpoint", "commits").get(), "checkpoint");
+        let taken = plural(metrics.commits(), "checkpoint");
         lines.push(format!("  {taken}, the last of epoch {} ({})", last.epoch, bytes(last.bytes)));
     }
     match metrics.restarts().count {

@@ -23,7 +23,7 @@ fn run(fs: &FaultFs) -> Result<u64> {
     let job = Job::new(sums).source("items", script(1, 2, 9)).sink("sums", sums_sink).sink("late", Lines::default());
     let job = job.limits(limits(4)).turns(Arc::new(Baton::new(1, 1))).checkpoints(checkpoints(fs)?);
     let outcome = job.run()?;
-    Ok(outcome.metrics.counter("checkpoint", "commits").get())
+    Ok(outcome.metrics.commits())
 }
 
 /// The files that a reader sees.
@@ -134,7 +134,7 @@ fn a_disk_that_stays_full_ends_the_job_after_ten_tries_and_nothing_is_lost() {
     assert!(error.to_string().contains("after 10 tries") && error.to_string().contains("no space left"), "{error}");
     fs.set_space(None);
     let outcome = start().checkpoints(checkpoints(&fs).unwrap()).run().unwrap();
-    assert!(outcome.metrics.counter("checkpoint", "commits").get() > 0);
+    assert!(outcome.metrics.commits() > 0);
     assert_eq!(out.text(), undisturbed.text());
 }
 
@@ -148,8 +148,8 @@ fn while_a_disk_is_full_the_sources_wait_and_with_room_the_job_goes_on() {
     fs.set_space(Some(3_000));
     let running = out.job(long()).workers(2).limits(limits(2)).checkpoints(store).start().unwrap();
     let metrics = running.metrics();
-    let (retries, rows) = (metrics.counter("checkpoint", "retries"), metrics.counter("items", "rows"));
-    while retries.get() < 3 {
+    let rows = metrics.counter("items", "rows");
+    while metrics.checkpoint_retries() < 3 {
         assert!(!running.is_finished(), "it waits for the disk, and does not end: {:?}", running.join().map(drop));
         std::thread::yield_now();
     }
@@ -174,14 +174,14 @@ fn a_real_disk_may_be_full_for_a_while() {
     // The fence is written before the disk is filled up.
     let running = job.start().unwrap();
     small.fill();
-    let retries = running.metrics().counter("checkpoint", "retries");
-    while retries.get() < 2 && !running.is_finished() {
+    let metrics = running.metrics();
+    while metrics.checkpoint_retries() < 2 && !running.is_finished() {
         std::thread::yield_now();
     }
     small.free();
     let outcome = running.join().unwrap();
-    println!("{} tries failed while it was full", outcome.metrics.counter("checkpoint", "retries").get());
-    assert!(retries.get() >= 2, "the disk was never full");
+    println!("{} tries failed while it was full", outcome.metrics.checkpoint_retries());
+    assert!(metrics.checkpoint_retries() >= 2, "the disk was never full");
     assert_eq!(out.text(), undisturbed.text());
 }
 

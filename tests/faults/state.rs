@@ -69,7 +69,7 @@ fn the_state_of_each_step_is_counted_as_it_is_stored() {
         let job = job.limits(limits(20)).turns(Arc::new(Baton::new(workers, 3)));
         let running = job.checkpoints(checkpoints(&fs).unwrap()).start().unwrap();
         let metrics = running.metrics();
-        while metrics.counter("checkpoint", "commits").get() < 20 {
+        while metrics.commits() < 20 {
             std::thread::yield_now();
         }
         running.stop_handle().stop();

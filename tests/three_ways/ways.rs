@@ -50,7 +50,7 @@ fn checkpointed(program: &Program, job: &impl Fn(&FaultFs) -> Job) -> (Ran, u64)
     let (fs, baton) = (disk(), Arc::new(Baton::new(2, 0)));
     let outcome = job(&fs).workers(2).turns(baton.clone()).limits(small()).checkpoints(checkpoints(&fs)).run();
     let metrics = outcome.unwrap_or_else(|error| panic!("{}: {error}", program.name)).metrics;
-    let commits = metrics.counter("checkpoint", "commits").get();
+    let commits = metrics.commits();
     assert!(commits >= 3, "{}: only {commits} checkpoints", program.name);
     (Ran::of(program, &fs), baton.turns())
 }
@@ -65,11 +65,7 @@ fn crashed(program: &Program, job: &impl Fn(&FaultFs) -> Job, turns: u64, seed: 
     let before = running.metrics();
     let ended = running.join().map(drop).expect_err("it is killed");
     assert_eq!(ended.kind(), ErrorKind::Stopped, "{}, killed at turn {kill} of {turns}: {ended}", program.name);
-    assert!(
-        before.counter("checkpoint", "commits").get() > 0,
-        "{}: killed at turn {kill} of {turns}, before any commit",
-        program.name
-    );
+    assert!(before.commits() > 0, "{}: killed at turn {kill} of {turns}, before any commit", program.name);
     fs.crash(seed);
     let resumed = job(&fs).workers(3).limits(small()).checkpoints(checkpoints(&fs)).run();
     let after = resumed.unwrap_or_else(|error| panic!("{}, seed {seed}: {error}", program.name)).metrics;

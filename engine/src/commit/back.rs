@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use arrow_schema::SchemaRef;
 
 use super::generation::Checkpointing;
-use super::storing::again;
-use crate::checkpoint::{self, Appended, Commit, CommitKind, Entry, KeptOutput, Left};
+use super::storing::append;
+use crate::checkpoint::{self, Commit, CommitKind, Entry, KeptOutput, Left};
 use crate::connector::Basis;
 use crate::run::Shared;
 use crate::{Delivery, Error, Prepared, Result, Since, Sink, Writing};
@@ -104,10 +104,7 @@ impl Checkpointing {
         let entry = Entry::Commit(Box::new(commit.clone()));
         let mut log = self.log.lock().expect("no panic holds it");
         let log = log.as_mut().expect("who has started the generation has the log");
-        match again(shared, || log.append(&entry))? {
-            Appended::Done(_) => {}
-            Appended::Fenced { .. } => return Err(checkpoint::fenced()),
-        }
+        append(shared, log, &entry)?;
         self.kept.push(KeptOutput::of(&commit));
         self.resume = Some(commit);
         Ok(())

@@ -12,10 +12,8 @@ use std::sync::Arc;
 use super::desk::{Announcement, Last};
 use super::generation::Checkpointing;
 use super::state_bytes::StateBytes;
-use super::storing::{Background, WorkerPart, again};
-use crate::checkpoint::{
-    self, Appended, Chain, Commit, CommitKind, Entry, KeptOutput, ManifestLog, SourceCut, StepBytes,
-};
+use super::storing::{Background, WorkerPart, again, append};
+use crate::checkpoint::{self, Chain, Commit, CommitKind, Entry, KeptOutput, ManifestLog, SourceCut, StepBytes};
 use crate::run::{LastCheckpoint, Shared};
 use crate::{Duration, Epoch, Error, Result};
 
@@ -83,19 +81,14 @@ impl Coordinator {
     ) -> Coordinator {
         let again_shared = Arc::clone(&shared);
         let (mut known, notes) = (checkpointing.layers(), Arc::clone(&checkpointing));
-        let mut append = move |commit: Commit| {
+        let mut store_commit = move |commit: Commit| -> Result<LastCheckpoint> {
             let sizes: BTreeMap<_, _> = commit.layers().map(|layer| (layer.name.clone(), layer.size)).collect();
             let bytes = sizes.iter().filter(|(name, _)| !known.contains(*name)).map(|(_, size)| size).sum();
             let Commit { epoch, kind, taken, .. } = commit;
             let savepoint = (kind == CommitKind::Savepoint).then(|| KeptOutput::of(&commit));
             known = sizes.into_keys().collect();
             let entry = Entry::Commit(Box::new(commit));
-            match again(&again_shared, || log.append(&entry))? {
-                Appended::Done(_) => {}
-                Appended::Fenced { .. } => {
-                    return Err(checkpoint::fenced());
-                }
-            }
+            append(&again_shared, &mut log, &entry)?;
             savepoint.into_iter().for_each(|savepoint| notes.note_savepoint(savepoint));
             checkpoint::collect(&**log.store(), &log, checkpoint::KEPT)?;
             log.shorten(checkpoint::KEPT)?;
@@ -109,7 +102,7 @@ impl Coordinator {
                 Ok(Done::Looked(wanted))
             }
             Task::Append(commit) => {
-                let last = append(*commit)?;
+                let last = store_commit(*commit)?;
                 if last.kind == CommitKind::Savepoint && std::mem::take(&mut wanted) {
                     again(&met_shared, || checkpoint::met(&*store))?;
                 }
@@ -174,10 +167,8 @@ impl Coordinator {
             }
             self.uncommitted.pop_front();
             self.appended -= 1;
-            self.shared.metrics.counter("checkpoint", "commits").add(1);
-            if self.last == Some(Last { epoch, ended: true }) {
-                self.shared.metrics.counter("checkpoint", "ended").add(1);
-            }
+            self.shared.committed(self.last == Some(Last { epoch, ended: true }));
+            self.shared.metrics.note_commit();
             told.push(Announcement::Committed { epoch, savepoint: committed.kind == CommitKind::Savepoint });
         }
         Ok(told)

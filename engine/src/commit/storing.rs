@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::desk::Contribution;
 use super::generation::Checkpointing;
 use super::state_bytes::Measured;
-use crate::checkpoint::{self, BucketCut, Chain, CompactError, PartitionCut, StepBytes, StoreError};
-use crate::run::Shared;
+use crate::checkpoint::protocol::{AfterAppend, after_append};
+use crate::checkpoint::{
+    self, BucketCut, Chain, CompactError, Entry, ManifestLog, PartitionCut, StepBytes, StoreError,
+};
+use crate::run::{Shared, Whose};
 use crate::{Epoch, Error, PartitionId, Result};
 
 /// What a worker has stored for one checkpoint: its share of the manifest.
@@ -133,7 +136,7 @@ impl Storing {
             Ok(merged) => drop(self.chains[at].layers.splice(range, [merged])),
             // The chain stays as long as it is until the next checkpoint, which tries again.
             Err(CompactError::Store(error @ StoreError::Transient { .. })) => {
-                self.shared.metrics.note_retry(CHECKPOINT, &error);
+                self.shared.metrics.note_retry(Whose::Checkpoints, &error);
             }
             Err(CompactError::Store(error)) => return Err(error.into()),
             Err(CompactError::Read(error)) => return Err(error),
@@ -142,14 +145,31 @@ impl Storing {
     }
 
     fn layer_name(&self, epoch: Epoch, what: &str) -> String {
-        format!("layers/{:010}-{:020}-w{:03}{what}", self.checkpointing.generation, epoch.0, self.worker)
+        checkpoint::layer_name(self.checkpointing.generation, epoch, &format!("w{:03}{what}", self.worker))
     }
 }
 
-/// Under what name the metrics count what was refused to checkpoints.
-const CHECKPOINT: &str = "checkpoint";
-
 /// Tries until it works; a failure that is final is not tried again.
 pub(crate) fn again<T>(shared: &Shared, work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
-    shared.try_often(CHECKPOINT, StoreError::may_pass, work)
+    shared.try_often(Whose::Checkpoints, StoreError::may_pass, work)
+}
+
+/// Appends an entry to the log, and does after each append what the protocol decides.
+///
+/// # Errors
+/// Where a younger generation has started, or it stays open whether the entry is in the log: then nothing of it is published,
+/// and the next generation reads the truth.
+pub(crate) fn append(shared: &Shared, log: &mut ManifestLog, entry: &Entry) -> Result<()> {
+    let mut tries = 1;
+    loop {
+        let outcome = log.append(entry);
+        let next = after_append(&outcome, Shared::tries_left(tries) as usize);
+        match (next, outcome) {
+            (AfterAppend::Publish, _) => return Ok(()),
+            (AfterAppend::Stop, _) | (_, Ok(_)) => return Err(checkpoint::fenced()),
+            (AfterAppend::Again, Err(error)) if shared.may_try_again(Whose::Checkpoints, tries, &error) => tries += 1,
+            (_, Err(error)) if tries > 1 => return Err(Error::from(error).at(format_args!("after {tries} tries"))),
+            (_, Err(error)) => return Err(error.into()),
+        }
+    }
 }

@@ -111,15 +111,15 @@ struct Supervisor {
 impl Supervisor {
     fn supervise(mut self, attempt: Attempt) -> Result<Outcome> {
         let (started, clock, may_park) = (attempt.started, Arc::clone(&attempt.shared.clock), attempt.shared.may_park);
-        let commits = self.metrics.counter("checkpoint", "commits");
         let (mut before, mut in_a_row) = (None::<(Error, u64)>, InARow { failures: 0, same: 0 });
-        let mut attempt = Ok(attempt);
+        let (mut attempt, mut committed) = (Ok(attempt), 0);
         loop {
+            let shared = attempt.as_ref().ok().map(|attempt: &Attempt| Arc::clone(&attempt.shared));
             let error = match attempt.and_then(Attempt::join) {
                 Ok(outcome) => return Ok(Outcome { elapsed: clock.elapsed() - started, ..outcome }),
                 Err(error) => error,
             };
-            let committed = commits.get();
+            committed += shared.map_or(0, |shared| shared.commits());
             let (same, since) = match &before {
                 Some((before, commits)) if *commits == committed => (before.says_the_same_as(&error), in_a_row),
                 _ => (false, InARow { failures: 0, same: 0 }),

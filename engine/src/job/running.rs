@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use super::dropped;
 use crate::cluster::Member;
 use crate::commit::Checkpointing;
-use crate::run::{Metrics, Pulse, Shared};
+use crate::run::{Metrics, Pulse, Shared, Whose};
 use crate::{Claim, Duration, Error, ErrorKind, Result, Sink};
 
 /// What a job that ran to the end of its input has to say.
@@ -69,11 +69,11 @@ impl Attempt {
         let may_pass = |error: &Error| error.kind() == ErrorKind::Environment && error.may_be_retried();
         let finish_one = |(name, sink): &(String, Arc<dyn Sink>)| {
             let kept = checkpointing.as_ref().map(|all| all.saved_of(name)).unwrap_or_default();
-            let done = shared.try_often(name, may_pass, || sink.finish(&kept));
+            let done = shared.try_often(Whose::Sink(name), may_pass, || sink.finish(&kept));
             done.map_err(|error| error.at(format_args!("sink {name}")))
         };
         let finish = || written.iter().try_for_each(finish_one);
-        let stopped = || shared.stop_asked() && shared.metrics.counter("checkpoint", "ended").get() == 0;
+        let stopped = || shared.stop_asked() && !shared.has_ended();
         let stopped = match member {
             Some(mut member) => {
                 if let Some(workers) = workers {
@@ -101,7 +101,7 @@ impl Attempt {
                 return Err(reason);
             }
             // Of several processes one knows it.
-            let here = shared.metrics.counter("checkpoint", "commits").get() > 0;
+            let here = shared.commits() > 0;
             let last = shared.metrics.checkpoint().filter(|_| here);
             let epoch = last.map(|last| format!(" of epoch {}", last.epoch)).unwrap_or_default();
             let words = format!(

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::standstill::Standstill;
+use super::tries::Whose;
 use crate::checkpoint::CommitKind;
 use crate::{Epoch, Error, EventTime};
 
@@ -15,6 +16,8 @@ pub struct Metrics {
     counters: Mutex<BTreeMap<(String, &'static str), Counter>>,
     watermarks: Mutex<BTreeMap<(String, usize), Gauge>>,
     checkpoint: Mutex<Option<LastCheckpoint>>,
+    commits: AtomicU64,
+    checkpoint_retries: AtomicU64,
     savepoint: Mutex<Option<Epoch>>,
     state: Mutex<BTreeMap<String, u64>>,
     restarts: Mutex<Restarts>,
@@ -49,7 +52,7 @@ pub struct Restarts {
 /// How often the machine refused something that is tried again, and what the last time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retries {
-    /// How often; the counter `retries` has it for each sink, and for the `checkpoint`.
+    /// How often; the counter `retries` has it for each sink, and [`Metrics::checkpoint_retries`] for checkpoints.
     pub count: u64,
     /// What was refused, and why.
     pub last: String,
@@ -114,6 +117,16 @@ impl Metrics {
         *self.checkpoint.lock().expect("no panic holds it")
     }
 
+    /// How many checkpoints were committed in this run, over all its starts. Of several processes the first one knows it.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// How often the store of checkpoints refused something that is tried again.
+    pub fn checkpoint_retries(&self) -> u64 {
+        self.checkpoint_retries.load(Ordering::Relaxed)
+    }
+
     /// The epoch of the newest savepoint that was committed in this run.
     pub fn savepoint(&self) -> Option<Epoch> {
         *self.savepoint.lock().expect("no panic holds it")
@@ -176,6 +189,11 @@ impl Metrics {
         *self.checkpoint.lock().expect("no panic holds it") = Some(checkpoint);
     }
 
+    /// One more than those that were committed before.
+    pub(crate) fn note_commit(&self) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn note_savepoint(&self, epoch: Epoch) {
         *self.savepoint.lock().expect("no panic holds it") = Some(epoch);
     }
@@ -189,10 +207,13 @@ impl Metrics {
         *restarts = Restarts { count: restarts.count + 1, last: why.to_string() };
     }
 
-    pub(crate) fn note_retry(&self, name: &str, why: &dyn Display) {
-        self.counter(name, "retries").add(1);
+    pub(crate) fn note_retry(&self, whose: Whose<'_>, why: &dyn Display) {
+        match whose {
+            Whose::Sink(name) => self.counter(name, "retries").add(1),
+            Whose::Checkpoints => drop(self.checkpoint_retries.fetch_add(1, Ordering::Relaxed)),
+        }
         let mut retries = self.retries.lock().expect("no panic holds it");
-        *retries = Retries { count: retries.count + 1, last: format!("{name}: {why}") };
+        *retries = Retries { count: retries.count + 1, last: format!("{whose}: {why}") };
     }
 
     pub(crate) fn watermark(&self, name: &str, worker: usize) -> Gauge {

@@ -1,5 +1,6 @@
 //! What all threads of a running job share: limits, counts, whose turn it is, what is tried again, and how it ends.
 
+mod end;
 mod limits;
 mod metrics;
 mod panic;
@@ -16,5 +17,6 @@ pub use pulse::Pulse;
 pub(crate) use shared::Shared;
 pub(crate) use standstill::TOLD_AFTER;
 pub use standstill::{Limit, Standstill};
+pub(crate) use tries::Whose;
 pub(crate) use turns::count_moves;
 pub use turns::{AnyOrder, Turns};

@@ -2,7 +2,7 @@
 //!
 //! Whoever was refused stands still meanwhile, and behind it, by flow control, the sources.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,31 +24,54 @@ fn wait_after(tries: u32) -> Duration {
     Duration::from_millis(10 << tries.min(9))
 }
 
+/// To whom something was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose<'a> {
+    /// The sink of this name.
+    Sink(&'a str),
+    /// The store of checkpoints.
+    Checkpoints,
+}
+
+impl Display for Whose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Whose::Sink(name) => f.write_str(name),
+            Whose::Checkpoints => f.write_str("checkpoint"),
+        }
+    }
+}
+
 impl Shared {
     /// Tries until it works, as often as there is a next try after a failure that `may_pass`.
     pub(crate) fn try_often<T, E: Display + Into<Error>>(
         &self,
-        name: &str,
+        whose: Whose<'_>,
         may_pass: impl Fn(&E) -> bool,
         mut work: impl FnMut() -> Result<T, E>,
     ) -> Result<T> {
         let mut tries = 1;
         loop {
             match work() {
-                Err(error) if may_pass(&error) && self.may_try_again(name, tries, &error) => tries += 1,
+                Err(error) if may_pass(&error) && self.may_try_again(whose, tries, &error) => tries += 1,
                 Err(error) if tries > 1 => return Err(error.into().at(format_args!("after {tries} tries"))),
                 done => return done.map_err(E::into),
             }
         }
     }
 
-    /// Waits before the next try of what was refused to `name`, and sounds the alarm; whether there is a next try. There
+    /// How many tries are left after so many.
+    pub(crate) fn tries_left(tries: u32) -> u32 {
+        TRIES.saturating_sub(tries)
+    }
+
+    /// Waits before the next try of what was refused, and sounds the alarm; whether there is a next try. There
     /// is none after ten, or where the job ends.
-    fn may_try_again(&self, name: &str, tries: u32, why: &dyn Display) -> bool {
-        if tries >= TRIES || self.stopping() {
+    pub(crate) fn may_try_again(&self, whose: Whose<'_>, tries: u32, why: &dyn Display) -> bool {
+        if Shared::tries_left(tries) == 0 || self.stopping() {
             return false;
         }
-        self.metrics.note_retry(name, why);
+        self.metrics.note_retry(whose, why);
         if self.may_park {
             let mut left = wait_after(tries);
             while !left.is_zero() && !self.stopping() {
@@ -64,7 +87,7 @@ impl Shared {
     pub(crate) fn patience(self: &Arc<Shared>, name: &str) -> Patience {
         let (shared, name) = (Arc::clone(self), name.to_string());
         Patience::new(move |place: &Path, why: &io::Error, tries| {
-            shared.may_try_again(&name, tries, &format_args!("{}: {why}", place.display()))
+            shared.may_try_again(Whose::Sink(&name), tries, &format_args!("{}: {why}", place.display()))
         })
     }
 }
@@ -74,6 +97,8 @@ mod tests {
     use super::*;
     use crate::{Limits, SystemClock};
 
+    const OUT: Whose<'_> = Whose::Sink("out");
+
     fn shared(may_park: bool) -> Arc<Shared> {
         Arc::new(Shared::new(Limits::default(), Arc::new(SystemClock::new()), may_park))
     }
@@ -82,8 +107,8 @@ mod tests {
     fn ten_tries_take_ten_seconds_and_there_is_no_eleventh() {
         assert_eq!((1..TRIES).map(wait_after).sum::<Duration>(), Duration::from_millis(10_220));
         let shared = shared(false);
-        assert!((1..10).all(|tries| shared.may_try_again("out", tries, &"full")));
-        assert!(!shared.may_try_again("out", 10, &"full"));
+        assert!((1..10).all(|tries| shared.may_try_again(OUT, tries, &"full")));
+        assert!(!shared.may_try_again(OUT, 10, &"full"));
         assert_eq!(shared.metrics.counter("out", "retries").get(), 9);
         assert_eq!(shared.metrics.retries().last, "out: full");
     }
@@ -92,7 +117,7 @@ mod tests {
     fn a_job_that_ends_tries_nothing_again() {
         let shared = shared(true);
         shared.stop();
-        assert!(!shared.may_try_again("out", 1, &"full"));
+        assert!(!shared.may_try_again(OUT, 1, &"full"));
         assert_eq!(shared.metrics.retries().count, 0);
     }
 }

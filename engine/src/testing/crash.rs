@@ -69,7 +69,7 @@ pub fn survive_on(fs: &FaultFs, seed: u64, job: impl Fn() -> Job) -> Survived {
                     .and_then(|running| {
                         let metrics = running.metrics();
                         let outcome = running.join();
-                        survived.commits += metrics.counter("checkpoint", "commits").get();
+                        survived.commits += metrics.commits();
                         outcome.map(|_| ())
                     })
                     .map_err(|error| match error.kind() {
