@@ -165,8 +165,8 @@ fn answer(job: Job, words: Vec<OsString>, call: Call, console: &mut Console<'_>)
                     settings.refuse_standard_input()?;
                     settings.refuse_too_many(processes)?;
                     let patience = cluster.lost_after.unwrap_or(10.seconds()) + 2.seconds();
-                    let (restarts, checkpointed) = (checkpoints.restarts(), checkpoints.checkpoint.is_some());
-                    let supervisor = Supervisor { call: words, processes, restarts, checkpointed, patience, quiet };
+                    let (restarts, checkpoints) = (checkpoints.restarts(), checkpoints.checkpoint.clone());
+                    let supervisor = Supervisor { call: words, processes, restarts, checkpoints, patience, quiet };
                     return supervisor.run(console);
                 }
             };

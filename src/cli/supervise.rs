@@ -16,14 +16,13 @@ use std::thread;
 
 use super::cluster::{ATTEMPT, SAVEPOINT, SECRET, STOP, words};
 use super::{Console, Exit};
+use crate::checkpoint::{look_at, open_existing_store};
 use crate::cluster::Secret;
-use crate::{Clock, Duration, Error, Result, SystemClock};
+use crate::job::{Decision, InARow};
+use crate::{Clock, Duration, Error, Restart, Result, SystemClock};
 
 /// How often the processes are looked at while they say nothing.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
-
-/// A start that has lasted so long was a good one: what fails after it is the first failure again.
-const LASTING: Duration = Duration::from_micros(60_000_000);
 
 /// How often in a row a job with checkpoints is started again if nothing is said.
 const RESTARTS: u32 = 5;
@@ -35,8 +34,8 @@ pub(super) struct Supervisor {
     pub(super) processes: usize,
     /// How often in a row it is started again; `None` where nobody has said.
     pub(super) restarts: Option<u32>,
-    /// Whether the job takes checkpoints, so that it can be started again.
-    pub(super) checkpointed: bool,
+    /// Where the job takes checkpoints, if it does, so that it can be started again.
+    pub(super) checkpoints: Option<String>,
     /// How long the others have to end by themselves when one has.
     pub(super) patience: Duration,
     pub(super) quiet: bool,
@@ -52,41 +51,6 @@ struct End {
     stopped: bool,
 }
 
-/// What is done about a start that has failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Decision {
-    /// Start again after this time.
-    Again(Duration),
-    /// No more; why, to be said behind what has happened.
-    End(&'static str),
-}
-
-/// This many panics in a row that say the same, of the same place in the input, are a loop.
-const SAME_MAX: u32 = 3;
-
-/// What has failed since a start that lasted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct InARow {
-    failures: u32,
-    /// Those of them, counted from the newest, that are the same panic.
-    same_panic: u32,
-    /// What the newest panic said; nothing where the newest failure was none.
-    panic: Option<String>,
-}
-
-impl InARow {
-    /// Counts one more failure: what was said at last, where it was a panic.
-    fn add(&mut self, panic: Option<String>) {
-        self.failures += 1;
-        self.same_panic = match (&panic, &self.panic) {
-            (None, _) => 0,
-            (new, old) if new == old => self.same_panic + 1,
-            (Some(_), _) => 1,
-        };
-        self.panic = panic;
-    }
-}
-
 /// What a process said, without the process of which it said it.
 fn without_process(words: &str) -> &str {
     let of_another = words.strip_prefix("process ").and_then(|rest| rest.split_once(": "));
@@ -96,18 +60,22 @@ fn without_process(words: &str) -> &str {
     }
 }
 
-/// Decides about the last of some failures in a row.
-fn decide(checkpointed: bool, limit: u32, in_a_row: &InARow, may_be_mended: bool) -> Decision {
-    match (checkpointed, may_be_mended) {
-        (false, _) => Decision::End(""),
-        (true, false) => Decision::End(", and another start would not mend it"),
-        (true, true) if in_a_row.same_panic >= SAME_MAX => Decision::End(
+/// Why nothing is started again, to be said behind what has happened.
+fn why_not(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Loop => {
             ", the same three times in a row; mend the closure, or leave out the record that it panics at, and start again, \
-             which goes on from the last checkpoint",
-        ),
-        (true, true) if in_a_row.failures > limit => Decision::End(", and no other start has mended it"),
-        (true, true) => Decision::Again(Duration::from_micros(250_000 << (in_a_row.failures - 1).min(6))),
+             which goes on from the last checkpoint"
+        }
+        Decision::Final => ", and another start would not mend it",
+        Decision::Again(_) | Decision::Enough => ", and no other start has mended it",
     }
+}
+
+/// The newest checkpoint of a place, by its number in the log; none where there is none, or it does not answer.
+fn newest(place: &str) -> Option<u64> {
+    let store = open_existing_store(place).ok()?;
+    look_at(&*store, None, |number, _| Ok(number)).ok()
 }
 
 /// One of the processes.
@@ -122,10 +90,11 @@ impl Supervisor {
     /// Runs the processes to the end of the job, or until they have failed too often.
     pub(super) fn run(&self, console: &mut Console<'_>) -> Result<Exit> {
         let clock = SystemClock::new();
-        let limit = if self.checkpointed { self.restarts.unwrap_or(RESTARTS) } else { 0 };
-        let mut in_a_row = InARow::default();
+        let policy = Restart::times(self.restarts.unwrap_or(RESTARTS));
+        let newest = || self.checkpoints.as_deref().and_then(newest);
+        let (mut in_a_row, mut panic) = (InARow::default(), None);
         for attempt in 1.. {
-            let started = clock.elapsed();
+            let before = newest();
             let end = self.start(attempt, &clock, console)?;
             let Some((process, status)) = end.first else { return Ok(Exit::Done) };
             let exit = meaning(status);
@@ -135,25 +104,26 @@ impl Supervisor {
                     exit => exit,
                 });
             }
-            if clock.elapsed() - started > LASTING {
-                in_a_row = InARow::default();
+            if newest() != before {
+                (in_a_row, panic) = (InARow::default(), None);
             }
             let panicked = exit == Exit::Panicked;
-            in_a_row
-                .add(end.last_words.as_deref().filter(|_| panicked).map(|words| without_process(words).to_string()));
+            let said = end.last_words.as_deref().filter(|_| panicked).map(|words| without_process(words).to_string());
+            in_a_row.add(said.is_some() && said == panic);
+            panic = said;
             let what = format!("process {process} {}", told(status));
             let said = end.last_words.map(|words| format!(": {words}")).unwrap_or_default();
-            let pause = match decide(self.checkpointed, limit, &in_a_row, may_be_mended(status)) {
-                Decision::Again(pause) => pause,
-                Decision::End(why) => {
-                    let _ = writeln!(console.err, "error: {what}{why}{said}");
-                    return Ok(exit);
-                }
+            let decision = policy.decide(in_a_row, may_be_mended(status));
+            let (Decision::Again(pause), Some(_)) = (decision, &self.checkpoints) else {
+                let why = if self.checkpoints.is_some() { why_not(decision) } else { "" };
+                let _ = writeln!(console.err, "error: {what}{why}{said}");
+                return Ok(exit);
             };
             let _ = writeln!(
                 console.err,
-                "{what}; all are started again from the last checkpoint in {pause} ({} of {limit})",
-                in_a_row.failures
+                "{what}; all are started again from the last checkpoint in {pause} ({} of {})",
+                in_a_row.failures(),
+                policy.limit
             );
             let since = clock.elapsed();
             while clock.elapsed() - since < pause {
@@ -317,35 +287,23 @@ fn may_be_mended(status: ExitStatus) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Durations;
 
     #[test]
-    fn what_another_start_may_mend_is_started_again_further_and_further_apart_and_not_for_ever() {
-        let decide = |checkpointed, limit, failures, may_be_mended| {
-            decide(checkpointed, limit, &InARow { failures, ..InARow::default() }, may_be_mended)
-        };
-        assert_eq!(decide(true, 2, 1, true), Decision::Again(250.millis()));
-        assert_eq!(decide(true, 2, 2, true), Decision::Again(500.millis()));
-        assert_eq!(decide(true, 2, 3, true), Decision::End(", and no other start has mended it"));
-        assert_eq!(decide(true, 99, 50, true), Decision::Again(16.seconds()));
-        assert_eq!(decide(true, 2, 1, false), Decision::End(", and another start would not mend it"));
-        assert_eq!(decide(false, 2, 1, true), Decision::End(""), "there is nothing to go on from");
+    fn a_panic_says_the_same_whichever_process_tells_it() {
+        assert_eq!(without_process("process 1: process 12: map at 7: no"), "map at 7: no");
+        assert_eq!(without_process("process 1 at home: map"), "process 1 at home: map");
     }
 
     #[test]
-    fn three_panics_in_a_row_that_say_the_same_are_a_loop_and_others_are_not() {
+    fn why_nothing_is_started_again_is_said() {
+        let policy = Restart::times(2);
         let mut in_a_row = InARow::default();
-        let mut after = |panic: Option<&str>| {
-            in_a_row.add(panic.map(str::to_string));
-            decide(true, 99, &in_a_row, true)
-        };
-        for panic in [Some("a"), Some("a"), None, Some("a"), Some("b"), Some("b")] {
-            assert!(matches!(after(panic), Decision::Again(_)), "{panic:?}");
-        }
-        assert!(matches!(after(Some("b")), Decision::End(why) if why.contains("the same three times in a row")));
-        assert!((0..5).all(|_| matches!(after(None), Decision::Again(_))), "lost processes are no panics");
-        assert_eq!(without_process("process 1: process 12: map at 7: no"), "map at 7: no");
-        assert_eq!(without_process("process 1 at home: map"), "process 1 at home: map");
+        in_a_row.add(false);
+        assert_eq!(why_not(policy.decide(in_a_row, false)), ", and another start would not mend it");
+        (0..2).for_each(|_| in_a_row.add(false));
+        assert_eq!(why_not(policy.decide(in_a_row, true)), ", and no other start has mended it");
+        (0..2).for_each(|_| in_a_row.add(true));
+        assert!(why_not(policy.decide(in_a_row, true)).contains("the same three times in a row"));
     }
 
     #[cfg(unix)]

@@ -13,11 +13,14 @@ mod running;
 mod worker;
 
 pub use crate::run::{
-    AnyOrder, Counter, Gauge, LastCheckpoint, Limit, Limits, Metrics, Pulse, Restarts, Retries, Standstill, Turns,
+    AnyOrder, Counter, Gauge, LastCheckpoint, Limit, Limits, Metrics, Pulse, Restart, Restarts, Retries, Standstill,
+    Turns,
 };
+/// When something is started again, for who supervises processes.
+#[doc(hidden)]
+pub use crate::run::{Decision, InARow, SAME_MAX};
 pub use checkpoints::Checkpoints;
 pub use plan::{OpenWindows, Plan, SourcePlan, TablePlan};
-pub use restart::Restart;
 pub use run::Job;
 pub(crate) use running::Attempt;
 pub use running::{Outcome, Running, StopHandle};

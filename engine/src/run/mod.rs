@@ -1,5 +1,6 @@
 //! What all threads of a running job share: limits, counts, whose turn it is, what is tried again, and how it ends.
 
+mod backoff;
 mod end;
 mod limits;
 mod metrics;
@@ -10,6 +11,7 @@ mod standstill;
 mod tries;
 mod turns;
 
+pub use backoff::{Decision, InARow, Restart, SAME_MAX};
 pub use limits::Limits;
 pub use metrics::{Counter, Gauge, LastCheckpoint, Metrics, Restarts, Retries};
 pub(crate) use panic::message_of;
