@@ -136,6 +136,13 @@ fn each_floor_uses_only_what_is_below_it() {
 }
 
 #[test]
+fn nobody_touches_what_is_no_part_of_the_interface() {
+    for name in files(&["src", "examples", "benches"], ".rs") {
+        assert!(!read(&name).contains("__private"), "{name} uses what may change with every version");
+    }
+}
+
+#[test]
 fn nothing_reaches_for_the_time_of_day() {
     // Only the clock asks what time it is.
     for name in files(&["engine/src", "operators/src", "connectors/src", "src"], ".rs") {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use dualgauge::__private::RecordBatch;
+use dualgauge::arrow::RecordBatch;
 use dualgauge::checkpoint::{ChainReader, Commit, GroupRange, LayerRef};
 use dualgauge::prelude::*;
 use dualgauge::{Listing, Next, Offset, Partition, PartitionReader, Result, Scan, Source, SourceBatch};

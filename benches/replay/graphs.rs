@@ -4,7 +4,7 @@ use dualgauge::sink::{Prepared, Writing};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use dualgauge::__private::{RecordBatch, SchemaRef};
+use dualgauge::arrow::{RecordBatch, SchemaRef};
 use dualgauge::prelude::*;
 use dualgauge::{Epoch, Result, Sink, SinkWriter};
 

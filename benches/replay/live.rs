@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration as Wall, Instant};
 
-use dualgauge::__private::{RecordBatch, SchemaRef};
+use dualgauge::arrow::{RecordBatch, SchemaRef};
 use dualgauge::connectors::log::{Layout, Log, LogSource, WriteOptions};
 use dualgauge::prelude::*;
 use dualgauge::{Epoch, Result, Sink, SinkWriter};

@@ -50,6 +50,28 @@ pub mod cut {
 /// The floor below, for a dataflow that is written by hand. Every 0.x step of it breaks: pin what you build on it.
 pub use timely;
 
+/// The Arrow types that connectors and programs meet: of the release that this one is built on.
+///
+/// ```
+/// use dualgauge_engine::arrow::{RecordBatch, SchemaRef};
+/// use dualgauge_engine::{EventTime, Record, record};
+///
+/// #[record]
+/// struct Trade {
+///     #[event_time]
+///     time: EventTime,
+///     price: f64,
+/// }
+///
+/// let batch: RecordBatch = Trade::encode([Trade { time: EventTime::default(), price: 1.5 }].iter());
+/// let schema: SchemaRef = Trade::schema();
+/// assert_eq!(batch.schema().fields().len(), schema.fields().len());
+/// ```
+pub mod arrow {
+    pub use arrow_array::{Array, ArrayRef, RecordBatch};
+    pub use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+}
+
 /// What the code that `#[record]` writes refers to. No part of the interface: it may change with every version.
 #[doc(hidden)]
 pub mod __private {

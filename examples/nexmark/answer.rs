@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use dualgauge::__private::{RecordBatch, SchemaRef};
+use dualgauge::arrow::{RecordBatch, SchemaRef};
 use dualgauge::checkpoint::BucketCut;
 use dualgauge::prelude::*;
 use dualgauge::sink::{Prepared, Writing};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use dualgauge_connectors::parquet::{FileOptions, write_file};
 
 use super::generator::{Generator, Table};
-use crate::__private::RecordBatch;
+use crate::arrow::RecordBatch;
 use crate::{Duration, Error, Record, Result};
 
 /// How many rows are made at once.
@@ -169,7 +169,7 @@ pub(super) fn write_table(
 
 impl Table {
     /// The columns of its files.
-    pub(super) fn schema(self) -> crate::__private::SchemaRef {
+    pub(super) fn schema(self) -> crate::arrow::SchemaRef {
         match self {
             Table::Persons => super::Person::schema(),
             Table::Auctions => super::Auction::schema(),

@@ -29,7 +29,7 @@ mod window_join;
 use dualgauge::flow::SourceOptions;
 use dualgauge::nexmark::Table;
 use dualgauge::prelude::*;
-use dualgauge::{__private::RecordBatch, Digest, Event};
+use dualgauge::{Digest, Event, arrow::RecordBatch};
 
 /// One query: what it is called, what it reads, and its graph.
 #[derive(Clone, Copy, Debug)]
