@@ -33,7 +33,9 @@ impl Fs for RealFs {
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
-        Ok(Box::new(RealFile(no_link(OpenOptions::new().read(true).append(true)).open(path).and_then(no_pipe)?)))
+        Ok(Box::new(RealFile(
+            no_link(OpenOptions::new().read(true).append(true)).open(path).map_err(by_name).and_then(no_pipe)?,
+        )))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
@@ -93,8 +95,8 @@ impl Fs for RealFs {
 
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>> {
         loop {
-            let file =
-                no_link(OpenOptions::new().write(true).create(true).truncate(false)).open(path).and_then(no_pipe)?;
+            let file = no_link(OpenOptions::new().write(true).create(true).truncate(false)).open(path);
+            let file = file.map_err(by_name).and_then(no_pipe)?;
             match file.try_lock() {
                 // Who held it before may have removed it, and a third may have locked the one that lies there instead.
                 Ok(()) if !is_at(&file, path)? => {}
@@ -148,6 +150,21 @@ fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
 #[cfg(not(unix))]
 fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
     options
+}
+
+/// Says of a link what it is, and as what no new try can mend.
+#[cfg(unix)]
+fn by_name(error: io::Error) -> io::Error {
+    let why = "it is a symbolic link, and what it leads to is not written to";
+    match error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+        true => io::Error::new(io::ErrorKind::InvalidInput, why),
+        false => error,
+    }
+}
+
+#[cfg(not(unix))]
+fn by_name(error: io::Error) -> io::Error {
+    error
 }
 
 /// Waits for nobody at the other end of a pipe, which is refused then; a file is opened as ever.
@@ -265,6 +282,19 @@ mod tests {
         assert!(RealFs.open(&path).unwrap_err().to_string().contains("is a pipe"));
         std::fs::remove_file(&path).unwrap();
         assert!(RealFs.open(&std::env::temp_dir()).is_ok(), "a directory is refused where it is read");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_place_of_a_file_that_is_written_is_called_by_its_name() {
+        let path = std::env::temp_dir().join(format!("dualgauge-link-{}", std::process::id()));
+        std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
+        for refused in [RealFs.append(&path).map(drop), RealFs.lock(&path).map(drop)] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "which nobody tries again");
+            assert!(error.to_string().contains("is a symbolic link"), "{error}");
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]
