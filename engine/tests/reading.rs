@@ -4,6 +4,9 @@
 //! that leaves another behind, or its own sinks; a bad record that passes, or that cannot be found by the message. The
 //! source does what its script says and moves the clock itself, so that nothing here depends on how fast anything runs.
 
+#[path = "reading/idle.rs"]
+mod idle;
+
 use std::sync::{Arc, Condvar, Mutex};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
@@ -266,7 +269,11 @@ impl Step for Judge {
 }
 
 fn judged(items: Stream<'_, Item>) -> Stream<'_, Line> {
-    let judged = items.step(NodeSpec::stateful("judge", "judge"), |item| KeyGroup::of(&item.key), Judge);
+    judged_by("judge", items)
+}
+
+fn judged_by<'s>(name: &'static str, items: Stream<'s, Item>) -> Stream<'s, Line> {
+    let judged = items.step(NodeSpec::stateful("judge", name), |item| KeyGroup::of(&item.key), Judge);
     let late = judged.late();
     judged.concat(NodeSpec::stateless("union"), late)
 }

@@ -17,6 +17,7 @@ use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::worker::Worker;
 
+use super::holding::Holding;
 use crate::{Epoch, EventTime};
 
 /// One source on one worker.
@@ -29,8 +30,8 @@ pub(crate) struct Report {
     pub(crate) epoch: Epoch,
     /// How far it has read, in event time.
     pub(crate) progress: EventTime,
-    /// What it holds by its own partitions, where any of them is not idle; else what it can still send.
-    pub(crate) watermark: EventTime,
+    /// What its own partitions hold, by themselves: two that follow each other would stand still.
+    pub(crate) holding: Holding,
     /// The greatest watermark that any of its partitions has reached.
     pub(crate) reached: EventTime,
     /// The largest event time of its partitions that have ended.
@@ -56,17 +57,11 @@ pub(crate) enum State {
     Passed,
 }
 
-impl Report {
-    /// Whether its watermark is one that others wait for.
-    fn holds(&self) -> bool {
-        matches!(self.state, State::Active | State::Waiting)
-    }
-}
-
 /// What a worker knows of all sources.
 #[derive(Debug)]
 pub(crate) struct Control {
     worker: usize,
+    sources: usize,
     reports: BTreeMap<SourceOnWorker, Report>,
     outbox: Vec<(SourceOnWorker, Report)>,
 }
@@ -75,10 +70,10 @@ impl Control {
     /// A table in which each of `sources` on each of `workers` stands at the beginning, until it reports.
     pub(crate) fn new(worker: usize, workers: usize, sources: usize) -> Control {
         let first = EventTime::MIN;
-        let (progress, watermark, reached, ended) = (first, first, first, first);
-        let start = Report { epoch: Epoch(0), progress, watermark, reached, ended, idle: false, state: State::Active };
+        let (progress, reached, ended, holding) = (first, first, first, Holding::UNKNOWN);
+        let start = Report { epoch: Epoch(0), progress, holding, reached, ended, idle: false, state: State::Active };
         let all = (0..sources).flat_map(|source| (0..workers).map(move |worker| (source, worker)));
-        Control { worker, reports: all.map(|place| (place, start)).collect(), outbox: Vec::new() }
+        Control { worker, sources, reports: all.map(|place| (place, start)).collect(), outbox: Vec::new() }
     }
 
     /// Notes what `source` on this worker has to say, and tells the others.
@@ -110,26 +105,50 @@ impl Control {
         self.reports.values().all(|report| matches!(report.state, State::Done | State::Passed))
     }
 
-    /// The least watermark that still holds, if any does: what an idle source follows.
-    pub(crate) fn held_watermark(&self) -> Option<EventTime> {
-        self.reports.values().filter(|report| report.holds()).map(|report| report.watermark).min()
+    /// Whether no partition of any source holds its watermark.
+    pub(crate) fn nothing_holds(&self) -> bool {
+        self.reports.values().all(|report| report.holding.over)
     }
 
-    /// The least watermark that the partitions of `source` hold on the other workers, if any of them does.
-    pub(crate) fn held_elsewhere(&self, source: usize) -> Option<EventTime> {
-        let others = self.reports.iter().filter(|(place, _)| place.0 == source && place.1 != self.worker);
-        others.filter(|(_, report)| report.holds()).map(|(_, report)| report.watermark).min()
+    /// What the partitions of `source` hold on all workers; here they hold `own`.
+    pub(crate) fn held_of(&self, source: usize, own: Holding) -> Holding {
+        let others = self.of(source).filter(|(place, _)| place.1 != self.worker);
+        Holding::together(others.map(|(_, report)| report.holding).chain([own]))
+    }
+
+    /// What all sources hold together; `source` itself holds `own`.
+    pub(crate) fn held_by_all(&self, source: usize, own: Holding) -> Holding {
+        let of = |other: usize| Holding::together(self.of(other).map(|(_, report)| report.holding));
+        let others = (0..self.sources).filter(|other| *other != source);
+        Holding::together(others.map(of).chain([own]))
+    }
+
+    /// When the last one ceased to hold that is known to have done so. Who holds still says so, and for how long.
+    pub(crate) fn last_over(&self) -> EventTime {
+        let over = self.reports.values().filter(|report| report.holding.over);
+        over.map(|report| report.holding.until).max().unwrap_or(EventTime::MIN)
+    }
+
+    /// Whether somebody follows every move of `source`: one of its partitions is idle, or all of another source.
+    pub(crate) fn is_followed(&self, source: usize) -> bool {
+        self.reports.values().any(|report| report.idle)
+            && (0..self.sources).any(|other| {
+                self.has_idle(other) && (other == source || self.of(other).all(|(_, report)| report.holding.over))
+            })
+    }
+
+    fn of(&self, source: usize) -> impl Iterator<Item = (&SourceOnWorker, &Report)> {
+        self.reports.range((source, 0)..(source + 1, 0))
     }
 
     /// Whether a partition of `source` is idle on any worker.
-    pub(crate) fn has_idle(&self, source: usize) -> bool {
-        self.reports.iter().any(|(place, report)| place.0 == source && report.idle)
+    fn has_idle(&self, source: usize) -> bool {
+        self.of(source).any(|(_, report)| report.idle)
     }
 
     /// The greatest watermark that any partition of `source` has reached.
     pub(crate) fn reached(&self, source: usize) -> EventTime {
-        let all = self.reports.iter().filter(|(place, _)| place.0 == source);
-        all.map(|(_, report)| report.reached).max().unwrap_or(EventTime::MIN)
+        self.of(source).map(|(_, report)| report.reached).max().unwrap_or(EventTime::MIN)
     }
 
     /// The largest event time of all partitions that have ended, of any source; [`EventTime::MIN`] where none gave a row.
@@ -191,8 +210,9 @@ mod tests {
 
     fn report(epoch: u64, seconds: i64, state: State) -> Report {
         let time = EventTime::default() + seconds.seconds();
-        let (progress, watermark, reached, ended) = (time, time, time, EventTime::MIN);
-        Report { epoch: Epoch(epoch), progress, watermark, reached, ended, idle: state == State::Idle, state }
+        let idle = state == State::Idle;
+        let holding = Holding { over: idle, until: EventTime::MAX, watermark: time };
+        Report { epoch: Epoch(epoch), progress: time, holding, reached: time, ended: EventTime::MIN, idle, state }
     }
 
     #[test]
@@ -200,7 +220,8 @@ mod tests {
         let mut control = Control::new(0, 2, 1);
         control.report(0, report(3, 50, State::Active));
         assert_eq!(control.slowest(), Some((EventTime::MIN, 0)));
-        assert_eq!(control.held_watermark(), Some(EventTime::MIN));
+        assert!(!control.nothing_holds());
+        assert_eq!(control.held_of(0, report(3, 50, State::Active).holding).watermark, EventTime::MIN);
         assert_eq!(control.highest_epoch(), Epoch(3));
     }
 
@@ -209,8 +230,12 @@ mod tests {
         let mut control = Control::new(0, 1, 3);
         control.report(0, report(1, 50, State::Active));
         control.report(1, report(1, 20, State::Waiting));
-        control.report(2, report(1, 10, State::Idle));
+        let mut idle = report(1, 10, State::Idle);
+        idle.holding.until = EventTime::default();
+        control.report(2, idle);
         assert_eq!(control.slowest(), Some((EventTime::default() + 50.seconds(), 0)));
-        assert_eq!(control.held_watermark(), Some(EventTime::default() + 20.seconds()));
+        assert_eq!(control.held_of(2, idle.holding), idle.holding);
+        assert_eq!(control.held_by_all(2, idle.holding).watermark, EventTime::default() + 20.seconds());
+        assert!([0, 1, 2].iter().all(|source| control.is_followed(*source)));
     }
 }

@@ -23,7 +23,7 @@ pub struct SourceOptions {
 /// stay open, and make late what comes behind: the answer then depends on when it was silent, which a replay does not repeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AllIdle {
-    /// It stays where it is.
+    /// It stays where the partition that fell idle last held it.
     #[default]
     Stay,
     /// It goes on to the greatest watermark that any partition of the source has reached.

@@ -6,13 +6,15 @@ use super::end::End;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::pulse::Pulses;
-use crate::Clock;
+use crate::{Clock, Duration, EventTime};
 
 /// Shared by all workers of one job.
 pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What the wall clock says of the moment in which `clock` was made.
+    clock_made: EventTime,
     /// Whether a worker with nothing to do may sleep.
     pub(crate) may_park: bool,
     pub(crate) pulses: Pulses,
@@ -22,12 +24,26 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(limits: Limits, clock: Arc<dyn Clock>, may_park: bool) -> Shared {
-        Shared { metrics: Arc::default(), limits, clock, may_park, pulses: Pulses::new(), end: End::default() }
+        Shared {
+            metrics: Arc::default(),
+            limits,
+            clock_made: clock.now() - clock.elapsed(),
+            clock,
+            may_park,
+            pulses: Pulses::new(),
+            end: End::default(),
+        }
     }
 
     /// Goes on with the counts of an earlier start.
     pub(crate) fn counting(mut self, metrics: Arc<Metrics>) -> Shared {
         self.metrics = metrics;
         self
+    }
+
+    /// A moment of [`Clock::elapsed`] by the wall clock, as other processes know it. It does not follow what the wall clock
+    /// is set to later: of two moments of one process the earlier stays the earlier.
+    pub(crate) fn moment(&self, elapsed: Duration) -> EventTime {
+        self.clock_made + elapsed
     }
 }

@@ -194,11 +194,11 @@ pub(super) fn job<const M: usize, const N: usize>(
 ) -> Job {
     let input = |number: usize| if M == 1 { "items".to_string() } else { format!("items {number}") };
     let name = |number: usize| format!("lines {number}");
-    let timing = scripts.each_ref().map(|script| (script.disorder, script.idle_after));
+    let timing = scripts.each_ref().map(|script| (script.disorder, script.idle_after, script.all_idle));
     let graph = move |graph: &crate::Flow<'_>| {
         let items = |number: usize| {
-            let (disorder, idle_after) = timing[number];
-            let options = source(input(number)).disorder(disorder);
+            let (disorder, idle_after, all_idle) = timing[number];
+            let options = source(input(number)).disorder(disorder).all_idle(all_idle);
             graph.source::<Item>(idle_after.map_or(options.clone(), |idle_after| options.idle_after(idle_after)))
         };
         let as_line = |event: Event<String>, out: &mut Vec<Event<Line>>| {

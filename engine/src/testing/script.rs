@@ -1,5 +1,6 @@
 //! The text that a test reads its events from, as a source.
 
+use crate::flow::AllIdle;
 use crate::{
     Duration, Durations, Error, EventTime, Listing, Next, Offset, Partition, PartitionReader, Record, Result, Scan,
     Source, SourceBatch, record,
@@ -48,12 +49,14 @@ pub fn seconds(time: EventTime) -> String {
 /// end of a batch after which the source promises that nothing below 20 s follows, `_` a moment with nothing to read,
 /// `+5s` a moment in which the clock of a [stepped run](super::check_when) moves on, `.` the end of the partition, and
 /// `...` at the end a partition that has nothing more and does not end. First lines `disorder 5s` and `idle 5s` set the
-/// disorder and how long a partition may be silent before it holds nothing.
+/// disorder and how long a partition may be silent before it holds nothing; `all idle greatest` and `all idle clock` say what
+/// the watermark does when all are.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub(super) partitions: Vec<Vec<Step>>,
     pub(super) disorder: Duration,
     pub(super) idle_after: Option<Duration>,
+    pub(super) all_idle: AllIdle,
     pub(super) promised: bool,
 }
 
@@ -75,7 +78,8 @@ pub enum Step {
 impl Script {
     /// A script of these partitions.
     pub fn new(partitions: Vec<Vec<Step>>) -> Script {
-        Script { partitions, disorder: Duration::ZERO, idle_after: None, promised: false }
+        let all_idle = AllIdle::default();
+        Script { partitions, disorder: Duration::ZERO, idle_after: None, all_idle, promised: false }
     }
 
     /// Events may be this far behind and still be on time.
@@ -87,6 +91,12 @@ impl Script {
     /// A partition that is silent for so long holds nothing any more.
     pub fn idle_after(mut self, idle_after: Duration) -> Script {
         self.idle_after = Some(idle_after);
+        self
+    }
+
+    /// What the watermark does when all partitions are idle.
+    pub fn all_idle(mut self, policy: AllIdle) -> Script {
+        self.all_idle = policy;
         self
     }
 
@@ -107,6 +117,15 @@ impl From<&str> for Script {
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             if let Some(disorder) = line.strip_prefix("disorder ") {
                 script.disorder = disorder.parse().expect("a length of time");
+                continue;
+            }
+            if let Some(policy) = line.strip_prefix("all idle ") {
+                script.all_idle = match policy {
+                    "stay" => AllIdle::Stay,
+                    "greatest" => AllIdle::Greatest,
+                    "clock" => AllIdle::Clock,
+                    other => panic!("`{other}` is not stay, greatest or clock"),
+                };
                 continue;
             }
             if let Some(idle_after) = line.strip_prefix("idle ") {

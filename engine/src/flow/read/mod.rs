@@ -41,7 +41,7 @@ use super::graph::NodeSpec;
 use super::step::enter;
 use super::stream::Stream;
 use crate::checkpoint::PartitionCut;
-use crate::commit::{Contribution, Passage, Report, State};
+use crate::commit::{Contribution, Holding, Passage, Report, State};
 use crate::failpoint::{Point, around};
 use crate::run::{Counter, Gauge, Limit, Shared};
 use crate::time::Stamp;
@@ -129,6 +129,10 @@ struct SourceDriver {
     ended: Vec<(PartitionId, PartitionCut)>,
     /// The largest event time that those have reached.
     ended_at: EventTime,
+    /// Of those that were read to their end here, what the last held, and up to when.
+    ended_holding: Holding,
+    /// Up to when those that hold here hold at least, by what was answered to others that had fallen idle.
+    holds_beyond: EventTime,
     /// The epochs opened here that are not closed everywhere; the last is the open one.
     epochs: VecDeque<Epoch>,
     passage: Passage,
@@ -214,6 +218,8 @@ impl SourceDriver {
             appeared: Appeared::of(&source, worker, &shared),
             ended,
             ended_at,
+            ended_holding: Holding::NOTHING,
+            holds_beyond: EventTime::MIN,
             epochs: VecDeque::from([hold.stamp().epoch]),
             passage: Passage::new(),
             stopped: false,
@@ -453,6 +459,9 @@ impl SourceDriver {
     fn close(&mut self, at: usize, passed: bool) {
         let open = self.open.remove(at);
         self.ended_at = self.ended_at.max(open.reached(&self.source.scan));
+        let held = self.hold.as_ref().expect("a source that reads can send").event_time();
+        let ceased = open.ceases(held, self.holds_beyond, &self.shared);
+        self.ended_holding = Holding::together([self.ended_holding, ceased]);
         if self.context.checkpointing().is_some() {
             let cut = PartitionCut { ended: true, passed, ..open.cut(EventTime::MIN) };
             self.ended.push((open.partition.id, cut));
@@ -474,8 +483,8 @@ impl SourceDriver {
         self.watermark.set(EventTime::MAX);
         self.standing.ends(&self.source.options.name, &self.shared);
         let state = if self.passed { State::Passed } else { State::Done };
-        let (all, ended) = (EventTime::MAX, self.ended_at);
-        self.tell(Report { epoch, progress: all, watermark: all, reached: ended, ended, idle: false, state });
+        let (progress, ended, holding) = (EventTime::MAX, self.ended_at, self.ended_holding);
+        self.tell(Report { epoch, progress, holding, reached: ended, ended, idle: false, state });
     }
 
     fn epoch(&self) -> Epoch {

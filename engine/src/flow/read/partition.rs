@@ -6,7 +6,9 @@ use super::super::step::{LastRead, note_read};
 use super::outlet::Hold;
 use super::watermark::Watermark;
 use crate::checkpoint::PartitionCut;
+use crate::commit::Holding;
 use crate::flow::bound::BoundSource;
+use crate::run::Shared;
 use crate::time::Stamp;
 use crate::{Duration, Epoch, ErrorKind, EventTime, Offset, Partition, PartitionReader, Result, Scan};
 
@@ -23,8 +25,8 @@ pub(super) struct OpenPartition {
     pub(super) rows: u64,
     /// Since when there was nothing to read.
     pub(super) waiting_since: Option<Duration>,
-    /// Whether it was idle when that was last looked at.
-    pub(super) idle: bool,
+    /// What it held up to when it fell idle, where it was idle when that was last looked at.
+    pub(super) idle: Option<Holding>,
 }
 
 impl OpenPartition {
@@ -51,7 +53,7 @@ impl OpenPartition {
         }
         let rows = cut.map_or(0, |cut| cut.rows);
         let place = format!("source {}: {}", source.options.name(), partition.id).into();
-        Ok(OpenPartition { place, partition, reader, watermark, offset, rows, waiting_since: None, idle: false })
+        Ok(OpenPartition { place, partition, reader, watermark, offset, rows, waiting_since: None, idle: None })
     }
 
     /// Whether all up to `offset` has been read before: here, before the restart, or ahead of where it starts.
@@ -86,11 +88,45 @@ impl OpenPartition {
         if self.partition.upper.is_some_and(|upper| upper <= progress) { EventTime::MIN } else { progress }
     }
 
-    /// Looks whether it has waited for so long that its watermark holds no longer; whether it has just fallen idle.
-    pub(super) fn falls_idle(&mut self, now: Duration, idle_after: Option<Duration>) -> bool {
-        let before = self.idle;
-        self.idle = idle_after.zip(self.waiting_since).is_some_and(|(limit, since)| now - since >= limit);
-        self.idle && !before
+    /// Looks whether it has waited for so long that its watermark holds no longer; whether it has just fallen idle. Its source
+    /// sends from `held` on here, and has told the others that it holds up to `told`.
+    pub(super) fn falls_idle(
+        &mut self,
+        idle_after: Option<Duration>,
+        held: EventTime,
+        told: EventTime,
+        shared: &Shared,
+    ) -> bool {
+        let until = idle_after.zip(self.waiting_since).map(|(limit, since)| since + limit);
+        let before = self.idle.take();
+        let fallen = until.filter(|until| *until <= shared.clock.elapsed());
+        self.idle = fallen.map(|until| before.unwrap_or_else(|| self.over(shared.moment(until).max(told), held)));
+        before.is_none() && fallen.is_some()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle.is_some()
+    }
+
+    /// What it holds of the watermark of its source.
+    pub(super) fn holding(&self, idle_after: Option<Duration>, shared: &Shared) -> Holding {
+        self.idle.unwrap_or_else(|| {
+            // It cannot fall idle before it has been silent for so long, from now on where it is not.
+            let since = || self.waiting_since.unwrap_or_else(|| shared.clock.elapsed());
+            let until = idle_after.map_or(EventTime::MAX, |limit| shared.moment(since() + limit));
+            Holding { over: false, until, watermark: self.watermark.now() }
+        })
+    }
+
+    /// What it held up to now, when it has ended, or up to when it fell idle.
+    pub(super) fn ceases(&self, held: EventTime, told: EventTime, shared: &Shared) -> Holding {
+        let idle = self.idle.filter(|_| self.waiting_since.is_some()); // else it has just come back
+        idle.unwrap_or_else(|| self.over(shared.moment(shared.clock.elapsed()).max(told), held))
+    }
+
+    /// It ceases to hold: one that had come back from behind held from where it was judged.
+    fn over(&self, until: EventTime, held: EventTime) -> Holding {
+        Holding { over: true, until, watermark: self.watermark.now().max(held) }
     }
 
     /// The largest event time that it has given of what is wanted.
