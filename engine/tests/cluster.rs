@@ -250,6 +250,29 @@ fn a_stop_in_one_process_stops_all() {
 }
 
 #[test]
+fn processes_that_are_stopped_without_checkpoints_write_what_had_come() {
+    // Asked in the first, in the second, in both by the same Ctrl-C.
+    for asked in [&[0][..], &[1], &[0, 1], &[1, 0]] {
+        let (plan, lines) = (plan(2), Lines::default());
+        let start = |process| {
+            let job = job("a:1@1 b:1@9 ...\nc:1@5 d:1@7 ...", &lines).cluster(plan.process(process));
+            thread::spawn(move || job.start().unwrap())
+        };
+        let running = [start(0), start(1)].map(|process| process.join().unwrap());
+        let metrics = running.each_ref().map(|running| running.metrics());
+        while metrics.iter().map(|metrics| metrics.total("rows")).sum::<u64>() < 4 {
+            thread::yield_now();
+        }
+        asked.iter().for_each(|process: &usize| running[*process].stop_handle().stop());
+        for error in running.map(|running| running.join().unwrap_err()) {
+            assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
+            assert!(error.to_string().contains("every row that had come to a sink was written"), "{asked:?}: {error}");
+        }
+        assert_eq!(lines.text(), ["1 a", "5 c", "7 d", "9 b"], "{asked:?}");
+    }
+}
+
+#[test]
 fn a_job_that_nobody_waits_for_ends_in_all_processes() {
     let (plan, lines) = (plan(2), Lines::default());
     let first = job("a:1@1 ...\nb:1@1 ...", &lines).cluster(plan.process(0));

@@ -6,6 +6,8 @@
 
 #[path = "reading/idle.rs"]
 mod idle;
+#[path = "reading/standing.rs"]
+mod standing;
 
 use std::sync::{Arc, Condvar, Mutex};
 

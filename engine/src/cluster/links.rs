@@ -62,6 +62,10 @@ enum Word {
     Stop,
     /// I was asked for a savepoint. To process 0.
     Savepoint,
+    /// I was asked to stop without a checkpoint: nothing more is to be read. To all.
+    Rest,
+    /// My sinks have written what came before that. To process 0.
+    Rested,
     /// My workers have ended, and what they had to publish is published. To process 0.
     Done,
     /// All have ended, and the sinks are finished; or the job was stopped, to go on another time. From process 0.
@@ -124,6 +128,8 @@ struct State {
     start: Option<Start>,
     /// Whose workers have ended.
     done: Vec<bool>,
+    /// Whose sinks have written what came before a stop.
+    rested: Vec<bool>,
     /// Who has said goodbye.
     left: Vec<bool>,
     finished: Option<bool>,
@@ -159,7 +165,9 @@ impl Links {
             let writer = Mutex::new(Writer { stream: stream.try_clone()?, way: ours });
             peers.push(Some(Peer { stream, data: Passed::default(), writer }));
         }
-        let state = State { done: vec![false; peers.len()], left: vec![false; peers.len()], ..State::default() };
+        let none = || vec![false; peers.len()];
+        let state = State { done: none(), rested: none(), left: none(), ..State::default() };
+        shared.join_others();
         let links = Arc::new(Links {
             me,
             hosts,
@@ -320,6 +328,7 @@ impl Links {
     /// Sends heartbeats, and what happens in this process.
     fn beat(&self) {
         let (mut due, mut asked) = (Duration::ZERO, false);
+        let (mut resting, mut rested) = (false, false);
         loop {
             let state = self.changed.wait_timeout(self.state(), LOOK).expect("no panic holds it").0;
             if state.closing.is_some() {
@@ -328,6 +337,13 @@ impl Links {
             drop(state);
             if self.shared.stopping() {
                 self.tell_failure();
+            }
+            if self.shared.resting() && !std::mem::replace(&mut resting, true) {
+                self.say_to_all(&Word::Rest);
+            }
+            if self.shared.rested() && !std::mem::replace(&mut rested, true) {
+                self.say(0, &Word::Rested);
+                self.rests(self.me as usize);
             }
             if self.me != 0 {
                 if self.shared.stop_asked() && !std::mem::replace(&mut asked, true) {
@@ -398,6 +414,20 @@ impl Links {
         }
     }
 
+    /// The sinks of a process have written what came. Process 0 ends the job when those of all have: who ended sooner would
+    /// take its data connections from the others.
+    fn rests(&self, process: usize) {
+        let all = {
+            let mut state = self.state();
+            state.rested[process] = true;
+            // One whose input has ended has written everything.
+            (0..self.peers.len()).all(|process| state.rested[process] || state.done[process])
+        };
+        if all && self.me == 0 {
+            self.shared.end_rested();
+        }
+    }
+
     fn hear(&self, process: usize, word: Word) {
         match word {
             Word::Beat { .. } => {}
@@ -408,7 +438,9 @@ impl Links {
                 state.left[process] = true;
             }),
             Word::Goodbye => self.change(|state| state.left[process] = true),
-            Word::Stop => drop(self.shared.ask_stop()),
+            Word::Stop => self.shared.ask_stop(),
+            Word::Rest => self.shared.rest(),
+            Word::Rested => self.rests(process),
             Word::Savepoint => self.shared.ask_savepoint(),
             Word::Failed(failure) => {
                 self.change(|state| {

@@ -130,8 +130,6 @@ pub(super) struct Present {
     state: Mutex<PresentState>,
     stop_asked: Condvar,
     checkpointed: bool,
-    /// Of several processes each would wait for the others to come to rest.
-    alone: bool,
 }
 
 struct PresentState {
@@ -142,8 +140,7 @@ struct PresentState {
 impl Present {
     pub(super) fn of(attempt: &Attempt) -> Arc<Present> {
         let state = Mutex::new(PresentState { shared: Arc::clone(&attempt.shared), stopped: false });
-        let (checkpointed, alone) = (attempt.checkpointing.is_some(), attempt.member.is_none());
-        Arc::new(Present { state, stop_asked: Condvar::new(), checkpointed, alone })
+        Arc::new(Present { state, stop_asked: Condvar::new(), checkpointed: attempt.checkpointing.is_some() })
     }
 
     /// Waits before the next start; whether a stop was asked for, before or meanwhile.
@@ -167,14 +164,12 @@ impl Present {
 
     pub(super) fn stop(&self) {
         let mut state = self.state.lock().expect("no panic holds it");
-        let in_order = match self.checkpointed {
-            true => state.shared.ask_stop(),
-            false => self.alone && state.shared.rest(),
-        };
-        if !in_order {
-            state.shared.stop();
+        // Only who asks here a second time wants no order: another process may have been asked before, by the same Ctrl-C.
+        match std::mem::replace(&mut state.stopped, true) {
+            true => state.shared.stop(),
+            false if self.checkpointed => state.shared.ask_stop(),
+            false => state.shared.rest(),
         }
-        state.stopped = true;
         self.stop_asked.notify_all();
     }
 
@@ -196,9 +191,9 @@ pub struct StopHandle {
 impl StopHandle {
     /// Asks the job to end. Windows that are half full do not fire.
     ///
-    /// A job with checkpoints takes one more and then ends, to go on another time. One without, in one process, reads nothing
-    /// more, writes every row that has come to a sink, also those that the watermark has not passed, and ends; it has a
-    /// second for that. Asked again, either ends at once, and what is not published stays unpublished.
+    /// A job with checkpoints takes one more and then ends, to go on another time. One without reads nothing more, in any of
+    /// its processes, writes every row that has come to a sink, also those that the watermark has not passed, and ends; it
+    /// has a second for that. Asked again, either ends at once, and what is not published stays unpublished.
     pub fn stop(&self) {
         self.present.stop();
     }

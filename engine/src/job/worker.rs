@@ -83,7 +83,7 @@ pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
         }
         if shared.resting() {
             let now = shared.clock.elapsed();
-            if now - *resting_since.get_or_insert(now) >= REST {
+            if now - *resting_since.get_or_insert(now) >= REST && !shared.rested() {
                 shared.stop();
             }
         }

@@ -15,6 +15,10 @@ pub(super) struct End {
     stop: AtomicBool,
     /// Asked for in a job without checkpoints: nothing more is read, and when the sinks have written what came, all stop.
     resting: AtomicBool,
+    /// Whether this is one of several processes: when its sinks have written what came, those of the others may not have.
+    among_others: AtomicBool,
+    /// All sinks of this process have written what came.
+    rested: AtomicBool,
     /// Sinks, on all workers of this process, that have something to write yet.
     sinks_left: AtomicUsize,
     /// Asked for, and taken at the next occasion: a stop after a checkpoint, a savepoint.
@@ -42,9 +46,9 @@ impl Shared {
         ));
     }
 
-    /// Asks for a stop when what has come is written; whether nobody had asked before.
-    pub(crate) fn rest(&self) -> bool {
-        !self.end.resting.swap(true, Ordering::SeqCst)
+    /// Asks for a stop when what has come is written.
+    pub(crate) fn rest(&self) {
+        self.end.resting.store(true, Ordering::SeqCst);
     }
 
     /// Whether nothing more is to be read.
@@ -57,19 +61,38 @@ impl Shared {
         self.end.sinks_left.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A sink has written all that it will be given before the stop, or has come to its end. The last one stops the job.
+    /// A sink has written all that it will be given before the stop, or has come to its end. The last one stops the job, or
+    /// says so to the other processes.
     pub(crate) fn sink_rests(&self) {
         if self.end.sinks_left.fetch_sub(1, Ordering::SeqCst) == 1 && self.resting() {
-            self.fail(Error::new(
-                ErrorKind::Stopped,
-                "every row that had come to a sink was written; windows that were half full did not fire",
-            ));
+            match self.end.among_others.load(Ordering::SeqCst) {
+                true => self.end.rested.store(true, Ordering::SeqCst),
+                false => self.end_rested(),
+            }
         }
     }
 
-    /// Asks for a stop after one more checkpoint; whether nobody had asked before.
-    pub(crate) fn ask_stop(&self) -> bool {
-        !self.end.stop_asked.swap(true, Ordering::SeqCst)
+    /// From now on this is one of several processes, which stop together.
+    pub(crate) fn join_others(&self) {
+        self.end.among_others.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the sinks of this process have written what came, and wait for those of the others.
+    pub(crate) fn rested(&self) -> bool {
+        self.end.rested.load(Ordering::SeqCst)
+    }
+
+    /// All sinks have written what came, in all processes.
+    pub(crate) fn end_rested(&self) {
+        self.fail(Error::new(
+            ErrorKind::Stopped,
+            "every row that had come to a sink was written; windows that were half full did not fire",
+        ));
+    }
+
+    /// Asks for a stop after one more checkpoint.
+    pub(crate) fn ask_stop(&self) {
+        self.end.stop_asked.store(true, Ordering::SeqCst);
     }
 
     /// Asks for a stop after one more checkpoint, which the job then ends with this.

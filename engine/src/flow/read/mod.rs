@@ -459,9 +459,7 @@ impl SourceDriver {
     fn close(&mut self, at: usize, passed: bool) {
         let open = self.open.remove(at);
         self.ended_at = self.ended_at.max(open.reached(&self.source.scan));
-        let held = self.hold.as_ref().expect("a source that reads can send").event_time();
-        let ceased = open.ceases(held, self.holds_beyond, &self.shared);
-        self.ended_holding = Holding::together([self.ended_holding, ceased]);
+        self.no_longer_holds(&open);
         if self.context.checkpointing().is_some() {
             let cut = PartitionCut { ended: true, passed, ..open.cut(EventTime::MIN) };
             self.ended.push((open.partition.id, cut));

@@ -81,6 +81,13 @@ impl SourceDriver {
         Holding::together(open.chain(next).chain([self.ended_holding]))
     }
 
+    /// Notes what a partition that has ended held last.
+    pub(super) fn no_longer_holds(&mut self, open: &OpenPartition) {
+        let held = self.hold.as_ref().expect("a source that reads can send").event_time();
+        self.ended_holding =
+            Holding::together([self.ended_holding, open.ceases(held, self.holds_beyond, &self.shared)]);
+    }
+
     /// Notes what it waits for: a limit that it has met, or a partition from which nothing comes and that holds the
     /// watermark, or nothing. It is `alone` where no other source holds anything either.
     fn tell_standing(&mut self, own: Holding, alone: bool) {
