@@ -811,8 +811,8 @@ fn a_sink_publishes_an_epoch_once_however_often_and_by_whom_it_is_committed() {
     }
     assert!(writer.prepare(Epoch(4), EventTime::MAX).unwrap().is_empty());
     writer.commit(Epoch(4), &[]).unwrap();
-    sink.finish(&[]).unwrap();
-    sink.finish(&[]).unwrap();
+    sink.finish(&schema(), &Writing::default(), &[]).unwrap();
+    sink.finish(&schema(), &Writing::default(), &[]).unwrap();
     writer.commit(Epoch(3), &prepared[2]).unwrap();
     assert!(read_all(&log).unwrap().1, "sealed");
     assert!(writer.write(&[], &rows(0, 1)).unwrap_err().to_string().contains("sealed"));

@@ -13,7 +13,8 @@ use arrow_schema::{DataType, Field, Schema};
 use dualgauge_connectors::log::{Log, LogSource};
 use dualgauge_connectors::parquet::{self, FileOptions, write_file};
 use dualgauge_connectors::{csv, json};
-use dualgauge_engine::{ErrorKind, Next, Offset, Result, Scan, Source, Unreadable};
+use dualgauge_engine::sink::Writing;
+use dualgauge_engine::{Durations, Epoch, ErrorKind, EventTime, Next, Offset, Result, Scan, Sink, Source, Unreadable};
 use xxhash_rust::xxh3::xxh3_64;
 
 #[path = "support/counting.rs"]
@@ -235,5 +236,41 @@ fn a_line_of_sixteen_mebibytes_is_read_and_a_longer_one_is_bad_and_not_held() {
         }
         println!("{name}: at most {of_sizes:?} bytes were held");
         assert!(of_sizes.iter().all(|held| *held < 6 * ALLOWED), "{name}: {of_sizes:?}");
+    }
+}
+
+/// Rows of a thousand spans that are all open: each holds less than what it is staged at, all together 200 MB.
+#[test]
+fn what_all_open_spans_of_a_sink_hold_is_bounded_together() {
+    const SPANS: i64 = 1_000;
+    let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, false)]));
+    let texts: StringArray = (0..SPANS).map(|at| Some(format!("{at:>20000}"))).collect();
+    let rows = RecordBatch::try_new(schema.clone(), vec![Arc::new(texts)]).unwrap();
+    let times: Vec<_> = (0..SPANS).map(|span| EventTime::from_micros(span * 1_000_000)).collect();
+    let job = Writing { job: Some("j".to_string()), generation: 1, ..Writing::default() };
+    let _alone = alone();
+    for writing in [Writing::default(), job] {
+        for scheme in ["parquet", "csv"] {
+            let dir = tempfile::tempdir().unwrap();
+            let (out, span) = (dir.path().join("out"), 1.seconds());
+            let sink: Box<dyn Sink> = match scheme {
+                "parquet" => Box::new(parquet::write(&out).span(span).buckets(1)),
+                _ => Box::new(csv::write(&out).span(span)),
+            };
+            drop(sink.claim(&schema, &writing).unwrap());
+            let mut writer = sink.open(0, &schema, &writing).unwrap();
+            let ((), held) = most(|| (0..10).for_each(|_| writer.write(&times, &rows).unwrap()));
+            assert!(held < 130 << 20, "{scheme}, {:?}: {held} bytes were held", writing.job);
+            if writing.job.is_none() {
+                let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
+                writer.commit(Epoch(1), &prepared).unwrap();
+                let files = fs::read_dir(&out).unwrap().filter_map(|entry| Some(entry.unwrap().path()));
+                let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|is| is == scheme)).collect();
+                assert_eq!(files.len(), SPANS as usize, "{scheme}");
+                if scheme == "csv" {
+                    assert!(files.iter().all(|path| fs::read_to_string(path).unwrap().lines().count() == 11));
+                }
+            }
+        }
     }
 }

@@ -2,6 +2,13 @@
 //!
 //! Each test is a table over all sinks that write to places; a new one is put into `SINKS`.
 
+#[path = "places/ends.rs"]
+mod ends;
+#[path = "places/exchange.rs"]
+mod exchange;
+#[path = "places/many.rs"]
+mod many;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +19,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use dualgauge_connectors::binding;
 use dualgauge_connectors::log::{Log, ReadOptions};
 use dualgauge_engine::sink::{After, Prepared, Since, Writing};
-use dualgauge_engine::{Epoch, ErrorKind, EventTime, Next, PartitionReader, Sink, SinkWriter};
+use dualgauge_engine::{Epoch, ErrorKind, EventTime, Next, PartitionReader, Result, Sink, SinkWriter};
 
 /// Every sink that writes to a place, by its binding; the place lies in the directory `DIR`.
 const SINKS: &[&str] = &[
@@ -37,9 +44,13 @@ fn job(generation: u64) -> Writing {
 }
 
 fn put(writer: &mut dyn SinkWriter, micros: &[i64]) {
+    try_put(writer, micros).unwrap();
+}
+
+fn try_put(writer: &mut dyn SinkWriter, micros: &[i64]) -> Result<()> {
     let times: Vec<_> = micros.iter().copied().map(EventTime::from_micros).collect();
     let rows = RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from(micros.to_vec()))]).unwrap();
-    writer.write(&times, &rows).unwrap();
+    writer.write(&times, &rows)
 }
 
 /// All files below a directory with what is in them; a link is told as one.
@@ -171,7 +182,7 @@ fn a_link_below_a_place_is_refused_by_name_and_what_it_leads_to_is_as_it_was() {
                         let mut writer = sink.open(0, &schema(), &writing)?;
                         writer.recover(&[])?;
                         writer.prepare(Epoch(1), EventTime::MAX)?;
-                        sink.finish(&[])
+                        sink.finish(&schema(), &writing, &[])
                     });
                     let error = outcome.map(|()| String::new()).unwrap_or_else(|error| error.to_string());
                     assert!(error.contains("is a symbolic link"), "{binding}: {link} to {target}: {error}");
@@ -209,7 +220,7 @@ fn an_older_output_stays_until_the_new_one_is_whole_and_only_what_a_sink_made_go
             writer.commit(Epoch(1), &prepared).unwrap();
             drop(writer);
             assert!(run == 0 || seen() == before, "{binding}: the old output stays until the end");
-            over.finish(&[]).unwrap();
+            over.finish(&schema(), &Writing::default(), &[]).unwrap();
             drop(claim);
             let after = seen();
             assert_eq!(after.len(), if one { 1 } else { 2 }, "{binding}: {:?}", after.keys());
@@ -262,7 +273,7 @@ fn what_was_published_since_a_commit_is_taken_back_and_nothing_else() {
             let seen = all(&out).into_iter().filter(|(path, _)| path.parent() == Some(&out));
             seen.filter(|(path, _)| !path.file_name().unwrap().to_str().unwrap().starts_with('.')).collect::<Vec<_>>()
         };
-        let (before, since) = (all(&out), |writing: &Writing| sink.published_since(&schema(), writing, &[]));
+        let (before, since) = (all(&out), |writing: &Writing| sink.published_since(writing, &[]));
         let what = match *binding {
             _ if is_log => "2 rows",
             binding if binding.contains("/one.") => "1 file",
@@ -279,7 +290,7 @@ fn what_was_published_since_a_commit_is_taken_back_and_nothing_else() {
             let is_later = |path: &Path| [".04Z", "/one."].iter().any(|part| path.to_str().unwrap().contains(part));
             let (path, bytes) = seen().into_iter().find(|(path, _)| is_later(path)).unwrap();
             fs::write(&path, "mine").unwrap();
-            for error in [since(&from(1, 1, 2)).unwrap_err(), sink.take_back(&schema(), &from(1, 1, 2)).unwrap_err()] {
+            for error in [since(&from(1, 1, 2)).unwrap_err(), sink.take_back(&from(1, 1, 2)).unwrap_err()] {
                 assert!(error.to_string().contains("E-OUTPUT-AHEAD"), "{binding}: {error}");
                 assert!(error.to_string().contains(path.to_str().unwrap()), "{binding}: {error}");
             }
@@ -287,7 +298,7 @@ fn what_was_published_since_a_commit_is_taken_back_and_nothing_else() {
             fs::write(&path, bytes).unwrap();
         }
         for _ in 0..2 {
-            sink.take_back(&schema(), &from(1, 1, 2)).unwrap();
+            sink.take_back(&from(1, 1, 2)).unwrap();
             assert_eq!(since(&from(1, 2, 2)).unwrap(), Since::Nothing, "{binding}");
             match () {
                 () if is_log => assert_eq!(rows_of_log(&out), [1], "{binding}"),
@@ -319,10 +330,7 @@ fn rows_of_somebody_else_behind_those_of_a_job_keep_it_from_going_back() {
     writer.append(&RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from(vec![7]))]).unwrap()).unwrap();
     writer.commit().unwrap();
     drop(writer);
-    for error in [
-        sink.published_since(&schema(), &from(1, 1, 2), &[]).unwrap_err(),
-        sink.take_back(&schema(), &from(1, 1, 2)).unwrap_err(),
-    ] {
+    for error in [sink.published_since(&from(1, 1, 2), &[]).unwrap_err(), sink.take_back(&from(1, 1, 2)).unwrap_err()] {
         assert!(error.to_string().contains("E-OUTPUT-AHEAD") && error.to_string().contains("offset 3"), "{error}");
     }
     assert_eq!(rows_of_log(&out), [1, 20_001, 40_001, 7]);

@@ -371,7 +371,7 @@ fn one_file_appears_whole_at_the_end_and_reads_back() {
         assert!(!seen_in(directory.path()).contains(&name.to_string()));
         writer.commit(Epoch(2), &prepared).unwrap();
         writer.commit(Epoch(2), &prepared).unwrap();
-        sink.finish(&[]).unwrap();
+        sink.finish(&schema(), &Writing::default(), &[]).unwrap();
         let mut sorted = expected();
         sorted.sort();
         assert_eq!(good(drain(&mut *open(&*source, 0)).0), sorted);
@@ -420,7 +420,7 @@ fn more_spans_may_be_open_than_files() {
     write(&mut *writer, &rows);
     let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
     writer.commit(Epoch(1), &prepared).unwrap();
-    sink.finish(&[]).unwrap();
+    sink.finish(&schema(), &Writing::default(), &[]).unwrap();
     let out = directory.path().join("out.d");
     assert_eq!(seen_in(&out).len(), 70);
     assert!(seen_in(&out).iter().all(|name| fs::read_to_string(out.join(name)).unwrap().lines().count() == 2));
@@ -458,7 +458,7 @@ fn another_generation_takes_open_spans_up_where_the_commit_left_them() {
         write(&mut *writer, &[row(HOUR + 1, "d", 4)]);
         let third = writer.prepare(Epoch(3), EventTime::MAX).unwrap();
         writer.commit(Epoch(3), &third).unwrap();
-        sink.finish(&[]).unwrap();
+        sink.finish(&schema(), &writing(2), &[]).unwrap();
         let out = directory.path().join("out");
         seen_in(&out).into_iter().map(|name| (fs::read_to_string(out.join(&name)).unwrap(), name)).collect::<Vec<_>>()
     };

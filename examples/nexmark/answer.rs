@@ -52,8 +52,8 @@ impl Sink for Answer {
         let files = self.files.as_ref().map(|files| files.open(bucket, schema, writing)).transpose()?;
         Ok(Box::new(Bucket { answer: self.clone(), files }))
     }
-    fn finish(&self, kept: &[BucketCut]) -> Result<()> {
-        self.files.as_ref().map_or(Ok(()), |files| files.finish(kept))
+    fn finish(&self, schema: &SchemaRef, writing: &Writing, kept: &[BucketCut]) -> Result<()> {
+        self.files.as_ref().map_or(Ok(()), |files| files.finish(schema, writing, kept))
     }
 }
 

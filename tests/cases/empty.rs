@@ -1,12 +1,16 @@
 //! Output of a run without rows: it is there, it can be read, and it says what its columns are.
 
 use crate::Case;
-use crate::support::Dir;
+use crate::starts::copy;
+use crate::support::{Dir, Started, ran};
 
 pub const CASES: &[Case] = &[
     ("a_sink_without_a_row_is_there_and_can_be_read", no_rows),
     ("a_sink_that_nothing_was_sent_to_is_there_beside_one_with_rows", nothing_bad),
     ("an_output_that_is_overwritten_by_nothing_is_empty", overwritten),
+    ("a_job_that_ended_without_a_row_and_is_brought_back_leaves_what_one_with_rows_leaves", brought_back),
+    #[cfg(unix)]
+    ("a_pipe_as_a_sink_is_refused_by_name_with_what_to_use", pipe),
     ("the_start_of_a_live_run_says_when_its_first_file_is_seen", first_seen),
 ];
 
@@ -78,6 +82,61 @@ fn overwritten() {
                 let _ = std::fs::remove_dir_all(dir.path("ck"));
             }
         }
+    }
+}
+
+/// The checkpoints of a job that has ended without a row are brought back to before its end, and now there are rows.
+fn brought_back() {
+    for (scheme, path) in SINKS {
+        let run = |dir: &Dir, source: &str| {
+            let (source, sink) = (format!("in=csv:{source}"), format!("out={scheme}:{path}"));
+            dir.command("ev", &["run", "-q", "--source", &source, "--sink", &sink, "--checkpoint", "ck"])
+        };
+        let (dir, alone) = (Dir::new(), Dir::new());
+        dir.write("in.csv", HEADER);
+        let record =
+            if path.contains('.') { format!(".{path}.job") } else { format!("{}/.job", path.trim_end_matches('/')) };
+        let stopped = Started::new(run(&dir, "in.csv?follow=true")).has_made(&dir, &record).stopped();
+        assert_eq!(stopped.code, Some(4), "{scheme}:{path}: {stopped:?}");
+        let kept = Dir::new();
+        copy(&dir, &kept, "ck");
+        for source in ["in.csv", "in.csv"] {
+            let ran = ran(run(&dir, source));
+            assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{scheme}:{path}");
+            assert_eq!(held(&dir, scheme, path), HEADER, "{scheme}:{path}");
+        }
+        std::fs::remove_dir_all(dir.path("ck")).unwrap();
+        copy(&kept, &dir, "ck");
+        for dir in [&dir, &alone] {
+            dir.write("in.csv", format!("{HEADER}{ROW}"));
+            let ran = ran(run(dir, "in.csv"));
+            assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{scheme}:{path}");
+            assert_eq!(held(dir, scheme, path), format!("{HEADER}{ROW}"), "{scheme}:{path}");
+        }
+        let seen = |dir: &Dir| {
+            let names = dir.all().into_keys().filter(|name| name.starts_with('o') && !name.contains("/."));
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(seen(&dir), seen(&alone), "{scheme}:{path}");
+    }
+}
+
+#[cfg(unix)]
+fn pipe() {
+    for (sink, word) in [
+        ("json:pipe", "`json:-`"),
+        ("csv:pipe.csv", "`csv:-` and `> pipe.csv`"),
+        ("csv:link.csv", "is a symbolic link"),
+        ("parquet:pipe", "name a directory"),
+        ("log:pipe", "name a directory"),
+    ] {
+        let dir = Dir::new();
+        dir.write("in.csv", format!("{HEADER}{ROW}"));
+        let made = ran(dir.shell("mkfifo pipe pipe.csv && ln -s pipe link.csv"));
+        assert_eq!(made.code, Some(0), "{made:?}");
+        let sink = format!("out={sink}");
+        let ran = dir.run("ev", &["run", "-q", "--source", "in=csv:in.csv", "--sink", &sink]);
+        assert!(ran.code == Some(2) && ran.err.contains(word) && ran.err.contains("sink out"), "{sink}: {ran:?}");
     }
 }
 

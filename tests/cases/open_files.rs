@@ -5,6 +5,7 @@ use crate::support::{Dir, GRAPH, Ran, ran};
 
 pub const CASES: &[Case] = &[
     ("thousands_of_files_are_read_under_a_limit_of_sixty_four", read_many),
+    ("thousands_of_spans_and_buckets_are_written_under_a_limit_of_sixty_four", write_many),
     #[cfg(unix)]
     ("many_followed_files_are_read_under_a_limit_of_sixty_four", follow_many),
 ];
@@ -14,9 +15,13 @@ const JSON: &str = "{\"key\":\"a\",\"value\":1,\"ts\":\"2024-01-01T00:00:00Z\"}\
 
 /// Runs the graph `hours` with no more than 64 open files.
 fn limited(dir: &Dir, words: &str) -> Ran {
+    limited_graph(dir, "hours", words)
+}
+
+fn limited_graph(dir: &Dir, graph: &str, words: &str) -> Ran {
     let program = std::env::current_exe().unwrap();
     let mut command = dir.shell(&format!("ulimit -n 64; exec '{}' run -q {words}", program.display()));
-    command.env(GRAPH, "hours");
+    command.env(GRAPH, graph);
     ran(command)
 }
 
@@ -42,6 +47,48 @@ fn read_many() {
             "key,start,end,n,total,time\na,2024-01-01T00:00:00Z,2024-01-01T01:00:00Z,{count},{count},2024-01-01T00:59:59.999999Z\n"
         );
         assert_eq!(dir.read("o.csv"), answer, "{scheme}");
+    }
+}
+
+/// How many spans, buckets and partitions are written; `DUALGAUGE_SPANS` says another number.
+const SPANS: usize = 1_500;
+
+/// All rows come in one epoch, so all spans are open at once.
+fn write_many() {
+    let count = std::env::var("DUALGAUGE_SPANS").map_or(SPANS, |count| count.parse().unwrap());
+    let mut rows = String::from("key,value,ts\n");
+    for at in 0..2 * count {
+        let (second, half) = (at / 2, if at % 2 == 0 { "" } else { ".5" });
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        rows.push_str(&format!("k{at},{at},2024-01-01T{hour:02}:{minute:02}:{second:02}{half}Z\n"));
+    }
+    let sinks = [
+        ("parquet", "?span=1s&buckets=1"),
+        ("csv", "/?span=1s"),
+        ("json", "/?span=1s"),
+        ("parquet", "?buckets=COUNT"),
+        ("csv", "/?buckets=COUNT"),
+        ("json", "/?buckets=COUNT"),
+        ("log", "?partitions=COUNT"),
+    ];
+    for (scheme, options) in sinks {
+        for checkpoints in ["", "--checkpoint ck"] {
+            let dir = Dir::new();
+            dir.write("in.csv", &rows);
+            let options = options.replace("COUNT", &count.to_string());
+            let words = format!("{checkpoints} --source in=csv:in.csv --sink 'out={scheme}:out{options}'");
+            let ran = limited_graph(&dir, "ev", &words);
+            assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{words}");
+            if options.contains("1s") {
+                let names = dir.list("out").into_iter().filter(|name| !name.starts_with('.'));
+                assert_eq!(names.count(), count, "{words}");
+            }
+            let from = if scheme == "log" { "log:out?follow=false".to_string() } else { format!("{scheme}:out") };
+            let words = format!("--source 'in={from}' --sink out=csv:back.csv");
+            let ran = limited_graph(&dir, "ev", &words);
+            assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{words}");
+            assert!(dir.read("back.csv") == rows, "{scheme}:out{options} {checkpoints}");
+        }
     }
 }
 

@@ -10,6 +10,8 @@
 //!   epoch. Where rows of somebody else follow one of them, the job cannot go back.
 //! - **From the end.** Whole segments go first, the last one before the others, and then the end of the one that stays: what
 //!   a crash leaves is a log that is whole and ends somewhere between.
+//! - **A seal is the job's.** The ledger says who has sealed the log. Where that job goes on, from an older checkpoint, the
+//!   seal comes off before the first row.
 //! - **It is said.** A ledger beside the partitions, `.published/b0`, notes to which epoch a job went back: its commits after
 //!   that are of a history that was left.
 
@@ -25,8 +27,8 @@ use super::files::{list, on, remove, segments, synced};
 use super::format::{ENTRY_LENGTH, Entry, HEADER_LENGTH, Kind, index_name, segment_name};
 use super::index::Place;
 use super::segment::mark;
-use crate::staging::ledger::{self, By};
-use crate::staging::of_this_history;
+use crate::staging::ledger::{self, By, Line, What};
+use crate::staging::{ended_by, of_this_history};
 
 const CHECK_BITS: u32 = 26;
 
@@ -76,6 +78,31 @@ pub(super) fn take_back(log: &Log, writing: &Writing) -> Result<()> {
     }
     let by = By { job: ledger::job_name(job), generation: writing.generation, epoch: after.epoch };
     ledger::go_back(&*log.fs, &ledger_of(log), &by, |line| !line.is_later(&by.job, after))
+}
+
+/// Notes that the job is about to seal the log.
+pub(super) fn note_seal(log: &Log, writing: &Writing) -> Result<()> {
+    let (fs, dir) = (&*log.fs, ledger_of(log));
+    let Some(by) = ended_by(writing) else { return Ok(()) };
+    match ledger::lines(fs, &dir)?.iter().any(|line| line.is_end_of(&by.job)) {
+        true => Ok(()),
+        false => ledger::add(fs, &dir, 0, &[Line { by: Some(by), what: What::Sealed }]),
+    }
+}
+
+/// Takes the seal off that the job has set at an earlier end, since it goes on.
+pub(super) fn take_seal_off(log: &Log, writing: &Writing) -> Result<()> {
+    let (Some(job), true) = (&writing.job, writing.resumes && !writing.ended) else { return Ok(()) };
+    let (fs, dir, job) = (&*log.fs, ledger_of(log), ledger::job_name(job));
+    if !ledger::lines(fs, &dir)?.iter().any(|line| line.is_end_of(&job)) {
+        return Ok(());
+    }
+    for partition in 0..log.partitions() {
+        let writer = log.writer(partition)?; // the lock
+        cut(log, partition, u64::MAX)?;
+        drop(writer);
+    }
+    ledger::rewrite(fs, &dir, None, |line| !line.is_end_of(&job))
 }
 
 fn ledger_of(log: &Log) -> PathBuf {

@@ -27,6 +27,7 @@ use super::identity::{self, Layout};
 use super::index::End;
 use super::staged::StagedRows;
 use super::writer::LogWriter;
+use crate::staging::files::refuse_pipe;
 
 /// The log as a sink.
 ///
@@ -88,6 +89,11 @@ impl Sink for LogSink {
     }
 
     fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()> {
+        refuse_pipe(
+            &*self.fs,
+            &self.dir,
+            "name a directory; rows for a pipe are written as text to standard output (`csv:-` or `json:-`)",
+        )?;
         claim::look(self.fs.clone(), &self.dir, writing)?;
         if !identity::exists(&*self.fs, &self.dir) {
             return identity::check(schema, &self.layout).map(drop);
@@ -114,6 +120,7 @@ impl Sink for LogSink {
                 created => drop(created?),
             }
         }
+        back::take_seal_off(&Log::open_on(fs, &self.dir)?, writing)?;
         Ok(claim)
     }
 
@@ -155,14 +162,14 @@ impl Sink for LogSink {
     }
 
     /// What the commit has prepared is in the log, or staged.
-    fn published_since(&self, _: &SchemaRef, writing: &Writing, _: &[BucketCut]) -> Result<Since> {
+    fn published_since(&self, writing: &Writing, _: &[BucketCut]) -> Result<Since> {
         match identity::exists(&*self.fs, &self.dir) {
             true => back::published_since(&self.log()?, writing),
             false => Ok(Since::Nothing),
         }
     }
 
-    fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
+    fn take_back(&self, writing: &Writing) -> Result<()> {
         let patient = LogSink { fs: writing.patience.on(self.fs.clone()), ..self.clone() };
         match identity::exists(&*self.fs, &self.dir) {
             true => back::take_back(&patient.log()?, writing),
@@ -171,9 +178,10 @@ impl Sink for LogSink {
     }
 
     /// What savepoints have prepared is in the log already.
-    fn finish(&self, _: &[BucketCut]) -> Result<()> {
+    fn finish(&self, _: &SchemaRef, writing: &Writing, _: &[BucketCut]) -> Result<()> {
         if self.seal {
             let log = self.log()?;
+            back::note_seal(&log, writing)?;
             for partition in 0..log.partitions() {
                 log.writer(partition)?.seal()?;
             }

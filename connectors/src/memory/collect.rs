@@ -116,7 +116,7 @@ impl<D: Record> Sink for Collect<D> {
     }
 
     /// What this process has committed: of what another one has, nothing is left.
-    fn published_since(&self, _: &SchemaRef, writing: &Writing, _: &[BucketCut]) -> Result<Since> {
+    fn published_since(&self, writing: &Writing, _: &[BucketCut]) -> Result<Since> {
         let shared = lock(&self.shared);
         let later: Vec<_> = shared.committed.iter().filter(|batch| batch.is_later(writing)).collect();
         let rows: usize = later.iter().map(|batch| batch.rows.num_rows()).sum();
@@ -124,7 +124,7 @@ impl<D: Record> Sink for Collect<D> {
         Ok(upto.map_or(Since::Nothing, |upto| Since::Published { upto, what: format!("{rows} rows") }))
     }
 
-    fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
+    fn take_back(&self, writing: &Writing) -> Result<()> {
         lock(&self.shared).committed.retain(|batch| !batch.is_later(writing));
         Ok(())
     }

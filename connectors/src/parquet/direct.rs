@@ -2,10 +2,14 @@
 //!
 //! It becomes the span's file as it is, when nothing was out of order; else it is read back and merged with what was. Its
 //! event times, which need not be a column, are written beside it for that.
+//!
+//! A file that is being written holds pages of all columns in memory, up to a row group. So there are only so many of them at
+//! once in a process (`DIRECT_MAX`); the rows of other spans are staged as in a job with checkpoints.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::errors::ParquetError;
@@ -28,15 +32,40 @@ pub(super) struct Direct {
     name: StagedName,
     times_name: StagedName,
     times_path: PathBuf,
+    _permit: Permit,
+}
+
+/// How many there are at once.
+const DIRECT_MAX: usize = 64;
+
+static DIRECT: AtomicUsize = AtomicUsize::new(0);
+
+/// One of those that there may be.
+struct Permit;
+
+impl Permit {
+    fn take() -> Option<Permit> {
+        let one_more = |count: usize| (count < DIRECT_MAX).then_some(count + 1);
+        DIRECT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Permit)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        DIRECT.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Direct {
-    pub(super) fn create(making: &mut Making<'_>, schema: &SchemaRef, options: &FileOptions) -> Result<Direct> {
+    /// A new one, unless there are too many.
+    pub(super) fn create(making: &mut Making<'_>, schema: &SchemaRef, options: &FileOptions) -> Result<Option<Direct>> {
+        let Some(permit) = Permit::take() else { return Ok(None) };
         let name = making.aside.name(making.what, "ready");
         let times_name = name.beside("times");
         let file = FileWriter::new(StagedFile::create(making.aside, &name)?, schema, options)?;
         let times = StagedFile::create(making.aside, &times_name)?;
-        Ok(Direct { file, times, times_path: making.aside.path(&times_name), name, times_name })
+        let times_path = making.aside.path(&times_name);
+        Ok(Some(Direct { file, times, times_path, name, times_name, _permit: permit }))
     }
 
     /// Takes rows that follow those before.

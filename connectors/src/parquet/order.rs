@@ -28,6 +28,13 @@ impl Rows {
         Rows { times: self.times[start..end].to_vec(), batch: self.batch.slice(start, end - start) }
     }
 
+    /// The same rows, which keep nothing else in memory.
+    pub(super) fn alone(self) -> Result<Rows> {
+        let all = UInt32Array::from_iter_values(0..self.len() as u32);
+        let batch = take_record_batch(&self.batch, &all).map_err(failed)?;
+        Ok(Rows { times: self.times.into_boxed_slice().into_vec(), batch })
+    }
+
     /// The same rows in order; as they are where they were in order already.
     pub(super) fn sorted(self) -> Result<Rows> {
         let columns = Columns::between(&self.batch, &self.batch)?;

@@ -15,10 +15,9 @@ use super::direct::Positioned;
 use super::guard::guarded;
 use super::spans::{ParquetSpans, named_by_a_sink};
 use super::writer::{CREATED_BY, FileOptions, FileWriter};
-use crate::staging::files::create_dirs_durably;
+use crate::staging::files::{create_dirs_durably, refuse_pipe};
 use crate::staging::{
-    BucketWriter, Columns, EmptyFile, Form, Found, NO_SPAN, OutputPlace, Owner, PLACE, columns, first_span,
-    never_exchanged,
+    BucketWriter, EmptyFile, Form, Found, NO_SPAN, OutputPlace, Owner, PLACE, columns, first_span, never_exchanged,
 };
 
 /// Writes results as Parquet files into `dir`, which must be empty, or missing, or hold what this job wrote before it
@@ -41,9 +40,12 @@ use crate::staging::{
 /// ```
 pub fn write(dir: impl Into<PathBuf>) -> ParquetSink {
     let options = FileOptions::default();
-    let (dir, fs, columns) = (dir.into(), Arc::new(RealFs), Columns::default());
-    ParquetSink { dir, span: 1.hours(), buckets: 4, options, overwrite: false, fs, columns }
+    let (dir, fs) = (dir.into(), Arc::new(RealFs));
+    ParquetSink { dir, span: 1.hours(), buckets: 4, options, overwrite: false, fs }
 }
+
+/// What becomes of rows that are to go into a pipe.
+const NO_PIPE: &str = "name a directory; rows for a pipe are written as text to standard output (`csv:-` or `json:-`)";
 
 /// Parquet files as a sink; made by [`write`](write()).
 #[derive(Clone, Debug)]
@@ -54,7 +56,6 @@ pub struct ParquetSink {
     options: FileOptions,
     overwrite: bool,
     fs: Arc<dyn Fs>,
-    columns: Columns,
 }
 
 impl ParquetSink {
@@ -155,14 +156,15 @@ impl Sink for ParquetSink {
     }
 
     fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()> {
+        let refused = refuse_pipe(&*self.fs, &self.dir, NO_PIPE);
+        refused.map_err(|error| error.at(format_args!("sink {}", self.describe())))?;
         ArrowSchemaConverter::new().convert(schema).map_err(|e| {
             Error::usage(format!("{}: these rows cannot be written as Parquet", self.describe())).caused_by(e)
         })?;
         self.look(writing, &self.place().owner_for(writing)?).map(drop)
     }
 
-    fn claim(&self, schema: &SchemaRef, writing: &Writing) -> Result<Claim> {
-        self.columns.note(schema);
+    fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
         let place = OutputPlace { fs: writing.patience.on(self.fs.clone()), ..self.place() };
         create_dirs_durably(&*place.fs, &self.dir)?;
         place.claim(writing, &FORM, |owner| self.look(writing, owner)).map_err(|error| error.at(self.describe()))
@@ -193,11 +195,11 @@ impl Sink for ParquetSink {
         Ok(Box::new(BucketWriter::open(shape, self.place(), bucket, writing)?))
     }
 
-    fn published_since(&self, _: &SchemaRef, writing: &Writing, prepared: &[BucketCut]) -> Result<Since> {
+    fn published_since(&self, writing: &Writing, prepared: &[BucketCut]) -> Result<Since> {
         self.place().published_since(writing, prepared, &FORM)
     }
 
-    fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
+    fn take_back(&self, writing: &Writing) -> Result<()> {
         OutputPlace { fs: writing.patience.on(self.fs.clone()), ..self.place() }.take_back(writing, &FORM)
     }
 
@@ -205,12 +207,9 @@ impl Sink for ParquetSink {
         Some(first_span(self.span))
     }
 
-    fn finish(&self, kept: &[BucketCut]) -> Result<()> {
-        let empty = || {
-            let Some(schema) = self.columns.get() else { return Ok(None) };
-            let bytes = FileWriter::new(Vec::new(), &schema, &self.options)?.finish()?;
-            Ok(Some(EmptyFile { name: format!("{NO_SPAN}-b0.parquet"), bytes, ledger: false }))
-        };
-        self.place().finish(&FORM, kept, empty)
+    fn finish(&self, schema: &SchemaRef, writing: &Writing, kept: &[BucketCut]) -> Result<()> {
+        let bytes = FileWriter::new(Vec::new(), schema, &self.options)?.finish()?;
+        let empty = EmptyFile { name: format!("{NO_SPAN}-b0.parquet"), bytes, ledger: false };
+        self.place().finish(writing, &FORM, kept, empty)
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct ParquetSpans {
 
 /// The rows of a span that no part has.
 ///
-/// Without checkpoints, rows that come in order stream into the file as it will be. With them they wait in memory for the
-/// next one, which moves them to a part. Stragglers are kept aside, and merged in at the end through the same settings; so
+/// Without checkpoints, rows that come in order stream into the file as it will be, in as many spans at once as memory has
+/// room for. Else they wait in memory until they are moved to a part, at the next checkpoint at the latest. Stragglers are kept aside, and merged in at the end through the same settings; so
 /// every way gives the same bytes.
 #[derive(Default)]
 pub(super) struct Held {
@@ -37,8 +37,34 @@ pub(super) struct Held {
     /// The last row that came in order.
     last: Option<Rows>,
     stragglers: Vec<Rows>,
+    /// Of the rows and the stragglers.
+    weight: Weight,
     /// How many runs of stragglers were staged.
     runs: u64,
+}
+
+/// What rows weigh that wait in memory.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    rows: usize,
+    /// Of texts, bytes and lists.
+    texts: usize,
+    memory: usize,
+}
+
+impl Weight {
+    fn add(&mut self, rows: &Rows) {
+        self.rows += rows.len();
+        self.texts += bytes_of(&rows.batch);
+        self.memory += size_of_val(&rows.times[..]) + rows.batch.get_array_memory_size();
+    }
+}
+
+/// Rows of one span, and whether they are but a small part of the batch in which they came, all of which they would keep in
+/// memory.
+pub(super) struct Dealt {
+    rows: Rows,
+    small: bool,
 }
 
 impl ParquetSpans {
@@ -48,7 +74,7 @@ impl ParquetSpans {
 }
 
 impl Shape for ParquetSpans {
-    type Rows = Rows;
+    type Rows = Dealt;
     type Held = Held;
     const LEDGER: bool = false;
 
@@ -65,47 +91,54 @@ impl Shape for ParquetSpans {
         named_by_a_sink(name)
     }
 
-    fn deal(&self, times: &[EventTime], rows: &RecordBatch) -> Result<Vec<(EventTime, Rows)>> {
+    fn deal(&self, times: &[EventTime], rows: &RecordBatch) -> Result<Vec<(EventTime, Dealt)>> {
         let rows = Rows { times: times.to_vec(), batch: rows.clone() }.sorted()?;
         let (mut dealt, mut from) = (Vec::new(), 0);
         while from < rows.len() {
             let start = self.span_of(rows.times[from]);
             let count = rows.times[from..].partition_point(|time| self.span_of(*time) == start);
-            dealt.push((start, rows.slice(from, from + count)));
+            dealt.push((start, Dealt { rows: rows.slice(from, from + count), small: 2 * count < rows.len() }));
             from += count;
         }
         Ok(dealt)
     }
 
-    fn hold(&self, held: &mut Held, rows: Rows, making: &mut Making<'_>) -> Result<bool> {
+    fn hold(&self, held: &mut Held, Dealt { rows, small }: Dealt, making: &mut Making<'_>) -> Result<bool> {
+        let alone = |rows: Rows| if small { rows.alone() } else { Ok(rows) };
         let behind = match &held.last {
             Some(last) => rows.count_below(last, 0, false)?,
             None => 0,
         };
         if behind > 0 {
-            held.stragglers.push(rows.slice(0, behind));
+            let rows = alone(rows.slice(0, behind))?;
+            held.weight.add(&rows);
+            held.stragglers.push(rows);
         }
         if behind < rows.len() {
             let rows = rows.slice(behind, rows.len());
-            held.last = Some(rows.slice(rows.len() - 1, rows.len()));
-            match making.durable {
-                true => held.rows.push(rows),
-                false => {
-                    let direct = match &mut held.direct {
-                        Some(direct) => direct,
-                        none => none.insert(Direct::create(making, &self.schema, &self.options)?),
-                    };
-                    direct.write(&rows)?;
+            if !making.durable && held.last.is_none() {
+                held.direct = Direct::create(making, &self.schema, &self.options)?;
+            }
+            held.last = Some(rows.slice(rows.len() - 1, rows.len()).alone()?);
+            match &mut held.direct {
+                Some(direct) => direct.write(&rows)?,
+                None => {
+                    let rows = alone(rows)?;
+                    held.weight.add(&rows);
+                    held.rows.push(rows);
                 }
             }
         }
-        let all = || held.rows.iter().chain(&held.stragglers);
-        let bytes = || all().map(|rows| bytes_of(&rows.batch)).sum::<usize>();
-        Ok(all().map(Rows::len).sum::<usize>() >= HELD_ROWS_MAX || bytes() >= HELD_BYTES_MAX)
+        Ok(held.weight.rows >= HELD_ROWS_MAX || held.weight.texts >= HELD_BYTES_MAX)
+    }
+
+    fn bytes(&self, held: &Held) -> usize {
+        held.weight.memory
     }
 
     fn stage(&self, held: &mut Held) -> Result<Vec<Vec<u8>>> {
         let mut contents = Vec::new();
+        held.weight = Weight::default();
         if !held.rows.is_empty() {
             contents.push(staged::encode(0, &Rows::sorted_together(&std::mem::take(&mut held.rows))?)?);
         }

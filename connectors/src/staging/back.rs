@@ -14,7 +14,7 @@ use dualgauge_engine::sink::{After, Since, Writing};
 use dualgauge_engine::{Epoch, Error, Result};
 
 use super::files::{self, on, synced};
-use super::ledger::{self, By, Line};
+use super::ledger::{self, By, Line, What};
 use super::manifest::Manifest;
 use super::owner::{Form, OutputPlace};
 
@@ -86,7 +86,7 @@ impl OutputPlace {
         Ok(())
     }
 
-    fn lines(&self) -> Result<Vec<Line>> {
+    pub(super) fn lines(&self) -> Result<Vec<Line>> {
         ledger::lines(&*self.fs, &self.published)
     }
 
@@ -113,14 +113,14 @@ fn resuming(writing: &Writing) -> Option<(String, After)> {
 
 /// What was published for later epochs.
 fn later_lines<'a>(lines: &'a [Line], job: &'a str, after: After) -> impl Iterator<Item = &'a Line> {
-    lines.iter().filter(move |line| line.file.is_some() && line.is_later(job, after))
+    lines.iter().filter(move |line| line.file().is_some() && line.is_later(job, after))
 }
 
 /// The files of later epochs, but for those that an earlier one has published too.
 fn later(lines: &[Line], job: &str, after: After, form: &Form<'_>) -> Result<Vec<Later>> {
     let (late, early): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.is_later(job, after));
-    let early: BTreeSet<_> = early.into_iter().filter_map(|line| line.file.as_ref()).collect();
-    let late: BTreeSet<_> = late.into_iter().filter_map(|line| line.file.as_ref()).collect();
+    let early: BTreeSet<_> = early.into_iter().filter_map(Line::file).collect();
+    let late: BTreeSet<_> = late.into_iter().filter_map(Line::file).collect();
     let wanted = late.difference(&early).filter(|(name, _)| (form.gives)(name));
     wanted.map(|(name, (_, hash))| Ok(Later { name: PlainName::parse(name.as_str())?, hash: hash.clone() })).collect()
 }
@@ -128,9 +128,10 @@ fn later(lines: &[Line], job: &str, after: After, form: &Form<'_>) -> Result<Vec
 /// Refuses a commit of a history that was left: what it stands on was taken back, or published otherwise.
 pub(crate) fn of_this_history(lines: &[Line], job: &str, after: After, dir: &Path) -> Result<()> {
     let mine = lines.iter().filter_map(|line| Some((line, line.by.as_ref().filter(|by| by.job == job)?)));
-    let mut others = mine.filter(|(line, by)| match line.file {
-        None => by.epoch < after.epoch && by.generation > after.generation,
-        Some(_) => by.epoch <= after.epoch && by.generation > after.generation,
+    let mut others = mine.filter(|(line, by)| match line.what {
+        What::Back => by.epoch < after.epoch && by.generation > after.generation,
+        What::File(..) => by.epoch <= after.epoch && by.generation > after.generation,
+        What::Empty(..) | What::Sealed => false,
     });
     match others.next() {
         None => Ok(()),

@@ -21,6 +21,9 @@ use super::files::{self, on, synced};
 use super::owner::{Form, OutputPlace};
 use super::record::Record;
 
+/// The name under which a journal is made.
+pub(super) const ASIDE: &str = "exchange.new";
+
 /// The last line of a journal that is whole.
 const END: &str = "end";
 
@@ -69,7 +72,7 @@ impl<'a> Beside<'a> {
             let old = self.place.ours(&self.place.output()?, form)?;
             let mut text: String = new.iter().map(|name| format!("new {name}\n")).collect();
             text.extend(old.iter().filter(|name| !new.contains(*name)).map(|name| format!("old {name}\n")));
-            let aside = self.place.staging.join("exchange.new");
+            let aside = self.place.staging.join(ASIDE);
             files::write_aside(fs, &aside, format!("{text}{END}\n").as_bytes())?;
             on(&self.journal, fs.rename(&aside, &self.journal))?;
             synced(&self.place.staging, fs.sync_names(&self.place.staging))?;
@@ -104,7 +107,9 @@ impl<'a> Beside<'a> {
         if let Some(record) = claiming.record.read()?.filter(|record| record.beside) {
             claiming.record.replace(&Record { beside: false, ..record })?;
         }
-        files::remove(fs, &self.journal)?;
-        self.clear()
+        // The journal goes last: while it is there, the next start comes by here once more.
+        self.clear()?;
+        synced(&place.staging, fs.sync_names(&place.staging))?;
+        files::remove(fs, &self.journal)
     }
 }

@@ -10,7 +10,8 @@ use dualgauge_engine::sink::{Prepared, Writing};
 use dualgauge_engine::{Epoch, Error, EventTime, Result, SinkWriter};
 
 use super::files::{self, on, synced};
-use super::ledger::{self, By};
+use super::held::Share;
+use super::ledger::{self, By, Line, What};
 use super::manifest::{Manifest, Publish};
 use super::{Aside, OutputPlace, Part, StagedName, Whole};
 
@@ -38,6 +39,9 @@ pub(crate) trait Shape {
 
     /// Takes rows of a span; whether memory now holds so many that they are better staged.
     fn hold(&self, held: &mut Self::Held, rows: Self::Rows, making: &mut Making<'_>) -> Result<bool>;
+
+    /// How many bytes of memory are given back when it is staged.
+    fn bytes(&self, held: &Self::Held) -> usize;
 
     /// Takes out what memory holds, as contents of frames.
     fn stage(&self, held: &mut Self::Held) -> Result<Vec<Vec<u8>>>;
@@ -67,10 +71,12 @@ pub(crate) struct BucketWriter<S: Shape> {
     durable: bool,
     /// By the start of the span.
     open: BTreeMap<EventTime, OpenSpan<S::Held>>,
+    /// What they hold in memory.
+    share: Share,
     /// The visible names that this writer gave and that may not be in the directory yet.
     given: BTreeSet<PlainName>,
-    /// What commits have open to which the job may go back.
-    kept: BTreeSet<StagedName>,
+    /// What commits have open to which the job may go back, by their epochs.
+    kept: BTreeMap<Epoch, BTreeSet<StagedName>>,
     /// What was published and is kept for them.
     spent: BTreeSet<StagedName>,
 }
@@ -78,6 +84,8 @@ pub(crate) struct BucketWriter<S: Shape> {
 /// A span that may still get rows.
 struct OpenSpan<H> {
     held: H,
+    /// How many bytes that is.
+    bytes: usize,
     /// What earlier generations staged.
     taken_up: Vec<Part>,
     own: Option<Part>,
@@ -90,22 +98,43 @@ impl<S: Shape> BucketWriter<S> {
         let aside = Aside::open(place.fs.clone(), &place.staging, bucket, writing)?;
         let (visible, job) = (place.visible(writing)?, writing.job.clone());
         let (open, given) = (BTreeMap::new(), BTreeSet::new());
-        let (kept, spent, durable) = (BTreeSet::new(), BTreeSet::new(), job.is_some());
-        Ok(BucketWriter { shape, place, aside, visible, bucket, durable, job, open, given, kept, spent })
+        let (kept, spent, durable) = (BTreeMap::new(), BTreeSet::new(), job.is_some());
+        let share = Share::default();
+        Ok(BucketWriter { shape, place, aside, visible, bucket, durable, job, open, share, given, kept, spent })
     }
 
     fn hold(&mut self, start: EventTime, rows: S::Rows) -> Result<()> {
         let what = self.shape.name(start, self.bucket, 0);
         let span = self.open.entry(start).or_insert_with(|| OpenSpan::of(Vec::new()));
         let mut making = Making { aside: &mut self.aside, what: &what, durable: self.durable };
-        match self.shape.hold(&mut span.held, rows, &mut making)? {
-            true => span.stage(&self.shape, &mut self.aside, &what),
-            false => Ok(()),
+        if self.shape.hold(&mut span.held, rows, &mut making)? {
+            span.stage(&self.shape, &mut self.aside, &what)?;
         }
+        span.count(&self.shape, &mut self.share);
+        match self.share.goal() {
+            Some(goal) => self.relieve(goal),
+            None => Ok(()),
+        }
+    }
+
+    /// Stages the spans that hold most, until no more than so many bytes are held.
+    fn relieve(&mut self, goal: usize) -> Result<()> {
+        let mut spans: Vec<_> = self.open.iter_mut().filter(|(_, span)| span.bytes > 0).collect();
+        spans.sort_by_key(|(_, span)| std::cmp::Reverse(span.bytes));
+        for (start, span) in spans {
+            if self.share.bytes() <= goal {
+                break;
+            }
+            let what = self.shape.name(*start, self.bucket, 0);
+            span.stage(&self.shape, &mut self.aside, &what)?;
+            span.count(&self.shape, &mut self.share);
+        }
+        Ok(())
     }
 
     /// Makes the file of a span that is over.
     fn close(&mut self, start: EventTime, span: OpenSpan<S::Held>) -> Result<Publish> {
+        self.share.change(span.bytes, 0);
         let name = self.free_name(start)?;
         let parts: Vec<Part> = span.taken_up.into_iter().chain(span.own).collect();
         let mut making = Making { aside: &mut self.aside, what: name.as_str(), durable: self.durable };
@@ -145,7 +174,7 @@ impl<S: Shape> BucketWriter<S> {
         synced(&self.visible, self.place.fs.sync_names(&self.visible))?;
         for Publish { name, whole } in files {
             let spent = whole.spent.iter().chain([&whole.staged]);
-            let (kept, gone): (Vec<_>, Vec<_>) = spent.partition(|spent| self.kept.contains(spent));
+            let (kept, gone): (Vec<_>, Vec<_>) = spent.partition(|spent| is_kept(&self.kept, spent));
             self.spent.extend(kept.into_iter().cloned());
             gone.into_iter().try_for_each(|spent| self.aside.remove(spent))?;
             self.given.remove(name);
@@ -162,7 +191,8 @@ impl<S: Shape> BucketWriter<S> {
             if let Some(file) = files::if_there(&path, fs.open(&path))? {
                 let job = self.job.as_deref().map(ledger::job_name);
                 let by = job.map(|job| By { job, generation: whole.staged.generation(), epoch });
-                noted.push((name, (on(&path, file.length())?, whole.blake3.clone()), by));
+                let published = (on(&path, file.length())?, whole.blake3.clone());
+                noted.push(Line { by, what: What::File(name.to_string(), published) });
             }
         }
         if noted.is_empty() { Ok(()) } else { ledger::add(fs, &self.place.published, self.bucket, &noted) }
@@ -209,6 +239,10 @@ impl<S: Shape> BucketWriter<S> {
     }
 }
 
+fn is_kept(kept: &BTreeMap<Epoch, BTreeSet<StagedName>>, name: &StagedName) -> bool {
+    kept.values().any(|open| open.contains(name))
+}
+
 impl<S: Shape> Drop for BucketWriter<S> {
     /// A job without checkpoints goes on nowhere, so it leaves nothing behind that it can help.
     fn drop(&mut self) {
@@ -220,7 +254,14 @@ impl<S: Shape> Drop for BucketWriter<S> {
 
 impl<H: Default> OpenSpan<H> {
     fn of(taken_up: Vec<Part>) -> OpenSpan<H> {
-        OpenSpan { held: H::default(), taken_up, own: None }
+        OpenSpan { held: H::default(), bytes: 0, taken_up, own: None }
+    }
+
+    /// Counts what it holds now.
+    fn count<S: Shape<Held = H>>(&mut self, shape: &S, share: &mut Share) {
+        let now = shape.bytes(&self.held);
+        share.change(self.bytes, now);
+        self.bytes = now;
     }
 
     /// Moves what memory holds into the span's part.
@@ -253,6 +294,7 @@ impl<S: Shape> SinkWriter for BucketWriter<S> {
             for (start, span) in &mut self.open {
                 let what = self.shape.name(*start, self.bucket, 0);
                 span.stage(&self.shape, &mut self.aside, &what)?;
+                span.count(&self.shape, &mut self.share);
                 if let Some(part) = &mut span.own {
                     part.sync(&self.aside)?;
                 }
@@ -268,13 +310,16 @@ impl<S: Shape> SinkWriter for BucketWriter<S> {
         self.publish(epoch, &self.manifest(epoch, prepared)?.publish)
     }
 
-    fn keep(&mut self, kept: &[Prepared]) -> Result<()> {
-        let mut open = BTreeSet::new();
+    fn keep(&mut self, kept: &[&Prepared]) -> Result<()> {
+        // Most are kept since an earlier call, and known.
+        self.kept.retain(|epoch, _| kept.iter().any(|one| one.epoch == *epoch));
         for one in kept {
-            open.extend(self.manifest(one.epoch, &one.bytes)?.parts().cloned());
+            if !self.kept.contains_key(&one.epoch) {
+                let open = self.manifest(one.epoch, &one.bytes)?.parts().cloned().collect();
+                self.kept.insert(one.epoch, open);
+            }
         }
-        self.kept = open;
-        let gone: Vec<_> = self.spent.extract_if(.., |spent| !self.kept.contains(spent)).collect();
+        let gone: Vec<_> = self.spent.extract_if(.., |spent| !is_kept(&self.kept, spent)).collect();
         gone.iter().try_for_each(|spent| self.aside.remove(spent))
     }
 
@@ -293,7 +338,7 @@ impl<S: Shape> SinkWriter for BucketWriter<S> {
         for part in self.open.values().flat_map(|span| &span.taken_up) {
             part.frames(&self.aside)?;
         }
-        kept.extend(self.kept.iter().cloned());
+        kept.extend(self.kept.values().flatten().cloned());
         self.aside.remove_orphans(&kept)
     }
 }

@@ -1,63 +1,55 @@
 //! The file of an output without rows: so that who reads it finds a place that can be read, and its columns.
+//!
+//! It says that the output has ended. Where its job goes on after all, from an older checkpoint, it is taken away before the
+//! first row: the output is that of a run that had never come to an end there.
 
-use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
-use arrow_schema::SchemaRef;
-use dualgauge_engine::Result;
 use dualgauge_engine::fs::{Kind, PlainName};
+use dualgauge_engine::sink::Writing;
+use dualgauge_engine::{Epoch, Result};
 
 use super::files::{self, create_own_dir, on, synced};
-use super::{OutputPlace, ledger};
-
-/// The columns of the rows that a sink has been given the place for.
-#[derive(Clone, Default)]
-pub(crate) struct Columns(Arc<Mutex<Option<SchemaRef>>>);
-
-impl Columns {
-    pub(crate) fn note(&self, schema: &SchemaRef) {
-        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(schema.clone());
-    }
-
-    /// `None` for a sink that was not given a place.
-    pub(crate) fn get(&self) -> Option<SchemaRef> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
-    }
-}
-
-impl fmt::Debug for Columns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Columns")
-    }
-}
+use super::ledger::{self, By, Line, What};
+use super::owner::{Form, OutputPlace};
 
 /// A file without rows.
 pub(crate) struct EmptyFile {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
-    /// Whether the ledger must say that a sink has made it.
+    /// Whether the ledger must say that a sink has made it, also without checkpoints.
     pub(crate) ledger: bool,
 }
 
-/// Makes the file in `visible`, where nothing lies whose name the sink `gives`.
+/// The name under which it is made.
+pub(super) const ASIDE: &str = "empty.new";
+
+/// By whom an end is noted.
+pub(crate) fn ended_by(writing: &Writing) -> Option<By> {
+    let epoch = writing.after.map_or(Epoch(0), |after| after.epoch);
+    let job = writing.job.as_deref().map(ledger::job_name);
+    job.map(|job| By { job, generation: writing.generation, epoch })
+}
+
+/// Makes the file in `visible`, where nothing lies whose name the sink gives.
 pub(super) fn fill(
     place: &OutputPlace,
     visible: &Path,
-    gives: &dyn Fn(&str) -> bool,
+    writing: &Writing,
+    form: &Form<'_>,
     EmptyFile { name, bytes, ledger }: EmptyFile,
 ) -> Result<()> {
-    let fs = &*place.fs;
-    if files::list(fs, visible)?.iter().any(|name| gives(name)) {
+    let (fs, by) = (&*place.fs, ended_by(writing));
+    if files::list(fs, visible)?.iter().any(|name| (form.gives)(name)) {
         return Ok(());
     }
     let name = PlainName::parse(&name)?;
     create_own_dir(fs, &place.staging)?;
-    let aside = place.staging.join("empty.new");
+    let aside = place.staging.join(ASIDE);
     files::write_aside(fs, &aside, &bytes)?;
-    if ledger {
+    if ledger || by.is_some() {
         let published = (bytes.len() as u64, blake3::hash(&bytes).to_hex().to_string());
-        ledger::add(fs, &place.published, 0, &[(&name, published, None)])?;
+        ledger::add(fs, &place.published, 0, &[Line { by, what: What::Empty(name.to_string(), published) }])?;
     }
     let path = name.within(visible);
     match on(&path, fs.kind(&path))? {
@@ -66,4 +58,29 @@ pub(super) fn fill(
         Some(kind) => return Err(files::not_ours(&path, kind)),
     }
     synced(visible, fs.sync_names(visible))
+}
+
+/// Takes the file of an earlier end away again, since the job goes on. One that somebody has changed is his, and stays.
+pub(super) fn take_away(place: &OutputPlace, writing: &Writing, form: &Form<'_>) -> Result<()> {
+    let (Some(job), true) = (&writing.job, writing.resumes && !writing.ended) else { return Ok(()) };
+    let (fs, job, lines) = (&*place.fs, ledger::job_name(job), place.lines()?);
+    let mut ends = lines.iter().filter(|line| line.is_end_of(&job)).peekable();
+    if ends.peek().is_none() {
+        return Ok(());
+    }
+    let visible = place.where_visible(writing)?;
+    for line in ends {
+        let What::Empty(name, (_, hash)) = &line.what else { continue };
+        if !(form.gives)(name) {
+            continue;
+        }
+        let path = PlainName::parse(name)?.within(&visible);
+        if on(&path, fs.kind(&path))? == Some(Kind::File) && files::hash(fs, &path)?.as_ref() == Some(hash) {
+            files::remove(fs, &path)?;
+        }
+    }
+    if files::is_own_dir(fs, &visible)? {
+        synced(&visible, fs.sync_names(&visible))?;
+    }
+    ledger::rewrite(fs, &place.published, None, |line| !line.is_end_of(&job))
 }

@@ -1,10 +1,13 @@
 //! One staged file that is being written, and its hash.
+//!
+//! Any number of them may be unfinished at once, so none is held open: a file is opened for each piece that is added to it.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use dualgauge_engine::Result;
-use dualgauge_engine::fs::FsFile;
+use dualgauge_engine::fs::Fs;
 
 use super::files::{on, synced};
 use super::{Aside, StagedName};
@@ -15,7 +18,7 @@ const PIECE_BYTES: usize = 1 << 18;
 /// A staged file, written once from its front to its end.
 #[derive(Debug)]
 pub(crate) struct StagedFile {
-    file: Box<dyn FsFile>,
+    fs: Arc<dyn Fs>,
     path: PathBuf,
     buffer: Vec<u8>,
     hasher: blake3::Hasher,
@@ -24,15 +27,18 @@ pub(crate) struct StagedFile {
 impl StagedFile {
     /// Creates the file of this name.
     pub(crate) fn create(aside: &mut Aside, name: &StagedName) -> Result<StagedFile> {
-        let (file, path) = (aside.create(name)?, aside.path(name));
-        Ok(StagedFile { file, path, buffer: Vec::new(), hasher: blake3::Hasher::new() })
+        drop(aside.create(name)?);
+        let (fs, path) = (aside.fs.clone(), aside.path(name));
+        Ok(StagedFile { fs, path, buffer: Vec::new(), hasher: blake3::Hasher::new() })
     }
 
     /// Hands to the file system what it does not have yet.
     fn pass_on(&mut self) -> io::Result<()> {
-        self.hasher.update(&self.buffer);
-        self.file.append(&self.buffer)?;
-        self.buffer.clear();
+        if !self.buffer.is_empty() {
+            self.hasher.update(&self.buffer);
+            self.fs.append(&self.path)?.append(&self.buffer)?;
+            self.buffer = Vec::new();
+        }
         Ok(())
     }
 
@@ -40,7 +46,7 @@ impl StagedFile {
     pub(crate) fn finish(mut self) -> Result<String> {
         let passed_on = self.pass_on();
         on(&self.path, passed_on)?;
-        synced(&self.path, self.file.sync())?;
+        synced(&self.path, self.fs.append(&self.path).and_then(|mut file| file.sync()))?;
         Ok(self.hasher.finalize().to_hex().to_string())
     }
 
@@ -52,7 +58,7 @@ impl StagedFile {
             self.buffer.extend_from_slice(bytes);
         } else {
             self.hasher.update(bytes);
-            self.file.append(bytes)?;
+            self.fs.append(&self.path)?.append(bytes)?;
         }
         Ok(())
     }

@@ -94,6 +94,18 @@ pub(crate) fn remove_empty_dir(fs: &dyn Fs, dir: &Path) -> Result<()> {
     }
 }
 
+/// Refuses a pipe, a socket or a device as a place of output; `otherwise` says what can be written there instead. It is not
+/// opened for that, since opening a pipe waits for who reads it.
+pub(crate) fn refuse_pipe(fs: &dyn Fs, path: &Path, otherwise: &str) -> Result<()> {
+    match on(path, fs.kind(path))? {
+        Some(Kind::Other) => Err(Error::usage(format!(
+            "{} is a pipe, a socket or a device. Output is made beside its place and gets its name when it is whole, which              nothing of the kind can take; {otherwise}",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses what has a name of our own and is not what a sink makes there.
 pub(crate) fn not_ours(path: &Path, kind: Kind) -> Error {
     let what = match kind {

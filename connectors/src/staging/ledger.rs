@@ -4,17 +4,22 @@
 //! JOB@GENERATION.EPOCH HASH LENGTH NAME       a file: by whom, the blake3 of its content, and how many bytes it has
 //! HASH LENGTH NAME                            the same of a run without checkpoints, and of an older release
 //! JOB@GENERATION.EPOCH back                   what was published after this epoch was taken back
+//! JOB@GENERATION.EPOCH empty HASH LENGTH NAME the output has ended without a row, and this file says so
+//! JOB@GENERATION.EPOCH sealed                 of a log: the output has ended, and the log says so
 //! ```
 //!
 //! One file for each bucket, `.published/b0`, to which a line is added before its file gets its visible name. By it a file
 //! is known as made by a sink where its own bytes do not say so; nothing else is ever overwritten. And by it a job knows
 //! what it has published since a commit to which it goes back.
+//!
+//! The last two say that an output has ended. A job that goes on, wherever from, takes them away with what they speak of;
+//! their epoch is that from which the start went on that came to the end.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use dualgauge_engine::fs::{Fs, PlainName};
+use dualgauge_engine::fs::Fs;
 use dualgauge_engine::sink::After;
 use dualgauge_engine::{Epoch, Result};
 
@@ -24,7 +29,7 @@ use super::files::{self, create_own_dir, on, synced};
 /// The length and the hash of a file.
 pub(crate) type Published = (u64, String);
 
-/// By whom a file was published: at which start of the job it was prepared, and for which epoch.
+/// By whom something was noted: at which start of the job, and for which epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct By {
     /// As [`job_name`] gives it.
@@ -38,8 +43,20 @@ pub(crate) struct By {
 pub(crate) struct Line {
     /// `None` for a run without checkpoints.
     pub(crate) by: Option<By>,
-    /// The file; `None` where output was taken back.
-    pub(crate) file: Option<(String, Published)>,
+    pub(crate) what: What,
+}
+
+/// What a line tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A file was published.
+    File(String, Published),
+    /// Output was taken back.
+    Back,
+    /// The output has ended without a row, and there is this file.
+    Empty(String, Published),
+    /// The output has ended, and the log was sealed.
+    Sealed,
 }
 
 impl fmt::Display for By {
@@ -56,16 +73,54 @@ impl By {
     }
 }
 
+impl What {
+    fn parse(text: &str) -> Option<What> {
+        let file = |text: &str| {
+            let mut parts = text.splitn(3, ' ');
+            let (hash, length, name) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
+            Some((name.to_string(), (length, hash.to_string())))
+        };
+        match text {
+            "back" => Some(What::Back),
+            "sealed" => Some(What::Sealed),
+            text => match text.strip_prefix("empty ") {
+                Some(text) => file(text).map(|(name, published)| What::Empty(name, published)),
+                None => file(text).map(|(name, published)| What::File(name, published)),
+            },
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::File(name, (length, hash)) => write!(f, "{hash} {length} {name}"),
+            What::Empty(name, (length, hash)) => write!(f, "empty {hash} {length} {name}"),
+            What::Back => f.write_str("back"),
+            What::Sealed => f.write_str("sealed"),
+        }
+    }
+}
+
 impl Line {
     fn parse(text: &str) -> Option<Line> {
         let by = text.split_once(' ').and_then(|(by, rest)| Some((By::parse(by)?, rest)));
         let (by, rest) = by.map_or((None, text), |(by, rest)| (Some(by), rest));
-        if rest == "back" {
-            return by.map(|by| Line { by: Some(by), file: None });
+        let what = What::parse(rest).filter(|what| by.is_some() || !matches!(what, What::Back | What::Sealed))?;
+        Some(Line { by, what })
+    }
+
+    /// The file that was published with rows.
+    pub(super) fn file(&self) -> Option<(&String, &Published)> {
+        match &self.what {
+            What::File(name, published) => Some((name, published)),
+            _ => None,
         }
-        let mut parts = rest.splitn(3, ' ');
-        let (hash, length, name) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
-        Some(Line { by, file: Some((name.to_string(), (length, hash.to_string()))) })
+    }
+
+    /// Whether it tells of the end of an output of this job.
+    pub(crate) fn is_end_of(&self, job: &str) -> bool {
+        matches!(self.what, What::Empty(..) | What::Sealed) && self.by.as_ref().is_some_and(|by| by.job == job)
     }
 
     pub(super) fn epoch(&self) -> Option<Epoch> {
@@ -74,17 +129,14 @@ impl Line {
 
     /// Whether it tells of what the job did after a commit: of a file for a later epoch, or of a later going back.
     pub(crate) fn is_later(&self, job: &str, after: After) -> bool {
-        self.by.as_ref().is_some_and(|by| by.job == job && by.epoch > after.epoch)
+        !self.is_end_of(job) && self.by.as_ref().is_some_and(|by| by.job == job && by.epoch > after.epoch)
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.by.iter().try_for_each(|by| write!(f, "{by} "))?;
-        match &self.file {
-            Some((name, (length, hash))) => write!(f, "{hash} {length} {name}"),
-            None => f.write_str("back"),
-        }
+        self.what.fmt(f)
     }
 }
 
@@ -117,18 +169,22 @@ fn ledgers(fs: &dyn Fs, dir: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// Writes the ledgers anew with the lines that stay, each in one step, and notes in the first that output was taken back.
+/// Writes the ledgers anew with the lines that stay, and notes that output was taken back.
 pub(crate) fn go_back(fs: &dyn Fs, dir: &Path, by: &By, stays: impl Fn(&Line) -> bool) -> Result<()> {
+    rewrite(fs, dir, Some(Line { by: Some(by.clone()), what: What::Back }), stays)
+}
+
+/// Writes the ledgers anew with the lines that stay, each in one step, and the first with a `mark` if there is one.
+pub(crate) fn rewrite(fs: &dyn Fs, dir: &Path, mark: Option<Line>, stays: impl Fn(&Line) -> bool) -> Result<()> {
     create_own_dir(fs, dir)?;
-    let mark = Line { by: Some(by.clone()), file: None };
     let first = ledger(dir, 0);
     let others = ledgers(fs, dir)?.into_iter().filter(|path| *path != first);
     for path in [first.clone()].into_iter().chain(others) {
         let found = if files::exists(fs, &path)? { lines_of(fs, &path)? } else { Vec::new() };
         let mut kept: Vec<_> = found.iter().filter(|line| stays(line)).collect();
-        if path == first && !kept.contains(&&mark) {
-            kept.push(&mark);
-        } else if kept.len() == found.len() {
+        let mark = mark.as_ref().filter(|mark| path == first && !kept.contains(mark));
+        kept.extend(mark);
+        if mark.is_none() && kept.len() == found.len() {
             continue;
         }
         let text: String = kept.iter().map(|line| format!("{line}\n")).collect();
@@ -142,25 +198,18 @@ pub(crate) fn go_back(fs: &dyn Fs, dir: &Path, by: &By, stays: impl Fn(&Line) ->
 /// All that was published, by name. Of a name that was published again each counts: a file may be any of them.
 pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<BTreeMap<String, Vec<Published>>> {
     let mut all: BTreeMap<String, Vec<Published>> = BTreeMap::new();
-    for (name, published) in lines(fs, dir)?.into_iter().filter_map(|line| line.file) {
-        all.entry(name).or_default().push(published);
+    for line in lines(fs, dir)? {
+        if let What::File(name, published) | What::Empty(name, published) = line.what {
+            all.entry(name).or_default().push(published);
+        }
     }
     Ok(all)
 }
 
-/// Adds files to the ledger of a bucket, durably, each with who has prepared it.
-pub(crate) fn add(
-    fs: &dyn Fs,
-    dir: &Path,
-    bucket: usize,
-    published: &[(&PlainName, Published, Option<By>)],
-) -> Result<()> {
+/// Adds lines to the ledger of a bucket, durably.
+pub(crate) fn add(fs: &dyn Fs, dir: &Path, bucket: usize, lines: &[Line]) -> Result<()> {
     let path = ledger(dir, bucket);
-    let line = |(name, published, by): &(&PlainName, Published, Option<By>)| {
-        let line = Line { by: by.clone(), file: Some((name.to_string(), published.clone())) };
-        format!("{line}\n")
-    };
-    let lines: String = published.iter().map(line).collect();
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
     create_own_dir(fs, dir)?;
     let is_new = on(&path, fs.kind(&path))?.is_none();
     let mut file = on(&path, if is_new { fs.create(&path) } else { fs.append(&path) })?;
@@ -191,13 +240,16 @@ mod tests {
     #[test]
     fn what_was_added_is_read_back_also_behind_a_torn_line() {
         let (fs, dir) = (FaultFs::new(), Path::new("/out/.published"));
-        let (a, b) = (PlainName::parse("a b.csv").unwrap(), PlainName::parse("c.csv").unwrap());
+        let file = |name: &str, length, hash: &str, by: Option<&By>| Line {
+            by: by.cloned(),
+            what: What::File(name.to_string(), (length, hash.to_string())),
+        };
         assert!(read(&fs, dir).unwrap().is_empty());
-        add(&fs, dir, 0, &[(&a, (7, "aa".into()), None)]).unwrap();
+        add(&fs, dir, 0, &[file("a b.csv", 7, "aa", None)]).unwrap();
         fs.append(&ledger(dir, 0)).unwrap().append(b"torn").unwrap();
         let by = By { job: job_name("a b@c"), generation: 3, epoch: Epoch(17) };
-        add(&fs, dir, 0, &[(&a, (8, "ab".into()), Some(by.clone())), (&b, (9, "bb".into()), None)]).unwrap();
-        add(&fs, dir, 1, &[(&b, (1, "cc".into()), None)]).unwrap();
+        add(&fs, dir, 0, &[file("a b.csv", 8, "ab", Some(&by)), file("c.csv", 9, "bb", None)]).unwrap();
+        add(&fs, dir, 1, &[file("c.csv", 1, "cc", None)]).unwrap();
         let all = read(&fs, dir).unwrap();
         assert_eq!(all["a b.csv"], [(7, "aa".to_string()), (8, "ab".to_string())]);
         assert_eq!(all["c.csv"], [(9, "bb".to_string()), (1, "cc".to_string())]);
@@ -210,5 +262,14 @@ mod tests {
             let left: Vec<_> = lines(&fs, dir).unwrap().iter().map(ToString::to_string).collect();
             assert_eq!(left, ["aa 7 a b.csv", "bb 9 c.csv", "a=20=b=40=c@4.16 back", "cc 1 c.csv"]);
         }
+        // An end is of no epoch: it goes when its job goes on, and is not what was published.
+        let ends = [What::Empty("e f.csv".into(), (0, "dd".into())), What::Sealed];
+        add(&fs, dir, 2, &ends.map(|what| Line { by: Some(by.clone()), what })).unwrap();
+        assert_eq!(read(&fs, dir).unwrap()["e f.csv"], [(0, "dd".to_string())]);
+        let found = lines(&fs, dir).unwrap();
+        assert_eq!(found.iter().filter(|line| line.is_end_of(&by.job)).count(), 2);
+        assert!(!found.iter().any(|line| line.is_later(&by.job, after)));
+        rewrite(&fs, dir, None, |line| !line.is_end_of(&by.job)).unwrap();
+        assert_eq!(lines(&fs, dir).unwrap().len(), 4);
     }
 }

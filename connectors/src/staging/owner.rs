@@ -21,7 +21,7 @@ use dualgauge_engine::fs::{Fs, Kind, Ways};
 use dualgauge_engine::sink::{Claim, Writing};
 use dualgauge_engine::{Error, Place, Result};
 
-use super::beside::Beside;
+use super::beside::{self, Beside};
 use super::claim::{self, Claiming, Owner};
 use super::empty::{self, EmptyFile};
 use super::files::{self, create_own_dir, on, synced};
@@ -177,6 +177,7 @@ impl OutputPlace {
                 return Err(error);
             }
         }
+        empty::take_away(self, writing, form)?;
         synced(&self.dir, self.fs.sync_names(&self.dir))?;
         let ways = Ways::probe(&*self.fs, &self.staging, &record.mark).ok(); // it is asked for the note alone
         let (place, note) = (self.clone(), ways.and_then(|ways| ways.note(&self.dir.display().to_string())));
@@ -236,9 +237,10 @@ impl OutputPlace {
     /// that was staged is removed, but for what savepoints have open.
     pub(crate) fn finish(
         &self,
+        writing: &Writing,
         form: &Form<'_>,
         saved: &[BucketCut],
-        empty: impl FnOnce() -> Result<Option<EmptyFile>>,
+        empty: EmptyFile,
     ) -> Result<()> {
         if files::if_there(&self.dir, self.fs.list(&self.dir))?.is_none() {
             return Ok(()); // the place was never taken
@@ -246,13 +248,11 @@ impl OutputPlace {
         let claiming = self.claiming();
         let record = claiming.record.read()?;
         let beside = record.as_ref().is_some_and(|record| record.beside);
-        if let Some(file) = empty()? {
-            if beside && !self.beside().is_exchanging()? {
-                create_own_dir(&*self.fs, self.beside().dir())?;
-                empty::fill(self, self.beside().dir(), form.gives, file)?;
-            } else if !beside {
-                empty::fill(self, &self.dir, form.gives, file)?;
-            }
+        if beside && !self.beside().is_exchanging()? {
+            create_own_dir(&*self.fs, self.beside().dir())?;
+            empty::fill(self, self.beside().dir(), writing, form, empty)?;
+        } else if !beside {
+            empty::fill(self, &self.dir, writing, form, empty)?;
         }
         if beside {
             self.beside().exchange(&claiming, form)?;
@@ -356,7 +356,8 @@ impl OutputPlace {
             return Ok(());
         }
         let staged = |name: &&String| {
-            StagedName::of(name).is_some_and(|staged| !kept.contains(&staged)) || record::is_aside(name)
+            let staged = StagedName::of(name).is_some_and(|staged| !kept.contains(&staged));
+            staged || record::is_aside(name) || [empty::ASIDE, beside::ASIDE].contains(&name.as_str())
         };
         let names = files::list(&*self.fs, dir)?;
         names.iter().filter(staged).try_for_each(|name| files::remove(&*self.fs, &dir.join(name)))

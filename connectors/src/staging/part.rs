@@ -8,11 +8,13 @@
 //!
 //! What a manifest keeps of a part is how many bytes of it count, and a checksum over the heads of their frames; so a
 //! part that was cut, exchanged or damaged is recognised before anything is made of it.
+//!
+//! No part is held open: there may be as many as there are spans, and of one span as many as the job had starts.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use dualgauge_engine::fs::FsFile;
+use dualgauge_engine::fs::Fs;
 use dualgauge_engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -80,7 +82,8 @@ impl Part {
             )),
             _ => Error::io(path.display(), error),
         };
-        let file: Arc<dyn FsFile> = aside.fs.open(&path).map_err(gone)?.into();
+        let file = aside.fs.open(&path).map_err(gone)?;
+        let (fs, shared): (_, Arc<Path>) = (&aside.fs, path.as_path().into());
         let (mut frames, mut position, mut checksum) = (Vec::new(), 0, 0);
         while position < self.length {
             let mut head = [0; HEAD_BYTES as usize];
@@ -91,7 +94,14 @@ impl Part {
             let Some(end) = end.filter(|_| read == head.len()) else { return Err(damaged(&path, position)) };
             checksum = follow(checksum, &head);
             let place = format!("{}: the frame at byte {position}", path.display());
-            frames.push(Frame { file: file.clone(), place, from: position + HEAD_BYTES, length, checksum: content });
+            frames.push(Frame {
+                fs: fs.clone(),
+                path: shared.clone(),
+                place,
+                from: position + HEAD_BYTES,
+                length,
+                checksum: content,
+            });
             position = end;
         }
         if checksum != self.checksum || on(&path, file.length())? < self.length {
@@ -104,7 +114,8 @@ impl Part {
 /// One piece of a part.
 #[derive(Debug)]
 pub(crate) struct Frame {
-    file: Arc<dyn FsFile>,
+    fs: Arc<dyn Fs>,
+    path: Arc<Path>,
     pub(crate) place: String,
     from: u64,
     length: u64,
@@ -128,7 +139,9 @@ impl Frame {
     /// The first bytes of the content, unchecked; fewer where it has fewer.
     pub(crate) fn front(&self, bytes: u64) -> Result<Vec<u8>> {
         let mut content = vec![0; bytes.min(self.length) as usize];
-        let read = self.file.read_at(self.from, &mut content).map_err(|error| Error::io(&self.place, error))?;
+        let file = self.fs.open(&self.path);
+        let read = file.and_then(|file| file.read_at(self.from, &mut content));
+        let read = read.map_err(|error| Error::io(&self.place, error))?;
         content.truncate(read);
         Ok(content)
     }

@@ -45,7 +45,6 @@ pub(crate) struct Record {
 impl Record {
     /// The record of a run that starts now.
     pub(crate) fn of(writing: &Writing) -> Record {
-        use std::hash::{BuildHasher, RandomState};
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let host = if host.is_empty() { String::new() } else { format!(" on {}", host.trim_end()) };
         let plain = |text: &String| text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
@@ -53,8 +52,7 @@ impl Record {
             job: writing.job.clone(),
             checkpoints: writing.checkpoints.as_ref().map(plain),
             started_by: format!("process {}{host}", std::process::id()),
-            // The standard library seeds its hashers from the system.
-            mark: format!("{:016x}", RandomState::new().hash_one(std::process::id())),
+            mark: new_mark(),
             ..Record::default()
         }
     }
@@ -163,7 +161,8 @@ impl RecordPlace {
 
     fn written<T>(&self, record: &Record, put: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         let fs = &*self.fs;
-        let aside = self.aside.join(format!("{ASIDE}{}", record.mark));
+        // A name of its own: who died here may have left one, and another start may be at the same record.
+        let aside = self.aside.join(format!("{ASIDE}{}", new_mark()));
         let mut file = on(&aside, fs.create(&aside))?;
         on(&aside, file.append(record.encode().as_bytes()))?;
         synced(&aside, file.sync())?;
@@ -179,6 +178,12 @@ impl RecordPlace {
 }
 
 const ASIDE: &str = ".job.";
+
+/// Something that nobody else has; the standard library seeds its hashers from the system.
+fn new_mark() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+}
 
 /// Whether a name is one under which a record is made, or the ways of the file system were tried.
 pub(crate) fn is_aside(name: &str) -> bool {

@@ -18,7 +18,7 @@ use super::spans::TextSpans;
 use super::stdout::{StdoutWriter, print};
 use crate::staging::files::{self, create_dirs_durably, on};
 use crate::staging::{
-    BucketWriter, Columns, EmptyFile, Form, Found, OutputPlace, Owner, PLACE, columns, first_span, never_exchanged,
+    BucketWriter, EmptyFile, Form, Found, OutputPlace, Owner, PLACE, columns, first_span, never_exchanged,
 };
 
 /// Text output: what [`csv::write`](crate::csv::write) and [`json::write`](crate::json::write) make.
@@ -47,7 +47,6 @@ pub struct TextSink<F> {
     order: Order,
     firings: Firings,
     fs: Arc<dyn Fs>,
-    columns: Columns,
     /// Whether something was printed.
     printed: Arc<AtomicBool>,
 }
@@ -71,10 +70,10 @@ enum Target {
 
 impl<F: Format> TextSink<F> {
     pub(crate) fn new(format: F, path: impl Into<PathBuf>) -> TextSink<F> {
-        let (path, fs, columns, printed) = (path.into(), Arc::new(RealFs), Columns::default(), Arc::default());
+        let (path, fs, printed) = (path.into(), Arc::new(RealFs), Arc::default());
         let (order, firings) = (Order::default(), Firings::default());
         let (buckets, span, overwrite) = (1, 1.hours(), false);
-        TextSink { format, path, buckets, span, overwrite, order, firings, fs, columns, printed }
+        TextSink { format, path, buckets, span, overwrite, order, firings, fs, printed }
     }
 
     /// Into how many files each span is dealt, by the hash of the rows; 1 by default. For directories only.
@@ -180,10 +179,10 @@ impl<F: Format> TextSink<F> {
     /// The names of visible files that are there already.
     fn found(&self, place: &OutputPlace) -> Result<Vec<String>> {
         match self.naming() {
-            Naming::One(_) if on(&self.path, self.fs.kind(&self.path))? == Some(Kind::Link) => {
-                Err(files::not_ours(&self.path, Kind::Link))
-            }
-            Naming::One(name) => Ok(if files::exists(&*self.fs, &self.path)? { vec![name] } else { Vec::new() }),
+            Naming::One(name) => match on(&self.path, self.fs.kind(&self.path))? {
+                Some(Kind::Link) => Err(files::not_ours(&self.path, Kind::Link)),
+                there => Ok(there.map(|_| name).into_iter().collect()),
+            },
             Naming::Spans(..) => place.output(),
         }
     }
@@ -213,6 +212,15 @@ impl<F: Format> Sink for TextSink<F> {
         if self.buckets == 0 || !self.span.is_positive() {
             return refuse("there must be at least one bucket, and a span longer than nothing");
         }
+        if !matches!(self.target(), Target::Stdout) {
+            let otherwise = format!(
+                "write to standard output and lead that there: `{}:-` and `> {}`",
+                self.format.scheme(),
+                self.path.display()
+            );
+            let refused = files::refuse_pipe(&*self.fs, &self.path, &otherwise);
+            refused.map_err(|error| error.at(format_args!("sink {}", self.describe())))?;
+        }
         match self.target() {
             Target::File | Target::Directory if self.order == Order::None => {
                 return refuse(
@@ -231,15 +239,17 @@ impl<F: Format> Sink for TextSink<F> {
             Target::Directory
                 if self.fs.list(&self.path).is_err_and(|error| error.kind() == io::ErrorKind::NotADirectory) =>
             {
-                return refuse("a directory is wanted here, and there is a file");
+                return refuse(
+                    "a directory is wanted here, and there is a file; for a file give the path an extension, for a pipe or a \
+                     device write to standard output (`-`) and lead that there",
+                );
             }
             Target::File | Target::Directory => {}
         }
         self.look(writing, &self.place().owner_for(writing)?).map(drop)
     }
 
-    fn claim(&self, schema: &SchemaRef, writing: &Writing) -> Result<Claim> {
-        self.columns.note(schema);
+    fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
         if let Target::Stdout = self.target() {
             return Ok(Claim::default());
         }
@@ -311,14 +321,14 @@ impl<F: Format> Sink for TextSink<F> {
         Ok(Box::new(BucketWriter::open(shape, self.place(), bucket, writing)?))
     }
 
-    fn published_since(&self, _: &SchemaRef, writing: &Writing, prepared: &[BucketCut]) -> Result<Since> {
+    fn published_since(&self, writing: &Writing, prepared: &[BucketCut]) -> Result<Since> {
         match self.target() {
             Target::Stdout => Ok(Since::Unknown),
             _ => self.place().published_since(writing, prepared, &form(&|name| self.naming().is_ours(name))),
         }
     }
 
-    fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
+    fn take_back(&self, writing: &Writing) -> Result<()> {
         match self.target() {
             Target::Stdout => Ok(()),
             _ => {
@@ -336,18 +346,15 @@ impl<F: Format> Sink for TextSink<F> {
         }
     }
 
-    fn finish(&self, kept: &[BucketCut]) -> Result<()> {
+    fn finish(&self, schema: &SchemaRef, writing: &Writing, kept: &[BucketCut]) -> Result<()> {
+        let bytes = self.format.encode_header(schema);
         if let Target::Stdout = self.target() {
             // Without a row nobody has printed what the columns are.
-            let header = self.columns.get().map(|schema| self.format.encode_header(&schema)).unwrap_or_default();
-            let bare = !self.printed.swap(true, Ordering::SeqCst) && !header.is_empty();
-            return if bare { print(&mut io::stdout(), &[&header]) } else { Ok(()) };
+            let bare = !self.printed.swap(true, Ordering::SeqCst) && !bytes.is_empty();
+            return if bare { print(&mut io::stdout(), &[&bytes]) } else { Ok(()) };
         }
         let naming = self.naming();
-        let empty = || {
-            let Some(schema) = self.columns.get() else { return Ok(None) };
-            Ok(Some(EmptyFile { name: naming.empty(), bytes: self.format.encode_header(&schema), ledger: true }))
-        };
-        self.place().finish(&form(&|name| naming.is_ours(name)), kept, empty)
+        let empty = EmptyFile { name: naming.empty(), bytes, ledger: true };
+        self.place().finish(writing, &form(&|name| naming.is_ours(name)), kept, empty)
     }
 }

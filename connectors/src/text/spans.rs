@@ -60,9 +60,13 @@ impl<F: Format> Shape for TextSpans<F> {
     }
 
     fn hold(&self, held: &mut Held, rows: Vec<Row>, _: &mut Making<'_>) -> Result<bool> {
-        held.bytes += rows.iter().map(|(_, line)| ROW_HEAD + line.len()).sum::<usize>();
+        held.bytes += rows.iter().map(|(_, line)| ROW_BYTES + line.len()).sum::<usize>();
         held.rows.extend(rows);
         Ok(held.bytes >= HELD_BYTES_MAX)
+    }
+
+    fn bytes(&self, held: &Held) -> usize {
+        held.bytes
     }
 
     fn stage(&self, held: &mut Held) -> Result<Vec<Vec<u8>>> {
@@ -92,10 +96,10 @@ impl<F: Format> Shape for TextSpans<F> {
     }
 }
 
-/// Before each staged row: its time in microseconds (8 bytes) and its length (8 bytes), little-endian.
-const ROW_HEAD: usize = 16;
+/// What a row takes in memory besides its text.
+const ROW_BYTES: usize = size_of::<Row>();
 
-/// Reads staged rows; `None` when the content does not consist of such.
+/// Reads staged rows, before each its time in microseconds (8 bytes) and its length (8 bytes), little-endian; `None` when the content does not consist of such.
 fn read_rows(mut content: &[u8], rows: &mut Vec<Row>) -> Option<()> {
     while !content.is_empty() {
         let (time, rest) = content.split_first_chunk()?;

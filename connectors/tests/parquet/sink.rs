@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, StringArray};
+use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use dualgauge_connectors::parquet::{self, ParquetSink};
 use dualgauge_engine::{Durations, Epoch, EventTime, Sink, SinkWriter, Source};
@@ -65,7 +65,7 @@ fn a_span_becomes_visible_whole_when_the_watermark_has_passed_it() {
 
     publish(writer.as_mut(), 2, EventTime::MAX);
     drop(writer);
-    sink.finish(&[]).unwrap();
+    sink.finish(&schema(), &Writing::default(), &[]).unwrap();
     assert!(!dir.path().join(".staging").exists());
     let source = parquet::read(dir.path());
     let listing = source.partitions(&scan()).unwrap();
@@ -80,7 +80,7 @@ fn a_run_without_rows_into_a_directory_that_is_not_there_is_done() {
     let out = dir.path().join("out");
     let sink = sink(&out);
     sink.check(&schema(), &Writing::default()).unwrap();
-    sink.finish(&[]).unwrap(); // no bucket was opened, since there was no row for any
+    sink.finish(&schema(), &Writing::default(), &[]).unwrap(); // no bucket was opened, since there was no row for any
     assert!(!out.exists(), "nothing was written");
 }
 
@@ -129,6 +129,42 @@ fn the_same_rows_give_the_same_bytes_however_they_come() {
         put(writer, &all.slice(7, 19_993));
     };
     assert!(write(&reversed_ties) == expected, "with equal times in another order");
+}
+
+#[test]
+fn many_spans_that_are_open_at_once_become_the_same_files_as_one_after_the_other() {
+    // The same rows are the same bytes.
+    const SPANS: i64 = 150;
+    let numbered = |times: &mut dyn Iterator<Item = i64>| {
+        let times: Vec<_> = times.collect();
+        let rows = rows(times.iter().copied(), 0);
+        RecordBatch::try_new(schema(), vec![rows.column(0).clone(), Arc::new(Int64Array::from(times))]).unwrap()
+    };
+    let half = |span: i64, half: i64| (0..4).map(move |row| span * 10 + half * 5 + row);
+    let write = |writing: &Writing, at_once: bool| {
+        let dir = tempfile::tempdir().unwrap();
+        let sink = sink(dir.path());
+        sink.check(&schema(), writing).unwrap();
+        let mut writer = sink.open(0, &schema(), writing).unwrap();
+        writer.recover(&[]).unwrap();
+        match at_once {
+            true => (0..2).for_each(|part| {
+                put(writer.as_mut(), &numbered(&mut (0..SPANS).flat_map(|span| half(span, part))));
+                publish(writer.as_mut(), part as u64, EventTime::MIN);
+            }),
+            false => (0..SPANS).for_each(|span| {
+                put(writer.as_mut(), &numbered(&mut half(span, 0).chain(half(span, 1))));
+                publish(writer.as_mut(), span as u64, at(10 * (span + 1)));
+            }),
+        }
+        publish(writer.as_mut(), 999, EventTime::MAX);
+        visible(dir.path()).into_iter().filter(|(name, _)| !name.starts_with('.')).collect::<BTreeMap<_, _>>()
+    };
+    let job = Writing { job: Some("j".to_string()), generation: 1, ..Writing::default() };
+    let expected = write(&Writing::default(), false);
+    assert_eq!(expected.len(), SPANS as usize);
+    assert!(write(&Writing::default(), true) == expected, "without checkpoints");
+    assert!(write(&job, true) == expected, "with checkpoints");
 }
 
 #[test]
@@ -250,7 +286,7 @@ fn a_directory_that_holds_something_is_refused_by_name() {
     publish(writer.as_mut(), 0, EventTime::MAX);
     drop(writer);
     assert!(before.keys().all(|name| visible(dir.path()).get(name) == before.get(name)), "until the run has ended");
-    over.finish(&[]).unwrap();
+    over.finish(&schema(), &Writing::default(), &[]).unwrap();
     drop(claim);
     let after = visible(dir.path());
     assert_eq!(after.keys().collect::<Vec<_>>(), ["19700101T024640Z-b0.parquet"]);

@@ -9,8 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use arrow_schema::SchemaRef;
-
 use super::generation::Checkpointing;
 use super::storing::append;
 use crate::checkpoint::{self, Commit, CommitKind, Entry, KeptOutput, Left};
@@ -45,18 +43,12 @@ impl Back {
 impl Checkpointing {
     /// Refuses a sink that has published what the commit does not know from which the job resumes, unless it is to be
     /// replaced.
-    pub(crate) fn look_back(
-        &mut self,
-        name: &str,
-        sink: &dyn Sink,
-        schema: &SchemaRef,
-        writing: &Writing,
-    ) -> Result<()> {
+    pub(crate) fn look_back(&mut self, name: &str, sink: &dyn Sink, writing: &Writing) -> Result<()> {
         let Some(commit) = &self.resume else { return Ok(()) };
         let (epoch, place) = (commit.epoch, self.store.describe());
         let prepared = commit.sinks.get(name).map(Vec::as_slice).unwrap_or_default();
         let may_have = |left: &Left| left.published.contains(name);
-        let (told, note) = match sink.published_since(schema, writing, prepared)? {
+        let (told, note) = match sink.published_since(writing, prepared)? {
             Since::Nothing => return Ok(()),
             Since::Unknown if sink.delivery() == Delivery::AtLeastOnce => return Ok(()),
             Since::Unknown if !self.back.left.as_ref().is_some_and(may_have) => return Ok(()),

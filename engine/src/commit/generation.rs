@@ -115,7 +115,8 @@ impl Checkpointing {
         let (job, resumes) = (Some(self.job.clone()), self.resume.is_some());
         let after = self.resume.as_ref().map(|commit| After { epoch: commit.epoch, generation: commit.generation });
         let checkpoints = Some(self.store.describe());
-        Writing { job, generation: self.generation, resumes, after, before, checkpoints, ..Writing::default() }
+        let ended = self.has_ended();
+        Writing { job, generation: self.generation, resumes, after, ended, before, checkpoints, ..Writing::default() }
     }
 
     /// How far the sources were read before this generation.

@@ -23,6 +23,8 @@ pub struct Writing {
     pub resumes: bool,
     /// The commit from which the job resumes; `None` where it starts anew.
     pub after: Option<After>,
+    /// Whether the input had ended with that commit: then no row comes any more.
+    pub ended: bool,
     /// On what the sink stood when the checkpoint was taken from which the job resumes; `None` where it did not have it.
     pub before: Option<Basis>,
     /// Where the job's checkpoints are, for messages; `None` without a checkpoint.
@@ -208,13 +210,13 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// Where it could not be taken back without touching what is not its own, where the output is not that of the commit's
     /// history, and where what the commit has open is gone, so that what is taken back could not be made again.
-    fn published_since(&self, _: &SchemaRef, _: &Writing, _prepared: &[BucketCut]) -> Result<Since> {
+    fn published_since(&self, _: &Writing, _prepared: &[BucketCut]) -> Result<Since> {
         Ok(Since::Unknown)
     }
 
     /// Takes back what was published since the commit from which the job resumes, and nothing else. Called where a job goes
     /// back, after every place was claimed and before any bucket is opened; called again after a crash in the midst of it.
-    fn take_back(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
+    fn take_back(&self, _: &Writing) -> Result<()> {
         Ok(())
     }
 
@@ -226,8 +228,10 @@ pub trait Sink: Send + Sync {
     /// Called when every bucket's last commit is done, of several processes in the first; not called when the run failed or
     /// was stopped. Called again where the machine refused, and in a run that finds that the one before had ended.
     ///
-    /// `kept` is what savepoints have prepared: what they name stays, so that a job can go back to them.
-    fn finish(&self, _kept: &[BucketCut]) -> Result<()> {
+    /// `kept` is what savepoints have prepared: what they name stays, so that a job can go back to them. Where it does, the
+    /// output goes on: what says that it has ended (a file without rows, the seal of a log) goes at the next
+    /// [`Sink::claim`] of the job.
+    fn finish(&self, _: &SchemaRef, _: &Writing, _kept: &[BucketCut]) -> Result<()> {
         Ok(())
     }
 }
@@ -256,7 +260,7 @@ pub trait SinkWriter {
 
     /// Says what commits have prepared to which the job may go back: what they leave open is not removed, though it was
     /// published meanwhile. Called before [`SinkWriter::recover`], and before each commit; only the last call counts.
-    fn keep(&mut self, _kept: &[Prepared]) -> Result<()> {
+    fn keep(&mut self, _kept: &[&Prepared]) -> Result<()> {
         Ok(())
     }
 

@@ -361,7 +361,7 @@ impl Job {
                 checkpointing.check_rows(name, &*bound.sink)?;
                 checkpointing.check_sink(name, &bound, schema)?;
                 let writing = writing(Some(checkpointing), name);
-                let looked = checkpointing.look_back(name, &*bound.sink, schema, &writing);
+                let looked = checkpointing.look_back(name, &*bound.sink, &writing);
                 looked.map_err(|error| explained(Some(checkpointing), name, error))?;
             }
         }
@@ -374,9 +374,9 @@ impl Job {
         let claims = description.sinks.iter().map(claim).collect::<Result<Vec<_>>>()?;
         if let Some(checkpointing) = checkpointing.filter(|_| goes_back) {
             checkpointing.settle_back(shared)?;
-            for SinkDeclaration { name, schema } in &description.sinks {
+            for SinkDeclaration { name, .. } in &description.sinks {
                 let writing = Writing { patience: shared.patience(name), ..writing(Some(checkpointing), name) };
-                let back = self.bindings.bind_sink(name).sink.take_back(schema, &writing);
+                let back = self.bindings.bind_sink(name).sink.take_back(&writing);
                 back.map_err(|error| explained(Some(checkpointing), name, error))?;
             }
         }
@@ -395,7 +395,8 @@ impl Job {
         let (checkpointing, claims) = self.begin(&description, &inputs, all_workers, member.as_deref(), &shared)?;
         let sinks: BTreeMap<_, _> =
             description.sinks.iter().map(|sink| (sink.name.clone(), self.bindings.bind_sink(&sink.name))).collect();
-        let written = sinks.iter().map(|(name, bound)| (name.clone(), Arc::clone(&bound.sink))).collect();
+        let declared = description.sinks.iter();
+        let written = declared.map(|sink| (sink.clone(), Arc::clone(&sinks[&sink.name].sink))).collect();
         let started = self.clock.elapsed();
         let plan = WorkerPlan {
             graph_fn: self.graph_fn,

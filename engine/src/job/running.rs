@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use super::dropped;
 use crate::cluster::Member;
 use crate::commit::Checkpointing;
+use crate::flow::SinkDeclaration;
 use crate::run::{Metrics, Pulse, Shared, Whose};
 use crate::{Claim, Duration, Error, ErrorKind, Result, Sink};
 
@@ -48,7 +49,7 @@ pub(crate) struct Attempt {
     pub(super) workers: Option<timely::communication::WorkerGuards<()>>,
     /// Of a job with checkpoints. It knows of savepoints, which stay when the sinks are finished.
     pub(super) checkpointing: Option<Arc<Checkpointing>>,
-    pub(super) written: Vec<(String, Arc<dyn Sink>)>,
+    pub(super) written: Vec<(SinkDeclaration, Arc<dyn Sink>)>,
     pub(super) started: Duration,
     /// What a person should know of how it starts.
     pub(super) notes: Vec<String>,
@@ -67,9 +68,10 @@ impl Attempt {
     pub(super) fn join(self) -> Result<Outcome> {
         let Attempt { shared, workers, written, started, claims: _claims, checkpointing, member, .. } = self;
         let may_pass = |error: &Error| error.kind() == ErrorKind::Environment && error.may_be_retried();
-        let finish_one = |(name, sink): &(String, Arc<dyn Sink>)| {
+        let finish_one = |(SinkDeclaration { name, schema }, sink): &(SinkDeclaration, Arc<dyn Sink>)| {
             let kept = checkpointing.as_ref().map(|all| all.saved_of(name)).unwrap_or_default();
-            let done = shared.try_often(Whose::Sink(name), may_pass, || sink.finish(&kept));
+            let writing = checkpointing.as_ref().map(|all| all.writing(name)).unwrap_or_default();
+            let done = shared.try_often(Whose::Sink(name), may_pass, || sink.finish(schema, &writing, &kept));
             done.map_err(|error| error.at(format_args!("sink {name}")))
         };
         let finish = || written.iter().try_for_each(finish_one);

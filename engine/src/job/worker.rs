@@ -48,9 +48,9 @@ impl WorkerPlan {
             let writing = Writing { patience: self.shared.patience(name), ..checkpointing.writing(name) };
             for bucket in 0..sink.buckets() {
                 let mut writer = sink.open(bucket, schema, &writing)?;
-                let kept: Vec<_> = checkpointing.kept(name, bucket).into_iter().map(|(_, prepared)| prepared).collect();
+                let kept = checkpointing.kept(name, bucket);
                 writer
-                    .keep(&kept)
+                    .keep(&kept.iter().map(|(_, prepared)| prepared).collect::<Vec<_>>())
                     .and_then(|()| writer.recover(&checkpointing.prepared(name, bucket)))
                     .map_err(|error| error.at(format_args!("sink {name}")))?;
             }

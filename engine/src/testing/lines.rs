@@ -86,7 +86,7 @@ impl Sink for Lines {
         true
     }
 
-    fn published_since(&self, _: &SchemaRef, writing: &Writing, _: &[BucketCut]) -> Result<Since> {
+    fn published_since(&self, writing: &Writing, _: &[BucketCut]) -> Result<Since> {
         let Some(after) = writing.after.filter(|_| !self.careless) else { return Ok(Since::Unknown) };
         let published = self.published();
         let later = || published.iter().filter(|((_, epoch), _)| *epoch > after.epoch);
@@ -95,7 +95,7 @@ impl Sink for Lines {
         Ok(upto.map_or(Since::Nothing, |upto| Since::Published { upto, what: format!("{lines} lines") }))
     }
 
-    fn take_back(&self, _: &SchemaRef, writing: &Writing) -> Result<()> {
+    fn take_back(&self, writing: &Writing) -> Result<()> {
         let Some(after) = writing.after.filter(|_| !self.careless) else { return Ok(()) };
         self.published().retain(|(_, epoch), _| *epoch <= after.epoch);
         Ok(())

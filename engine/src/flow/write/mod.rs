@@ -140,7 +140,7 @@ impl BucketWriter {
     }
 
     fn tell_kept(&mut self) -> Result<()> {
-        self.writer.keep(&self.kept.iter().map(|(_, prepared)| prepared.clone()).collect::<Vec<_>>())
+        self.writer.keep(&self.kept.iter().map(|(_, prepared)| prepared).collect::<Vec<_>>())
     }
 }
 
