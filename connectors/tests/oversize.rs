@@ -239,10 +239,10 @@ fn a_line_of_sixteen_mebibytes_is_read_and_a_longer_one_is_bad_and_not_held() {
     }
 }
 
-/// Rows of a thousand spans that are all open: each holds less than what it is staged at, all together 200 MB.
+/// Rows of hundreds of spans that are all open: each holds less than what it is staged at, all together 96 MB.
 #[test]
 fn what_all_open_spans_of_a_sink_hold_is_bounded_together() {
-    const SPANS: i64 = 1_000;
+    const SPANS: i64 = 600;
     let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, false)]));
     let texts: StringArray = (0..SPANS).map(|at| Some(format!("{at:>20000}"))).collect();
     let rows = RecordBatch::try_new(schema.clone(), vec![Arc::new(texts)]).unwrap();
@@ -259,17 +259,15 @@ fn what_all_open_spans_of_a_sink_hold_is_bounded_together() {
             };
             drop(sink.claim(&schema, &writing).unwrap());
             let mut writer = sink.open(0, &schema, &writing).unwrap();
-            let ((), held) = most(|| (0..10).for_each(|_| writer.write(&times, &rows).unwrap()));
-            assert!(held < 130 << 20, "{scheme}, {:?}: {held} bytes were held", writing.job);
-            if writing.job.is_none() {
+            let ((), held) = most(|| (0..8).for_each(|_| writer.write(&times, &rows).unwrap()));
+            assert!(held < 90 << 20, "{scheme}, {:?}: {held} bytes were held", writing.job);
+            if scheme == "csv" && writing.job.is_none() {
                 let prepared = writer.prepare(Epoch(1), EventTime::MAX).unwrap();
                 writer.commit(Epoch(1), &prepared).unwrap();
-                let files = fs::read_dir(&out).unwrap().filter_map(|entry| Some(entry.unwrap().path()));
-                let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|is| is == scheme)).collect();
-                assert_eq!(files.len(), SPANS as usize, "{scheme}");
-                if scheme == "csv" {
-                    assert!(files.iter().all(|path| fs::read_to_string(path).unwrap().lines().count() == 11));
-                }
+                let files = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
+                let files: Vec<_> = files.filter(|path| path.extension().is_some()).collect();
+                assert_eq!(files.len(), SPANS as usize);
+                assert!(files.iter().all(|path| fs::read_to_string(path).unwrap().lines().count() == 9));
             }
         }
     }

@@ -50,7 +50,7 @@ fn read_many() {
     }
 }
 
-/// How many spans, buckets and partitions are written; `DUALGAUGE_SPANS` says another number.
+/// How many spans and buckets are written, and five times as many as partitions; `DUALGAUGE_SPANS` says another number.
 const SPANS: usize = 1_500;
 
 /// All rows come in one epoch, so all spans are open at once.
@@ -58,7 +58,7 @@ fn write_many() {
     let count = std::env::var("DUALGAUGE_SPANS").map_or(SPANS, |count| count.parse().unwrap());
     let mut rows = String::from("key,value,ts\n");
     for at in 0..2 * count {
-        let (second, half) = (at / 2, if at % 2 == 0 { "" } else { ".5" });
+        let (second, half) = (at / 2, if at % 2 == 0 { "" } else { ".500" });
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         rows.push_str(&format!("k{at},{at},2024-01-01T{hour:02}:{minute:02}:{second:02}{half}Z\n"));
     }
@@ -69,13 +69,13 @@ fn write_many() {
         ("parquet", "?buckets=COUNT"),
         ("csv", "/?buckets=COUNT"),
         ("json", "/?buckets=COUNT"),
-        ("log", "?partitions=COUNT"),
+        ("log", "?partitions=PARTITIONS"),
     ];
     for (scheme, options) in sinks {
         for checkpoints in ["", "--checkpoint ck"] {
             let dir = Dir::new();
             dir.write("in.csv", &rows);
-            let options = options.replace("COUNT", &count.to_string());
+            let options = options.replace("COUNT", &count.to_string()).replace("PARTITIONS", &(count / 5).to_string());
             let words = format!("{checkpoints} --source in=csv:in.csv --sink 'out={scheme}:out{options}'");
             let ran = limited_graph(&dir, "ev", &words);
             assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{words}");
