@@ -84,8 +84,8 @@ fn write_many() {
                 assert_eq!(names.count(), count, "{words}");
             }
             let from = if scheme == "log" { "log:out?follow=false".to_string() } else { format!("{scheme}:out") };
-            let words = format!("--source 'in={from}' --sink out=csv:back.csv");
-            let ran = limited_graph(&dir, "ev", &words);
+            // A log holds a file open for each partition that is read, so it is read without the limit.
+            let ran = dir.run("ev", &["run", "-q", "--source", &format!("in={from}"), "--sink", "out=csv:back.csv"]);
             assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{words}");
             assert!(dir.read("back.csv") == rows, "{scheme}:out{options} {checkpoints}");
         }
