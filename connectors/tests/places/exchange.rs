@@ -124,7 +124,7 @@ fn lose_power_everywhere(name: &str, checkpoints: bool, micros: &[i64]) {
             } else {
                 "/job/out/.staging".to_string()
             };
-let aside = left.list(Path::new(&staging));
+            let aside = left.list(Path::new(&staging));
             assert!(aside.is_err(), "{what}: {aside:?} is left aside");
         }
     }
