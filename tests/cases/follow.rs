@@ -15,6 +15,9 @@ pub const CASES: &[Case] = &[
     ("a_followed_log_that_is_gone_or_another_ends_the_run_by_name", logs),
     ("a_file_that_comes_into_a_followed_directory_is_named_as_not_read", appeared),
     ("a_rotated_file_is_read_on_after_a_restart", restarted),
+    ("a_file_that_was_rotated_while_the_job_was_down_is_read_on_under_its_new_name", rotated_while_down),
+    ("what_cannot_be_proved_of_a_rotation_while_the_job_was_down_is_a_gap", unprovable_while_down),
+    ("a_renamed_file_that_nothing_follows_is_given_up_and_read_on_when_there_is_one", given_up),
 ];
 
 /// A row of a format; the value is its second, too.
@@ -261,4 +264,106 @@ fn restarted() {
         let expected: String = (1..=8).map(|value| row("json", value)).collect();
         assert_eq!(dir.read("o.jsonl"), expected, "{scheme}");
     }
+}
+
+/// The words of a run with checkpoints that follows a file or files.
+fn kept<'a>(source: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let words = ["run", "-q", "--checkpoint", "ck", "--source", source, "--sink", "out=json:o.jsonl"];
+    [&words[..], more].concat()
+}
+
+/// A run that has read the file `in`, of the values 1 to 3, and was stopped.
+fn stopped_behind_three(scheme: &str, source: &str, name: &str) -> Dir {
+    let dir = Dir::new();
+    dir.write(name, format!("{}{}", header(scheme), rows(scheme, 1..=3)));
+    let words: Vec<_> = kept(source, &[]).into_iter().filter(|word| !["run", "-q"].contains(word)).collect();
+    let run = Run::start(&dir, &words);
+    run.says("3 rows");
+    run.stop();
+    dir
+}
+
+const UNTIL: [&str; 2] = ["--until", "2024-01-01T00:00:09Z"];
+
+fn rotated_while_down() {
+    for scheme in SCHEMES {
+        let text = |values| format!("{}{}", header(scheme), rows(scheme, values));
+        // What `logrotate`, a program itself and one that dates its files call it.
+        for renamed in ["in.1", "in-20260101", "old"] {
+            let source = format!("in={scheme}:in?follow=true");
+            let dir = stopped_behind_three(scheme, &source, "in");
+            // An older one lies there, too, and the file that was read had more.
+            dir.write("in.0", text(20..=30));
+            add(&dir, "in", &rows(scheme, 4..=5));
+            std::fs::rename(dir.path("in"), dir.path(renamed)).unwrap();
+            std::fs::File::open(dir.path("in.0")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+            dir.write("in", text(6..=9));
+            let ran = dir.run("ev", &kept(&source, &UNTIL));
+            assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{scheme} {renamed}");
+            let expected: String = (1..=8).map(|value| row("json", value)).collect();
+            assert_eq!(dir.read("o.jsonl"), expected, "{scheme} {renamed}");
+        }
+        // Twice, with a run between that has only begun the second.
+        let source = format!("in={scheme}:in?follow=true");
+        let dir = stopped_behind_three(scheme, &source, "in");
+        std::fs::rename(dir.path("in"), dir.path("in.2")).unwrap();
+        dir.write("in", text(4..=5));
+        let words: Vec<_> = kept(&source, &[]).into_iter().filter(|word| !["run", "-q"].contains(word)).collect();
+        let run = Run::start(&dir, &words);
+        run.says("2 rows"); // of this start
+        run.stop();
+        add(&dir, "in", &row(scheme, 6));
+        std::fs::rename(dir.path("in"), dir.path("in.1")).unwrap();
+        dir.write("in", text(7..=9));
+        let ran = dir.run("ev", &kept(&source, &UNTIL));
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{scheme}");
+        let expected: String = (1..=8).map(|value| row("json", value)).collect();
+        assert_eq!(dir.read("o.jsonl"), expected, "{scheme}");
+    }
+}
+
+fn unprovable_while_down() {
+    for scheme in SCHEMES {
+        let (alone, all) = (format!("in={scheme}:in?follow=true"), format!("in={scheme}:d/in*?follow=true"));
+        for (source, script, words) in [
+            (&alone, "cp in in.1; cat later > in", "is not what was read there"),
+            (&alone, "cp in in.1; : > in", "has 0 bytes, but was read to byte"),
+            (&alone, "rm in; cp later in", "is not what was read there"),
+            (&alone, "mkdir away; mv in away/in.1; cp later in", "is not what was read there"),
+            (&alone, "mv in in.1; echo x > in.1.new; cat in.1.new in.1 > y; cat y > in.1; rm in.1.new; cp later in", "is not what was read there"),
+            (&alone, "mv in in.2; cp later in.1; touch -d tomorrow in.1; cp later in", "it was renamed to ./in.2 while the job was down, and ./in.1 was written to later"),
+            (&alone, "mv in in.1; sed -e 's/x/x/' in.1 > in; cat more >> in; sed -i -e 's/,2,/,7,/; s/:2,/:7,/' in", "likely an edited copy"),
+            (&all, "mv d/in d/in.1; cp later d/in", "which the source reads by itself"),
+        ] {
+            let name = if *source == all { "d/in" } else { "in" };
+            let dir = stopped_behind_three(scheme, source, name);
+            dir.write("later", format!("{}{}", header(scheme), rows(scheme, 4..=30)));
+            dir.write("more", row(scheme, 4));
+            assert!(dir.shell(script).status().unwrap().success(), "{script}");
+            let ran = dir.run("ev", &kept(source, &UNTIL));
+            assert!(ran.code == Some(1), "{scheme}: {script}: {ran:?}");
+            assert!(ran.err.contains("E-SOURCE-GAP") && ran.err.contains(words), "{scheme}: {script}: {ran:?}");
+        }
+    }
+}
+
+fn given_up() {
+    let source = "in=csv:in?follow=true";
+    let dir = stopped_behind_three("csv", source, "in");
+    let words: Vec<_> = kept(source, &[]).into_iter().filter(|word| !["run", "-q"].contains(word)).collect();
+    let run = Run::start(&dir, &words);
+    run.says("source in");
+    std::fs::rename(dir.path("in"), dir.path("in.1")).unwrap();
+    let (code, said) = run.ends();
+    assert_eq!(code, Some(1), "{said}");
+    for words in ["E-SOURCE-GAP", "no file has come into its place", "Start the job again when one is there"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let ran = dir.run("ev", &kept(source, &UNTIL));
+    assert!(ran.code == Some(1) && ran.err.contains("E-SOURCE-GAP"), "there is none yet: {ran:?}");
+    add(&dir, "in.1", &row("csv", 4));
+    dir.write("in", format!("{}{}", header("csv"), rows("csv", 5..=9)));
+    let ran = dir.run("ev", &kept(source, &UNTIL));
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert_eq!(dir.read("o.jsonl"), (1..=8).map(|value| row("json", value)).collect::<String>());
 }

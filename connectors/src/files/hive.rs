@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::take::take;
-use dualgauge_engine::{Error, Next, PartitionReader, Result, Scan, SourceBatch};
+use dualgauge_engine::{Error, EventTime, Next, PartitionReader, Result, Scan, SourceBatch};
 
 use crate::text::values::{Cell, Marks, columns, explained};
 
@@ -51,6 +53,13 @@ impl Hive {
             Ok(Some(columns(&one, &[cell], 1, Marks::new(1))?.rows.column(0).clone()))
         };
         Ok(Hive { wanted: wanted.clone(), values: wanted.fields().iter().map(value).collect::<Result<_>>()? })
+    }
+
+    /// The event time of all rows, where the path has it.
+    pub(crate) fn event_time(&self, column: &str) -> Option<EventTime> {
+        let at = self.wanted.fields().iter().position(|field| field.name() == column)?;
+        let micros = self.values[at].as_ref()?.as_primitive_opt::<TimestampMicrosecondType>()?;
+        micros.is_valid(0).then(|| EventTime::from_micros(micros.value(0)))
     }
 
     /// What is left to read of the file itself.
@@ -131,7 +140,6 @@ impl PartitionReader for HiveReader {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
     use arrow_schema::{DataType, Field};
 

@@ -14,6 +14,7 @@
 //!
 //! **Nothing to read is an error**, unless the source is told that it may be so.
 
+mod glob;
 mod hive;
 mod left_out;
 mod pattern;

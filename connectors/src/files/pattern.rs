@@ -1,10 +1,11 @@
 //! Patterns in paths: `*`, `?`, `[a-z]`, `{a,b}` within a part, and `**` for any number of parts. `?` and `[…]` stand for one
-//! byte, so a letter beyond ASCII is found by `*`.
+//! character.
 
 use std::path::{Path, PathBuf};
 
 use dualgauge_engine::{Error, Result};
-use globset::{GlobBuilder, GlobMatcher};
+
+use super::glob::Glob;
 
 /// What a pattern has and a name seldom.
 const MARKS: [char; 4] = ['*', '?', '[', '{'];
@@ -20,9 +21,9 @@ pub(crate) struct Pattern {
     /// The directory before the first part with a mark.
     pub(crate) base: PathBuf,
     /// What follows, over all its parts.
-    whole: GlobMatcher,
+    whole: Glob,
     /// Each part by itself; `None` where a mark goes over several.
-    parts: Option<Vec<GlobMatcher>>,
+    parts: Option<Vec<Glob>>,
     /// The last part.
     last: String,
 }
@@ -48,9 +49,7 @@ impl Pattern {
         let Some((base, rest)) = Pattern::split(path) else { return Ok(None) };
         let rest: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
         let glob = |part: &str| {
-            let built = GlobBuilder::new(part).literal_separator(true).build();
-            built.map(|glob| glob.compile_matcher()).map_err(|error| {
-                let why = error.kind();
+            Glob::new(part).map_err(|why| {
                 let text = path.display();
                 Error::usage(format!("{text}: there is no file of this name, and it is no pattern: {why}"))
             })
@@ -106,7 +105,8 @@ mod tests {
         for (text, base, names, others) in [
             ("d/*.csv", "d/", &["a.csv", "é.csv"][..], &["a.txt", "b/a.csv"][..]),
             ("*.csv", ".", &["a.csv"], &["a.csv.gz"]),
-            ("d/a?.csv", "d/", &["ab.csv", "a-.csv"], &["a.csv", "abc.csv"]),
+            ("d/a?.csv", "d/", &["ab.csv", "a-.csv", "aé.csv"], &["a.csv", "abc.csv"]),
+            ("d/[à-ü]*.csv", "d/", &["é.csv"], &["e.csv"]),
             ("d/[a-c]*.csv", "d/", &["a.csv", "cx.csv"], &["d.csv"]),
             ("d/{a,b}.{csv,gz}", "d/", &["a.csv", "b.gz"], &["c.csv"]),
             ("d/day=*/x.csv", "d/", &["day=1/x.csv"], &["day=1/2/x.csv", "x.csv"]),

@@ -121,8 +121,12 @@ impl Source for ParquetSource {
         let list = |known: &Known| {
             let file = known.load(&self.columns)?;
             let mut listing = Listing::default();
-            let rest = self.hive_of(known, scan)?.map_or_else(|| scan.clone(), |hive| hive.rest(scan));
-            let (times, looks) = self.look(&file, &rest)?;
+            let hive = self.hive_of(known, scan)?;
+            let rest = hive.as_ref().map_or_else(|| scan.clone(), |hive| hive.rest(scan));
+            let (times, mut looks) = self.look(&file, &rest)?;
+            if let Some(at) = hive.and_then(|hive| hive.event_time(&scan.event_time)) {
+                looks.iter_mut().for_each(|look| look.range = (at, at));
+            }
             list(&file, times.column.as_ref(), &looks, scan, &mut listing);
             Ok(listing)
         };
@@ -154,7 +158,8 @@ impl Source for ParquetSource {
             file.check_proof(offset)?;
         }
         let times = self.times(&file, scan)?;
-        let range = times.ranges[group];
+        let of_path = hive.as_ref().and_then(|hive| hive.event_time(&said.event_time));
+        let range = of_path.map_or(times.ranges[group], |at| (at, at));
         let scan = Scan {
             from: scan.from.max(partition.from),
             to: scan.to.into_iter().chain(partition.to).min(),

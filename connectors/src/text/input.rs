@@ -41,6 +41,11 @@ impl Input {
         Plain::open(path, offset, watch)
     }
 
+    /// A followed file behind an offset that lies at another path than the one at which its successor is.
+    pub(super) fn renamed(path: &Path, at: &Path, offset: &Offset, watch: Watch) -> Result<Input> {
+        Plain::open_at(path, at, offset, Some(watch))
+    }
+
     /// How many bytes the files before it had, which were read under its name; offsets count on from there.
     pub(super) fn base(&self) -> u64 {
         match self {

@@ -20,6 +20,7 @@ mod prefix;
 mod printable;
 mod reader;
 mod records;
+mod rotated;
 mod rows;
 mod sink;
 mod source;

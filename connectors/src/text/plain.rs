@@ -16,7 +16,7 @@ use dualgauge_engine::{Error, Offset, Result};
 use super::coded::Coded;
 use super::follow::{Read as WasRead, Then, Watch};
 use super::input::{Got, Input};
-use super::prefix::{Prefix, base_of, behind, is_proved};
+use super::prefix::{Prefix, base_of, behind, followed, is_proved, own_id, own_of};
 use crate::handles::{Handle, Identity, Version};
 
 /// How many of the last bytes are compared where a file is opened again.
@@ -36,6 +36,8 @@ pub(super) struct Plain {
     watch: Option<Watch>,
     /// What is read when it has ended.
     successor: Option<Handle>,
+    /// Which file it is, where it is followed.
+    own: Option<u64>,
     prefix: Box<RefCell<Prefix>>,
     /// The last bytes before the position.
     tail: Vec<u8>,
@@ -44,9 +46,14 @@ pub(super) struct Plain {
 impl Plain {
     /// A file behind an offset, or the text that it holds where it is coded.
     pub(super) fn open(path: &Path, offset: &Offset, watch: Option<Watch>) -> Result<Input> {
+        Plain::open_at(path, path, offset, watch)
+    }
+
+    /// The same of a file that has been renamed, and is called by its old name.
+    pub(super) fn open_at(path: &Path, at: &Path, offset: &Offset, watch: Option<Watch>) -> Result<Input> {
         let name = path.display().to_string();
-        let failed = |cause| Error::io(format!("cannot open file {name}"), cause);
-        let (handle, metadata) = Handle::open(path).map_err(failed)?;
+        let failed = |cause| Error::io(format!("cannot open file {}", at.display()), cause);
+        let (handle, metadata) = Handle::open(at).map_err(failed)?;
         let base = base_of(offset);
         let position = offset.position - base;
         if !metadata.is_file() && position > 0 {
@@ -68,8 +75,13 @@ impl Plain {
             return Ok(Input::Coded(Box::new(coded)));
         }
         let prefix = Box::new(RefCell::new(Prefix::new()));
-        let (length, successor, tail) = (None, None, Vec::new());
-        let mut plain = Plain { handle, name, base, position, length, watch, successor, prefix, tail };
+        let (length, successor, own, tail) = (None, None, None, Vec::new());
+        let mut plain = Plain { handle, name, base, position, length, watch, successor, own, prefix, tail };
+        if is_file && plain.watch.is_some() {
+            let looked = plain.file()?.metadata();
+            let looked = looked.map_err(|cause| Error::io(format!("cannot look at file {}", plain.name), cause))?;
+            plain.own = Some(own_id(&looked));
+        }
         if is_file && (position > 0 || plain.watch.is_none()) {
             let file = plain.file()?;
             let failed = |cause| Error::io(format!("cannot look at file {}", plain.name), cause);
@@ -103,7 +115,10 @@ impl Plain {
             // An offset before the last one. What cannot be read now is missed when it is read: no proof is better than no row.
             Prefix::of(&*self.file().ok()?, position).ok()?.proof(position)
         })?;
-        self.behind(position, proof).ok()
+        match self.own {
+            Some(own) => Some(followed(proof, self.base, own)),
+            None => self.behind(position, proof).ok(),
+        }
     }
 
     /// A proof that says too how many bytes came before the file. Before the first byte the file itself stands for them.
@@ -126,8 +141,13 @@ impl Plain {
         let file = self.file()?;
         let position = offset.position - self.base;
         let mut read = Prefix::of(&file, position).map_err(failed)?;
-        let proved = |proof: &[u8; 32]| match (self.base, read.proof(position)) {
-            (1.., Some(plain)) => Ok(self.behind(position, plain)? == *proof),
+        let proved = |proof: &[u8; 32]| match (own_of(proof), self.base, read.proof(position)) {
+            (Some(own), base, plain) => {
+                let is_own = || file.metadata().map(|metadata| own_id(&metadata) == own).map_err(failed);
+                let proved = plain.is_some_and(|plain| followed(plain, base, own) == *proof);
+                Ok(proved && (position > 0 || base == 0 || is_own()?))
+            }
+            (None, 1.., Some(plain)) => Ok(self.behind(position, plain)? == *proof),
             _ => is_proved(&file, &mut read, position, proof).map_err(failed),
         };
         if offset.proof.as_ref().map_or(Ok(true), proved)? {
@@ -157,7 +177,12 @@ impl Plain {
             let read = WasRead { name: &self.name, file: &file, position: self.position, prefix: &prefix };
             match watch.look(&read)? {
                 Then::Wait => return Ok(Got::Nothing),
-                Then::Same(handle) => self.handle = Arc::new(handle),
+                Then::Same(handle) => {
+                    self.handle = Arc::new(handle);
+                    self.own = Some(own_id(&self.file()?.metadata().map_err(|cause| {
+                        Error::io(format!("cannot look at file {}", self.name), cause)
+                    })?));
+                }
                 // What was written to the old one until now is read before it.
                 Then::Successor(handle) => self.successor = Some(handle),
             }

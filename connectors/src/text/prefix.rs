@@ -3,17 +3,21 @@
 //! ```text
 //! xxh3_128 of the bytes before the offset, 16 bytes, little-endian │ "all that was rea", 16 bytes
 //! xxh3_64 of them, 8 bytes │ bytes of the files before it, 8 bytes │ "behind another f", 16 bytes
+//! xxh3_128 of them, 16 bytes │ xxh3_64 of what tells the file from others, 8 bytes │ "followed", 8 bytes
+//! xxh3_64 of them, 8 bytes │ bytes of the files before it, 8 bytes │ what tells it from others, 8 bytes │ "f-behind", 8 bytes
 //! ```
 //!
-//! The second form is of a file that has taken the place of others while it was followed. Where nothing was read of it yet,
-//! the hash is of what tells the file from others.
+//! The last two are of files that are followed: by them one is found that was renamed. The fourth is of one that has taken the
+//! place of others while it was followed; of such a one, the second was written before. Where nothing was read of it yet, the
+//! file itself is proved, and not its bytes.
 //!
 //! **What was read, not what is there.** The hash is made of the bytes that went to the reader. Where somebody writes a
 //! file anew while it is read, the next start finds that the file is not what was read.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::UNIX_EPOCH;
 
 use dualgauge_engine::Offset;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -25,6 +29,12 @@ const KIND: [u8; 16] = *b"all that was rea";
 
 /// What ends a proof of a file that has come into the place of others.
 const KIND_BEHIND: [u8; 16] = *b"behind another f";
+
+/// What ends a proof of a file that is followed.
+const KIND_FOLLOWED: [u8; 8] = *b"followed";
+
+/// What ends a proof of a followed file that has come into the place of others.
+const KIND_FOLLOWED_BEHIND: [u8; 8] = *b"f-behind";
 
 /// How many bytes wait for an offset before the older half of them is taken to lie before it.
 const WAITING_MAX: usize = 32 << 20;
@@ -117,9 +127,35 @@ pub(super) fn behind(proof: [u8; 32], base: u64, own: Option<&Identity>) -> [u8;
     behind
 }
 
+/// A proof of a file that is followed, which is `own`, behind others that had `base` bytes.
+pub(super) fn followed(proof: [u8; 32], base: u64, own: u64) -> [u8; 32] {
+    let mut followed = proof;
+    let kind = if base == 0 { KIND_FOLLOWED } else { KIND_FOLLOWED_BEHIND };
+    if base > 0 {
+        followed[8..16].copy_from_slice(&base.to_le_bytes());
+    }
+    followed[16..24].copy_from_slice(&own.to_le_bytes());
+    followed[24..].copy_from_slice(&kind);
+    followed
+}
+
+/// What tells a file from others of its directory, in a word.
+pub(super) fn own_id(metadata: &Metadata) -> u64 {
+    // The number of a device may be another one after a restart of the machine.
+    let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    let born = born.map_or(0, |born| born.as_nanos());
+    xxh3_64(&[&metadata.ino().to_le_bytes()[..], &born.to_le_bytes()].concat())
+}
+
+/// Which file a proof is of, where it says so.
+pub(super) fn own_of(proof: &[u8; 32]) -> Option<u64> {
+    let says = proof[24..] == KIND_FOLLOWED || proof[24..] == KIND_FOLLOWED_BEHIND;
+    says.then(|| u64::from_le_bytes(proof[16..24].try_into().expect("8 bytes")))
+}
+
 /// How many bytes the files had that were read before the file of an offset, under its name.
 pub(super) fn base_of(offset: &Offset) -> u64 {
-    let base = offset.proof.filter(|proof| proof[16..] == KIND_BEHIND);
+    let base = offset.proof.filter(|proof| proof[16..] == KIND_BEHIND || proof[24..] == KIND_FOLLOWED_BEHIND);
     let base = base.and_then(|proof| proof[8..16].try_into().ok()).map_or(0, u64::from_le_bytes);
     base.min(offset.position)
 }

@@ -15,6 +15,7 @@ use super::follow::Watch;
 use super::input::Input;
 use super::place::{STDIN, list};
 use super::reader::{Began, Header, TextPlace, TextReader, read_header};
+use super::rotated::renamed;
 use crate::files::{self, Hive, file_of};
 use crate::places::read_from;
 use crate::written::Written;
@@ -197,12 +198,42 @@ impl<F: Format> Source for TextSource<F> {
 }
 
 impl<F: Format> TextSource<F> {
-    fn open_file(&self, file: PathBuf, offset: Option<&Offset>, scan: &Scan) -> Result<TextReader<F>> {
-        let (front, watch) = (Offset::default(), self.follow.then(|| Watch::new(file.clone(), self.format.header())));
-        let input = Input::file(&file, offset.unwrap_or(&front), watch)?;
+    fn watch(&self, file: &Path) -> Option<Watch> {
+        self.follow.then(|| Watch::new(file.to_path_buf(), self.format.header()))
+    }
+
+    /// The file of this name, which is the one that was read up to the offset.
+    fn open_here(&self, file: &Path, offset: Option<&Offset>) -> Result<Input> {
+        let input = Input::file(file, offset.unwrap_or(&Offset::default()), self.watch(file))?;
         offset.map_or(Ok(()), |offset| input.check_proof(offset))?;
+        Ok(input)
+    }
+
+    /// The file that had this name when it was read up to the offset, and where it is now; else what stands in the way.
+    fn open_renamed(&self, file: &Path, offset: &Offset, error: Error) -> Result<(Input, PathBuf)> {
+        let (Some(watch), Some(at)) = (self.watch(file), renamed(file, offset)?) else { return Err(error) };
+        let listing = list(&self.path, self.format.extensions(), true, true)?;
+        if listing.partitions.iter().any(|partition| file_of(&self.path, &partition.id.0) == at) {
+            return Err(Error::data(format!(
+                "file {}: it was renamed to {} while the job was down, which the source reads by itself: its rows would be \
+                 read twice. Name the files so that a rotated one is none of them",
+                file.display(),
+                at.display()
+            )));
+        }
+        let input = Input::renamed(file, &at, offset, watch)?;
+        input.check_proof(offset)?;
+        Ok((input, at))
+    }
+
+    fn open_file(&self, file: PathBuf, offset: Option<&Offset>, scan: &Scan) -> Result<TextReader<F>> {
+        let (front, name) = (Offset::default(), file.display().to_string());
+        let (input, file) = match (self.open_here(&file, offset), offset) {
+            (Err(error), Some(offset)) if self.follow => self.open_renamed(&file, offset, error)?,
+            (input, _) => (input?, file),
+        };
         let (position, base) = (offset.map_or(0, |offset| offset.position), input.base());
-        let mut reader = self.reader(format!("file {}", file.display()), input, position, scan);
+        let mut reader = self.reader(format!("file {name}"), input, position, scan);
         if position > base {
             // The header is at the front, wherever reading goes on.
             let mut input = Input::file(&file, &front, None)?;

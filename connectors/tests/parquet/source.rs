@@ -3,7 +3,7 @@
 use std::fs;
 
 use dualgauge_connectors::parquet;
-use dualgauge_engine::{Scan, Source};
+use dualgauge_engine::{EventTime, Scan, Source};
 
 use crate::support::{self, *};
 
@@ -47,6 +47,35 @@ fn what_lies_outside_the_range_is_pruned_and_never_opened() {
     let error = source.open(&listing.pruned[0], None, &all).and_then(|mut reader| reader.next());
     let error = error.expect_err("the group is damaged").to_string();
     assert!(error.contains("a.parquet: row group 0"), "{error}");
+}
+
+#[test]
+fn an_event_time_that_stands_in_the_path_prunes_whole_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = |text: &str| format!("{text}T00:00:00Z").parse::<EventTime>().unwrap();
+    let days = ["2026-01-03", "2026-01-01", "2026-01-02"];
+    for (number, name) in days.iter().enumerate() {
+        fs::create_dir(dir.path().join(format!("time={name}"))).unwrap();
+        // Times of the file itself are not asked for: the directory says it.
+        write(&dir.path().join(format!("time={name}/a.parquet")), [number as i64; 5], 2, 2);
+    }
+    let source = parquet::read(dir.path()).hive(true);
+    let listing = source.partitions(&scan()).unwrap();
+    let bounds: Vec<_> = listing.partitions.iter().map(|partition| partition.bound.unwrap()).collect();
+    let expected = ["2026-01-01", "2026-01-02", "2026-01-03"].map(|name| [day(name); 3]).concat();
+    assert_eq!(bounds, expected, "in the order of their days");
+    let scan = Scan { from: Some(day("2026-01-02")), to: Some(day("2026-01-03")), ..scan() };
+    let listing = source.partitions(&scan).unwrap();
+    assert_eq!((listing.partitions.len(), listing.pruned.len()), (3, 6));
+    let mut seen = 0;
+    for partition in &listing.partitions {
+        assert_eq!((partition.bound, partition.upper), (Some(day("2026-01-02")), Some(day("2026-01-02"))));
+        for (rows, _, bound) in drain(source.open(partition, None, &scan).unwrap().as_mut()) {
+            assert_eq!(bound, day("2026-01-02"));
+            seen += rows.num_rows();
+        }
+    }
+    assert_eq!(seen, 5);
 }
 
 #[test]

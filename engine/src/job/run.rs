@@ -178,7 +178,7 @@ impl Job {
         self.check_places()?;
         let mut sources = Vec::new();
         for declared in &description.sources {
-            let bound = self.bindings.bind_source(declared, self.limits.batch_rows)?;
+            let bound = self.bind_source(declared)?;
             sources.push(SourcePlan {
                 name: declared.options.name().to_string(),
                 binding: bound.source.describe(),
@@ -253,11 +253,7 @@ impl Job {
         self.check_places()?;
         let mut sources = BTreeMap::new();
         for declared in &description.sources {
-            let bound = self.bindings.bind_source(declared, self.limits.batch_rows);
-            let bound = bound.map_err(|error| match &self.checkpoints {
-                Some(checkpoints) => checkpoints.told_of_gap(declared.options.name(), error),
-                None => error,
-            })?;
+            let bound = self.bind_source(declared)?;
             sources.insert(declared.options.name().to_string(), bound);
         }
         let mut tables = BTreeMap::new();
@@ -267,6 +263,15 @@ impl Job {
             tables.insert(declared.name.clone(), read);
         }
         Ok((description, Inputs { sources, tables }))
+    }
+
+    /// A source that is not there any more is told as a gap where the job has read of it.
+    fn bind_source(&self, declared: &SourceDeclaration) -> Result<BoundSource> {
+        let bound = self.bindings.bind_source(declared, self.limits.batch_rows);
+        bound.map_err(|error| match &self.checkpoints {
+            Some(checkpoints) => checkpoints.told_of_gap(declared.options.name(), error),
+            None => error,
+        })
     }
 
     fn check_places(&self) -> Result<()> {

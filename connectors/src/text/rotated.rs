@@ -1,0 +1,69 @@
+//! Where a followed file has gone that was renamed while nobody followed it.
+//!
+//! ```text
+//! x.log  ──renamed──▶  x.log.1    what was read of it, and the rest
+//!                      x.log      its successor, of which nothing was read
+//! ```
+//!
+//! An offset says which file it is of (`prefix.rs`). That file is looked for beside its old name, is proved to begin with what
+//! was read, and is read to its end; then reading goes on in the file that has its name now.
+//!
+//! **Nothing between them is left out.** A file of a like name that was written to later than the one that is found may hold
+//! rows between the two: then the rotation cannot be followed, and is refused by name.
+
+use std::fs::{self, DirEntry, Metadata};
+use std::path::{Path, PathBuf};
+
+use dualgauge_engine::{Error, Offset, Result};
+
+use super::prefix::{own_id, own_of};
+
+/// The file that an offset is of, where it lies beside `path` under another name.
+///
+/// # Errors
+/// Where it was rotated more than once.
+pub(super) fn renamed(path: &Path, offset: &Offset) -> Result<Option<PathBuf>> {
+    let Some(own) = offset.proof.as_ref().and_then(own_of) else { return Ok(None) };
+    // Cut off and written anew, it is the same file, and what it held is nowhere.
+    if fs::metadata(path).is_ok_and(|there| own_id(&there) == own) {
+        return Ok(None);
+    }
+    let beside = files_beside(path)?;
+    let Some((found, its)) = beside.iter().find(|(_, metadata)| own_id(metadata) == own) else { return Ok(None) };
+    let later = beside.iter().find(|(other, metadata)| {
+        other != found && is_like(path, other) && metadata.modified().ok() >= its.modified().ok()
+    });
+    match later {
+        None => Ok(Some(found.clone())),
+        Some((later, _)) => Err(Error::data(format!(
+            "file {}: it was renamed to {} while the job was down, and {} was written to later: rows may stand in it that \
+             come between the two. A file may be rotated once while nobody follows it; start from the beginning, with a new \
+             place for checkpoints and for the output, to read all of them",
+            path.display(),
+            found.display(),
+            later.display()
+        ))),
+    }
+}
+
+/// The other files in its directory; no links, which are other names of what is elsewhere.
+fn files_beside(path: &Path) -> Result<Vec<(PathBuf, Metadata)>> {
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let listed = fs::read_dir(dir).map_err(|cause| Error::io(format!("cannot list {}", dir.display()), cause))?;
+    let file = |entry: DirEntry| {
+        let metadata = entry.metadata().ok()?; // of a link itself
+        (metadata.is_file() && Some(entry.file_name().as_os_str()) != path.file_name()).then(|| (entry.path(), metadata))
+    };
+    Ok(listed.flatten().filter_map(file).collect())
+}
+
+/// Whether a file may be of the same rotation: `x.log.1`, `x-2026.log` and `x.1.log.gz` are of `x.log`.
+fn is_like(path: &Path, other: &Path) -> bool {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (own, other) = (name(path), name(other));
+    let stem = own.split_once('.').map_or(&*own, |(stem, _)| stem);
+    other.starts_with(&own) || other.strip_prefix(stem).is_some_and(|rest| rest.starts_with(['.', '-', '_']))
+}
