@@ -212,7 +212,7 @@ impl PartitionReader for Saying {
 }
 
 /// The same rows, with what the wanted columns of the same names say.
-fn said_of(rows: &RecordBatch, wanted: &Schema) -> RecordBatch {
+pub(crate) fn said_of(rows: &RecordBatch, wanted: &Schema) -> RecordBatch {
     let (fields, columns) = said_of_columns(rows.schema_ref().fields(), rows.columns(), wanted.fields());
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     let said = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options);

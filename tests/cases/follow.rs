@@ -330,9 +330,21 @@ fn unprovable_while_down() {
             (&alone, "cp in in.1; : > in", "has 0 bytes, but was read to byte"),
             (&alone, "rm in; cp later in", "is not what was read there"),
             (&alone, "mkdir away; mv in away/in.1; cp later in", "is not what was read there"),
-            (&alone, "mv in in.1; echo x > in.1.new; cat in.1.new in.1 > y; cat y > in.1; rm in.1.new; cp later in", "is not what was read there"),
-            (&alone, "mv in in.2; cp later in.1; touch -d tomorrow in.1; cp later in", "it was renamed to ./in.2 while the job was down, and ./in.1 was written to later"),
-            (&alone, "mv in in.1; sed -e 's/x/x/' in.1 > in; cat more >> in; sed -i -e 's/,2,/,7,/; s/:2,/:7,/' in", "likely an edited copy"),
+            (
+                &alone,
+                "mv in in.1; echo x > in.1.new; cat in.1.new in.1 > y; cat y > in.1; rm in.1.new; cp later in",
+                "is not what was read there",
+            ),
+            (
+                &alone,
+                "mv in in.2; cp later in.1; touch -d tomorrow in.1; cp later in",
+                "it was renamed to ./in.2 while the job was down, and ./in.1 was written to later",
+            ),
+            (
+                &alone,
+                "mv in in.1; sed -e 's/x/x/' in.1 > in; cat more >> in; sed -i -e 's/,2,/,7,/; s/:2,/:7,/' in",
+                "likely an edited copy",
+            ),
             (&all, "mv d/in d/in.1; cp later d/in", "which the source reads by itself"),
         ] {
             let name = if *source == all { "d/in" } else { "in" };

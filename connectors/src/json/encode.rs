@@ -1,18 +1,20 @@
-//! Rows become JSON lines: by arrow-json, but for the floats that JSON has no number for.
+//! Rows become JSON lines: by arrow-json, but for the floats that JSON has no number for, and for what is missing where a
+//! missing field would be read as its default.
 
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
-use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StructArray};
 use arrow_json::writer::{LineDelimited, NullableEncoder, make_encoder};
 use arrow_json::{Encoder, EncoderFactory, EncoderOptions, WriterBuilder};
-use arrow_schema::{ArrowError, DataType, FieldRef};
+use arrow_schema::{ArrowError, DataType, FieldRef, Fields};
+use dualgauge_engine::columns::DEFAULT;
 
 /// The rows, a line each.
 pub(super) fn rows(rows: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     let mut lines = Vec::new();
-    let builder = WriterBuilder::new().with_encoder_factory(Arc::new(Floats));
+    let builder = WriterBuilder::new().with_encoder_factory(Arc::new(AsRead));
     let mut writer = builder.build::<_, LineDelimited>(&mut lines);
     writer.write(rows)?;
     writer.finish()?;
@@ -20,23 +22,75 @@ pub(super) fn rows(rows: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     Ok(lines)
 }
 
-/// Writes floats: `"NaN"`, `"Infinity"` and `"-Infinity"` as text, which is read as the same float again. Arrow writes
-/// `null` for them, which is no value at all.
+/// Writes what is read as the same again.
+///
+/// - Floats: `"NaN"`, `"Infinity"` and `"-Infinity"` as text. Arrow writes `null` for them, which is no value at all.
+/// - What is missing is left out, but for a field that has a default, which would be read in its place: that is `null`.
 #[derive(Debug)]
-struct Floats;
+struct AsRead;
 
-impl EncoderFactory for Floats {
+impl EncoderFactory for AsRead {
     fn make_default_encoder<'a>(
         &self,
         field: &'a FieldRef,
         array: &'a dyn Array,
-        _: &'a EncoderOptions,
+        options: &'a EncoderOptions,
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
         Ok(match array.data_type() {
+            DataType::Struct(fields) => object(fields, array.as_struct(), options)?,
             DataType::Float32 => encoder(array.as_primitive::<Float32Type>(), field)?,
             DataType::Float64 => encoder(array.as_primitive::<Float64Type>(), field)?,
             _ => None,
         })
+    }
+}
+
+/// An encoder where one is needed: objects without a missing field that has a default are Arrow's.
+fn object<'a>(
+    fields: &'a Fields,
+    rows: &'a StructArray,
+    options: &'a EncoderOptions,
+) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
+    let said = |field: &FieldRef| field.is_nullable() && field.metadata().contains_key(DEFAULT);
+    if !fields.iter().zip(rows.columns()).any(|(field, column)| said(field) && column.null_count() > 0) {
+        return Ok(None);
+    }
+    let member = |(field, column): (&'a FieldRef, &'a ArrayRef)| {
+        let name = serde_json::to_vec(field.name()).expect("text is JSON");
+        Ok(Member { name, said: said(field), values: make_encoder(field, column, options)? })
+    };
+    let members = fields.iter().zip(rows.columns()).map(member).collect::<Result<_, ArrowError>>()?;
+    Ok(Some(NullableEncoder::new(Box::new(Object(members)), rows.nulls().cloned())))
+}
+
+/// Objects of which some fields are said to be missing.
+struct Object<'a>(Vec<Member<'a>>);
+
+struct Member<'a> {
+    /// As JSON.
+    name: Vec<u8>,
+    /// Whether it is said that it is missing.
+    said: bool,
+    values: NullableEncoder<'a>,
+}
+
+impl Encoder for Object<'_> {
+    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
+        let mut before = b'{';
+        for Member { name, said, values } in &mut self.0 {
+            let missing = values.is_null(row);
+            if missing && !*said {
+                continue;
+            }
+            out.push(std::mem::replace(&mut before, b','));
+            out.extend_from_slice(name);
+            out.push(b':');
+            if missing { out.extend_from_slice(b"null") } else { values.encode(row, out) }
+        }
+        if before == b'{' {
+            out.push(b'{');
+        }
+        out.push(b'}');
     }
 }
 

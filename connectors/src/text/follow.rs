@@ -107,8 +107,11 @@ impl Watch {
         }
         self.looks += 1;
         match self.looks > LOOKS_MAX {
-            true => Err(ended(read, "it was renamed or moved away, and no file has come into its place for about ten seconds. Start the job again \
-                 when one is there: the renamed file is read to its end then, and after it the new one")),
+            true => Err(ended(
+                read,
+                "it was renamed or moved away, and no file has come into its place for about ten seconds. Start the job again \
+                 when one is there: the renamed file is read to its end then, and after it the new one",
+            )),
             false => Ok(Then::Wait),
         }
     }

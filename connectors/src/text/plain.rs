@@ -179,9 +179,12 @@ impl Plain {
                 Then::Wait => return Ok(Got::Nothing),
                 Then::Same(handle) => {
                     self.handle = Arc::new(handle);
-                    self.own = Some(own_id(&self.file()?.metadata().map_err(|cause| {
-                        Error::io(format!("cannot look at file {}", self.name), cause)
-                    })?));
+                    self.own = Some(own_id(
+                        &self
+                            .file()?
+                            .metadata()
+                            .map_err(|cause| Error::io(format!("cannot look at file {}", self.name), cause))?,
+                    ));
                 }
                 // What was written to the old one until now is read before it.
                 Then::Successor(handle) => self.successor = Some(handle),

@@ -55,7 +55,8 @@ fn files_beside(path: &Path) -> Result<Vec<(PathBuf, Metadata)>> {
     let listed = fs::read_dir(dir).map_err(|cause| Error::io(format!("cannot list {}", dir.display()), cause))?;
     let file = |entry: DirEntry| {
         let metadata = entry.metadata().ok()?; // of a link itself
-        (metadata.is_file() && Some(entry.file_name().as_os_str()) != path.file_name()).then(|| (entry.path(), metadata))
+        (metadata.is_file() && Some(entry.file_name().as_os_str()) != path.file_name())
+            .then(|| (entry.path(), metadata))
     };
     Ok(listed.flatten().filter_map(file).collect())
 }

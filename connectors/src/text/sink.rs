@@ -310,14 +310,15 @@ impl<F: Format> Sink for TextSink<F> {
 
     fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
         if let Target::Stdout = self.target() {
-            return Ok(Box::new(StdoutWriter::new(
-                self.format.clone(),
-                std::io::stdout(),
-                schema.clone(),
-                &self.printed,
-            )));
+            let writer = StdoutWriter::new(self.format.clone(), std::io::stdout(), schema.clone(), &self.printed);
+            return Ok(Box::new(writer.said(writing.said.clone())));
         }
-        let shape = TextSpans { format: self.format.clone(), naming: self.naming(), schema: schema.clone() };
+        let shape = TextSpans {
+            format: self.format.clone(),
+            naming: self.naming(),
+            schema: schema.clone(),
+            said: writing.said.clone(),
+        };
         Ok(Box::new(BucketWriter::open(shape, self.place(), bucket, writing)?))
     }
 

@@ -18,6 +18,8 @@ pub(super) struct TextSpans<F> {
     pub(super) format: F,
     pub(super) naming: Naming,
     pub(super) schema: SchemaRef,
+    /// What the record says of its columns.
+    pub(super) said: Option<SchemaRef>,
 }
 
 /// A row with its time: what is sorted, and staged.
@@ -49,7 +51,7 @@ impl<F: Format> Shape for TextSpans<F> {
 
     fn deal(&self, times: &[EventTime], rows: &RecordBatch) -> Result<Vec<(EventTime, Vec<Row>)>> {
         let mut dealt: Vec<(EventTime, Vec<Row>)> = Vec::new();
-        for row in rows::encode(&self.format, times, rows)? {
+        for row in rows::encode(&self.format, self.said.as_ref(), times, rows)? {
             let start = self.naming.span_of(row.0);
             match dealt.last_mut().filter(|(last, _)| *last == start) {
                 Some((_, rows)) => rows.push(row),

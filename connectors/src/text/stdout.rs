@@ -16,6 +16,8 @@ pub(super) struct StdoutWriter<F, W> {
     format: F,
     out: W,
     schema: SchemaRef,
+    /// What the record says of its columns.
+    said: Option<SchemaRef>,
     /// Written, and not prepared.
     rows: Vec<(EventTime, Vec<u8>)>,
     /// Whether this process has printed the header.
@@ -26,13 +28,19 @@ pub(super) struct StdoutWriter<F, W> {
 
 impl<F: Format, W: Write> StdoutWriter<F, W> {
     pub(super) fn new(format: F, out: W, schema: SchemaRef, printed: &Arc<AtomicBool>) -> StdoutWriter<F, W> {
-        StdoutWriter { format, out, schema, rows: Vec::new(), begun: false, printed: Arc::clone(printed) }
+        StdoutWriter { format, out, schema, said: None, rows: Vec::new(), begun: false, printed: Arc::clone(printed) }
+    }
+
+    /// With what the record says of its columns.
+    pub(super) fn said(mut self, said: Option<SchemaRef>) -> StdoutWriter<F, W> {
+        self.said = said;
+        self
     }
 }
 
 impl<F: Format, W: Write> SinkWriter for StdoutWriter<F, W> {
     fn write(&mut self, times: &[EventTime], rows: &RecordBatch) -> Result<()> {
-        self.rows.extend(rows::encode(&self.format, times, rows)?);
+        self.rows.extend(rows::encode(&self.format, self.said.as_ref(), times, rows)?);
         Ok(())
     }
 

@@ -213,3 +213,104 @@ fn decimals_are_read_from_text_exactly() {
         assert_eq!(read.unwrap_err(), "a bad record");
     }
 }
+
+#[record]
+struct Lists {
+    #[event_time]
+    time: EventTime,
+    ids: Option<Vec<i64>>,
+    names: Option<Vec<String>>,
+    parts: Option<Vec<Pair>>,
+    tuples: Option<Vec<Single>>,
+    bags: Option<Vec<Option<i64>>>,
+    plain: Vec<i64>,
+}
+
+#[record]
+struct Pair {
+    a: i64,
+    b: Option<i64>,
+}
+
+#[record]
+struct Single {
+    a: i64,
+}
+
+/// Lists in two levels, as parquet-avro, parquet-thrift and old Spark wrote them, in Hive's three, and a field that is only
+/// repeated. Row by row they have two elements, none, no list, and one.
+const LISTS: &str = "message m {
+    required int64 time (TIMESTAMP(MICROS,true));
+    optional group ids (LIST) { repeated int64 array; }
+    optional group names (LIST) { repeated binary array (UTF8); }
+    optional group parts (LIST) { repeated group array { required int64 a; optional int64 b; } }
+    optional group tuples (LIST) { repeated group tuples_tuple { required int64 a; } }
+    optional group bags (LIST) { repeated group bag { optional int64 array_element; } }
+    repeated int64 plain;
+}";
+
+#[test]
+fn lists_of_two_levels_are_read_as_the_lists_that_they_are() {
+    use ::parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use ::parquet::file::writer::SerializedFileWriter;
+    use ::parquet::schema::parser::parse_message_type;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    let schema = Arc::new(parse_message_type(LISTS).unwrap());
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(fs::File::create(&path).unwrap(), schema, properties).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let (again, two, three) = (&[0, 1, 0, 0, 0][..], &[2, 2, 1, 0, 2][..], &[3, 2, 1, 0, 3][..]);
+    type Levels<'a> = Option<(&'a [i16], &'a [i16])>;
+    let numbers: [(&[i64], Levels<'_>); 8] = [
+        (&[1, 2, 3, 4], None),
+        (&[1, 2, 3], Some((two, again))),
+        (&[], None), // the names
+        (&[1, 2, 3], Some((two, again))),
+        (&[10, 30], Some((three, again))),
+        (&[1, 2, 3], Some((two, again))),
+        (&[1, 3], Some((three, again))),
+        (&[1, 2, 3], Some((&[1, 1, 0, 0, 1][..], again))),
+    ];
+    for (values, levels) in numbers {
+        let mut leaf = group.next_column().unwrap().unwrap();
+        if values.is_empty() {
+            let names = ["a", "b", "c"].map(ByteArray::from);
+            leaf.typed::<ByteArrayType>().write_batch(&names, Some(two), Some(again)).unwrap();
+        } else {
+            let (definition, repetition) = levels.unzip();
+            leaf.typed::<Int64Type>().write_batch(values, definition, repetition).unwrap();
+        }
+        leaf.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+
+    let row = |time, all: Option<[&[i64]; 2]>| {
+        let [values, others] = all.unwrap_or_default();
+        let of = |is_there: bool| is_there.then_some(());
+        let there = of(all.is_some());
+        let other = |at: usize| others.get(at).copied().filter(|other| *other > 0);
+        let names = |value: &i64| ["a", "b", "c"][*value as usize - 1].to_string();
+        Lists {
+            time: at(time),
+            ids: there.map(|()| values.to_vec()),
+            names: there.map(|()| values.iter().map(names).collect()),
+            parts: there.map(|()| values.iter().enumerate().map(|(at, a)| Pair { a: *a, b: other(at) }).collect()),
+            tuples: there.map(|()| values.iter().map(|a| Single { a: *a }).collect()),
+            bags: there.map(|()| values.iter().enumerate().map(|(at, a)| other(at).map(|_| *a)).collect()),
+            plain: values.to_vec(),
+        }
+    };
+    let expected =
+        [row(1, Some([&[1, 2], &[10, 0]])), row(2, Some([&[], &[]])), row(3, None), row(4, Some([&[3], &[30]]))];
+    let scan = Scan { schema: Lists::wanted(), ..scan() };
+    let source = parquet::read(&path);
+    let partition = source.partitions(&scan).unwrap().partitions.remove(0);
+    let mut rows = Vec::new();
+    for (batch, ..) in drain(source.open(&partition, None, &scan).unwrap().as_mut()) {
+        Lists::decode(&batch, &mut rows).unwrap_or_else(|error| panic!("{error}"));
+    }
+    assert_eq!(rows.into_iter().map(|row| row.data).collect::<Vec<_>>(), expected);
+}

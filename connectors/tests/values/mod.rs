@@ -63,8 +63,9 @@ pub fn log_of(rows: &RecordBatch) -> Held {
 /// Writes rows by a sink that makes one file.
 pub fn write_rows<D: Record>(sink: &dyn Sink, rows: &[D]) -> Result<()> {
     let times: Vec<_> = rows.iter().map(|row| row.event_time().unwrap()).collect();
-    sink.check(&D::schema(), &Writing::default())?;
-    let mut writer = sink.open(0, &D::schema(), &Writing::default())?;
+    let writing = Writing { said: Some(D::wanted()), ..Writing::default() };
+    sink.check(&D::schema(), &writing)?;
+    let mut writer = sink.open(0, &D::schema(), &writing)?;
     writer.write(&times, &D::encode(rows.iter()))?;
     let prepared = writer.prepare(Epoch(1), EventTime::MAX)?;
     writer.commit(Epoch(1), &prepared)

@@ -8,8 +8,8 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampSecondArray, UInt64Array,
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+    StructArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampSecondArray, UInt64Array,
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{Field, Fields};
@@ -118,6 +118,10 @@ macro_rules! at_every_depth {
     }};
 }
 
+fn decimals(scale: i8, units: [i128; 2]) -> Decimal128Array {
+    Decimal128Array::from(units.to_vec()).with_precision_and_scale(38, scale).unwrap()
+}
+
 #[test]
 fn what_does_not_fit_is_refused_by_its_place_at_every_depth_of_every_format() {
     at_every_depth!(i64, "1", texts: ["1.5", "1e3", "9223372036854775808", "\"x\"", "true"],
@@ -128,6 +132,12 @@ fn what_does_not_fit_is_refused_by_its_place_at_every_depth_of_every_format() {
     at_every_depth!(f64, "1.5", texts: ["1e400", "-1e400", "\"1,5\""], columns: [Int64Array::from(vec![1, i64::MAX])]);
     at_every_depth!(bool, "true", texts: ["1", "\"yes\""], columns: [Int64Array::from(vec![1, 1])]);
     at_every_depth!(Decimal<2>, "1.50", texts: ["1.505", "1e40"], columns: [StringArray::from(vec!["1.5", "1.505"])]);
+    at_every_depth!(i64, #[column(scale = 2)] "12.34",
+        texts: ["12.345", "92233720368547758.08", "-92233720368547758.09", "1e-3", "1e30", "\"x\"", "true"],
+        columns: [decimals(3, [12_340, 12_345]), decimals(0, [1, 1 << 62]), StringArray::from(vec!["12.34", "12.345"]),
+            UInt64Array::from(vec![1, u64::MAX]), Float64Array::from(vec![12.5, 12.5])]);
+    at_every_depth!(u8, #[column(scale = 1)] "25.5", texts: ["25.6", "-0.1", "0.25"],
+        columns: [decimals(1, [255, 256]), decimals(1, [0, -1]), Int64Array::from(vec![25, 26])]);
     at_every_depth!(EventTime, "\"2024-01-01T00:00:00Z\"", texts: ["1704067200", "\"2024-13-01T00:00:00Z\"", "\"noon\""],
         columns: [TimestampSecondArray::from(vec![1, i64::MAX]), TimestampMillisecondArray::from(vec![1, i64::MIN]),
             Int64Array::from(vec![1, 1]), StringArray::from(vec!["2024-01-01", "noon"])]);

@@ -34,6 +34,16 @@ struct Flat {
     s: Option<Duration>,
     t: Decimal<2>,
     u: Option<Decimal<0>>,
+    #[column(default = Some(7))]
+    v: Option<i64>,
+    #[column(default = Some("x".into()))]
+    w: Option<String>,
+    #[column(scale = 2)]
+    x: i64,
+    #[column(scale = 4, default = Some(12))]
+    y: Option<u8>,
+    #[column(scale = 0)]
+    z: u64,
 }
 
 #[record]
@@ -47,6 +57,10 @@ struct Part {
     price: Decimal<3>,
     #[column(default = 7)]
     number: u64,
+    #[column(default = Some(1.5))]
+    maybe: Option<f64>,
+    #[column(scale = 3, default = Some(-1))]
+    cents: Option<i32>,
 }
 
 #[record]
@@ -65,6 +79,12 @@ struct Nested {
     texts: Vec<String>,
     blobs: Vec<Vec<u8>>,
     bits: Vec<Option<bool>>,
+    #[column(scale = 2)]
+    amounts: Vec<Option<i64>>,
+    #[column(default = Some(vec![3]))]
+    some_numbers: Option<Vec<u16>>,
+    #[column(scale = 1)]
+    amount_lists: Vec<Vec<i16>>,
 }
 
 /// Floats of all kinds; a NaN is the one that a program makes, since text knows only one.
@@ -117,18 +137,30 @@ fn flat() -> impl Strategy<Value = Flat> {
     let others = (narrow(), option::of(float()), any::<bool>(), any::<Option<bool>>());
     let texts = (text(), option::of(text()), text(), option::of(vec(any::<u8>(), 1..4)));
     let times = (option::of(time()), length(), option::of(length()), decimal(), option::of(decimal()));
-    (time(), numbers, naturals, others, texts, times).prop_map(
-        |(ts, (a, b, c, d), (e, f, g, h), (i, j, k, l), (m, n, o, p), (q, r, s, t, u))| {
+    let said = (any::<Option<i64>>(), option::of(text()), any::<i64>(), any::<Option<u8>>(), any::<u64>());
+    (time(), numbers, naturals, others, texts, times, said).prop_map(
+        |(ts, (a, b, c, d), (e, f, g, h), (i, j, k, l), (m, n, o, p), (q, r, s, t, u), (v, w, x, y, z))| {
             let o = Text::from(o.as_str());
-            Flat { ts, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u }
+            Flat { ts, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z }
         },
     )
 }
 
 fn part() -> impl Strategy<Value = Part> {
     let first = (option::of(narrow()), option::of(text()), vec(any::<u8>(), 0..4), time());
-    (first, option::of(length()), decimal(), any::<u64>()).prop_map(
-        |((float, text, bytes, at), took, price, number)| Part { float, text, bytes, at, took, price, number },
+    let said = (option::of(float()), any::<Option<i32>>());
+    (first, option::of(length()), decimal(), any::<u64>(), said).prop_map(
+        |((float, text, bytes, at), took, price, number, (maybe, cents))| Part {
+            float,
+            text,
+            bytes,
+            at,
+            took,
+            price,
+            number,
+            maybe,
+            cents,
+        },
     )
 }
 
@@ -137,8 +169,16 @@ fn nested() -> impl Strategy<Value = Nested> {
     let lists = (vec(vec(any::<i16>(), 0..3), 0..3), vec(option::of(float()), 0..3), vec(option::of(time()), 0..3));
     let others =
         (vec(length(), 0..3), vec(text(), 0..3), vec(vec(any::<u8>(), 0..3), 0..3), vec(any::<Option<bool>>(), 0..3));
-    (time(), parts, lists, others).prop_map(
-        |(ts, (part, maybe, parts, some), (lists, floats, times), (lengths, texts, blobs, bits))| Nested {
+    let said =
+        (vec(any::<Option<i64>>(), 0..3), option::of(vec(any::<u16>(), 0..3)), vec(vec(any::<i16>(), 0..3), 0..3));
+    (time(), parts, lists, others, said).prop_map(
+        |(
+            ts,
+            (part, maybe, parts, some),
+            (lists, floats, times),
+            (lengths, texts, blobs, bits),
+            (amounts, some_numbers, amount_lists),
+        )| Nested {
             ts,
             part,
             maybe,
@@ -151,6 +191,9 @@ fn nested() -> impl Strategy<Value = Nested> {
             texts,
             blobs,
             bits,
+            amounts,
+            some_numbers,
+            amount_lists,
         },
     )
 }

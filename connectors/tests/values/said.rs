@@ -180,3 +180,62 @@ fn a_number_without_a_unit_is_refused_with_its_three_readings() {
         }
     }
 }
+
+#[record]
+struct Scaled {
+    #[event_time]
+    ts: EventTime,
+    #[column(scale = 2)]
+    price: i64,
+    #[column(scale = 3, default = Some(-5))]
+    tax: Option<i16>,
+}
+
+#[test]
+fn an_integer_with_a_scale_is_read_and_written_as_the_number_that_it_stands_for() {
+    use arrow_array::{Decimal128Array, StringArray, TimestampMicrosecondArray};
+    let row = |price, tax| Scaled { ts: instant(), price, tax };
+    let ts: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![instant().as_micros()]).with_timezone("UTC"));
+    let of = |price: ArrayRef, tax: ArrayRef| {
+        RecordBatch::try_from_iter([("ts", ts.clone()), ("price", price), ("tax", tax)]).unwrap()
+    };
+    let decimal = |units: i128, scale| -> ArrayRef {
+        Arc::new(Decimal128Array::from(vec![units]).with_precision_and_scale(38, scale).unwrap())
+    };
+    let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+    for (batch, expected) in [
+        (of(decimal(123_400, 4), decimal(7, 3)), row(1_234, Some(7))),
+        (of(decimal(12, 0), decimal(-1, 1)), row(1_200, Some(-100))),
+        (of(text("12.34"), text("-.005")), row(1_234, Some(-5))),
+        (of(numbers(-3), numbers(0)), row(-300, Some(0))),
+    ] {
+        for (_dir, source) in [parquet_of(&batch), log_of(&batch)] {
+            assert_eq!(read::<Scaled>(&*source).unwrap(), [expected.clone()]);
+        }
+    }
+    for (text, expected) in [
+        (r#""price":12.34,"tax":0.007"#, row(1_234, Some(7))),
+        (r#""price":"12.340","tax":null"#, row(1_234, None)),
+        (r#""price":-1e1"#, row(-1_000, Some(-5))),
+    ] {
+        let line = format!("{{\"ts\":\"{INSTANT}\",{text}}}\n");
+        assert_eq!(read::<Scaled>(&*json_of(&line).1).unwrap(), [expected], "{line}");
+    }
+    let csv = format!("ts,price,tax\n{INSTANT},12.34,\n");
+    assert_eq!(read::<Scaled>(&*csv_of(&csv).1).unwrap(), [row(1_234, None)]);
+
+    let dir = tempfile::tempdir().unwrap();
+    for (sink, source) in text_files(dir.path(), false) {
+        write_rows(&*sink, &[row(1_234, Some(7)), row(-5, None)]).unwrap(); // sorted by their text
+        assert_eq!(read::<Scaled>(&*source).unwrap(), [row(-5, None), row(1_234, Some(7))], "{}", source.describe());
+    }
+    let written = fs::read_to_string(dir.path().join("a.jsonl")).unwrap();
+    assert!(
+        written.contains(r#""price":12.34,"tax":0.007"#) && written.contains(r#""price":-0.05,"tax":null"#),
+        "{written}"
+    );
+    let written = fs::read_to_string(dir.path().join("b.csv")).unwrap();
+    assert!(written.contains(",12.34,0.007\n") && written.contains(",-0.05,\n"), "{written}");
+    let columns = Scaled::encode([row(1, None)].iter());
+    assert_eq!(columns.column(1).data_type(), &DataType::Decimal128(19, 2));
+}

@@ -16,7 +16,9 @@ impl Record {
             let event_time = (self.event_time == Some(position)).then(|| quote!(+ #private::IsEventTime));
             let unit = field.unit.is_some().then(|| quote!(+ #private::HasUnit));
             let format = field.format.is_some().then(|| quote!(+ #private::HasFormat));
-            let (ty, bounds) = (&field.ty, at(field.ty.span(), quote!(#private::Field #event_time #unit #format)));
+            let scale = field.scale.is_some().then(|| quote!(+ #private::HasScale));
+            let bounds = quote!(#private::Field #event_time #unit #format #scale);
+            let (ty, bounds) = (&field.ty, at(field.ty.span(), bounds));
             quote!(#ty: #bounds)
         });
         quote!(where #(#bounds),*)

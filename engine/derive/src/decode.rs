@@ -68,6 +68,15 @@ impl Field {
             Some(format) => quote!(::core::option::Option::Some(#format)),
             None => quote!(::core::option::Option::None),
         };
-        quote!(#private::Said { unit: #unit, format: #format, ..#private::Said::NOTHING })
+        let scale = self.scale();
+        quote!(#private::Said { unit: #unit, format: #format, scale: #scale, ..#private::Said::NOTHING })
+    }
+
+    /// How many digits of an integer stand behind the point, where that is said.
+    pub fn scale(&self) -> TokenStream {
+        match self.scale {
+            Some(scale) => quote!(::core::option::Option::Some(#scale)),
+            None => quote!(::core::option::Option::None),
+        }
     }
 }

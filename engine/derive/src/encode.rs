@@ -15,6 +15,14 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         quote!(<#ty as #private::Field>::Builder)
     });
     let builder = quote!(#private::ColumnBuilder);
+    let finished = record.fields.iter().map(|field| {
+        let name = &field.name;
+        let column = quote!(#builder::finish(self.#name, ::core::option::Option::None));
+        match field.scale {
+            Some(scale) => quote!(#private::scaled(#column, #scale)),
+            None => column,
+        }
+    });
     quote! {
         #visibility struct __Builder #bounds {
             #(#fields: #types,)*
@@ -44,9 +52,7 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
                 #(#builder::push_placeholder(&mut self.#fields);)*
             }
             fn finish(self) -> ::std::vec::Vec<#private::ArrayRef> {
-                ::std::vec![
-                    #(#builder::finish(self.#fields, ::core::option::Option::None)),*
-                ]
+                ::std::vec![#(#finished),*]
             }
         }
     }

@@ -5,7 +5,7 @@ use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, Fields, Ident, Item, ItemStruct, LitStr, Meta, Path, Result, Token, Type};
+use syn::{Attribute, Error, Expr, Fields, Ident, Item, ItemStruct, LitInt, LitStr, Meta, Path, Result, Token, Type};
 
 /// A struct that can become a record.
 pub struct Record {
@@ -31,6 +31,8 @@ pub struct Field {
     pub unit: Option<Ident>,
     /// How a time is written as text.
     pub format: Option<LitStr>,
+    /// How many digits of an integer stand behind the point.
+    pub scale: Option<u8>,
 }
 
 impl Record {
@@ -95,6 +97,7 @@ impl Field {
             default: None,
             unit: None,
             format: None,
+            scale: None,
         };
         let mut event_time = None;
         for attribute in &field.attrs {
@@ -138,9 +141,20 @@ impl Field {
             self.unit = Some(Ident::new(variant, unit.span()));
         } else if option.path.is_ident("format") {
             self.format = Some(option.value()?.parse()?);
+        } else if option.path.is_ident("scale") {
+            let scale: LitInt = option.value()?.parse()?;
+            match scale.base10_parse::<u8>() {
+                Ok(digits) if digits <= 38 => self.scale = Some(digits),
+                _ => {
+                    return Err(Error::new(
+                        scale.span(),
+                        "a scale is the count of digits behind the point, at most 38",
+                    ));
+                }
+            }
         } else {
-            let message = "`#[column]` knows `name = \"…\"`, `default`, `default = value`, `unit = \"ms\"` and \
-                           `format = \"%d.%m.%Y\"`";
+            let message = "`#[column]` knows `name = \"…\"`, `default`, `default = value`, `unit = \"ms\"`, \
+                           `format = \"%d.%m.%Y\"` and `scale = 2`";
             return Err(option.error(message));
         }
         Ok(())

@@ -11,7 +11,8 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
     let name = &record.item.ident;
     let columns = record.fields.iter().map(|field| {
         let (column, ty) = (&field.column, &field.ty);
-        quote!(#private::arrow_field::<#ty>(#column))
+        let scale = field.scale();
+        quote!(#private::scaled_field(#private::arrow_field::<#ty>(#column), #scale))
     });
     let wanted = record.fields.iter().map(|field| {
         let (column, ty, said) = (&field.column, &field.ty, field.said(private));

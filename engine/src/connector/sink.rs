@@ -31,6 +31,8 @@ pub struct Writing {
     pub checkpoints: Option<String>,
     /// Whether the input may never end.
     pub endless: bool,
+    /// The columns of the rows with what their record says of each; `None` where a connector is used by itself.
+    pub said: Option<SchemaRef>,
     /// What becomes of a file operation that the machine refuses: a sink puts it on its file system. What a sink returns
     /// as an error ends the job.
     pub patience: Patience,

@@ -61,6 +61,8 @@ use crate::EventTime;
 ///   be missing: a misspelt name would go unnoticed.
 /// - `#[column(unit = "ms")]`: for times and durations, what a plain number counts (`s`, `ms`, `us` or `ns`), in columns of
 ///   integers, in JSON and in CSV. It is written as a time all the same, and timestamps are read by their own unit.
+/// - `#[column(scale = 2)]`: for integers, how many of their digits stand behind the point: the column is one of decimals, `12.34`
+///   for 1234; a value with more digits is an error, and none is rounded.
 /// - `#[column(format = "%d.%m.%Y %H:%M")]`: for times, how they are written as text, in the words of `strptime`
 ///   ([`Instants`](crate::columns::Instants)). RFC 3339 is read beside it, and written.
 ///

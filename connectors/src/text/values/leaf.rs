@@ -18,7 +18,7 @@ use arrow_cast::parse::Parser;
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, TimeUnit};
 use arrow_select::interleave::interleave;
-use dualgauge_engine::columns::Said;
+use dualgauge_engine::columns::{Said, units_within};
 use dualgauge_engine::decimal_units;
 
 use super::cell::Scalar;
@@ -46,7 +46,11 @@ pub(super) fn leaf(field: &Field, place: &Place<'_>, cells: &[Cell<'_>], marks: 
         DataType::UInt16 => column.integers::<UInt16Type>(),
         DataType::UInt32 => column.integers::<UInt32Type>(),
         DataType::UInt64 => column.integers::<UInt64Type>(),
-        DataType::Decimal128(_, scale) => column.primitives::<Decimal128Type>(|text| decimal_units(text, *scale)),
+        DataType::Decimal128(_, scale) => {
+            let within = units_within(field);
+            let fits = |units: &i128| within.as_ref().is_none_or(|within| within.contains(units));
+            column.primitives::<Decimal128Type>(|text| decimal_units(text, *scale).filter(fits))
+        }
         DataType::Float32 => {
             column.primitives::<Float32Type>(|text| Float32Type::parse(text).filter(|x| fits(text, x.is_infinite())))
         }
@@ -235,7 +239,11 @@ fn describe(field: &Field, cell: Cell<'_>) -> (String, &'static str) {
         DataType::UInt32 => range(0, u32::MAX.into()),
         DataType::UInt64 => range(0, u64::MAX.into()),
         DataType::Decimal128(precision, scale) => {
-            format!("a number of no more than {scale} digits behind the point, and {precision} in all")
+            let behind = format!("a number of no more than {scale} digits behind the point");
+            match units_within(field) {
+                Some(within) => format!("{behind}, from {} to {} without it", within.start(), within.end()),
+                None => format!("{behind}, and {precision} in all"),
+            }
         }
         DataType::Float32 => format!("a number of at most {:e}", f32::MAX),
         DataType::Float64 => format!("a number of at most {:e}", f64::MAX),

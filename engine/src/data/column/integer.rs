@@ -13,6 +13,7 @@ use arrow_schema::DataType;
 
 use super::super::decimal::rescale;
 use super::decimal::rescaled;
+use super::scaled::units;
 use super::unpack::{unpack, wrong_type};
 use super::{Column, ColumnBuilder, DecodeError, Element, Field, Live, Present, Said};
 
@@ -72,6 +73,10 @@ macro_rules! integers {
             fn open(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Numbers<$native>, DecodeError> {
                 let array = unpack::<$native>(array);
                 live.refuse_nulls(&array)?;
+                if let Some(scale) = said.scale {
+                    let fits = |wide: i128| <$native>::try_from(wide).ok();
+                    return Ok(Numbers(units(&array, live, scale, stringify!($native), fits)?.into()));
+                }
                 if let Some(same) = array.as_primitive_opt::<$arrow>() {
                     return Ok(Numbers(same.values().clone()));
                 }

@@ -23,6 +23,7 @@ mod option;
 mod order;
 mod rows;
 mod said;
+mod scaled;
 mod text;
 mod time;
 mod unpack;
@@ -39,7 +40,8 @@ pub use nested::{NestedBuilder, nested_data_type, nested_open, nested_wanted};
 pub use option::Present;
 pub use order::Total;
 pub use rows::{Row, RowBuilder, arrow_field, decode, encode};
-pub use said::{DEFAULT, FORMAT, NULL, Said, UNIT, WHOLE_FLOATS, ZONE, unit_name, unit_named, wanted_field};
+pub use said::{DEFAULT, FORMAT, INTEGER, NULL, Said, UNIT, WHOLE_FLOATS, ZONE, unit_name, unit_named, wanted_field};
+pub use scaled::{HasScale, scaled, scaled_field, units_within};
 pub use time::{HasFormat, HasUnit, IsEventTime};
 
 use super::DecodeError;

@@ -8,10 +8,13 @@
 //! | `dualgauge.whole_floats` | `true` where whole numbers may be written as floats: `1.0` |
 //! | `dualgauge.null` | what stands for a missing value in text, a spelling to a line |
 //! | `dualgauge.default` | what a value is that the data does not have, as JSON |
+//! | `dualgauge.integer` | the type of the integer that a decimal becomes, without its point: `Int64` |
 //!
 //! A connector may say them of the columns of a batch as well, where a binding knows more than the record.
 //! A unit stands at the field of a list and at its item, so that a reader finds it wherever it meets the number. A default
 //! stands at the field that may be missing.
+
+use std::sync::Arc;
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -22,6 +25,7 @@ use arrow_array::types::{
 use arrow_schema::{DataType, Field as ArrowField, TimeUnit};
 
 use super::super::decimal::shown;
+use super::scaled::{scaled, scaled_wanted};
 use super::{Field, repeat};
 use crate::{Duration, EventTime};
 
@@ -43,6 +47,9 @@ pub const NULL: &str = "dualgauge.null";
 /// The metadata key of what a value is that the data does not have.
 pub const DEFAULT: &str = "dualgauge.default";
 
+/// The metadata key of the integer that a decimal becomes, without its point: `Int64`.
+pub const INTEGER: &str = "dualgauge.integer";
+
 /// What is said of how the values of a column are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Said<'a> {
@@ -54,11 +61,14 @@ pub struct Said<'a> {
     pub zone: Option<&'a str>,
     /// Whether whole numbers may be written as floats.
     pub whole_floats: bool,
+    /// How many of the digits of an integer stand behind the point; the record alone says it, and its column is one of
+    /// decimals.
+    pub scale: Option<u8>,
 }
 
 impl<'a> Said<'a> {
     /// Nothing.
-    pub const NOTHING: Said<'static> = Said { unit: None, format: None, zone: None, whole_floats: false };
+    pub const NOTHING: Said<'static> = Said { unit: None, format: None, zone: None, whole_floats: false, scale: None };
 
     /// What the metadata of a field says.
     pub fn by(field: &'a ArrowField) -> Said<'a> {
@@ -79,6 +89,7 @@ impl<'a> Said<'a> {
             format: said(FORMAT).or(self.format),
             zone: said(ZONE).or(self.zone),
             whole_floats: said(WHOLE_FLOATS) == Some("true") || self.whole_floats,
+            scale: self.scale,
         }
     }
 
@@ -108,10 +119,12 @@ pub fn unit_named(name: &str) -> Option<TimeUnit> {
 
 /// What a connector is told of a column of `T`.
 pub fn wanted_field<T: Field>(name: &str, said: Said<'_>, default: Option<T>) -> ArrowField {
-    let mut field = T::wanted(name, said);
+    let mut field = scaled_wanted(T::wanted(name, said), said.scale);
     if let Some(default) = default {
         let mut json = String::new();
-        write_json(&repeat(&default, 1), 0, &mut json);
+        let column = repeat(&default, 1);
+        let column = said.scale.map_or(Arc::clone(&column), |scale| scaled(column, scale));
+        write_json(&column, 0, &mut json);
         field.metadata_mut().insert(DEFAULT.to_owned(), json);
     }
     field

@@ -159,7 +159,7 @@ impl<D: Record> SinkStep<D> {
             worker: flow.scope().index(),
             schema: D::schema(),
             sink,
-            writing: Writing { patience: shared.patience(name), ..writing },
+            writing: Writing { patience: shared.patience(name), said: Some(D::wanted()), ..writing },
             shared: Arc::clone(shared),
             writers: Rc::new(RefCell::new(Writers { name: name.to_string(), buckets: none })),
             rows: shared.metrics.counter(name, "written"),
