@@ -39,8 +39,8 @@ pub mod names {
 /// What a record says of its columns, for connectors: the keys of a field's metadata, and units by their names.
 pub mod columns {
     pub use crate::data::column::{
-        DEFAULT, FORMAT, INTEGER, Instants, NULL, Said, UNIT, WHOLE_FLOATS, ZONE, counted, is_number, nanoseconds_of, unit_name,
-        unit_named, units_within,
+        DEFAULT, FORMAT, INTEGER, Instants, NULL, Said, UNIT, WHOLE_FLOATS, ZONE, counted, is_number, nanoseconds_of,
+        unit_name, unit_named, units_within,
     };
 }
 /// How batches of large rows are cut, for connectors.
