@@ -53,9 +53,9 @@ fn graph(flow: &Flow<'_>) {
     let (cheap, dear) = bids.split(|bid| if bid.price < 60 { Either::Left(bid) } else { Either::Right(bid) });
     let (some, others) = dear.split(|bid| if bid.price < 80 { Either::Left(bid) } else { Either::Right(bid) });
     // Every change so far, and in their order, is in the state.
-    let changes = cheap.fork().broadcast(|state: &mut u64, bid: Bid| *state = (*state * 31 + bid.price) % 1_000_003);
+    let changes = cheap.clone().broadcast(|state: &mut u64, bid: Bid| *state = (*state * 31 + bid.price) % 1_000_003);
     let met = |bid: Bid, state: &u64| [Visit { auction: bid.auction, time: bid.date_time, bids: *state }];
-    others.fork().with_broadcast("met", changes, met).sink("met");
+    others.clone().with_broadcast("met", changes, met).sink("met");
     cheap
         .key_by(|bid| bid.channel.clone())
         .window(tumbling(10.seconds()))

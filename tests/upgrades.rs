@@ -200,8 +200,8 @@ fn graph<V: Version>(flow: &Flow<'_>) {
     V::declare(flow);
     let items = flow.source::<V::Row>(source("items").disorder(4.seconds()));
     let others = flow.source::<V::Row>(source("others").disorder(4.seconds()));
-    let keyed = || items.fork().key_by(V::Row::key);
-    let other = || others.fork().key_by(V::Row::key);
+    let keyed = || items.clone().key_by(V::Row::key);
+    let other = || others.clone().key_by(V::Row::key);
     let text = |row: &V::Row| format!("{} {}", row.key(), row.value());
     let pair = |left: &V::Row, right: &V::Row| format!("{} {} {}", left.key(), left.value(), right.value());
     let either = |left: Option<&V::Row>, right: Option<&V::Row>| {
@@ -243,11 +243,11 @@ fn graph<V: Version>(flow: &Flow<'_>) {
     write::<V, _>(meet.inner("meet", pair), "meet");
     let valid = keyed().as_of(other());
     write::<V, _>(valid.left("valid", move |left, right| either(Some(left), right)), "valid");
-    let latest = others.fork().broadcast(|latest: &mut BTreeMap<String, V::Row>, row: V::Row| {
+    let latest = others.clone().broadcast(|latest: &mut BTreeMap<String, V::Row>, row: V::Row| {
         latest.insert(row.key(), row);
     });
     let told =
-        items.fork().with_broadcast("told", latest, move |row, latest| [either(Some(&row), latest.get(&row.key()))]);
+        items.clone().with_broadcast("told", latest, move |row, latest| [either(Some(&row), latest.get(&row.key()))]);
     write::<V, _>(told, "told");
 }
 

@@ -130,7 +130,7 @@ fn as_lines(stream: Stream<'_, String>, sink: &str) {
 fn graph(flow: &Flow<'_>) {
     let items = flow.source::<Item>(source("items").disorder(4.seconds()));
     let others = flow.source::<Item>(source("others").disorder(4.seconds()));
-    let joined = items.fork().step_with(others, NodeSpec::stateful("pairs", "pairs"), group, group, Pairs::default());
+    let joined = items.clone().step_with(others, NodeSpec::stateful("pairs", "pairs"), group, group, Pairs::default());
     let sums = items.step(NodeSpec::stateful("sums", "sums"), group, Sums::default());
     let late = sums.late().transform(NodeSpec::stateless("late text"), |batch| {
         batch.transform(|event, out| {

@@ -7,6 +7,9 @@ use crate::key_fn::ByRef;
 /// A stream and the function that finds the key of an event.
 ///
 /// Nothing moves yet: the step that follows deals events to the workers that own their keys.
+///
+/// A clone gives another consumer the same events, by the same key.
+#[derive(Clone)]
 pub struct KeyedStream<'s, D: Data, L, F> {
     pub(crate) stream: Stream<'s, D, L>,
     pub(crate) key: F,

@@ -16,7 +16,7 @@ pub trait Union<'s, D: Data> {
     /// check(
     ///     "a:1@5 b:2@7",
     ///     |items| {
-    ///         let keys = items.fork().map(|item| item.key);
+    ///         let keys = items.clone().map(|item| item.key);
     ///         keys.union(items.map(|item| item.value.to_string()))
     ///     },
     ///     "5 1

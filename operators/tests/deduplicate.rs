@@ -22,7 +22,7 @@ fn both(
     lateness: Duration,
 ) -> impl for<'s> Fn(Stream<'s, Item>) -> Stream<'s, String> + Send + Sync {
     move |items| {
-        let keyed = || items.fork().key_by(|item| item.key.clone()).allowed_lateness(lateness);
+        let keyed = || items.clone().key_by(|item| item.key.clone()).allowed_lateness(lateness);
         let firsts = keyed().deduplicate("first", first_within(horizon));
         let lasts = keyed().deduplicate("last", last_within(horizon));
         let late = firsts.late().map(late).union(lasts.late().map(late));
@@ -150,7 +150,7 @@ fn repeats_are_counted_by_the_name_of_the_step() {
     for workers in [1, 3] {
         let graph = |flow: &Flow<'_>| {
             let items = flow.source::<Item>("items");
-            let keyed = || items.fork().key_by(|item| item.key.clone());
+            let keyed = || items.clone().key_by(|item| item.key.clone());
             let line = |item: Item| Line { time: item.time, text: text(item) };
             keyed().deduplicate("operations", first_within(10.seconds())).map(line).sink("firsts");
             keyed().deduplicate("latest", last_within(10.seconds())).map(line).sink("lasts");

@@ -11,8 +11,10 @@ use dualgauge_operators::{Filter, KeyBy, Lookup, Map, Union};
 const NAMES: [(i64, &str); 4] = [(-1, "minus"), (2, "two"), (3, "three"), (3, "drei")];
 
 fn named(items: Stream<'_, Item>) -> Stream<'_, String> {
-    let inner =
-        items.fork().lookup(NAMES, |item| item.value, |row| row.0).inner(|item, row| format!("{} {}", item.key, row.1));
+    let inner = items
+        .clone()
+        .lookup(NAMES, |item| item.value, |row| row.0)
+        .inner(|item, row| format!("{} {}", item.key, row.1));
     let left = items.lookup(NAMES, |item| item.value, |row| row.0);
     inner.union(left.left(|item, row| format!("left {} {:?}", item.key, row.map(|row| row.1))))
 }
@@ -43,7 +45,7 @@ fn nothing_meets_no_rows_and_no_rows_meet_nothing() {
         "a:1@5",
         |items| {
             let none: Vec<(i64, String)> = Vec::new();
-            let inner = items.fork().lookup(none.clone(), |item| item.value, |row| row.0);
+            let inner = items.clone().lookup(none.clone(), |item| item.value, |row| row.0);
             let left = items.lookup(none, |item| item.value, |row| row.0);
             inner.inner(|_, row| row.1.clone()).union(left.left(|item, row| format!("{} {row:?}", item.key)))
         },

@@ -65,7 +65,7 @@ fn the_watermark_of_a_union_is_the_lesser_of_the_two() {
     check(
         "a:1@1 | a:1@2 | a:1@30 | a:1@40",
         |items| {
-            let panes = items.fork().key_by(|item| item.key.clone()).window(tumbling(20.seconds()));
+            let panes = items.clone().key_by(|item| item.key.clone()).window(tumbling(20.seconds()));
             let panes = panes.aggregate("slow", count()).map(|pane| ("slow".to_string(), pane.value));
             let both = items.map(|_| ("fast".to_string(), 1)).union(panes);
             let sums = both.key_by(|_| ()).window(tumbling(20.seconds())).aggregate("sum", count());
@@ -172,7 +172,7 @@ fn a_stateful_step_behind_results_that_may_be_corrected_is_refused() {
 fn a_union_of_results_that_may_be_corrected_with_others_is_refused() {
     let why = refusal(|flow| {
         let items = flow.source::<Item>("items");
-        let panes = corrected(items.fork()).map(|pane| pane.key);
+        let panes = corrected(items.clone()).map(|pane| pane.key);
         as_lines(panes.union(items.map(|item| item.key))).sink("lines");
     });
     assert!(why.contains("union at operators/tests/stateless.rs:") && why.contains("the other may not"), "{why}");
@@ -182,7 +182,7 @@ fn a_union_of_results_that_may_be_corrected_with_others_is_refused() {
 fn a_name_that_is_used_twice_is_refused_with_both_places() {
     let why = refusal(|flow| {
         let items = flow.source::<Item>("items");
-        let keyed = || items.fork().key_by(|item| item.key.clone());
+        let keyed = || items.clone().key_by(|item| item.key.clone());
         let windows = keyed().window(whole()).aggregate("n", count());
         let sums = keyed().reduce("n", |total, _| total).map(text);
         as_lines(windows.map(|pane| pane.key).union(sums)).sink("lines");

@@ -82,7 +82,7 @@ fn every_kind_of_window_has_places() {
         "disorder 20s
          a:3@-4 a:1@2 a:5@8 a:4@21",
         |items| {
-            let keyed = || items.fork().key_by(|item| item.key.clone());
+            let keyed = || items.clone().key_by(|item| item.key.clone());
             let by = |item: &Item| item.value;
             let hopping = keyed().window(sliding(10.seconds(), 5.seconds())).top_n("sliding", 1, by).map(text);
             let sessions = keyed().window(session(6_500.millis())).top_n("sessions", 2, by).map(text);

@@ -177,7 +177,7 @@ fn with_a_side(raise: Interrupt) -> impl Fn(&Flow<'_>) + Send + Sync {
                 raise.raise();
             }
         });
-        let hot = bids.fork().key_by(|bid| bid.auction).window(tumbling(10.seconds()));
+        let hot = bids.clone().key_by(|bid| bid.auction).window(tumbling(10.seconds()));
         let hot = hot.aggregate("bids_per_auction", count());
         let hot = hot.map(|pane| HotItem { auction: pane.key, time: pane.time(), bids: pane.value });
         let side = bids.key_by(|bid| bid.auction).fold("side", |seen: &mut SeenV1, bid| {

@@ -123,28 +123,28 @@ fn graph(flow: &Flow<'_>) {
     });
     let items = items.inspect(|_| call("inspect")).filter_map(move |item| Some(hooked("filter_map")(item)));
     let items = items.flat_map(move |item| [hooked("flat_map")(item)]);
-    let windows = items.fork().key_by(|item| {
+    let windows = items.clone().key_by(|item| {
         call("key_by");
         item.key.clone()
     });
     let windows = windows.window(tumbling(10.seconds())).aggregate("sums", Sums("add", "merge", "finish"));
     windows.map(|pane| line(pane.time(), &pane.key, pane.value)).sink("windows");
 
-    let sessions = items.fork().key_by(|item| item.key.clone()).window(session(2.seconds()));
+    let sessions = items.clone().key_by(|item| item.key.clone()).window(session(2.seconds()));
     let sessions = sessions.aggregate("visits", Sums("add to a session", "merge sessions", "finish a session"));
     sessions.map(|pane| line(pane.time(), &pane.key, pane.value)).sink("sessions");
 
-    let silences = items.fork().key_by(|item| item.key.clone()).process("silences", Silences);
+    let silences = items.clone().key_by(|item| item.key.clone()).process("silences", Silences);
     silences.sink("silences");
 
-    let folded = items.fork().key_by(|item| item.key.clone()).fold("folded", |total: &mut i64, item: Item| {
+    let folded = items.clone().key_by(|item| item.key.clone()).fold("folded", |total: &mut i64, item: Item| {
         call("fold");
         *total += item.value;
         line(item.time, &item.key, *total)
     });
     folded.sink("folded");
 
-    let reduced = items.fork().key_by(|item| item.key.clone()).reduce("reduced", |total: Item, item: Item| {
+    let reduced = items.clone().key_by(|item| item.key.clone()).reduce("reduced", |total: Item, item: Item| {
         call("reduce");
         Item { value: total.value.max(item.value), ..item }
     });

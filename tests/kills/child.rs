@@ -60,7 +60,7 @@ fn hooked(flow: &Flow<'_>) {
         panics::call("map");
         bid
     });
-    let windows = bids.fork().key_by(|bid| {
+    let windows = bids.clone().key_by(|bid| {
         panics::call("key_by");
         bid.auction
     });
@@ -72,7 +72,7 @@ fn hooked(flow: &Flow<'_>) {
     windows
         .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
         .sink("windows");
-    let totals = bids.fork().key_by(|bid| bid.auction % 50).fold("total_of_auctions", |total: &mut u64, bid: Bid| {
+    let totals = bids.clone().key_by(|bid| bid.auction % 50).fold("total_of_auctions", |total: &mut u64, bid: Bid| {
         panics::call("fold");
         *total += bid.price;
         Answer { time: bid.date_time, key: bid.auction, value: *total }
@@ -83,17 +83,17 @@ fn hooked(flow: &Flow<'_>) {
 fn of_files<'s>(flow: &Flow<'s>) -> Stream<'s, Bid> {
     let bids = flow.source::<Bid>(source("bids").disorder(1.seconds()));
 
-    let windows = bids.fork().key_by(|bid| bid.auction).window(tumbling(5.seconds()));
+    let windows = bids.clone().key_by(|bid| bid.auction).window(tumbling(5.seconds()));
     let windows = windows.aggregate("bids_of_windows", count());
     windows.map(|pane| Answer { time: pane.time(), key: pane.key, value: pane.value }).sink("windows");
 
-    let visits = bids.fork().key_by(|bid| bid.bidder).window(session(3.seconds()));
+    let visits = bids.clone().key_by(|bid| bid.bidder).window(session(3.seconds()));
     let visits = visits.aggregate("dearest_of_sessions", max(|bid: &Bid| bid.price));
     visits
         .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
         .sink("sessions");
 
-    let totals = bids.fork().key_by(|bid| bid.auction % 50).fold("total_of_auctions", |total: &mut u64, bid: Bid| {
+    let totals = bids.clone().key_by(|bid| bid.auction % 50).fold("total_of_auctions", |total: &mut u64, bid: Bid| {
         *total += bid.price;
         Answer { time: bid.date_time, key: bid.auction, value: *total }
     });

@@ -26,7 +26,10 @@ pub enum NoLate {}
 /// A stream of events of type `D`, on its way from one operator to the next.
 ///
 /// The operators are methods that extension traits hang on it; they come with the prelude. `L` is the type of the
-/// records that came too late for the step that made the stream; [`Stream::late`] gives them.
+/// records that came too late for the step that made the stream; [`Stream::late`] gives them. A stream with two consumers is
+/// cloned.
+#[doc(alias = "fork")]
+#[doc(alias = "DataStream")]
 pub struct Stream<'s, D: Data, L = NoLate> {
     inner: Inner<'s, D>,
     flow: Flow<'s>,
@@ -38,9 +41,9 @@ pub struct Stream<'s, D: Data, L = NoLate> {
 /// The second output of a step, kept until it is asked for.
 type LateStream<'s, L> = dyn Fn() -> (Inner<'s, L>, NodeId) + 's;
 
-impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
-    /// Another hand on the same stream; each consumer sees every event.
-    pub fn fork(&self) -> Stream<'s, D, L> {
+/// One stream may have any number of consumers: each is given a clone, and sees every event.
+impl<D: Data, L> Clone for Stream<'_, D, L> {
+    fn clone(&self) -> Self {
         Stream {
             inner: self.inner.clone(),
             flow: self.flow.clone(),
@@ -49,7 +52,9 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
             late: self.late.clone(),
         }
     }
+}
 
+impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
     /// The flow that the stream is part of.
     pub fn flow(&self) -> &Flow<'s> {
         &self.flow

@@ -326,9 +326,9 @@ pub fn graph<V: Version>(flow: &Flow<'_>) {
 pub fn keep_and_write<V: Version>(flow: &Flow<'_>) {
     let items = flow.source::<Item>(source("items").disorder(4.seconds()));
     let windows = Tables::new();
-    let sums = items.fork().step(NodeSpec::stateful("sums", "sums"), group, Sums::<V::Sum> { windows });
+    let sums = items.clone().step(NodeSpec::stateful("sums", "sums"), group, Sums::<V::Sum> { windows });
     let waiting = Queue::new(|word: &V::Word| KeyGroup::of(&Into::<(String, i64)>::into(word.clone()).0));
-    let sorted = items.fork().step(NodeSpec::stateful("sorted", "sorted"), group, Sorted::<V::Word> { waiting });
+    let sorted = items.clone().step(NodeSpec::stateful("sorted", "sorted"), group, Sorted::<V::Word> { waiting });
     write::<V, _>(sums, "sums");
     write::<V, _>(sorted, "sorted");
     copy::<V>(items);

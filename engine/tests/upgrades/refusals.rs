@@ -111,7 +111,7 @@ fn a_step_that_was_dropped_leaves_nothing_for_a_new_one_of_its_name() {
     let both = |flow: &Flow<'_>| {
         let items = flow.source::<Item>("items");
         let windows = Tables::new();
-        let step = items.fork().step(NodeSpec::stateful("sums", "sums"), group, Sums::<first::Sum> { windows });
+        let step = items.clone().step(NodeSpec::stateful("sums", "sums"), group, Sums::<first::Sum> { windows });
         write::<first::Program, _>(step, "sums");
         copy::<first::Program>(items);
     };

@@ -161,7 +161,7 @@ fn two_streams_may_meet_the_same_changes() {
         "a:1@1 b:2@3",
         "a:10@0 b:20@2",
         |events, changes| {
-            let (others, their_changes) = (events.fork().filter(|item| item.key == "b"), changes.fork());
+            let (others, their_changes) = (events.clone().filter(|item| item.key == "b"), changes.clone());
             let one = events.with_broadcast("one", changes.broadcast(note), |item, log| [text(&item, log)]);
             let other = others.with_broadcast("other", their_changes.broadcast(note), |item, log| {
                 [format!("other {}", text(&item, log))]

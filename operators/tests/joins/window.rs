@@ -33,7 +33,7 @@ macro_rules! every_kind {
     ($left:expr, $right:expr, $key:expr, $windows:expr, $strategy:expr) => {{
         let (left, right): (Stream<'_, Item>, Stream<'_, Item>) = ($left, $right);
         let join = || {
-            let join = left.fork().key_by($key).window($windows).join(right.fork().key_by($key));
+            let join = left.clone().key_by($key).window($windows).join(right.clone().key_by($key));
             let strategy: Option<JoinStrategy> = $strategy;
             if let Some(strategy) = strategy { join.strategy(strategy) } else { join }
         };

@@ -51,7 +51,7 @@ proptest! {
         case in case(), horizon in micros(1..25), lateness in prop_oneof![Just(Duration::ZERO), micros(0..20)],
     ) {
         let answer = case.run(case.script(), move |items| {
-            let keyed = || items.fork().key_by(|item| item.key.clone()).allowed_lateness(lateness);
+            let keyed = || items.clone().key_by(|item| item.key.clone()).allowed_lateness(lateness);
             let firsts = keyed().deduplicate("first", first_within(horizon));
             let lasts = keyed().deduplicate("last", last_within(horizon));
             let (first_late, last_late) = (firsts.late().map(|item| event(&item)), lasts.late().map(|item| event(&item)));

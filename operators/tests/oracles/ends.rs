@@ -138,7 +138,7 @@ fn either(late: Either<Item, Item>) -> String {
 fn all<'s>(items: &Stream<'s, Item>, lengths: Lengths) -> [Stream<'s, String>; OUTPUTS] {
     let Lengths { size, length, lower, lateness, .. } = lengths;
     let (slide, upper) = (lengths.slide(), lengths.upper());
-    let keyed = || items.fork().key_by(|item| item.key.clone());
+    let keyed = || items.clone().key_by(|item| item.key.clone());
     let lateness = micros(lateness);
     let tumbles = tumbling(micros(size)).offset(micros(lengths.offset(size)));
     let slides = sliding(micros(size), micros(slide)).offset(micros(lengths.offset(slide)));

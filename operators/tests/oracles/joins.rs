@@ -137,8 +137,8 @@ macro_rules! run {
         let (windows, lateness, strategy): (_, Duration, Option<JoinStrategy>) = ($windows, $lateness, $strategy);
         $left.run_inputs([$left.script(), $right.script()], move |[left, right]| {
             let join = || {
-                let windowed = left.fork().key_by(key).window(windows).allowed_lateness(lateness);
-                let join = windowed.join(right.fork().key_by(key));
+                let windowed = left.clone().key_by(key).window(windows).allowed_lateness(lateness);
+                let join = windowed.join(right.clone().key_by(key));
                 if let Some(strategy) = strategy { join.strategy(strategy) } else { join }
             };
             let inner = join().inner("inner", |window, l, r| pair(window, Some(l), Some(r)));

@@ -128,7 +128,7 @@ proptest! {
         case in case(), lateness in prop_oneof![Just(Duration::ZERO), micros(0..20)],
     ) {
         let answer = case.run(case.script(), move |items| {
-            let keyed = || items.fork().key_by(|item| item.key.clone()).allowed_lateness(lateness);
+            let keyed = || items.clone().key_by(|item| item.key.clone()).allowed_lateness(lateness);
             let folded = keyed().fold("fold", |seen: &mut Vec<i64>, item: Item| {
                 seen.push(item.value);
                 format!("{} {seen:?}", item.key)

@@ -43,7 +43,7 @@ proptest! {
         let answer = case.run(case.script(), move |items| {
             macro_rules! rows {
                 ($name:literal, $kind:expr) => {{
-                    let windows = items.fork().key_by(|item| item.key.clone()).window($kind);
+                    let windows = items.clone().key_by(|item| item.key.clone()).window($kind);
                     let windows = windows.allowed_lateness(micros(lateness));
                     let windows = if let Some(every) = early { windows.early(micros(every)) } else { windows };
                     let top = windows.top_n($name, n, by);

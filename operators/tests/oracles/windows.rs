@@ -179,7 +179,7 @@ proptest! {
         let size = size.max(slide);
         let micros = Duration::from_micros;
         let answer = case.run(case.script(), move |items| {
-            let slid = items.fork().key_by(|item| item.key.clone()).window(sliding(micros(size), micros(slide)));
+            let slid = items.clone().key_by(|item| item.key.clone()).window(sliding(micros(size), micros(slide)));
             let slid = slid.aggregate("slid", count());
             let late = slid.late().map(|item| event(&item));
             let [over_slid, none] = sum_again(slid, "over slid", micros(outer));

@@ -45,7 +45,7 @@ pub trait JoinInterval<'s, L: Data, M, F> {
     /// check(
     ///     "a:1@5 b:3@6 a:2@9 b:4@16.000001",
     ///     |items| {
-    ///         let orders = items.fork().key_by(|item| (item.key.clone(), item.value % 2));
+    ///         let orders = items.clone().key_by(|item| (item.key.clone(), item.value % 2));
     ///         let payments = items.key_by(|item| (item.key.clone(), item.value % 2 + 1));
     ///         let paid = orders.interval_join(payments, between(0.seconds(), 10.seconds()));
     ///         paid.inner("paid", |order, payment| format!("{} {} by {}", order.key, order.value, payment.value))
@@ -100,7 +100,7 @@ where
     /// check(
     ///     "a:1@5 a:2@6 a:3@8",
     ///     |items| {
-    ///         let left = items.fork().key_by(|item| item.key.clone());
+    ///         let left = items.clone().key_by(|item| item.key.clone());
     ///         let near = left.interval_join(items.key_by(|item| item.key.clone()), between(-1.seconds(), 2.seconds()));
     ///         near.inner("near", |left, right| format!("{} {}", left.value, right.value))
     ///     },
@@ -131,7 +131,7 @@ where
     /// check(
     ///     "a:1@5 a:2@6 a:3@9",
     ///     |items| {
-    ///         let left = items.fork().key_by(|item| item.key.clone());
+    ///         let left = items.clone().key_by(|item| item.key.clone());
     ///         let next = between(0.seconds(), 2.seconds()).exclusive_lower();
     ///         let pairs = left.interval_join(items.key_by(|item| item.key.clone()), next);
     ///         pairs.left("next", |left, right| format!("{} {:?}", left.value, right.map(|right| right.value)))
@@ -163,7 +163,7 @@ where
     /// check(
     ///     "a:1@5 a:2@6 a:3@9",
     ///     |items| {
-    ///         let left = items.fork().key_by(|item| item.key.clone());
+    ///         let left = items.clone().key_by(|item| item.key.clone());
     ///         let next = between(0.seconds(), 2.seconds()).exclusive_lower();
     ///         let pairs = left.interval_join(items.key_by(|item| item.key.clone()), next);
     ///         pairs.right("last", |left, right| format!("{:?} {}", left.map(|left| left.value), right.value))
@@ -193,7 +193,7 @@ where
     /// check(
     ///     "a:1@5 a:2@6 a:3@9",
     ///     |items| {
-    ///         let left = items.fork().key_by(|item| item.key.clone());
+    ///         let left = items.clone().key_by(|item| item.key.clone());
     ///         let next = between(0.seconds(), 2.seconds()).exclusive_lower();
     ///         let pairs = left.interval_join(items.key_by(|item| item.key.clone()), next);
     ///         pairs.full("both", |left, right| {
@@ -229,7 +229,7 @@ where
     /// check(
     ///     "a:1@5 a:2@6 a:3@7 a:4@10",
     ///     |items| {
-    ///         let left = items.fork().key_by(|item| item.key.clone());
+    ///         let left = items.clone().key_by(|item| item.key.clone());
     ///         let next = between(0.seconds(), 2.seconds()).exclusive_lower();
     ///         let followed = left.interval_join(items.key_by(|item| item.key.clone()), next).semi("followed");
     ///         followed.map(|item| item.value.to_string())
@@ -256,7 +256,7 @@ where
     /// check(
     ///     "a:1@5 a:2@6 a:3@7 a:4@10",
     ///     |items| {
-    ///         let left = items.fork().key_by(|item| item.key.clone());
+    ///         let left = items.clone().key_by(|item| item.key.clone());
     ///         let next = between(0.seconds(), 2.seconds()).exclusive_lower();
     ///         let last = left.interval_join(items.key_by(|item| item.key.clone()), next).anti("last");
     ///         last.map(|item| item.value.to_string())
