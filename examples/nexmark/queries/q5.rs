@@ -31,8 +31,7 @@ fn graph(flow: &Flow) {
         .key_by(|bid| bid.auction)
         .window(sliding(10.seconds(), 2.seconds()))
         .aggregate("bids", count())
-        .key_by(|_| ())
-        .window(tumbling(2.seconds()))
+        .window_all(tumbling(2.seconds()))
         .aggregate("hottest", leaders(|pane: &Pane<u64, u64>| pane.value))
         .flat_map(|hottest| {
             hottest.value.into_iter().map(|pane| HotItem {

@@ -32,8 +32,7 @@ struct Highest {
 
 fn graph(flow: &Flow) {
     flow.source::<Bid>(table(Table::Bids))
-        .key_by(|_| ())
-        .window(tumbling(10.seconds()))
+        .window_all(tumbling(10.seconds()))
         .aggregate("highest", leaders(|bid: &Bid| bid.price))
         .flat_map(|pane| {
             let (window_end, time) = (pane.window.end, pane.time());

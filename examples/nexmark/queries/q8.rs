@@ -43,10 +43,11 @@ fn graph(flow: &Flow) {
         .key_by(|person| person.id)
         .window(tumbling(10.seconds()))
         .join(auctions.key_by(|auction| auction.seller))
-        .semi("new_sellers")
-        .map(|Person { id, name, date_time }| {
-            let window_end = date_time.floor_to(10.seconds(), Duration::ZERO) + 10.seconds();
-            NewSeller { id, name, window_end, time: window_end - 1.micros() }
+        .semi("new_sellers", |window, person| NewSeller {
+            id: person.id,
+            name: person.name,
+            window_end: window.end,
+            time: window.last_instant(),
         })
         .sink("answer");
 }

@@ -45,9 +45,9 @@ impl Firing {
         let time = window.last_instant();
         if self.corrects() {
             let identity = self.identity(&key, window);
-            out.upsert(time, Pane { key, window, value }, identity);
+            out.upsert(time, Pane::new(key, window, value), identity);
         } else {
-            out.give(time, Pane { key, window, value });
+            out.give(time, Pane::new(key, window, value));
         }
     }
 

@@ -25,4 +25,4 @@ pub use kind::{Session, Sliding, Tumbling, Whole, Window, session, sliding, tumb
 pub(crate) use sliding::{Grid, Place};
 pub use top_n::Ranked;
 pub(crate) use tumbling::{Single, SingleWindow};
-pub use windowed::{InWindow, Pane, Windowed};
+pub use windowed::{InWindow, Pane, Rows, WindowAll, Windowed};

@@ -124,7 +124,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> Owned<K, D, A> {
         let (gap, aggregate) = (self.gap, &self.aggregate);
         self.sessions.release(watermark, |key, session| {
             let window = Window { start: session.first, end: session.last + gap };
-            out.emit.give(window.last_instant(), Pane { key, window, value: aggregate.finish(&session.acc) });
+            out.emit.give(window.last_instant(), Pane::new(key, window, aggregate.finish(&session.acc)));
         });
     }
 

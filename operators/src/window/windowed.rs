@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::Window;
 use crate::aggregate::Aggregate;
-use crate::key_by::KeyedStream;
+use crate::key_by::{KeyBy, KeyedStream};
 use crate::key_fn::KeyFn;
+use crate::map::Map;
 
 /// The result of one key in one window.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,14 +19,87 @@ pub struct Pane<K, V> {
     pub key: K,
     /// The window.
     pub window: Window,
+    /// The event time of the result: the window's last instant.
+    pub time: EventTime,
     /// What the aggregate made of the events.
     pub value: V,
 }
 
 impl<K, V> Pane<K, V> {
+    /// The pane of a key in a window.
+    pub fn new(key: K, window: Window, value: V) -> Pane<K, V> {
+        Pane { key, window, time: window.last_instant(), value }
+    }
+
     /// The event time of the result: the window's last instant.
     pub fn time(&self) -> EventTime {
-        self.window.last_instant()
+        self.time
+    }
+}
+
+/// Adds [`Rows::rows`] to streams of panes.
+pub trait Rows<'s, K: Data, V: Data> {
+    /// in: panes; out: `each(key, window, value)`, at the same event time.
+    ///
+    /// It is `map` with the parts of the pane. A row gets the event time of its pane by `window.last_instant()`. It remembers
+    /// nothing, and nothing is late for it.
+    ///
+    /// ```
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::aggregate::count;
+    /// use dualgauge_operators::window::{InWindow, Rows, tumbling};
+    /// use dualgauge_operators::KeyBy;
+    ///
+    /// check(
+    ///     "a:1@5 a:1@7 b:1@12",
+    ///     |items| {
+    ///         let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+    ///         windows.aggregate("count", count()).rows(|key, window, count| format!("{key} {count} {}", window.end))
+    ///     },
+    ///     "9.999999 a 2 1970-01-01T00:00:10Z
+    ///      19.999999 b 1 1970-01-01T00:00:20Z",
+    /// );
+    /// ```
+    #[track_caller]
+    fn rows<R: Data>(self, each: impl Fn(K, Window, V) -> R + 'static) -> Stream<'s, R>;
+}
+
+impl<'s, K: Data, V: Data, L: 'static> Rows<'s, K, V> for Stream<'s, Pane<K, V>, L> {
+    #[track_caller]
+    fn rows<R: Data>(self, each: impl Fn(K, Window, V) -> R + 'static) -> Stream<'s, R> {
+        self.map(move |Pane { key, window, value, .. }| each(key, window, value))
+    }
+}
+
+/// Adds [`WindowAll::window_all`] to streams.
+pub trait WindowAll<'s, D: Data, L> {
+    /// in: `D`; out, after `aggregate`: a [`Pane`] per window, of the key `()`.
+    ///
+    /// One window over all events, whatever their keys; one worker finishes it, and all workers add to it. It remembers an
+    /// accumulator per window until the window can change no more, and what comes later leaves by `late()`.
+    ///
+    /// ```
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::aggregate::count;
+    /// use dualgauge_operators::window::{Rows, WindowAll, tumbling};
+    ///
+    /// check(
+    ///     "a:1@5 b:1@7 b:1@12",
+    ///     |items| items.window_all(tumbling(10.seconds())).aggregate("count", count()).rows(|_, _, count| count.to_string()),
+    ///     "9.999999 2
+    ///      19.999999 1",
+    /// );
+    /// ```
+    #[doc(alias = "windowAll")]
+    fn window_all<W>(self, window: W) -> Windowed<'s, (), D, L, fn(&D), W>;
+}
+
+impl<'s, D: Data, L: 'static> WindowAll<'s, D, L> for Stream<'s, D, L> {
+    fn window_all<W>(self, window: W) -> Windowed<'s, (), D, L, fn(&D), W> {
+        let all: fn(&D) = |_| ();
+        self.key_by(all).window(window)
     }
 }
 

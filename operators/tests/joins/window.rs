@@ -42,8 +42,8 @@ macro_rules! every_kind {
         let left = join().left("left", |window, l, r| format!("left {}", pair(window, Some(l), r)));
         let right = join().right("right", |window, l, r| format!("right {}", pair(window, l, Some(r))));
         let full = join().full("full", |window, l, r| format!("full {}", pair(window, l, r)));
-        let met = join().semi("semi").map(|left| format!("semi {}", left.value));
-        let alone = join().anti("anti").map(|left| format!("anti {}", left.value));
+        let met = join().semi("semi", |_, left| format!("semi {}", left.value));
+        let alone = join().anti("anti", |_, left| format!("anti {}", left.value));
         let groups = join().co_group("groups", move |key, _, left, right, out| {
             out.emit(format!("group {key:?} {} {}", values(left), values(right)));
         });
@@ -405,7 +405,7 @@ fn a_window_join_does_not_fire_early() {
         "",
         |left, right| {
             let windows = left.key_by(|item| item.key.clone()).window(tumbling(10.seconds())).early(1.seconds());
-            windows.join(right.key_by(|item| item.key.clone())).semi("semi").map(|left| left.key)
+            windows.join(right.key_by(|item| item.key.clone())).semi("semi", |_, left| left.key)
         },
         "",
     );
@@ -420,7 +420,7 @@ fn a_lateness_of_the_right_side_alone_is_refused() {
         |left, right| {
             let right = right.key_by(|item| item.key.clone()).allowed_lateness(1.seconds());
             let windows = left.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
-            windows.join(right).semi("semi").map(|left| left.key)
+            windows.join(right).semi("semi", |_, left| left.key)
         },
         "",
     );

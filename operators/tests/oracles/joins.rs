@@ -151,8 +151,8 @@ macro_rules! run {
                 join().left("left", |window, l, r| pair(window, Some(l), r)).map(|line| line),
                 join().right("right", |window, l, r| pair(window, l, Some(r))).map(|line| line),
                 join().full("full", pair).map(|line| line),
-                join().semi("semi").map(|item| event(&item)),
-                join().anti("anti").map(|item| event(&item)),
+                join().semi("semi", |_, item| item).map(|item| event(&item)),
+                join().anti("anti", |_, item| item).map(|item| event(&item)),
                 join().co_group("groups", |key, window, l, r, out| out.emit(group(key, window, l, r))).map(|line| line),
                 late,
             ]

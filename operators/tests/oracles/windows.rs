@@ -36,7 +36,7 @@ fn expected(key: &str, window: Window, mut items: Vec<Item>) -> (EventTime, Stri
     let (count, sum) = (items.len() as u64, items.iter().map(|item| item.value).sum());
     let (first, last) = (items.first().cloned(), items.last().cloned());
     let value = (count, sum, (items, first, last), distinct.len() as u64);
-    (window.last_instant(), text(Pane { key: key.to_string(), window, value }))
+    (window.last_instant(), text(Pane::new(key.to_string(), window, value)))
 }
 
 /// The answer and the late records of windows that lie alike for every key.

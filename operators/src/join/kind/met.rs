@@ -8,26 +8,39 @@ use crate::join::strategy::Numbers;
 use crate::key_fn::KeyFn;
 use crate::window::Window;
 
-/// Lets a left row pass, as it is and once, if it has met any row of the right side exactly if `MET`.
-#[derive(Default)]
-pub struct Met<const MET: bool> {
+/// Makes a result of a left row, once, if it has met any row of the right side exactly if `MET`.
+pub struct Met<F, const MET: bool> {
+    make: F,
     /// Whether the right side has the key, by its number.
     right_has: Vec<bool>,
 }
 
-impl<K: Key, L: Data, R: Data, const MET: bool> JoinKind<K, L, R> for Met<MET> {
-    type Out = L;
+impl<F, const MET: bool> Met<F, MET> {
+    pub(in crate::join) fn new(make: F) -> Self {
+        Met { make, right_has: Vec::new() }
+    }
+}
+
+impl<K, L, R, O, F, const MET: bool> JoinKind<K, L, R> for Met<F, MET>
+where
+    K: Key,
+    L: Data,
+    R: Data,
+    O: Data,
+    F: Fn(Window, L) -> O + 'static,
+{
+    type Out = O;
 
     fn wants(left_is_empty: bool, right_is_empty: bool) -> bool {
         !(left_is_empty || MET && right_is_empty)
     }
 
-    fn join<A: Rows<L>, B: Rows<R>, F: KeyFn<L, Key = K>, G: KeyFn<R, Key = K>>(
+    fn join<A: Rows<L>, B: Rows<R>, P: KeyFn<L, Key = K>, Q: KeyFn<R, Key = K>>(
         &mut self,
         window: Window,
-        sides: Sides<'_, A, B, F, G>,
+        sides: Sides<'_, A, B, P, Q>,
         numbers: &Numbers,
-        out: &mut Emitter<L>,
+        out: &mut Emitter<O>,
     ) {
         self.right_has.clear();
         self.right_has.resize(numbers.count as usize, false);
@@ -39,7 +52,7 @@ impl<K: Key, L: Data, R: Data, const MET: bool> JoinKind<K, L, R> for Met<MET> {
         }
         for (event, number) in sides.left.take().zip(&numbers.left) {
             if self.right_has.get(*number as usize).is_some_and(|has| *has) == MET {
-                out.give(window.last_instant(), event.data);
+                out.give(window.last_instant(), (self.make)(window, event.data));
             }
         }
     }

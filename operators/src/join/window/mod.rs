@@ -260,7 +260,7 @@ where
         self.build(name, "full", Pairs::<_, true, true>::new(make))
     }
 
-    /// Lets each left row pass that meets a row of the right side; once, however many it meets.
+    /// Makes a row of each left row that meets a row of the right side; once, however many it meets.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -273,18 +273,18 @@ where
     ///     "a:9@6 a:8@7",
     ///     |left, right| {
     ///         let windows = left.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
-    ///         let met = windows.join(right.key_by(|item| item.key.clone())).semi("met");
+    ///         let met = windows.join(right.key_by(|item| item.key.clone())).semi("met", |_, left| left);
     ///         met.map(|left| left.value.to_string())
     ///     },
     ///     "9.999999 1",
     /// );
     /// ```
     #[track_caller]
-    pub fn semi(self, name: &str) -> Stream<'s, L, Either<L, R>> {
-        self.build(name, "semi", Met::<true>::default())
+    pub fn semi<O: Data>(self, name: &str, make: impl Fn(Window, L) -> O + 'static) -> Stream<'s, O, Either<L, R>> {
+        self.build(name, "semi", Met::<_, true>::new(make))
     }
 
-    /// Lets each left row pass that meets no row of the right side.
+    /// Makes a row of each left row that meets no row of the right side.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -297,15 +297,15 @@ where
     ///     "a:9@6 b:8@17",
     ///     |left, right| {
     ///         let windows = left.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
-    ///         let alone = windows.join(right.key_by(|item| item.key.clone())).anti("alone");
-    ///         alone.map(|left| left.value.to_string())
+    ///         let alone = windows.join(right.key_by(|item| item.key.clone())).anti("alone", |window, left| (window.end, left));
+    ///         alone.map(|(end, left)| format!("{} in the window up to {}", left.value, end.as_micros() / 1_000_000))
     ///     },
-    ///     "9.999999 2",
+    ///     "9.999999 2 in the window up to 10",
     /// );
     /// ```
     #[track_caller]
-    pub fn anti(self, name: &str) -> Stream<'s, L, Either<L, R>> {
-        self.build(name, "anti", Met::<false>::default())
+    pub fn anti<O: Data>(self, name: &str, make: impl Fn(Window, L) -> O + 'static) -> Stream<'s, O, Either<L, R>> {
+        self.build(name, "anti", Met::<_, false>::new(make))
     }
 
     /// Hands all rows of a key in a window to `make`: those of each side in the order of their event times, equal ones in
