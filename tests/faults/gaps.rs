@@ -250,8 +250,11 @@ fn whatever_a_source_has_lost_or_changed_is_named() {
     println!("30 cases, 30 named errors, {gaps} of them {GAP}");
 }
 
+/// What is done to the input of a kind at a place.
+type Change = fn(&Path, Kind);
+
 /// What becomes of a directory of two files while the job is down.
-const CHANGES: &[(&str, fn(&Path, Kind))] = &[
+const CHANGES: &[(&str, Change)] = &[
     ("emptied", |rows, _| remove(rows, &["a", "b"])),
     ("removed", |rows, _| fs::remove_dir_all(rows).unwrap()),
     ("the first gone", |rows, _| remove(rows, &["a"])),

@@ -210,7 +210,7 @@ fn an_integer_with_a_scale_is_read_and_written_as_the_number_that_it_stands_for(
         (of(numbers(-3), numbers(0)), row(-300, Some(0))),
     ] {
         for (_dir, source) in [parquet_of(&batch), log_of(&batch)] {
-            assert_eq!(read::<Scaled>(&*source).unwrap(), [expected.clone()]);
+            assert_eq!(read::<Scaled>(&*source).unwrap(), std::slice::from_ref(&expected));
         }
     }
     for (text, expected) in [

@@ -100,10 +100,9 @@ fn refuse(commit: &Commit, changes: impl Iterator<Item = Change>, advice: impl F
 pub(super) fn is_unfinished(commit: &Commit, source: &str) -> bool {
     let cut = commit.sources.get(source);
     let begun = |id: &PartitionId| cut.is_some_and(|cut| cut.partitions.contains_key(id));
-    let listed = commit.listed.get(source).into_iter().flatten();
+    let mut listed = commit.listed.get(source).into_iter().flatten();
     commit.kind != CommitKind::Ended
-        && (cut.is_some_and(|cut| cut.partitions.values().any(|cut| !cut.ended))
-            || listed.cloned().any(|id| !begun(&id)))
+        && (cut.is_some_and(|cut| cut.partitions.values().any(|cut| !cut.ended)) || listed.any(|id| !begun(id)))
 }
 
 /// Refuses a source of which a part is gone that had not been read to its end.
