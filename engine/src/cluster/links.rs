@@ -392,10 +392,11 @@ impl Links {
             match next {
                 Ok(Some(mut frame)) => {
                     heard = now;
-                    match way.open(&mut frame).and_then(|said| postcard::from_bytes(said).ok()) {
-                        Some(Word::Beat { sent }) => arrivals.announce(sent),
-                        Some(word) => self.hear(process, word),
-                        None if expected => return,
+                    match way.open(&mut frame).map(|said| self.understood(process, said)) {
+                        Some(Some(Word::Beat { sent })) => arrivals.announce(sent),
+                        Some(Some(word)) => self.hear(process, word),
+                        _ if expected => return,
+                        Some(None) => return self.lost(process, super::NO_WORD),
                         None => return self.lost(process, super::WRONG_SEAL),
                     }
                 }
@@ -426,6 +427,14 @@ impl Links {
         if all && self.me == 0 {
             self.shared.end_rested();
         }
+    }
+
+    /// The word that a process has said, if it is one, and its own to say: where the job starts and that it has ended is
+    /// decided by process 0 alone.
+    fn understood(&self, process: usize, said: &[u8]) -> Option<Word> {
+        let Ok((word, [])) = postcard::take_from_bytes(said) else { return None };
+        let decides = matches!(word, Word::Start(_) | Word::Finished { .. });
+        (!decides || process == 0).then_some(word)
     }
 
     fn hear(&self, process: usize, word: Word) {

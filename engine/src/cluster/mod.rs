@@ -37,6 +37,9 @@ use crate::{Duration, Durations, Error, Result};
 const WRONG_SEAL: &str = "what came from it is not its own: its seal is wrong; something between the processes changes, repeats \
                           or leaves out what they send";
 
+/// How it is told that one has said, with the right seal, what it cannot have said.
+const NO_WORD: &str = "what it has said is no word, or not its own to say; do all processes run the same program?";
+
 /// The processes that run a job together, and which of them this one is.
 ///
 /// All are started with the same graph, bindings and options; they differ in their number only. Each has the job's

@@ -157,3 +157,91 @@ fn a_word_of_an_impossible_length_is_not_awaited() {
     });
     assert!(error.to_string().contains("a frame of 9223372036854775808 bytes"), "{error}");
 }
+
+/// A word that is sealed as it should be.
+fn said(way: &mut super::way::Way, word: &[u8]) -> Vec<u8> {
+    let mut frame = word.to_vec();
+    way.close(&mut frame, 0);
+    [&(frame.len() as u64).to_le_bytes()[..], &frame].concat()
+}
+
+#[test]
+fn sealed_words_that_are_none_end_the_job_in_order() {
+    let failed = |kind: u8, length: &[u8]| [&[2, kind][..], length, b"text", &[0]].concat();
+    for (what, word, expected) in [
+        ("nothing", vec![], "is no word"),
+        ("a word that there is not", vec![200], "is no word"),
+        ("half a word", vec![0], "is no word"),
+        ("more than a word", vec![3, 0], "is no word"),
+        ("a text by the word of its length", failed(0, &[0xff, 0xff, 0xff, 0xff, 0x7f]), "is no word"),
+        ("a failure of no kind", failed(255, &[4]), "text"),
+        ("an end that is not its own to say", vec![8, 0], "is no word"),
+        ("a start without its layers", vec![&[1][..], &[0xff; 9], &[1]].concat(), "is no word"),
+        ("a beat from the end of numbers", [&[0][..], &[0xff; 9], &[1]].concat(), "was lost"),
+    ] {
+        let error = ends_process_0(|mut connections| {
+            let mut control = connections.remove(&(0, Purpose::Control)).unwrap();
+            let frame = said(&mut control.way(1), &word);
+            control.stream.write_all(&frame).unwrap();
+            let mut rest = Vec::new();
+            let _ = std::io::Read::read_to_end(&mut control.stream, &mut rest);
+        });
+        assert!(error.to_string().contains(expected), "{what}: {error}");
+    }
+}
+
+/// A message from worker 1 as timely writes it, for worker 0: how many stamps it says it has, and its batch.
+fn message(stamps: u64, batch: &[u8]) -> Vec<u8> {
+    let numbers: Vec<u8> = [1, 0, stamps, 0, 0].iter().flat_map(|number: &u64| number.to_le_bytes()).collect();
+    let rest = batch.len().next_multiple_of(8) - batch.len();
+    [&numbers[..], batch, &[0; 8][..rest]].concat()
+}
+
+/// Sends process 0 a body behind a right head and a right seal. What ends it.
+fn ends_by_frame(channel: u64, body: &[u8]) -> Error {
+    ends_process_0(|connections| {
+        let (links, threads, mut data) = beating(connections);
+        let head = [channel, 1, 0, 1, body.len() as u64, 0].map(u64::to_be_bytes).concat();
+        let mut outgoing = super::pieces::Outgoing::new(data.way(1));
+        data.stream.write_all(outgoing.next(&[&head[..], body].concat()).0).unwrap();
+        drop(data); // where nobody reads the channel, this ends it
+        told(&links);
+        links.leave();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    })
+}
+
+#[test]
+fn sealed_frames_that_hold_what_nobody_sent_end_the_job_in_order() {
+    let batch = |length: u64, content: &[u8]| [&length.to_le_bytes()[..], content].concat();
+    let endless = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+    let bodies = [
+        ("a byte", vec![7]),
+        ("zeros", vec![0; 64]),
+        ("ones", vec![0xff; 64]),
+        ("more stamps than there are bytes", message(1 << 60, &[])),
+        ("no stamp", message(0, &batch(0, &[]))),
+        ("a batch without a length", message(1, &[])),
+        ("a batch that is longer than the frame", message(1, &batch(1 << 63, &[]))),
+        ("more events than there are bytes", message(1, &batch(10, &endless))),
+        ("half an event", message(1, &batch(2, &[1, 0]))),
+        ("more than a batch", message(1, &batch(5, &[0, 0, 0, 0, 0]))),
+        ("an event behind that is not there", message(1, &batch(5, &[0, 1, 9, 0, 0]))),
+    ];
+    // Those of the data, of the progress, and some that nobody has.
+    let how = |what: &str, channel: u64, body: &[u8]| {
+        let error = ends_by_frame(channel, body).to_string();
+        let how = ["cannot be read", "was lost", "panicked"].into_iter().find(|how| error.contains(how));
+        (channel, how.unwrap_or_else(|| panic!("{what}, channel {channel}: {error}")))
+    };
+    let mut seen = BTreeMap::new();
+    for (what, body) in &bodies {
+        let ended: Vec<_> = thread::scope(|scope| {
+            let running: Vec<_> = (0..10).map(|channel| scope.spawn(move || how(what, channel, body))).collect();
+            running.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        println!("{what}: {ended:?}");
+        ended.into_iter().for_each(|(_, how)| *seen.entry(how).or_insert(0) += 1);
+    }
+    assert!(seen.contains_key("cannot be read") && seen.contains_key("panicked"), "not all was looked at: {seen:?}");
+}

@@ -1,5 +1,7 @@
 //! What travels between operators: a vector of events, and beside it what few of them need to have said.
 
+use std::panic::resume_unwind;
+
 use serde::{Deserialize, Serialize};
 use timely::bytes::arc::Bytes;
 use timely::container::Accountable;
@@ -7,7 +9,7 @@ use timely::dataflow::channels::ContainerBytes;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Data, Event, KeyGroup};
-use crate::{EventTime, Stamp};
+use crate::{Error, EventTime, Stamp};
 
 /// A vector of events that travel under one stamp.
 ///
@@ -248,14 +250,34 @@ impl<D> Accountable for Batch<D> {
     }
 }
 
+impl<D: Data> Batch<D> {
+    /// Reads what another process has written: whole, and with what stands beside its events in step with them.
+    fn read(bytes: &[u8]) -> Result<Batch<D>, String> {
+        let (length, rest) = bytes.split_first_chunk::<8>().ok_or("it has no length")?;
+        let payload = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|length| rest.get(..length));
+        let payload = payload.ok_or("it is not as long as it says")?;
+        let (batch, left): (Batch<D>, _) = postcard::take_from_bytes(payload).map_err(|error| error.to_string())?;
+        let (events, behind) = (batch.events.len(), &batch.behind);
+        let in_step = behind.is_sorted_by(|one, next| one.0 < next.0)
+            && behind.last().is_none_or(|last| (last.0 as usize) < events)
+            && batch.versions.as_ref().is_none_or(|versions| versions.rows.len() == events);
+        match (left, in_step) {
+            ([], true) => Ok(batch),
+            ([], false) => Err("what stands beside its events is not in step with them".to_string()),
+            (left, _) => Err(format!("{} bytes are left over", left.len())),
+        }
+    }
+}
+
 /// Between processes a batch is its length in eight little-endian bytes, then postcard, then zeros up to a multiple of eight.
 impl<D: Data> ContainerBytes for Batch<D> {
     fn from_bytes(bytes: Bytes) -> Batch<D> {
-        let (length, rest) =
-            bytes.split_first_chunk::<8>().expect("a batch that comes from another process has a length");
-        let payload = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|length| rest.get(..length));
-        let payload = payload.expect("a batch that comes from another process is as long as it says");
-        postcard::from_bytes(payload).expect("a batch that a peer of the same program wrote")
+        Batch::read(&bytes).unwrap_or_else(|how| {
+            // Timely knows no other way: the worker takes it for the error that it is (`engine/src/job/worker.rs`).
+            resume_unwind(Box::new(Error::environment(format!(
+                "a batch that came from another process cannot be read: {how}; do all processes run the same program?"
+            ))))
+        })
     }
 
     fn length_in_bytes(&self) -> usize {
@@ -276,9 +298,50 @@ impl<D: Data> ContainerBytes for Batch<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Random;
 
     fn batch(times: &[i64]) -> Batch<i64> {
         Batch::from(times.iter().map(|&time| Event::new(EventTime::from_micros(time), time)).collect::<Vec<_>>())
+    }
+
+    fn written<D: Data>(batch: &Batch<D>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        batch.into_bytes(&mut bytes);
+        assert_eq!(bytes.len(), batch.length_in_bytes());
+        bytes
+    }
+
+    #[test]
+    fn what_another_process_has_written_is_read_whole_or_refused() {
+        let mut batch = batch(&[5, 1, 6]);
+        batch.set_behind(1, EventTime::from_micros(4));
+        batch.versions = Some(Box::new(Versions { rows: vec![Version { identity: 1, firing: Stamp::default() }; 3], retracted: vec![] }));
+        let bytes = written(&batch);
+        assert_eq!(Batch::read(&bytes), Ok(batch.clone()));
+        for end in 0..8 {
+            assert!(Batch::<i64>::read(&bytes[..end]).unwrap_err().contains("no length"));
+        }
+        let refused = |change: fn(&mut Batch<i64>)| {
+            let mut changed = batch.clone();
+            change(&mut changed);
+            Batch::<i64>::read(&written(&changed)).unwrap_err()
+        };
+        for change in [
+            |batch: &mut Batch<i64>| batch.behind.push((3, EventTime::default())),
+            |batch: &mut Batch<i64>| batch.behind.push((0, EventTime::default())),
+            |batch: &mut Batch<i64>| batch.versions.as_mut().unwrap().rows.truncate(2),
+            |batch: &mut Batch<i64>| batch.events.truncate(2),
+        ] {
+            assert!(refused(change).contains("not in step"));
+        }
+        for seed in 0..2000 {
+            let (mut random, mut changed) = (Random(seed), bytes.clone());
+            for _ in 0..=random.below(3) {
+                let at = random.below(changed.len() as u64) as usize;
+                changed[at] = [0xff, 0x7f, 0, random.below(256) as u8][random.below(4) as usize];
+            }
+            let _ = Batch::<i64>::read(&changed); // neither a panic nor memory by the word of a length
+        }
     }
 
     #[test]

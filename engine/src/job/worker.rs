@@ -68,7 +68,7 @@ pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
     let mut beside = match catch_unwind(AssertUnwindSafe(|| build(worker, plan))) {
         Ok(beside) => Some(beside),
         Err(panic) => {
-            shared.fail(panicked(&*panic, plan));
+            shared.fail(panicked(panic, plan));
             None
         }
     };
@@ -93,14 +93,14 @@ pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
         }
         let park = if plan.turns.may_park() { PARK } else { Duration::ZERO };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| worker.step_or_park(Some(park)))) {
-            shared.fail(panicked(&*panic, plan));
+            shared.fail(panicked(panic, plan));
         }
         let has_data = worker.installed_dataflows().contains(&data);
         if let Some(beside) = &mut beside {
             match catch_unwind(AssertUnwindSafe(|| beside.pump(has_data))) {
                 Ok(Ok(more)) => go_on = more,
                 Ok(Err(error)) => shared.fail(error),
-                Err(panic) => shared.fail(panicked(&*panic, plan)),
+                Err(panic) => shared.fail(panicked(panic, plan)),
             }
         }
         plan.turns.pass(worker.index(), false);
@@ -167,17 +167,22 @@ fn build(worker: &mut Worker, plan: &WorkerPlan) -> Beside {
 }
 
 /// Names the step whose code panicked, where one was running.
-fn panicked(panic: &(dyn Any + Send), plan: &WorkerPlan) -> Error {
+fn panicked(panic: Box<dyn Any + Send>, plan: &WorkerPlan) -> Error {
+    // Where timely lets nothing else through, an error comes as what a panic carries.
+    let panic = match panic.downcast::<Error>() {
+        Ok(error) => return *error,
+        Err(panic) => panic,
+    };
     match crate::flow::running().filter(|node| node.0 < plan.graph.nodes().len()) {
         Some(node) => {
-            let (spec, message) = (&plan.graph.node(node).spec, message_of(panic));
+            let (spec, message) = (&plan.graph.node(node).spec, message_of(&*panic));
             let error = Error::new(ErrorKind::Panic, format!("{spec} at {} panicked: {message}", spec.location));
             match crate::flow::last_read() {
                 Some(read) => error.with_note(read.to_string()),
                 None => error,
             }
         }
-        None => building_panicked(panic),
+        None => building_panicked(&*panic),
     }
 }
 

@@ -58,7 +58,7 @@ const LEAVES: [(&str, Leaf); 17] = [
 impl Form {
     /// The form at the head of a description, and what is behind it.
     pub(super) fn parse(description: &str) -> Option<(Form, &str)> {
-        let mut parser = Parser(description);
+        let mut parser = Parser(description, DEEPEST);
         let form = parser.form()?;
         Some((form, parser.0))
     }
@@ -198,8 +198,11 @@ impl Form {
     }
 }
 
-/// What is still to be read of a description.
-struct Parser<'a>(&'a str);
+/// How deep a description goes at most: it comes from a file, and each level is a call.
+const DEEPEST: usize = 100;
+
+/// What is still to be read of a description, and how many levels deeper it may go.
+struct Parser<'a>(&'a str, usize);
 
 impl<'a> Parser<'a> {
     fn eat(&mut self, word: &str) -> bool {
@@ -217,6 +220,13 @@ impl<'a> Parser<'a> {
     }
 
     fn form(&mut self) -> Option<Form> {
+        self.1 = self.1.checked_sub(1)?;
+        let form = self.form_here();
+        self.1 += 1;
+        form
+    }
+
+    fn form_here(&mut self) -> Option<Form> {
         if self.eat("?") {
             return Some(Form::Unknown);
         }
@@ -293,6 +303,9 @@ impl<'a> Parser<'a> {
         while !self.eat(" }") {
             let _ = self.eat(", ");
             let name = self.until(&["(", "?", " { ", ",", " }"]).to_string();
+            if self.0.is_empty() {
+                return None; // without its end
+            }
             let form = if self.eat("(") {
                 Some(Form::Tuple(Some(String::new()), self.listed()?))
             } else if self.eat(" { ") {
@@ -340,5 +353,15 @@ mod tests {
         let old = form("struct V1 { a: Option<^V1>, b: struct B(u8) }");
         assert_eq!(old.called_as(&form("struct V(u8)")), form("struct V { a: Option<^V>, b: struct B(u8) }"));
         assert_eq!(old.called_as(&form("u8")), old);
+    }
+
+    #[test]
+    fn a_description_without_its_end_or_too_deep_is_none() {
+        for description in ["enum A { ", "enum A { B(", "struct A { ", "(", "[u8; ", "map<u8, ", "enum A { B { c: u8"] {
+            assert_eq!(Form::parse(description), None, "{description}");
+        }
+        let deep = |levels: usize| format!("{}u8{}", "Option<".repeat(levels), ">".repeat(levels));
+        assert!(Form::parse(&deep(50)).is_some());
+        assert_eq!(Form::parse(&deep(1_000_000)), None);
     }
 }

@@ -41,20 +41,58 @@ impl Shape {
 
     /// Reads bytes that hold a value of this shape and nothing else.
     pub fn read(&self, mut bytes: &[u8]) -> Option<Value> {
-        take(&self.0, &mut Vec::new(), &mut bytes).filter(|_| bytes.is_empty())
+        take(&self.0, &mut Inside::new(), &mut bytes).filter(|_| bytes.is_empty())
     }
 }
 
-/// Takes a value of a form off the bytes; `inside` are the forms that it is inside of.
-pub(super) fn take<'a>(form: &'a Form, inside: &mut Vec<&'a Form>, bytes: &mut &[u8]) -> Option<Value> {
-    inside.push(form);
+/// How many parts lie in each other at most: each is a call, and bytes say how deep a recursive type goes.
+const DEEPEST: usize = 400;
+
+/// How many elements without bytes there are at most: they would have no end.
+const WITHOUT_BYTES: usize = 1_000_000;
+
+/// Where in a value whoever reads it is.
+pub(super) struct Inside<'a> {
+    /// The forms that it is inside of.
+    forms: Vec<&'a Form>,
+    deep: usize,
+    /// How many more elements without bytes there may be.
+    left: usize,
+}
+
+impl Inside<'_> {
+    /// Outside of all forms.
+    pub(super) fn new() -> Self {
+        Inside { forms: Vec::new(), deep: 0, left: WITHOUT_BYTES }
+    }
+}
+
+/// Takes one of many.
+fn take_element<'a>(form: &'a Form, inside: &mut Inside<'a>, bytes: &mut &[u8]) -> Option<Value> {
+    let before = bytes.len();
+    let value = take(form, inside, bytes)?;
+    if bytes.len() == before {
+        inside.left = inside.left.checked_sub(1)?;
+    }
+    Some(value)
+}
+
+/// Takes a value of a form off the bytes. After a `None` nothing more is to be taken.
+pub(super) fn take<'a>(form: &'a Form, inside: &mut Inside<'a>, bytes: &mut &[u8]) -> Option<Value> {
+    inside.deep += 1;
+    if inside.deep > DEEPEST {
+        return None;
+    }
+    inside.forms.push(form);
     let value = match form {
         Form::Unknown => None,
         Form::Leaf(leaf) => take_leaf(*leaf, bytes),
         Form::Recursive(name) => {
-            let same = inside.iter().rposition(|outer| outer.is_named(name))?;
-            let mut outside = inside[..same].to_vec();
-            take(inside[same], &mut outside, bytes)
+            let same = inside.forms.iter().rposition(|outer| outer.is_named(name))?;
+            let below = inside.forms.split_off(same);
+            let value = take(below[0], inside, bytes);
+            inside.forms.extend(below);
+            value
         }
         Form::Option(part) => match take_byte(bytes)? {
             0 => Some(Value::None),
@@ -63,15 +101,15 @@ pub(super) fn take<'a>(form: &'a Form, inside: &mut Vec<&'a Form>, bytes: &mut &
         },
         Form::Seq(part) => {
             let count = take_count(bytes)?;
-            (0..count).map(|_| take(part, inside, bytes)).collect::<Option<_>>().map(Value::List)
+            (0..count).map(|_| take_element(part, inside, bytes)).collect::<Option<_>>().map(Value::List)
         }
         Form::Map(parts) => {
             let count = take_count(bytes)?;
-            let pair = |_| Some((take(&parts.0, inside, bytes)?, take(&parts.1, inside, bytes)?));
+            let pair = |_| Some((take_element(&parts.0, inside, bytes)?, take_element(&parts.1, inside, bytes)?));
             (0..count).map(pair).collect::<Option<_>>().map(Value::Map)
         }
         Form::Array(part, count) => {
-            (0..*count).map(|_| take(part, inside, bytes)).collect::<Option<_>>().map(Value::List)
+            (0..*count).map(|_| take_element(part, inside, bytes)).collect::<Option<_>>().map(Value::List)
         }
         Form::Tuple(name, parts) => take_tuple(name.as_deref(), parts, inside, bytes),
         Form::Struct(_, fields) => {
@@ -88,14 +126,15 @@ pub(super) fn take<'a>(form: &'a Form, inside: &mut Vec<&'a Form>, bytes: &mut &
             Some(value)
         }
     };
-    inside.pop();
+    inside.forms.pop();
+    inside.deep -= 1;
     value
 }
 
 fn take_tuple<'a>(
     name: Option<&str>,
     parts: &'a [Form],
-    inside: &mut Vec<&'a Form>,
+    inside: &mut Inside<'a>,
     bytes: &mut &[u8],
 ) -> Option<Value> {
     let mut values: Vec<_> = parts.iter().map(|part| take(part, inside, bytes)).collect::<Option<_>>()?;
@@ -258,7 +297,24 @@ mod tests {
         }
         let units = of(Fingerprint::of::<Vec<()>>());
         assert_eq!(units.read(&[0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]), None, "a list without end");
+        for (description, bytes) in [
+            ("seq<seq<()>>", vec![0xc0, 0x84, 0x3d].repeat(10_000)),
+            ("[(); 18446744073709551615]", Vec::new()),
+            ("map<(), [[(); 4000000000]; 4000000000]>", vec![5; 10]),
+        ] {
+            let shape = Shape(Form::parse(description).unwrap().0);
+            assert_eq!(shape.read(&bytes), None, "{description}: elements without end");
+        }
         let (first, second) = pair.pair().unwrap();
         assert_eq!((first.read(&[5]), second.read(&[1])), (Some(Value::Unsigned(5)), Some(Value::Bool(true))));
+    }
+
+    #[test]
+    fn bytes_go_no_deeper_than_a_stack_bears() {
+        let shape = Shape::of(&Fingerprint::of::<Kind>()).unwrap();
+        // The third variant, a name of no length, and another one inside.
+        let deep = |levels: usize| [[2, 0, 1].repeat(levels), vec![0]].concat();
+        assert!(shape.read(&deep(50)).is_some());
+        assert_eq!(shape.read(&deep(1_000_000)), None);
     }
 }

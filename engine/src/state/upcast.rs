@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::fingerprint::without_paths;
 use super::form::Form;
-use super::shape::{take, take_byte, take_count, take_varint};
+use super::shape::{Inside, take, take_byte, take_count, take_varint};
 use super::{Fingerprint, Layout, Shape};
 use crate::{Error, Result};
 
@@ -260,7 +260,7 @@ impl Upcast {
 impl Plan {
     fn run(&self, bytes: &mut &[u8], out: &mut Vec<u8>) -> Result<()> {
         match self {
-            Plan::Copy(form) => drop(copied(bytes, out, |bytes| take(form, &mut Vec::new(), bytes))?),
+            Plan::Copy(form) => drop(copied(bytes, out, |bytes| take(form, &mut Inside::new(), bytes))?),
             Plan::Cast(casts) => {
                 let (last, before) = casts.split_last().expect("a way has a step");
                 let mut between = None::<Vec<u8>>;

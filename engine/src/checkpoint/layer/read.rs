@@ -202,6 +202,11 @@ impl Layer {
         let Ok((parts, [])) = postcard::take_from_bytes::<Vec<FooterPart>>(footer) else {
             return Err(damaged("the checksum of its footer is right, but its content cannot be read"));
         };
+        // What is merged relies on it.
+        let ascend = |part: &FooterPart| part.sections.is_sorted_by(|one, next| one.group < next.group);
+        if !parts.iter().all(ascend) {
+            return Err(damaged("the groups of its sections are not in order"));
+        }
         let mut position = format::HEAD as u64;
         let parts = parts.into_iter().map(|part| LayerIndex::of(part, &mut position)).collect();
         if position != footer_start {
