@@ -21,6 +21,8 @@ use xxhash_rust::xxh3::xxh3_64;
 mod counting;
 #[path = "oversize/hostile.rs"]
 mod hostile;
+#[path = "oversize/stored.rs"]
+mod stored;
 
 /// Whether it matters what is held.
 static COUNTED: AtomicBool = AtomicBool::new(false);

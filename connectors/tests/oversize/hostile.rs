@@ -24,7 +24,7 @@ const STACK: usize = 256 << 10;
 const HEAP: usize = 64 << 20;
 
 /// How many seeds each parser is tried with: many more where the environment asks for it.
-fn seeds() -> u64 {
+pub fn seeds() -> u64 {
     std::env::var("DUALGAUGE_HOSTILE").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20)
 }
 
@@ -32,7 +32,7 @@ fn seeds() -> u64 {
 const DAMAGED: usize = 10;
 
 /// What `read` gives on a small stack; it may not take more than the heap.
-fn bounded<T: Send>(what: &str, read: impl FnOnce() -> T + Send) -> T {
+pub fn bounded<T: Send>(what: &str, read: impl FnOnce() -> T + Send) -> T {
     let (read, held) = most(|| {
         thread::scope(|scope| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read).unwrap().join())
     });
@@ -41,7 +41,7 @@ fn bounded<T: Send>(what: &str, read: impl FnOnce() -> T + Send) -> T {
 }
 
 /// One to four changes of the bytes.
-fn damaged(random: &mut Random, whole: &[u8]) -> Vec<u8> {
+pub fn damaged(random: &mut Random, whole: &[u8]) -> Vec<u8> {
     let mut below = |end: usize| random.below(end.max(1) as u64) as usize;
     let mut bytes = whole.to_vec();
     for _ in 0..=below(4) {

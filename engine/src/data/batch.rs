@@ -315,7 +315,10 @@ mod tests {
     fn what_another_process_has_written_is_read_whole_or_refused() {
         let mut batch = batch(&[5, 1, 6]);
         batch.set_behind(1, EventTime::from_micros(4));
-        batch.versions = Some(Box::new(Versions { rows: vec![Version { identity: 1, firing: Stamp::default() }; 3], retracted: vec![] }));
+        batch.versions = Some(Box::new(Versions {
+            rows: vec![Version { identity: 1, firing: Stamp::default() }; 3],
+            retracted: vec![],
+        }));
         let bytes = written(&batch);
         assert_eq!(Batch::read(&bytes), Ok(batch.clone()));
         for end in 0..8 {

@@ -199,7 +199,7 @@ impl Form {
 }
 
 /// How deep a description goes at most: it comes from a file, and each level is a call.
-const DEEPEST: usize = 100;
+const DEEPEST: usize = 40;
 
 /// What is still to be read of a description, and how many levels deeper it may go.
 struct Parser<'a>(&'a str, usize);
@@ -361,7 +361,7 @@ mod tests {
             assert_eq!(Form::parse(description), None, "{description}");
         }
         let deep = |levels: usize| format!("{}u8{}", "Option<".repeat(levels), ">".repeat(levels));
-        assert!(Form::parse(&deep(50)).is_some());
+        assert!(Form::parse(&deep(30)).is_some());
         assert_eq!(Form::parse(&deep(1_000_000)), None);
     }
 }

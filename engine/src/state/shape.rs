@@ -131,12 +131,7 @@ pub(super) fn take<'a>(form: &'a Form, inside: &mut Inside<'a>, bytes: &mut &[u8
     value
 }
 
-fn take_tuple<'a>(
-    name: Option<&str>,
-    parts: &'a [Form],
-    inside: &mut Inside<'a>,
-    bytes: &mut &[u8],
-) -> Option<Value> {
+fn take_tuple<'a>(name: Option<&str>, parts: &'a [Form], inside: &mut Inside<'a>, bytes: &mut &[u8]) -> Option<Value> {
     let mut values: Vec<_> = parts.iter().map(|part| take(part, inside, bytes)).collect::<Option<_>>()?;
     match (name, values.len()) {
         (Some(_), 0) => Some(Value::None),
