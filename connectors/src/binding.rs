@@ -9,6 +9,7 @@
 mod delimiter;
 mod hybrid;
 mod shown;
+mod standard;
 mod values;
 
 use std::fmt::Display;
@@ -319,6 +320,7 @@ fn json_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
 }
 
 fn text_source<F: Format>(binding: &mut Binding, source: TextSource<F>) -> Result<TextSource<F>> {
+    binding.refuse_of_stdin()?;
     let source = binding.option(source, "follow", TRUTH, TextSource::follow)?;
     let source = binding.option(source, "block_bytes", COUNT, |source, Positive(bytes)| source.block_bytes(bytes))?;
     let source =
@@ -328,6 +330,7 @@ fn text_source<F: Format>(binding: &mut Binding, source: TextSource<F>) -> Resul
 }
 
 fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
+    binding.refuse_of_stdout()?;
     let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
     let sink = binding.option(sink, "span", SPAN, |sink, Span(span)| sink.span(span))?;
     let sink = shown::of_text(binding, sink)?;

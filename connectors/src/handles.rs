@@ -25,7 +25,7 @@ const SHARE: u64 = 4;
 const HANDLES: std::ops::RangeInclusive<u64> = 4..=1024;
 
 /// What tells a file from every other one, also from one that got its inode later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity {
     device: u64,
     inode: u64,
@@ -39,7 +39,7 @@ impl Identity {
 }
 
 /// What changes when a file is written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version {
     identity: Identity,
     length: u64,
@@ -57,6 +57,18 @@ impl Version {
     /// Whether the file was written to since it was in this state, and has not become longer or shorter.
     pub(crate) fn is_written_over(&self, now: &Version) -> bool {
         self.identity == now.identity && self.length == now.length && self.modified != now.modified
+    }
+
+    /// What has become of the file since it was in this state, where that is more than that it has grown.
+    pub(crate) fn lost(&self, now: &Version) -> Option<String> {
+        let (before, length) = (self.length, now.length);
+        if self.identity != now.identity {
+            return Some("another file has come into its place".to_string());
+        }
+        match length < before {
+            true => Some(format!("it had {before} bytes then and has {length} now")),
+            false => self.is_written_over(now).then(|| "it was written over".to_string()),
+        }
     }
 }
 

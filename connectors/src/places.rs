@@ -19,13 +19,13 @@ pub(crate) fn read_from(path: &Path) -> Vec<Place> {
     }
     // What is no pattern is refused when it is listed.
     if let Some(pattern) = Pattern::of(path).ok().flatten().filter(|_| !path.exists()) {
-        let (dir, flat) = (pattern.base.clone(), pattern.is_flat());
-        let place = match flat {
+        let (dir, meaning) = (pattern.base.clone(), pattern.clone());
+        let place = match pattern.is_flat() {
             true => Place::named(&RealFs, &dir, move |name| pattern.stands_for(name)),
             false => Place::tree(&RealFs, &dir),
         };
         let mut places = vec![place];
-        links(&dir, if flat { DEPTH_MAX } else { 0 }, &mut places);
+        meant(&dir, "", &meaning, 0, &mut places);
         return places;
     }
     if !path.is_dir() {
@@ -34,6 +34,33 @@ pub(crate) fn read_from(path: &Path) -> Vec<Place> {
     let mut places = vec![Place::tree(&RealFs, path)];
     links(path, 0, &mut places);
     places
+}
+
+/// The directories that a pattern stands for, which are read as a whole, and what the links lead to that it stands for or goes
+/// through. Links of other names are not read, and lead where they like.
+fn meant(dir: &Path, prefix: &str, pattern: &Pattern, depth: usize, places: &mut Vec<Place>) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let (path, own_name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if own_name.starts_with('.') {
+            continue; // never data
+        }
+        let (name, is_link) = (format!("{prefix}{own_name}"), entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+        match (path.is_dir(), pattern.stands_for(&name)) {
+            (true, true) => {
+                places.push(Place::tree(&RealFs, &path));
+                if !is_link {
+                    links(&path, depth + 1, places);
+                }
+            }
+            (true, false) if pattern.goes_below(&own_name, depth) => match is_link {
+                true => places.push(Place::tree(&RealFs, &path)),
+                false if depth < DEPTH_MAX => meant(&path, &format!("{name}/"), pattern, depth + 1, places),
+                false => {}
+            },
+            (false, true) if is_link => places.push(Place::file(&RealFs, &path)),
+            _ => {}
+        }
+    }
 }
 
 /// What links below a directory lead to.

@@ -7,6 +7,7 @@ pub const CASES: &[Case] = &[
     ("what_a_job_reads_it_does_not_write_and_no_two_of_its_outputs_meet", places_meet),
     ("places_beside_each_other_are_no_places_that_meet", places_apart),
     ("an_output_whose_checkpoints_were_deleted_says_so", deleted_checkpoints),
+    ("what_is_a_log_or_an_output_is_no_place_for_checkpoints", no_checkpoints_there),
     #[cfg(unix)]
     ("a_pipe_where_a_file_of_our_own_was_is_refused_and_not_waited_for", pipes),
     #[cfg(unix)]
@@ -18,7 +19,7 @@ const ROW: &str = "key,value,ts\na,1,2024-01-01T00:00:00Z\n";
 /// A directory with an input in several forms, and links to it.
 fn inputs() -> Dir {
     let dir = Dir::new();
-    for file in ["s.csv", "d/a.csv", "d/b/c.csv", "house/x.csv"] {
+    for file in ["s.csv", "d/a.csv", "d/b/c.csv", "house/x.csv", "in.d.csv/c.csv", "q/c.csv", "w/b/c.csv"] {
         dir.write(file, ROW);
     }
     let made = dir.run("ev", &["run", "-q", "--source", "in=csv:s.csv", "--sink", "out=log:lg"]);
@@ -26,7 +27,17 @@ fn inputs() -> Dir {
     let made = dir.run("ev", &["run", "-q", "--source", "in=csv:s.csv", "--sink", "out=parquet:p"]);
     assert_eq!(made.code, Some(0), "{}", made.err);
     #[cfg(unix)]
-    for (target, link) in [("s.csv", "t.csv"), ("d", "e"), ("not/yet", "later"), ("../house/x.csv", "d/x.csv")] {
+    for (target, link) in [
+        ("s.csv", "t.csv"),
+        ("d", "e"),
+        ("not/yet", "later"),
+        ("../house/x.csv", "d/x.csv"),
+        (".", "here"),
+        ("..", "q/above"),
+        ("..", "w/above"),
+        ("d", "part.csv"),
+        ("d", "linked"),
+    ] {
         std::os::unix::fs::symlink(target, dir.path(link)).unwrap();
     }
     std::fs::hard_link(dir.path("s.csv"), dir.path("h.csv")).unwrap();
@@ -111,6 +122,9 @@ const MEET_BY_LINKS: &[(&str, &[&str], [&str; 2])] = &[
     ("ev", &["--source", "in=csv:d", "--sink", "out=csv:e/?overwrite=true"], ["source in", "sink out"]),
     ("ev", &["--source", "in=csv:e/b", "--sink", "out=csv:d/b/new.csv"], ["source in", "sink out"]),
     ("ev", &["--source", "in=csv:d", "--sink", "out=csv:house/x.csv?overwrite=true"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:part*.csv", "--sink", "out=json:d/new.jsonl"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:in.*.csv", "--sink", "out=json:in.d.csv/new.jsonl"], ["source in", "sink out"]),
+    ("ev", &["--source", "in=csv:link*/*.csv", "--sink", "out=json:d/new.jsonl"], ["source in", "sink out"]),
     (
         "ev_quarantine",
         &["--source", "in=csv:s.csv", "--sink", "out=csv:later/", "--sink", "bad=json:not/yet/"],
@@ -142,6 +156,11 @@ fn places_apart() {
         ("ev", &["--source", "in=csv:s.csv", "--sink", "out=csv:o.csv"][..]),
         ("ev", &["--source", "in=csv:d/a.csv", "--sink", "out=csv:d/new/", "--checkpoint", "d/ck"]),
         ("ev", &["--source", "in=parquet:p/*.parquet", "--sink", "out=parquet:p/out"]),
+        // Links that no pattern means, to all that is here and to a directory of it.
+        ("ev", &["--source", "in=csv:s*.csv", "--sink", "out=json:new.jsonl"]),
+        ("ev", &["--source", "in=csv:s*.csv", "--sink", "out=json:d/new.jsonl", "--checkpoint", "d/ck"]),
+        ("ev", &["--source", "in=csv:q/*.csv", "--sink", "out=json:new.jsonl"]),
+        ("ev", &["--source", "in=csv:w/{b,x}/c.csv", "--sink", "out=json:new.jsonl"]),
         ("ev_quarantine", &["--source", "in=csv:s.csv", "--sink", "out=csv:o.csv", "--sink", "bad=json:o.jsonl"]),
         ("ev_quarantine", &["--source", "in=csv:s.csv", "--sink", "out=csv:-", "--sink", "bad=json:bad.jsonl"]),
         ("lookup", &["--source", "in=csv:s.csv", "--source", "cats=csv:c.csv", "--sink", "out=csv:o.csv"]),
@@ -150,6 +169,31 @@ fn places_apart() {
         dir.write("c.csv", "id,name\n1,one\n");
         let ran = dir.run(graph, &[&["run", "-q"], bindings].concat());
         assert_eq!(ran.code, Some(0), "{bindings:?}: {}", ran.err);
+    }
+}
+
+fn no_checkpoints_there() {
+    let dir = inputs();
+    for sink in ["out=csv:c/", "out=json:j/", "out=json:one.jsonl"] {
+        let ran = dir.run("ev", &["run", "-q", "--source", "in=csv:s.csv", "--sink", sink]);
+        assert_eq!(ran.code, Some(0), "{sink}: {ran:?}");
+    }
+    let before = dir.all();
+    for (place, words) in [
+        ("lg", "it is a log"),
+        ("lg/ck", "it lies in a log"),
+        ("p", "it holds data"),
+        ("c", "it is the output of a job"),
+        ("j/ck", "it lies in the output of a job"),
+        ("one.jsonl", "it is a file"),
+        ("d", "it holds data"),
+    ] {
+        for sink in ["out=csv:-", "out=csv:new/", "out=log:new"] {
+            let ran = dir.run("ev", &["run", "-q", "--source", "in=csv:s.csv", "--sink", sink, "--checkpoint", place]);
+            assert_eq!(ran.code, Some(2), "{place}, {sink}: {ran:?}");
+            assert!(ran.err.contains(&format!("checkpoints {place}: {words}")), "{place}, {sink}: {}", ran.err);
+            assert_eq!(dir.all(), before, "{place}, {sink}: nothing was touched");
+        }
     }
 }
 

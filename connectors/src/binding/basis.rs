@@ -74,7 +74,7 @@ pub(super) const SHARED: &[(&str, &str, &str)] = &[
 ];
 
 /// The same of sinks.
-const SINKS: &[(&str, &str, &str, &str, Then)] = &[
+pub(super) const SINKS: &[(&str, &str, &str, &str, Then)] = &[
     ("parquet", "buckets", "1", "2", Refused),
     ("parquet", "row_group_rows", "10", "20", GoesOn),
     ("parquet", "span", "1h", "2h", NothingStaged),

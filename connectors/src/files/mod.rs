@@ -14,6 +14,7 @@
 //!
 //! **Nothing to read is an error**, unless the source is told that it may be so.
 
+mod changed;
 mod glob;
 mod hive;
 mod left_out;
@@ -26,9 +27,12 @@ use std::path::{Path, PathBuf};
 
 use dualgauge_engine::{Error, Result};
 
+pub(crate) use changed::changed_since_listed;
 pub(crate) use hive::Hive;
 pub(crate) use pattern::Pattern;
 use walk::Walk;
+
+use crate::handles::Version;
 
 /// What the files of a format are called.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +77,8 @@ pub(crate) struct DataFile {
     pub(crate) path: PathBuf,
     /// How long it is.
     pub(crate) bytes: u64,
+    /// What it was when it was listed.
+    pub(crate) version: Version,
 }
 
 /// What a path names.
@@ -114,7 +120,12 @@ pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> 
     let mut walk = Walk::new(path, kind);
     let nothing = match root(path)? {
         Root::File(metadata) => {
-            let file = DataFile { name: name_of(path), path: path.to_path_buf(), bytes: metadata.len() };
+            let file = DataFile {
+                name: name_of(path),
+                path: path.to_path_buf(),
+                bytes: metadata.len(),
+                version: Version::of(&metadata),
+            };
             return Ok(Found { files: vec![file], notes: Vec::new() });
         }
         Root::Missing(cause) if allow_empty && cause.kind() == ErrorKind::NotFound => {

@@ -70,7 +70,7 @@ impl Pattern {
     }
 
     /// Whether it may stand for something below a directory: its own name, and how many directories it lies below the base.
-    pub(super) fn goes_below(&self, own_name: &str, depth: usize) -> bool {
+    pub(crate) fn goes_below(&self, own_name: &str, depth: usize) -> bool {
         let Some(parts) = &self.parts else { return true };
         depth + 1 < parts.len() && parts[depth].is_match(own_name)
     }

@@ -10,6 +10,7 @@ use dualgauge_engine::{Error, Result};
 
 use super::left_out::{LeftOut, Why};
 use super::{DataFile, Kind, Pattern};
+use crate::handles::Version;
 
 /// How deep a directory may go.
 const DEPTH_MAX: usize = 64;
@@ -137,8 +138,10 @@ impl Walk {
 
     fn take(&mut self, entry: Entry) {
         let by_link = entry.is_link || self.links > 0;
-        let file = DataFile { name: entry.name, path: entry.path, bytes: entry.metadata.len() };
-        self.taken.push(Taken { by_link, file, identity: identity(&entry.metadata) });
+        let Entry { name, path, metadata, .. } = entry;
+        let (identity, version) = (identity(&metadata), Version::of(&metadata));
+        let file = DataFile { name, path, bytes: metadata.len(), version };
+        self.taken.push(Taken { by_link, file, identity });
     }
 
     /// Goes into a directory: its files and directories that may be data. Who has looked at them leaves it again.

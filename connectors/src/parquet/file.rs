@@ -16,7 +16,7 @@ use super::footer::{self, Footer, MAGIC, TAIL_BYTES};
 use super::guard::guarded;
 use super::index;
 use super::page_header::value_bytes_min;
-use crate::files::DataFile;
+use crate::files::{DataFile, changed_since_listed};
 use crate::handles::{Handle, Version};
 
 /// How many bytes of row groups are decoded together.
@@ -77,6 +77,12 @@ impl ParquetFile {
         let file = File::open(path).map_err(refused)?;
         let metadata = file.metadata().map_err(refused)?;
         let (length, version) = (metadata.len(), Version::of(&metadata));
+        if version != named.version {
+            // Its footer stands at its end: one that has grown is another one too.
+            let grown = || format!("it had {} bytes then and has {length} now", named.bytes);
+            let why = named.version.lost(&version).unwrap_or_else(grown);
+            return Err(changed_since_listed(name, &why));
+        }
         let bytes = footer::read(&file, length).map_err(|e| e.at(format_args!("file {name}")))?;
         let mut hash = blake3::Hasher::new();
         hash.update(&bytes).update(&length.to_le_bytes());
@@ -159,7 +165,7 @@ impl ParquetFile {
         let (start, end) = (self.groups[groups.start], self.groups[groups.end]);
         let mut bytes = vec![0; (end - start) as usize];
         let file = self.handle.file().map_err(|e| match e.kind() {
-            std::io::ErrorKind::InvalidData => Error::data(format!("file {}: {e}", self.name)),
+            std::io::ErrorKind::InvalidData => Error::data(format!("E-SOURCE-GAP: file {}: {e}", self.name)),
             _ => cannot_read(&self.name, &self.path, e),
         })?;
         let read = file.0.read_exact_at(&mut bytes, self.footer_at + u64::from(start));
@@ -222,4 +228,33 @@ impl ParquetFile {
 
 fn cannot_read(name: &str, path: &Path, cause: std::io::Error) -> Error {
     Error::io(format!("file {name}: cannot read {}", path.display()), cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files;
+    use crate::parquet::source::KIND;
+
+    /// A footer is read behind the listing, and of many files some time behind it.
+    #[test]
+    fn a_file_that_changed_between_the_listing_and_its_footer_is_a_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.parquet");
+        let rows = |count| {
+            let column: arrow_array::ArrayRef = Arc::new(arrow_array::Int64Array::from_iter_values(0..count));
+            arrow_array::RecordBatch::try_from_iter([("n", column)]).unwrap()
+        };
+        let write = |count| {
+            let rows = rows(count);
+            crate::parquet::write_file(&path, &rows.schema(), [rows], &Default::default()).unwrap();
+        };
+        write(3);
+        let listed = files::list(dir.path(), KIND, false).unwrap().files;
+        ParquetFile::open(&listed[0], &KnownColumns::default()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        write(2_000);
+        let error = ParquetFile::open(&listed[0], &KnownColumns::default()).err().unwrap().to_string();
+        assert!(error.starts_with("E-SOURCE-GAP: file a.parquet: "), "{error}");
+    }
 }

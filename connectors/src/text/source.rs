@@ -1,10 +1,11 @@
 //! A source of text: one partition a file.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dualgauge_engine::{
     Basis, Change, Error, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan, Source,
@@ -13,10 +14,11 @@ use dualgauge_engine::{
 use super::Format;
 use super::follow::Watch;
 use super::input::Input;
-use super::place::{STDIN, list};
+use super::place::{STDIN, list, look};
 use super::reader::{Began, Header, TextPlace, TextReader, read_header};
 use super::rotated::renamed;
-use crate::files::{self, Hive, file_of};
+use crate::files::{self, Hive, changed_since_listed, file_of};
+use crate::handles::Version;
 use crate::places::read_from;
 use crate::written::Written;
 
@@ -43,6 +45,8 @@ pub struct TextSource<F> {
     written: Written,
     /// Standard input can be read once; clones of a source share this.
     stdin_taken: Arc<AtomicBool>,
+    /// What the files were when they were listed last, by the names of their partitions.
+    listed: Arc<Mutex<HashMap<String, Version>>>,
 }
 
 impl<F: Format> TextSource<F> {
@@ -58,6 +62,7 @@ impl<F: Format> TextSource<F> {
             line_bytes_max: LINE_BYTES_MAX,
             written: Written::default(),
             stdin_taken,
+            listed: Arc::default(),
         }
     }
 
@@ -161,7 +166,9 @@ impl<F: Format> Source for TextSource<F> {
 
     fn partitions(&self, scan: &Scan) -> Result<Listing> {
         self.said(scan)?;
-        list(&self.path, self.format.extensions(), self.follow, self.files.allow_empty)
+        let (listing, versions) = look(&self.path, self.format.extensions(), self.follow, self.files.allow_empty)?;
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = versions;
+        Ok(listing)
     }
 
     fn appeared(&self, known: &dyn Fn(&PartitionId) -> bool) -> Result<Vec<PartitionId>> {
@@ -189,10 +196,13 @@ impl<F: Format> Source for TextSource<F> {
         }
         let file = file_of(&self.path, &partition.id.0);
         if !self.files.hive {
-            return Ok(Box::new(self.open_file(file, offset, scan)?));
+            let reader = self.open_file(file.clone(), offset, scan)?;
+            self.check_listed(partition, &file, offset)?;
+            return Ok(Box::new(reader));
         }
         let hive = Hive::of(&file, &scan.schema)?;
-        let rest = self.open_file(file, offset, &hive.rest(scan))?;
+        let rest = self.open_file(file.clone(), offset, &hive.rest(scan))?;
+        self.check_listed(partition, &file, offset)?;
         Ok(hive.reader(Box::new(rest)))
     }
 }
@@ -200,6 +210,21 @@ impl<F: Format> Source for TextSource<F> {
 impl<F: Format> TextSource<F> {
     fn watch(&self, file: &Path) -> Option<Watch> {
         self.follow.then(|| Watch::new(file.to_path_buf(), self.format.header()))
+    }
+
+    /// Refuses a file that lacks what was listed. It is asked when the file is open, so that nothing can change unseen before.
+    /// One that is followed from where it was read to may have a successor, and is proved by what was read.
+    fn check_listed(&self, partition: &Partition, file: &Path, offset: Option<&Offset>) -> Result<()> {
+        let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner).get(&partition.id.0).copied();
+        // What is gone by now is read on by its handle.
+        let now = std::fs::metadata(file).ok().filter(|now| now.is_file());
+        let (Some(listed), Some(now)) = (listed.filter(|_| !self.follow || offset.is_none()), now) else {
+            return Ok(());
+        };
+        match listed.lost(&Version::of(&now)) {
+            None => Ok(()),
+            Some(why) => Err(changed_since_listed(&file.display().to_string(), &why)),
+        }
     }
 
     /// The file of this name, which is the one that was read up to the offset.

@@ -4,6 +4,7 @@ mod local;
 mod open;
 #[cfg(feature = "object-store")]
 mod remote;
+mod strange;
 
 use std::fmt;
 use std::io;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{LocalStore, Store};
+use super::{LocalStore, Store, strange};
 use crate::fs::RealFs;
 use crate::{Error, Result};
 
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// Local places are always directories whose writes are synced, whichever way they are named.
 ///
 /// # Errors
-/// When the directory cannot be created, the URL cannot be read, or its scheme was not compiled in.
+/// When the directory cannot be created, or is a log or an output; when the URL cannot be read, or its scheme was not compiled in.
 ///
 /// ```
 /// use dualgauge_engine::checkpoint::open_store;
@@ -54,6 +54,7 @@ fn local(path: &str) -> Result<Arc<dyn Store>> {
             "the place for checkpoints is empty; name a directory, or a URL such as s3://bucket/job",
         ));
     }
+    strange::refuse(&RealFs, path)?;
     Ok(Arc::new(LocalStore::open(Arc::new(RealFs), path)?))
 }
 

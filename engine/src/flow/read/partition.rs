@@ -12,6 +12,9 @@ use crate::run::Shared;
 use crate::time::Stamp;
 use crate::{Duration, Epoch, ErrorKind, EventTime, Offset, Partition, PartitionReader, Result, Scan};
 
+/// What is told of a source that lacks what it had.
+const GAP: &str = "E-SOURCE-GAP";
+
 /// A partition that is being read, and what is known of the event times it can still give.
 pub(super) struct OpenPartition {
     pub(super) partition: Partition,
@@ -41,7 +44,7 @@ impl OpenPartition {
         let reader = source.source.open(&partition, offset.as_ref().or(partition.start.as_ref()), &source.scan);
         let reader = reader.map_err(|error| error.at(&partition.id)).map_err(|error| match &offset {
             // It was read so far, and what follows is not there or not what it was.
-            Some(_) if error.kind() == ErrorKind::Data => error.at("E-SOURCE-GAP"),
+            Some(_) if error.kind() == ErrorKind::Data && !error.to_string().contains(GAP) => error.at(GAP),
             _ => error,
         })?;
         let mut watermark = match behind {

@@ -1,0 +1,111 @@
+//! A directory that is somebody else's is no place for checkpoints: a log, the output of a job, and what lies within them.
+//!
+//! Only a place without checkpoints is asked. One that has them is gone on with, whatever was put beside them.
+
+use std::path::Path;
+
+use crate::fs::{Fs, Kind};
+use crate::{Error, Result};
+
+/// What a log has, and no other directory.
+const LOG: &str = "log.json";
+
+/// What a sink puts into the directory that it writes to.
+const OF_SINKS: [&str; 3] = [".job", ".staging", ".published"];
+
+/// The endings of data: a finished output has them, and may have no mark of its sink any more.
+const DATA: [&str; 5] = ["parquet", "csv", "json", "jsonl", "ndjson"];
+
+/// Refuses a directory for checkpoints that is not there for them.
+///
+/// # Errors
+/// A file; a log, or the directory of a sink, or one inside of them; a directory with files of data. What cannot be looked
+/// at is told by who writes there.
+pub(super) fn refuse(fs: &dyn Fs, dir: &str) -> Result<()> {
+    let path = Path::new(dir);
+    let kind = |path: &Path| fs.kind(path).ok().flatten();
+    if kind(&path.join("manifest")).is_some() {
+        return Ok(());
+    }
+    if kind(path) == Some(Kind::File) {
+        return Err(refused(dir, "it is a file, and checkpoints are kept in a directory of their own"));
+    }
+    // As the path is written: what a link in it leads to is looked at as well, since names below it are.
+    let all = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    for (depth, above) in all.ancestors().enumerate() {
+        let (is, shown) =
+            if depth == 0 { ("it is", String::new()) } else { ("it lies in", format!(" {}", above.display())) };
+        if kind(&above.join(LOG)) == Some(Kind::File) {
+            return Err(refused(dir, &format!("{is} a log{shown} (`{LOG}` is there)")));
+        }
+        if let Some(mark) = OF_SINKS.iter().find(|mark| kind(&above.join(mark)).is_some()) {
+            return Err(refused(dir, &format!("{is} the output of a job{shown} (`{mark}` is there)")));
+        }
+    }
+    let is_data = |name: &String| {
+        let ending = Path::new(name).extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        ending.is_some_and(|ending| DATA.contains(&&*ending)) && kind(&path.join(name)) == Some(Kind::File)
+    };
+    match fs.list(path).ok().and_then(|names| names.into_iter().find(is_data)) {
+        Some(name) => Err(refused(dir, &format!("it holds data and no checkpoints (`{name}` is there)"))),
+        None => Ok(()),
+    }
+}
+
+fn refused(dir: &str, why: &str) -> Error {
+    Error::usage(format!(
+        "checkpoints {dir}: {why}; likely mistake: the place of an input or of an output was named. Choose a directory that \
+         is empty or not there yet"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::checkpoint::LocalStore;
+    use crate::fs::FaultFs;
+
+    /// A disk with these files, and the directories above them.
+    fn disk(files: &[&str]) -> FaultFs {
+        let fs = FaultFs::new();
+        for file in files {
+            fs.create_dirs(Path::new(file).parent().unwrap()).unwrap();
+            fs.create(Path::new(file)).unwrap();
+        }
+        fs
+    }
+
+    #[test]
+    fn what_is_somebody_elses_is_refused_by_its_name() {
+        for (files, dir, words) in [
+            (&["/lg/log.json", "/lg/p0000/1"][..], "/lg", "it is a log (`log.json` is there)"),
+            (&["/lg/log.json"], "/lg/a/ck", "it lies in a log /lg (`log.json` is there)"),
+            (&["/out/.job"], "/out", "it is the output of a job (`.job` is there)"),
+            (&["/out/.staging/lock"], "/out/ck", "it lies in the output of a job /out (`.staging` is there)"),
+            (&["/out/.published/b0"], "/out/", "it is the output of a job (`.published` is there)"),
+            (&["/out/a.parquet"], "/out", "it holds data and no checkpoints (`a.parquet` is there)"),
+            (&["/out/A.CSV"], "/out", "it holds data and no checkpoints (`A.CSV` is there)"),
+            (&["/out.jsonl"], "/out.jsonl", "it is a file"),
+        ] {
+            let error = refuse(&disk(files), dir).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("checkpoints {dir}: {words}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_empty_or_new_or_has_checkpoints_is_taken() {
+        for (files, dir) in [
+            (&["/a"][..], "/ck"),
+            (&["/ck/.gitkeep", "/ck/lost+found/x", "/ck/notes.txt"], "/ck"),
+            (&["/data/a.csv", "/data/.a.csv.job"], "/data/ck"),
+        ] {
+            refuse(&disk(files), dir).unwrap();
+        }
+        let fs = disk(&["/ck/x"]);
+        LocalStore::open(Arc::new(fs.clone()), "/ck").unwrap();
+        fs.create(Path::new("/ck/told.json")).unwrap();
+        refuse(&fs, "/ck").unwrap();
+    }
+}
