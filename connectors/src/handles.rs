@@ -5,8 +5,10 @@
 //!
 //! **What is opened again is the same file.** Its path must lead to the very file that was opened first: the same device,
 //! inode and time of birth, and for files that nobody may write to, the same length and time of change. Else reading ends
-//! with an error, and never goes on in another file.
+//! with an error, and never goes on in another file. Files that prove themselves by what stands in them, as a log's do, are
+//! [`Lent`] a place in the pool, and looked at by who opens them.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
@@ -84,7 +86,7 @@ enum Same {
 /// A file that is read, whether or not it is open at the moment.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    id: u64,
+    lent: Lent,
     path: PathBuf,
     same: Same,
     /// What cannot be opened twice, such as a pipe.
@@ -96,17 +98,17 @@ impl Handle {
     pub(crate) fn open(path: &Path) -> io::Result<(Handle, Metadata)> {
         let file = Arc::new(open(path)?);
         let metadata = file.metadata()?;
-        let (id, same) = (new_id(), Same::File(Identity::of(&metadata)));
+        let (lent, same) = (Lent::new(), Same::File(Identity::of(&metadata)));
         let kept = if metadata.is_file() { None } else { Some(Arc::clone(&file)) };
         if kept.is_none() {
-            pool().put(id, file);
+            lent.put(file);
         }
-        Ok((Handle { id, path: path.to_path_buf(), same, kept }, metadata))
+        Ok((Handle { lent, path: path.to_path_buf(), same, kept }, metadata))
     }
 
     /// A file that is opened when it is read, and is still this version then.
     pub(crate) fn unchanged(path: &Path, version: Version) -> Handle {
-        Handle { id: new_id(), path: path.to_path_buf(), same: Same::Version(version), kept: None }
+        Handle { lent: Lent::new(), path: path.to_path_buf(), same: Same::Version(version), kept: None }
     }
 
     /// The open file, and whether it was opened just now.
@@ -117,7 +119,7 @@ impl Handle {
         if let Some(kept) = &self.kept {
             return Ok((Arc::clone(kept), false));
         }
-        let pooled = pool().get(self.id);
+        let pooled = self.lent.get();
         let again = pooled.is_none();
         let file = pooled.map_or_else(|| open(&self.path).map(Arc::new), Ok)?;
         let same = match &self.same {
@@ -132,7 +134,7 @@ impl Handle {
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         if again {
-            pool().put(self.id, Arc::clone(&file));
+            self.lent.put(Arc::clone(&file));
         }
         Ok((file, again))
     }
@@ -143,23 +145,49 @@ impl Handle {
     }
 }
 
-impl Drop for Handle {
-    fn drop(&mut self) {
-        pool().remove(self.id);
+/// A place in the pool, in which an open file stays until the pool needs it for another one.
+#[derive(Debug)]
+pub(crate) struct Lent(u64);
+
+impl Lent {
+    pub(crate) fn new() -> Lent {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Lent(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What was put there last, if it is there still.
+    pub(crate) fn get<F: Any + Send + Sync>(&self) -> Option<Arc<F>> {
+        let file = pool().get(self.0)?;
+        Some(file.downcast().expect("a place holds files of one type"))
+    }
+
+    /// Lends an open file to the pool.
+    pub(crate) fn put<F: Any + Send + Sync>(&self, file: Arc<F>) {
+        pool().put(self.0, file);
+    }
+
+    /// Closes the file, as the pool does when it is full.
+    pub(crate) fn shut(&self) {
+        pool().remove(self.0);
     }
 }
 
-fn new_id() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    with_room(|| File::open(path))
 }
 
 /// Opens a file; where no more may be open, those of the pool make room.
-fn open(path: &Path) -> io::Result<File> {
-    match File::open(path) {
+pub(crate) fn with_room<F>(open: impl Fn() -> io::Result<F>) -> io::Result<F> {
+    match open() {
         Err(error) if [libc_errno::MFILE, libc_errno::NFILE].contains(&error.raw_os_error()) => {
             pool().clear();
-            File::open(path)
+            open()
         }
         opened => opened,
     }
@@ -190,9 +218,12 @@ struct Pool {
     hand: usize,
 }
 
+/// An open file of any type; dropping the last one closes it.
+type Open = Arc<dyn Any + Send + Sync>;
+
 struct Slot {
     id: u64,
-    file: Arc<File>,
+    file: Open,
     used: bool,
 }
 
@@ -201,13 +232,13 @@ impl Pool {
         Pool { max, ring: Vec::new(), places: HashMap::new(), hand: 0 }
     }
 
-    fn get(&mut self, id: u64) -> Option<Arc<File>> {
+    fn get(&mut self, id: u64) -> Option<Open> {
         let slot = &mut self.ring[*self.places.get(&id)?];
         slot.used = true;
         Some(Arc::clone(&slot.file))
     }
 
-    fn put(&mut self, id: u64, file: Arc<File>) {
+    fn put(&mut self, id: u64, file: Open) {
         self.remove(id); // another thread may have opened it as well
         let slot = Slot { id, file, used: false };
         if self.ring.len() < self.max {
@@ -246,12 +277,12 @@ mod tests {
     fn no_more_files_are_open_than_may_be_and_the_used_ones_stay() {
         let file = Arc::new(tempfile::tempfile().unwrap());
         let mut pool = Pool::new(3);
-        (0..3).for_each(|id| pool.put(id, Arc::clone(&file)));
+        (0..3).for_each(|id| pool.put(id, file.clone()));
         assert!(pool.get(0).is_some());
-        pool.put(3, Arc::clone(&file));
+        pool.put(3, file.clone());
         assert!(pool.get(0).is_some() && pool.get(1).is_none(), "the first that was not used goes");
         for id in 4..1000 {
-            pool.put(id, Arc::clone(&file));
+            pool.put(id, file.clone());
             assert!(pool.get(id).is_some() && pool.ring.len() == 3 && pool.places.len() == 3);
             if id % 7 == 0 {
                 pool.remove(id);
@@ -269,7 +300,7 @@ mod tests {
         let (handle, metadata) = Handle::open(&path).unwrap();
         let exactly = Handle::unchanged(&path, Version::of(&metadata));
         assert!(!handle.file().unwrap().1 && exactly.file().unwrap().1);
-        let close = || [handle.id, exactly.id].into_iter().for_each(|id| pool().remove(id));
+        let close = || [&handle, &exactly].into_iter().for_each(|handle| handle.lent.shut());
         close();
         std::fs::OpenOptions::new()
             .append(true)

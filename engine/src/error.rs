@@ -70,17 +70,12 @@ impl Error {
 
     /// An I/O failure on something that has a name, usually a path.
     pub fn io(what: impl fmt::Display, cause: std::io::Error) -> Error {
-        use std::io::ErrorKind::{FileTooLarge, StorageFull};
-        let kind = cause.kind();
+        let (limit, is_full) = (limit(&cause), cause.kind() == std::io::ErrorKind::StorageFull);
         let error = Error::environment(what.to_string()).caused_by(cause);
-        match kind {
-            StorageFull => error.with_note("the disk is full: free some space there and start the job again"),
-            FileTooLarge => {
-                let note =
-                    "the file is larger than this process may make one (`ulimit -f`), or than its file system can hold";
-                error.with_note(note).for_good()
-            }
-            _ => error,
+        match limit {
+            Some(limit) => error.with_note(limit).for_good(),
+            None if is_full => error.with_note("the disk is full: free some space there and start the job again"),
+            None => error,
         }
     }
 
@@ -175,6 +170,24 @@ impl Error {
         self.kind
     }
 }
+
+/// What limit of this process an operation ran into, if any: such a one does not pass by waiting, and a person raises it.
+pub(crate) fn limit(cause: &std::io::Error) -> Option<&'static str> {
+    if cause.kind() == std::io::ErrorKind::FileTooLarge {
+        return Some(
+            "the file is larger than this process may make one (`ulimit -f`), or than its file system can hold",
+        );
+    }
+    let is_reached = cause.raw_os_error().is_some_and(|code| Some(code) == TOO_MANY_OPEN);
+    is_reached.then_some("this process may not open more files (`ulimit -n`): raise the limit and start the job again")
+}
+
+/// What the system says where the process has as many files open as it may; the standard library has no name for it.
+#[cfg(unix)]
+const TOO_MANY_OPEN: Option<i32> = Some(rustix::io::Errno::MFILE.raw_os_error());
+
+#[cfg(not(unix))]
+const TOO_MANY_OPEN: Option<i32> = None;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

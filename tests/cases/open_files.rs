@@ -8,6 +8,10 @@ pub const CASES: &[Case] = &[
     ("thousands_of_spans_and_buckets_are_written_under_a_limit_of_sixty_four", write_many),
     #[cfg(unix)]
     ("many_followed_files_are_read_under_a_limit_of_sixty_four", follow_many),
+    #[cfg(unix)]
+    ("three_hundred_partitions_of_a_log_are_followed_under_a_limit_of_sixty_four", follow_partitions),
+    #[cfg(unix)]
+    ("a_limit_of_open_files_that_is_too_low_is_named_at_once", too_few),
 ];
 
 const ROW: &str = "key,value,ts\na,1,2024-01-01T00:00:00Z\n";
@@ -84,8 +88,7 @@ fn write_many() {
                 assert_eq!(names.count(), count, "{words}");
             }
             let from = if scheme == "log" { "log:out?follow=false".to_string() } else { format!("{scheme}:out") };
-            // A log holds a file open for each partition that is read, so it is read without the limit.
-            let ran = dir.run("ev", &["run", "-q", "--source", &format!("in={from}"), "--sink", "out=csv:back.csv"]);
+            let ran = limited_graph(&dir, "ev", &format!("--source 'in={from}' --sink out=csv:back.csv"));
             assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{words}");
             assert!(dir.read("back.csv") == rows, "{scheme}:out{options} {checkpoints}");
         }
@@ -103,4 +106,41 @@ fn follow_many() {
         let ran = limited(&dir, &words);
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{scheme}");
     }
+}
+
+/// The run ends by the clock of its events: the log is not sealed, and none of its partitions has an end.
+#[cfg(unix)]
+fn follow_partitions() {
+    let dir = Dir::new();
+    let row = |at: usize| format!("k{at},{at},2024-01-01T00:{:02}:{:02}Z\n", at / 60, at % 60);
+    let rows = |range: std::ops::Range<usize>| range.map(row).collect::<String>();
+    dir.write("a.csv", format!("key,value,ts\n{}", rows(0..1_000)));
+    let write = ["run", "-q", "--source", "in=csv:a.csv", "--sink", "out=log:lg?partitions=300"];
+    assert_eq!(dir.run("ev", &write).code, Some(0));
+    let words = "--until 2024-01-01T00:10:00Z --source 'in=log:lg?follow=true' --sink out=csv:o.csv";
+    let ran = limited_graph(&dir, "ev", words);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert_eq!(dir.read("o.csv"), format!("key,value,ts\n{}", rows(0..600)));
+}
+
+/// Whatever it is that cannot be opened: a run ends well, or says which limit is in its way.
+#[cfg(unix)]
+fn too_few() {
+    let (mut ended, mut refused) = (0, 0);
+    let program = std::env::current_exe().unwrap();
+    for limit in 6..=24 {
+        for sink in ["csv:o", "parquet:o", "log:o"] {
+            let dir = Dir::new();
+            dir.write("in.csv", ROW);
+            let words = format!("--source in=csv:in.csv --sink out={sink} --checkpoint ck");
+            let mut command = dir.shell(&format!("ulimit -n {limit}; exec '{}' run {words}", program.display()));
+            command.env(GRAPH, "ev");
+            let ran = ran(command);
+            let is_named = ran.err.contains("ulimit -n");
+            assert!(ran.code == Some(0) || is_named, "{limit}, {sink}: {ran:?}");
+            assert!(!ran.err.contains("tries") && !ran.err.contains("panicked"), "{limit}, {sink}: {ran:?}");
+            *(if is_named { &mut refused } else { &mut ended }) += 1;
+        }
+    }
+    assert!(ended > 0 && refused > 0, "{ended} have ended, {refused} were refused");
 }

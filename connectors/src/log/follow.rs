@@ -3,18 +3,21 @@
 //! **What is followed is what the path leads to.** Where there is nothing new, the open index must still be the one at its
 //! path. Where it is not, reading goes on in what is there now if that has the same history up to the same offset, which the
 //! chain hash proves: a copy of the log that has come into its place. Else the run ends by name.
+//!
+//! An index that was closed meanwhile (see [`Pooled`]) is followed on if the entry before the one that is read next says the
+//! same history; else it is another one, and the same is done.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-use dualgauge_engine::fs::FsFile;
 use dualgauge_engine::{Error, EventTime, Offset, Result};
 
 use super::directory::Log;
 use super::files::{on, segments};
 use super::format::{Chain, ENTRY_LENGTH, Entry, HEADER_LENGTH, chain_start, index_name, segment_name};
 use super::index::{End, Place, Run, read_entries, read_header};
+use super::pooled::{OpenFile, Pooled};
 
 /// How many bytes of an index are read at once.
 const INDEX_BYTES: usize = 512 * ENTRY_LENGTH as usize;
@@ -38,13 +41,12 @@ pub(super) struct Follower {
     buffer: Vec<u8>,
 }
 
-/// An open segment and its index.
+/// A segment that is read, and its index.
 #[derive(Debug)]
 pub(super) struct Open {
-    pub segment: Box<dyn FsFile>,
-    pub segment_path: PathBuf,
-    index: Box<dyn FsFile>,
-    index_path: PathBuf,
+    /// What is read from it is held to the checksums of the index, whichever file it comes from.
+    pub segment: Pooled,
+    index: Pooled,
     /// After the last commit entry that was read.
     index_position: u64,
 }
@@ -124,23 +126,26 @@ impl Follower {
         if self.end == Some(End::Sealed) {
             return Ok(Look::Ended);
         }
-        if self.open.is_none() || self.end == Some(End::Rolled) {
-            if !self.open_segment(self.place.offset)? {
-                return self.check_absent().map(|()| Look::Absent);
-            }
-            look = Look::NextSegment;
-        }
-        self.read_index(found)?;
+        let index = match &self.open {
+            Some(open) if self.end != Some(End::Rolled) => match open.index(&self.log, self.partition, &self.place)? {
+                Some(index) => index,
+                None => return self.open_again(found),
+            },
+            _ => match self.open_segment(self.place.offset)? {
+                Some(index) => {
+                    look = Look::NextSegment;
+                    index
+                }
+                None => return self.check_absent().map(|()| Look::Absent),
+            },
+        };
+        self.read_index(&index, found)?;
+        let path = self.segment().index.path();
         match self.end {
             Some(End::Sealed) if found.is_empty() => Ok(Look::Ended),
-            None if found.is_empty() && !self.is_at_its_path()? => self.open_again(found),
+            None if found.is_empty() && !on(path, index.is_at(path))? => self.open_again(found),
             _ => Ok(look),
         }
-    }
-
-    /// Whether the index that is followed is still the one that its path leads to.
-    fn is_at_its_path(&self) -> Result<bool> {
-        self.open.as_ref().map_or(Ok(true), |open| on(&open.index_path, open.index.is_at(&open.index_path)))
     }
 
     /// Goes on in the log that has come into the place of this one, if it has the same history.
@@ -169,13 +174,13 @@ impl Follower {
         let Some(&first) = firsts.iter().rfind(|&&first| first <= self.wanted) else {
             return Err(self.gap(firsts));
         };
-        if !self.open_segment(first)? {
+        let Some(index) = self.open_segment(first)? else {
             return Err(self.gap(&segments(&*self.log.fs, &self.dir)?));
-        }
+        };
         if first == self.wanted {
             self.check_proof_here()?;
         }
-        let reachable = self.read_index(found)?;
+        let reachable = self.read_index(&index, found)?;
         if self.wanted > reachable {
             let message = format!(
                 "partition {}: offset {} is wanted, and the log ends at {reachable}; was the log replaced, or is the offset another log's?",
@@ -186,22 +191,24 @@ impl Follower {
         Ok(())
     }
 
-    /// Goes to the front of a segment; false when it is not there.
-    fn open_segment(&mut self, first: u64) -> Result<bool> {
+    /// Goes to the front of a segment, and gives its index; none when it is not there.
+    fn open_segment(&mut self, first: u64) -> Result<Option<OpenFile>> {
         let (index_path, segment_path) = (self.dir.join(index_name(first)), self.dir.join(segment_name(first)));
-        let segment = match self.log.fs.open(&segment_path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            segment => on(&segment_path, segment)?,
+        let (segment, pooled_index) =
+            (Pooled::new(&self.log.fs, &segment_path), Pooled::new(&self.log.fs, &index_path));
+        match segment.file() {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => on(&segment_path, opened)?,
         };
-        let index = match self.log.fs.open(&index_path) {
+        let (index, _) = match pooled_index.file() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // Retention may have just deleted both; a segment that stays has lost its index.
                 if self.log.fs.open(&segment_path).is_ok() {
                     self.log.index(self.partition, &self.dir, first)?;
                 }
-                return Ok(false);
+                return Ok(None);
             }
-            index => on(&index_path, index)?,
+            opened => on(&index_path, opened)?,
         };
         let mut header = [0; HEADER_LENGTH as usize];
         let read = on(&index_path, index.read_at(0, &mut header))?;
@@ -214,18 +221,18 @@ impl Follower {
             )));
         }
         self.place = Place::front(&header, self.log.schema_length());
-        self.open = Some(Open { segment, segment_path, index, index_path, index_position: HEADER_LENGTH });
+        self.open = Some(Open { segment, index: pooled_index, index_position: HEADER_LENGTH });
         self.end = None;
-        Ok(true)
+        Ok(Some(index))
     }
 
     /// Reads what was committed since the last look. Returns the offset up to which there are rows, committed or not.
-    fn read_index(&mut self, found: &mut VecDeque<Entry>) -> Result<u64> {
+    fn read_index(&mut self, index: &OpenFile, found: &mut VecDeque<Entry>) -> Result<u64> {
         let mut reachable = self.place.offset;
         while let Some(open) = &mut self.open
             && self.end.is_none()
         {
-            let (run, read) = open.read_entries(&mut self.buffer, &self.place)?;
+            let (run, read) = open.read_entries(index, &mut self.buffer, &self.place)?;
             let nothing_new = run.index_length == open.index_position;
             open.index_position = run.index_length;
             reachable = run.waiting.last().map_or(run.place.offset, Entry::end);
@@ -297,12 +304,52 @@ impl Follower {
 }
 
 impl Open {
+    /// Closes both files, as the pool does when it is full.
+    #[cfg(test)]
+    pub fn shut(&self) {
+        self.segment.shut();
+        self.index.shut();
+    }
+
+    /// The index, if it is the one that was read up to this place: not where another one, or none, is at its path by now.
+    fn index(&self, log: &Log, partition: u32, place: &Place) -> Result<Option<OpenFile>> {
+        let path = self.index.path();
+        match self.index.file() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            opened => match on(path, opened)? {
+                (index, false) => Ok(Some(index)),
+                (index, true) if on(path, self.is_read_to(&index, log, partition, place))? => {
+                    self.segment.shut(); // what it names is read from what lies beside it
+                    Ok(Some(index))
+                }
+                _ => {
+                    self.index.shut();
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    /// Whether an index says the same history up to the position that was read to.
+    fn is_read_to(&self, index: &OpenFile, log: &Log, partition: u32, place: &Place) -> io::Result<bool> {
+        let Some(at) = self.index_position.checked_sub(ENTRY_LENGTH).filter(|at| *at >= HEADER_LENGTH) else {
+            let mut header = [0; HEADER_LENGTH as usize];
+            let read = index.read_at(0, &mut header)?;
+            let header = read_header(&header[..read], place.offset, &log.owner(partition));
+            return Ok(header.is_ok_and(|header| header.chain == place.chain));
+        };
+        let mut slot = [0; ENTRY_LENGTH as usize];
+        let read = index.read_at(at, &mut slot)?;
+        let entry = Entry::decode(&slot).filter(|_| read == slot.len());
+        Ok(entry.is_some_and(|entry| (entry.end(), entry.chain) == (place.offset, place.chain)))
+    }
+
     /// The entries after the last commit that was read, as many as fit, and how many bytes were read.
-    fn read_entries(&self, buffer: &mut [u8], place: &Place) -> Result<(Run, usize)> {
+    fn read_entries(&self, index: &OpenFile, buffer: &mut [u8], place: &Place) -> Result<(Run, usize)> {
         // A writer that undoes a failed commit may be caught in the middle of it: what is torn is looked at again.
         let mut looks = 0;
         loop {
-            let read = on(&self.index_path, self.index.read_at(self.index_position, buffer))?;
+            let read = on(self.index.path(), index.read_at(self.index_position, buffer))?;
             let run = read_entries(&buffer[..read], self.index_position, place.clone());
             looks += 1;
             match run {
@@ -314,9 +361,9 @@ impl Open {
                         torn.unwrap_or_default(),
                         place.offset
                     );
-                    return Err(Error::data(message).at(self.index_path.display()));
+                    return Err(Error::data(message).at(self.index.path().display()));
                 }
-                Err(error) => return Err(error.at(self.index_path.display())),
+                Err(error) => return Err(error.at(self.index.path().display())),
             }
         }
     }

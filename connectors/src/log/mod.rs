@@ -14,6 +14,7 @@ mod index;
 mod message;
 
 mod follow;
+mod pooled;
 mod reader;
 mod recovery;
 mod segment;

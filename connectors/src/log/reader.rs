@@ -1,6 +1,7 @@
 //! A reader of a partition: from an offset to its present end, and on as the writer commits.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
@@ -10,7 +11,7 @@ use dualgauge_engine::{Error, EventTime, Next, Offset, PartitionReader, Result, 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::directory::Log;
-use super::files::read_bytes;
+use super::files::{on, read_bytes};
 use super::follow::{Follower, Look};
 use super::format::Entry;
 use super::message::{Decoder, project};
@@ -135,7 +136,11 @@ impl LogReader {
                 .ok_or_else(|| Error::data("the message has another number of rows than the index says"))
         });
         let rows = rows.map_err(|error| {
-            error.at(format!("{}: the batch at offset {}", self.follower.segment().segment_path.display(), entry.first))
+            error.at(format!(
+                "{}: the batch at offset {}",
+                self.follower.segment().segment.path().display(),
+                entry.first
+            ))
         })?;
         let skip = self.next.saturating_sub(entry.first) as usize;
         let keep = self.until.map_or(entry.end(), |until| until.min(entry.end())) - entry.first;
@@ -153,19 +158,33 @@ impl LogReader {
             let within = self.queue.iter().take_while(|other| other.position + other.length <= limit);
             let last = within.last().expect("the first batch at least");
             let length = last.position + last.length - entry.position;
-            let bytes = read_bytes(&*open.segment, entry.position, length).map_err(|error| {
+            let path = open.segment.path();
+            let (segment, _) = match open.segment.file() {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone(entry).at(path.display())),
+                opened => on(path, opened)?,
+            };
+            let bytes = read_bytes(&**segment, entry.position, length).map_err(|error| {
                 let message = format!("the batch at offset {} cannot be read", entry.first);
-                Error::data(message).caused_by(error).at(open.segment_path.display())
+                Error::data(message).caused_by(error).at(path.display())
             })?;
             self.chunk = (entry.position, bytes);
         }
         let (start, bytes) = &self.chunk;
         let message = bytes.slice_with_length((entry.position - start) as usize, entry.length as usize);
         if xxh3_64(&message) != entry.checksum {
-            return Err(bad_checksum(entry).at(open.segment_path.display()));
+            return Err(bad_checksum(entry).at(open.segment.path().display()));
         }
         Ok(message)
     }
+}
+
+/// A segment went while its batches were read, which is seen where it was closed meanwhile.
+fn gone(entry: &Entry) -> Error {
+    Error::data(format!(
+        "E-SOURCE-GAP: the segment is gone before the batch at offset {} was read; likely mistake: retention deletes what is \
+         not read yet, or the log was moved or removed",
+        entry.first
+    ))
 }
 
 impl PartitionReader for LogReader {
@@ -195,5 +214,14 @@ impl PartitionReader for LogReader {
         };
         let proof = (self.next == last.end()).then_some(last.chain);
         Ok(Next::Batch(SourceBatch { rows, offset_after: Offset { position: self.next, proof }, bound_after: None }))
+    }
+}
+
+#[cfg(test)]
+impl LogReader {
+    /// Closes its files, as the pool of handles does when it is full, and forgets the bytes that were read ahead.
+    pub(super) fn shut(&mut self) {
+        self.follower.segment().shut();
+        self.chunk = (0, Buffer::default());
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Fs, FsFile, FsLock, Kind, Resolved};
+use crate::error::limit;
 
 /// What decides whether a refused operation is tried again: where it was refused, why, and how often it was tried.
 type Decide = dyn Fn(&Path, &io::Error, u32) -> bool + Send + Sync;
@@ -21,7 +22,8 @@ type Decide = dyn Fn(&Path, &io::Error, u32) -> bool + Send + Sync;
 /// - **A failed try leaves nothing that counts.** What an append has half written is cut off before the next try.
 /// - **A sync is tried once.** After a failed one nobody knows what the disk holds.
 /// - **A lock is waited for.** Who holds it may be about to let go, as an older generation does that is still publishing.
-/// - **Only what may pass is tried again.** A name that is taken or missing, and a permission, is what it is.
+/// - **Only what may pass is tried again.** A name that is taken or missing, a permission, and a limit of the process
+///   (`ulimit`) is what it is.
 ///
 /// ```
 /// use std::path::Path;
@@ -97,7 +99,7 @@ impl Tries {
         let mut tries = 1;
         loop {
             match work() {
-                Err(error) if may_pass(error.kind()) && (self.0)(path, &error, tries) => tries += 1,
+                Err(error) if may_pass(&error) && (self.0)(path, &error, tries) => tries += 1,
                 Err(error) if tries > 1 => {
                     return Err(io::Error::new(error.kind(), format!("after {tries} tries: {error}")));
                 }
@@ -107,10 +109,10 @@ impl Tries {
     }
 }
 
-/// Whether waiting can mend it; what a name or a permission forbids stays forbidden.
-fn may_pass(kind: ErrorKind) -> bool {
-    !matches!(
-        kind,
+/// Whether waiting can mend it; what a name, a permission or a limit of the process forbids stays forbidden.
+fn may_pass(error: &io::Error) -> bool {
+    let is_forbidden = matches!(
+        error.kind(),
         ErrorKind::NotFound
             | ErrorKind::AlreadyExists
             | ErrorKind::PermissionDenied
@@ -123,9 +125,9 @@ fn may_pass(kind: ErrorKind) -> bool {
             | ErrorKind::InvalidFilename
             | ErrorKind::CrossesDevices
             | ErrorKind::TooManyLinks
-            | ErrorKind::FileTooLarge
             | ErrorKind::Unsupported
-    )
+    );
+    !is_forbidden && limit(error).is_none()
 }
 
 impl PatientFs {

@@ -100,9 +100,9 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether what was asked may work when it is asked again: no limit of the size of files passes.
+    /// Whether what was asked may work when it is asked again: no limit of the process passes.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, StoreError::Transient { cause, .. } if cause.kind() != io::ErrorKind::FileTooLarge)
+        matches!(self, StoreError::Transient { cause, .. } if crate::error::limit(cause).is_none())
     }
 }
 
