@@ -14,6 +14,7 @@ pub const CASES: &[Case] = &[
     ("a_followed_file_that_cannot_be_read_on_ends_the_run_by_name", replaced),
     ("a_followed_log_that_is_gone_or_another_ends_the_run_by_name", logs),
     ("a_file_that_comes_into_a_followed_directory_is_named_as_not_read", appeared),
+    ("a_file_that_is_rotated_into_the_pattern_of_its_source_ends_the_run_by_name", rotated_into_the_pattern),
     ("a_rotated_file_is_read_on_after_a_restart", restarted),
     ("a_file_that_was_rotated_while_the_job_was_down_is_read_on_under_its_new_name", rotated_while_down),
     ("what_cannot_be_proved_of_a_rotation_while_the_job_was_down_is_a_gap", unprovable_while_down),
@@ -150,6 +151,27 @@ fn rotated() {
         std::fs::rename(dir.path("copy"), dir.path("in")).unwrap();
         run.sees(9..=9);
         run.stop();
+    }
+}
+
+/// A rotated file that the source would read by itself, at the next start, under its new name.
+fn rotated_into_the_pattern() {
+    for scheme in SCHEMES {
+        let dir = Dir::new();
+        dir.write(&format!("d/a.{scheme}"), format!("{}{}", header(scheme), rows(scheme, 1..=3)));
+        for pattern in ["d", "d/a*"] {
+            let source = format!("in={scheme}:{pattern}?follow=true");
+            let run = Run::start(&dir, &["--source", &source, "--sink", "out=json:-"]);
+            run.sees(1..=2);
+            let (old, new) = (dir.path(&format!("d/a.{scheme}")), dir.path(&format!("d/a-1.{scheme}")));
+            std::fs::rename(&old, &new).unwrap();
+            dir.write(&format!("d/a.{scheme}"), format!("{}{}", header(scheme), rows(scheme, 4..=5)));
+            let (code, said) = run.ends();
+            assert_eq!(code, Some(1), "{pattern}: {said}");
+            let words = format!("it was renamed to d/a-1.{scheme}, which the source reads by itself");
+            assert!(said.contains("E-SOURCE-GAP") && said.contains(&words), "{pattern}: {said}");
+            std::fs::rename(&new, &old).unwrap();
+        }
     }
 }
 

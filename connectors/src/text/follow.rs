@@ -5,7 +5,7 @@
 //! | the same file | has grown | it is read on |
 //! | the same file | is shorter, or what was read of it is another text | the run ends, by name |
 //! | another file that begins with all that was read | | reading goes on in that one |
-//! | another file with a record | has another name now | it is read to its end, and then that one from its front |
+//! | another file with a record | has another name now | it is read to its end, and then that one from its front; unless the source reads that name by itself: then the run ends, by name |
 //! | nothing | has another name now | its successor is awaited, but not for ever |
 //! | anything else | | the run ends, by name |
 //!
@@ -16,6 +16,7 @@ use std::fs::{self, File, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use dualgauge_engine::{Error, Result};
@@ -44,6 +45,8 @@ pub(super) struct Watch {
     looks: u32,
     /// The file that was read before this one, and how far.
     before: Option<(Arc<File>, u64)>,
+    /// The files that the source reads.
+    listed: Rc<dyn Fn() -> Result<Vec<PathBuf>>>,
 }
 
 /// What was read so far.
@@ -65,8 +68,9 @@ pub(super) enum Then {
 }
 
 impl Watch {
-    pub(super) fn new(path: PathBuf, header: bool) -> Watch {
-        Watch { path, header, version: None, looks: 0, before: None }
+    /// Watches a path of a source that reads the files that are `listed` now.
+    pub(super) fn new(path: PathBuf, header: bool, listed: impl Fn() -> Result<Vec<PathBuf>> + 'static) -> Watch {
+        Watch { path, header, version: None, looks: 0, before: None, listed: Rc::new(listed) }
     }
 
     /// The same path, behind a file that was read to its end.
@@ -145,7 +149,26 @@ impl Watch {
                 "it was renamed, and the file in its place begins with the same record: likely an edited copy, of which rows \
                  would be read twice",
             )),
-            _ => Ok(Then::Successor(handle)),
+            _ => {
+                self.check_name(read, own)?;
+                Ok(Then::Successor(handle))
+            }
+        }
+    }
+
+    /// What was read must not have a name now under which the source would read it once more, at its next start.
+    fn check_name(&self, read: &Read<'_>, own: &Metadata) -> Result<()> {
+        let is_own = |path: &&PathBuf| fs::metadata(path).is_ok_and(|there| Identity::of(&there) == Identity::of(own));
+        match (self.listed)()?.iter().find(is_own) {
+            None => Ok(()),
+            Some(name) => Err(ended(
+                read,
+                &format!(
+                    "it was renamed to {}, which the source reads by itself: its rows would be read twice. Name the files so \
+                     that a rotated one is none of them",
+                    name.display()
+                ),
+            )),
         }
     }
 

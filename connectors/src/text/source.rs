@@ -209,7 +209,12 @@ impl<F: Format> Source for TextSource<F> {
 
 impl<F: Format> TextSource<F> {
     fn watch(&self, file: &Path) -> Option<Watch> {
-        self.follow.then(|| Watch::new(file.to_path_buf(), self.format.header()))
+        let (path, extensions) = (self.path.clone(), self.format.extensions());
+        let listed = move || {
+            let listing = list(&path, extensions, true, true)?;
+            Ok(listing.partitions.iter().map(|partition| file_of(&path, &partition.id.0)).collect())
+        };
+        self.follow.then(|| Watch::new(file.to_path_buf(), self.format.header(), listed))
     }
 
     /// Refuses a file that lacks what was listed. It is asked when the file is open, so that nothing can change unseen before.
