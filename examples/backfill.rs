@@ -33,7 +33,7 @@ pub fn by_minute(flow: &Flow) {
         .key_by(|bid| bid.channel.clone())
         .window(tumbling(1.minutes()))
         .aggregate("turnover", sum(|bid: &Bid| bid.price))
-        .map(|pane| Turnover { time: pane.time(), start: pane.window.start, channel: pane.key, cents: pane.value })
+        .rows(|channel, window, cents| Turnover { time: window.last_instant(), start: window.start, channel, cents })
         .sink("turnover");
 }
 
@@ -44,7 +44,7 @@ pub fn rolling(flow: &Flow) {
         .key_by(|bid| bid.channel.clone())
         .window(sliding(1.minutes(), 10.seconds())) // the line that changed
         .aggregate("turnover", sum(|bid: &Bid| bid.price))
-        .map(|pane| Turnover { time: pane.time(), start: pane.window.start, channel: pane.key, cents: pane.value })
+        .rows(|channel, window, cents| Turnover { time: window.last_instant(), start: window.start, channel, cents })
         .sink("turnover");
 }
 

@@ -36,7 +36,7 @@ pub fn hot_items(flow: &Flow) {
         .key_by(|bid| bid.auction)
         .window(tumbling(10.seconds()))
         .aggregate("bids_per_auction", count())
-        .map(|pane| HotItem { auction: pane.key, time: pane.time(), window_end: pane.window.end, bids: pane.value })
+        .rows(|auction, window, bids| HotItem { auction, time: window.last_instant(), window_end: window.end, bids })
         .sink("hot_items");
 }
 
