@@ -153,7 +153,7 @@ fn sources_go_on_from_no_offset_that_cannot_be() {
     let path = |name: &str| dir.path().join(name);
     fs::write(path("a.csv"), "number,text,bytes\n1,a,x\n2,,y\n").unwrap();
     fs::write(path("a.json"), "{\"number\":1,\"text\":\"a\",\"bytes\":\"x\"}\n").unwrap();
-    write_file(&path("a.parquet"), &batch().schema(), [batch()], &FileOptions::default()).unwrap();
+    write_file(path("a.parquet"), &batch().schema(), [batch()], &FileOptions::default()).unwrap();
     let log = Log::create(path("log"), &batch().schema(), 1).unwrap();
     log.writer(0).unwrap().append(&batch()).unwrap();
     let sources: [(&str, Box<dyn Source>, usize); 4] = [

@@ -176,7 +176,7 @@ fn sealed_words_that_are_none_end_the_job_in_order() {
         ("a text by the word of its length", failed(0, &[0xff, 0xff, 0xff, 0xff, 0x7f]), "is no word"),
         ("a failure of no kind", failed(255, &[4]), "text"),
         ("an end that is not its own to say", vec![8, 0], "is no word"),
-        ("a start without its layers", vec![&[1][..], &[0xff; 9], &[1]].concat(), "is no word"),
+        ("a start without its layers", [&[1][..], &[0xff; 9], &[1]].concat(), "is no word"),
         ("a beat from the end of numbers", [&[0][..], &[0xff; 9], &[1]].concat(), "was lost"),
     ] {
         let error = ends_process_0(|mut connections| {

@@ -293,7 +293,7 @@ mod tests {
         let units = of(Fingerprint::of::<Vec<()>>());
         assert_eq!(units.read(&[0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]), None, "a list without end");
         for (description, bytes) in [
-            ("seq<seq<()>>", vec![0xc0, 0x84, 0x3d].repeat(10_000)),
+            ("seq<seq<()>>", [0xc0, 0x84, 0x3d].repeat(10_000)),
             ("[(); 18446744073709551615]", Vec::new()),
             ("map<(), [[(); 4000000000]; 4000000000]>", vec![5; 10]),
         ] {
