@@ -1,6 +1,8 @@
 //! What a path of a source names, as places: for the job, which must not write there.
 
+use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use dualgauge_engine::Place;
@@ -32,7 +34,7 @@ pub(crate) fn read_from(path: &Path) -> Vec<Place> {
         return vec![Place::file(&RealFs, path)];
     }
     let mut places = vec![Place::tree(&RealFs, path)];
-    links(path, 0, &mut places);
+    links(path, 0, &mut HashSet::new(), &mut places);
     places
 }
 
@@ -48,9 +50,7 @@ fn meant(dir: &Path, prefix: &str, pattern: &Pattern, depth: usize, places: &mut
         match (path.is_dir(), pattern.stands_for(&name)) {
             (true, true) => {
                 places.push(Place::tree(&RealFs, &path));
-                if !is_link {
-                    links(&path, depth + 1, places);
-                }
+                links(&path, depth + 1, &mut HashSet::new(), places);
             }
             (true, false) if pattern.goes_below(&own_name, depth) => match is_link {
                 true => places.push(Place::tree(&RealFs, &path)),
@@ -63,13 +63,22 @@ fn meant(dir: &Path, prefix: &str, pattern: &Pattern, depth: usize, places: &mut
     }
 }
 
-/// What links below a directory lead to.
-fn links(dir: &Path, depth: usize, places: &mut Vec<Place>) {
+/// What links below a directory lead to, and those within what they lead to; each directory that a link leads to is gone into
+/// once.
+fn links(dir: &Path, depth: usize, gone_into: &mut HashSet<(u64, u64)>, places: &mut Vec<Place>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
         match entry.file_type() {
-            Ok(kind) if kind.is_symlink() && entry.path().is_dir() => places.push(Place::tree(&RealFs, entry.path())),
-            Ok(kind) if kind.is_symlink() => places.push(Place::file(&RealFs, entry.path())),
-            Ok(kind) if kind.is_dir() && depth < DEPTH_MAX => links(&entry.path(), depth + 1, places),
+            Ok(kind) if kind.is_symlink() => match fs::metadata(&path) {
+                Ok(there) if there.is_dir() => {
+                    places.push(Place::tree(&RealFs, &path));
+                    if gone_into.insert((there.dev(), there.ino())) && depth < DEPTH_MAX {
+                        links(&path, depth + 1, gone_into, places);
+                    }
+                }
+                _ => places.push(Place::file(&RealFs, &path)),
+            },
+            Ok(kind) if kind.is_dir() && depth < DEPTH_MAX => links(&path, depth + 1, gone_into, places),
             _ => {}
         }
     }

@@ -92,9 +92,8 @@ impl Supervisor {
         let clock = SystemClock::new();
         let policy = Restart::times(self.restarts.unwrap_or(RESTARTS));
         let newest = || self.checkpoints.as_deref().and_then(newest);
-        let (mut in_a_row, mut panic) = (InARow::default(), None);
+        let (mut in_a_row, mut panic, mut before) = (InARow::default(), None, newest());
         for attempt in 1.. {
-            let before = newest();
             let end = self.start(attempt, &clock, console)?;
             let Some((process, status)) = end.first else { return Ok(Exit::Done) };
             let exit = meaning(status);
@@ -104,7 +103,10 @@ impl Supervisor {
                     exit => exit,
                 });
             }
-            if newest() != before {
+            // A store that does not answer tells of no progress.
+            if let Some(now) = newest()
+                && before.replace(now) != Some(now)
+            {
                 (in_a_row, panic) = (InARow::default(), None);
             }
             let panicked = exit == Exit::Panicked;

@@ -6,6 +6,9 @@
 /// How many patterns a pattern with `{…}` may stand for.
 const CHOICES_MAX: usize = 1024;
 
+/// How many groups `{…}` a pattern may have, in each other or beside each other.
+const GROUPS_MAX: usize = 32;
+
 /// A pattern, as the patterns without `{…}` that it stands for.
 #[derive(Clone, Debug)]
 pub(super) struct Glob(Vec<Vec<Mark>>);
@@ -27,7 +30,7 @@ impl Glob {
     /// Reads a pattern; or says why it is none.
     pub(super) fn new(pattern: &str) -> Result<Glob, &'static str> {
         let chars: Vec<char> = pattern.chars().collect();
-        let mut all = choices(&chars)?.into_iter();
+        let mut all = choices(&chars, 0)?.into_iter();
         all.try_fold(Vec::new(), |mut read, choice| {
             read.push(marks(&choice)?);
             Ok(read)
@@ -49,7 +52,10 @@ fn class_end(chars: &[char]) -> Result<usize, &'static str> {
 }
 
 /// The patterns without `{…}`.
-fn choices(chars: &[char]) -> Result<Vec<Vec<char>>, &'static str> {
+fn choices(chars: &[char], depth: usize) -> Result<Vec<Vec<char>>, &'static str> {
+    if depth > GROUPS_MAX {
+        return Err("more than 32 groups `{…}`");
+    }
     let mut at = 0;
     while at < chars.len() {
         match chars[at] {
@@ -62,9 +68,9 @@ fn choices(chars: &[char]) -> Result<Vec<Vec<char>>, &'static str> {
                 for choice in inner {
                     // Groups within a choice, and those behind, are taken apart in their turn.
                     let whole = [&chars[..at], &choice, &chars[at + behind..]].concat();
-                    all.extend(choices(&whole)?);
+                    all.extend(choices(&whole, depth + 1)?);
                     if all.len() > CHOICES_MAX {
-                        return Err("more choices in `{…}` than anybody means");
+                        return Err("more than 1,024 choices in `{…}`");
                     }
                 }
                 return Ok(all);
@@ -142,25 +148,45 @@ fn class(inner: &[char]) -> Result<Mark, &'static str> {
     Ok(Mark::Among(!is_not, ranges))
 }
 
+/// Whether the marks stand for the whole name: for each mark, from the first, where in the name what is before it may end.
 fn matches(marks: &[Mark], name: &[char]) -> bool {
-    let Some((mark, behind)) = marks.split_first() else { return name.is_empty() };
-    let one = |is_it: &dyn Fn(char) -> bool| name.first().is_some_and(|&c| is_it(c)) && matches(behind, &name[1..]);
+    let mut ends = vec![false; name.len() + 1];
+    ends[0] = true;
+    for mark in marks {
+        ends = behind(mark, name, &ends);
+    }
+    ends[name.len()]
+}
+
+/// Where a mark may end in a name that begins where one before it has ended.
+fn behind(mark: &Mark, name: &[char], starts: &[bool]) -> Vec<bool> {
+    let mut ends = vec![false; starts.len()];
+    let one = |is_it: &dyn Fn(char) -> bool, ends: &mut [bool]| {
+        for (at, c) in name.iter().enumerate().filter(|(at, _)| starts[*at]) {
+            ends[at + 1] = is_it(*c);
+        }
+    };
     match mark {
-        Mark::One(own) => one(&|c| c == *own),
-        Mark::Any => one(&|c| c != '/'),
+        Mark::One(own) => one(&|c| c == *own, &mut ends),
+        Mark::Any => one(&|c| c != '/', &mut ends),
         Mark::Among(among, ranges) => {
-            one(&|c| c != '/' && ranges.iter().any(|(low, high)| (*low..=*high).contains(&c)) == *among)
+            one(&|c| c != '/' && ranges.iter().any(|(low, high)| (*low..=*high).contains(&c)) == *among, &mut ends);
         }
         Mark::Many => {
-            let within = name.iter().position(|c| *c == '/').unwrap_or(name.len());
-            (0..=within).any(|length| matches(behind, &name[length..]))
+            for at in 0..starts.len() {
+                ends[at] = starts[at] || at > 0 && ends[at - 1] && name[at - 1] != '/';
+            }
         }
         Mark::Parts => {
-            let starts = name.iter().enumerate().filter(|(_, c)| **c == '/').map(|(at, _)| at + 1);
-            std::iter::once(0).chain(starts).any(|start| matches(behind, &name[start..]))
+            let mut begun = false;
+            for at in 0..starts.len() {
+                ends[at] = starts[at] || begun && name[at - 1] == '/';
+                begun |= starts[at];
+            }
         }
-        Mark::Below => !name.is_empty(),
+        Mark::Below => ends[name.len()] = starts[..name.len()].contains(&true),
     }
+    ends
 }
 
 #[cfg(test)]
@@ -193,5 +219,15 @@ mod tests {
             assert!(Glob::new(pattern).is_err(), "{pattern}");
         }
         assert!(Glob::new(&"{a,b}".repeat(11)).is_err(), "2048 choices");
+        assert!(Glob::new(&"{".repeat(100_000)).is_err());
+        assert!(Glob::new(&format!("{}{}", "{".repeat(1_000), "}".repeat(1_000))).is_err());
+    }
+
+    #[test]
+    fn many_marks_for_any_number_of_characters_take_no_longer_for_it() {
+        let (pattern, name) = (format!("{}b", "*a".repeat(50)), "a".repeat(200));
+        assert!(!Glob::new(&pattern).unwrap().is_match(&name));
+        assert!(Glob::new(&pattern).unwrap().is_match(&format!("{name}b")));
+        assert!(Glob::new(&"*".repeat(50_000)).unwrap().is_match(&name));
     }
 }

@@ -10,7 +10,7 @@
 //! are other programs' unfinished work (unless they are `_name=value`), and a name with another ending is another
 //! format. What nobody can miss, the marks of writers such as `_SUCCESS`, is not told.
 //!
-//! **A file is read once**, however many links lead to it.
+//! **A file is read once**, however many symbolic links lead to it; a hard link is a file of its own.
 //!
 //! **Nothing to read is an error**, unless the source is told that it may be so.
 

@@ -27,7 +27,7 @@ use super::identity::{self, Layout};
 use super::index::End;
 use super::staged::StagedRows;
 use super::writer::LogWriter;
-use crate::staging::files::refuse_pipe;
+use crate::staging::files::{NO_PIPE, refuse_pipe};
 
 /// The log as a sink.
 ///
@@ -89,11 +89,8 @@ impl Sink for LogSink {
     }
 
     fn check(&self, schema: &SchemaRef, writing: &Writing) -> Result<()> {
-        refuse_pipe(
-            &*self.fs,
-            &self.dir,
-            "name a directory; rows for a pipe are written as text to standard output (`csv:-` or `json:-`)",
-        )?;
+        refuse_pipe(&*self.fs, &self.dir, NO_PIPE)
+            .map_err(|error| error.at(format_args!("sink log:{}", self.dir.display())))?;
         claim::look(self.fs.clone(), &self.dir, writing)?;
         if !identity::exists(&*self.fs, &self.dir) {
             return identity::check(schema, &self.layout).map(drop);

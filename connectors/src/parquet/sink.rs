@@ -15,7 +15,7 @@ use super::direct::Positioned;
 use super::guard::guarded;
 use super::spans::{ParquetSpans, named_by_a_sink};
 use super::writer::{CREATED_BY, FileOptions, FileWriter};
-use crate::staging::files::{create_dirs_durably, refuse_pipe};
+use crate::staging::files::{NO_PIPE, create_dirs_durably, refuse_pipe};
 use crate::staging::{
     BucketWriter, EmptyFile, Form, Found, NO_SPAN, OutputPlace, Owner, PLACE, columns, first_span, never_exchanged,
 };
@@ -43,9 +43,6 @@ pub fn write(dir: impl Into<PathBuf>) -> ParquetSink {
     let (dir, fs) = (dir.into(), Arc::new(RealFs));
     ParquetSink { dir, span: 1.hours(), buckets: 4, options, overwrite: false, fs }
 }
-
-/// What becomes of rows that are to go into a pipe.
-const NO_PIPE: &str = "name a directory; rows for a pipe are written as text to standard output (`csv:-` or `json:-`)";
 
 /// Parquet files as a sink; made by [`write`](write()).
 #[derive(Clone, Debug)]

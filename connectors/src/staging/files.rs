@@ -94,12 +94,17 @@ pub(crate) fn remove_empty_dir(fs: &dyn Fs, dir: &Path) -> Result<()> {
     }
 }
 
+/// What to write instead of a directory, where the place is a pipe.
+pub(crate) const NO_PIPE: &str =
+    "name a directory; rows for a pipe are written as text to standard output (`csv:-` or `json:-`)";
+
 /// Refuses a pipe, a socket or a device as a place of output; `otherwise` says what can be written there instead. It is not
 /// opened for that, since opening a pipe waits for who reads it.
 pub(crate) fn refuse_pipe(fs: &dyn Fs, path: &Path, otherwise: &str) -> Result<()> {
     match on(path, fs.kind(path))? {
         Some(Kind::Other) => Err(Error::usage(format!(
-            "{} is a pipe, a socket or a device. Output is made beside its place and gets its name when it is whole, which              nothing of the kind can take; {otherwise}",
+            "{} is a pipe, a socket or a device. Output is made beside its place and gets its name when it is whole, which \
+             nothing of the kind can take; {otherwise}",
             path.display()
         ))),
         _ => Ok(()),

@@ -6,8 +6,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// How many bytes all buckets of a process hold.
+/// How many bytes all buckets of a process may hold together before one of them stages.
 const HELD_BYTES_MAX: usize = 64 << 20;
+
+/// A bucket that holds less stages nothing for it: it would make a small piece of each batch.
+const SHARE_BYTES_MIN: usize = 1 << 20;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
@@ -25,7 +28,7 @@ impl Share {
 
     /// How much the bucket should hold at most: half of what it has, where all together hold too much.
     pub(super) fn goal(&self) -> Option<usize> {
-        (HELD.load(Relaxed) > HELD_BYTES_MAX && self.0 > 0).then_some(self.0 / 2)
+        (HELD.load(Relaxed) > HELD_BYTES_MAX && self.0 > SHARE_BYTES_MIN).then_some(self.0 / 2)
     }
 
     pub(super) fn bytes(&self) -> usize {

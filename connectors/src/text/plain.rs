@@ -231,7 +231,7 @@ impl Plain {
     /// Not all is there of what was when it was opened: at the end of a line, nothing else would tell.
     fn cut_off(&self) -> Error {
         Error::data(format!(
-            "file {} ends at byte {}, and had {} when it was opened: it was cut off while it was read; likely mistake: it was \
+            "E-SOURCE-GAP: file {} ends at byte {}, and had {} when it was opened: it was cut off while it was read; likely mistake: it was \
              still being written, or written anew in its place",
             self.name,
             self.position,
@@ -297,7 +297,7 @@ impl Read for From<Arc<Handle>> {
 /// The world has taken back what was already read.
 fn shorter(name: &str, length: u64, position: u64) -> Error {
     Error::environment(format!(
-        "file {name} has {length} bytes, but was read to byte {position} before; likely mistake: it was replaced or \
+        "E-SOURCE-GAP: file {name} has {length} bytes, but was read to byte {position} before; likely mistake: it was replaced or \
          cut off while a job follows it (write on at its end, or write a new file)"
     ))
 }

@@ -8,8 +8,9 @@
 //! An offset says which file it is of (`prefix.rs`). That file is looked for beside its old name, is proved to begin with what
 //! was read, and is read to its end; then reading goes on in the file that has its name now.
 //!
-//! **Nothing between them is left out.** A file of a like name that was written to later than the one that is found may hold
-//! rows between the two: then the rotation cannot be followed, and is refused by name.
+//! **Nothing between them is left out** that can be seen. A file of a like name that was written to later than the one that is
+//! found may hold rows between the two: then the rotation cannot be followed, and is refused by name. Of a file between the
+//! two that lies elsewhere by then nothing is known.
 
 use std::fs::{self, DirEntry, Metadata};
 use std::path::{Path, PathBuf};
@@ -18,11 +19,12 @@ use dualgauge_engine::{Error, Offset, Result};
 
 use super::prefix::{own_id, own_of};
 
-/// The file that an offset is of, where it lies beside `path` under another name.
+/// The file that an offset is of, where it lies beside `path` under another name. The files that the source reads by
+/// themselves are `listed`: they are of no other file's rotation.
 ///
 /// # Errors
 /// Where it was rotated more than once.
-pub(super) fn renamed(path: &Path, offset: &Offset) -> Result<Option<PathBuf>> {
+pub(super) fn renamed(path: &Path, offset: &Offset, listed: &[PathBuf]) -> Result<Option<PathBuf>> {
     let Some(own) = offset.proof.as_ref().and_then(own_of) else { return Ok(None) };
     // Cut off and written anew, it is the same file, and what it held is nowhere.
     if fs::metadata(path).is_ok_and(|there| own_id(&there) == own) {
@@ -31,7 +33,10 @@ pub(super) fn renamed(path: &Path, offset: &Offset) -> Result<Option<PathBuf>> {
     let beside = files_beside(path)?;
     let Some((found, its)) = beside.iter().find(|(_, metadata)| own_id(metadata) == own) else { return Ok(None) };
     let later = beside.iter().find(|(other, metadata)| {
-        other != found && is_like(path, other) && metadata.modified().ok() >= its.modified().ok()
+        other != found
+            && !listed.contains(other)
+            && is_like(path, other)
+            && metadata.modified().ok() >= its.modified().ok()
     });
     match later {
         None => Ok(Some(found.clone())),
@@ -61,10 +66,16 @@ fn files_beside(path: &Path) -> Result<Vec<(PathBuf, Metadata)>> {
     Ok(listed.flatten().filter_map(file).collect())
 }
 
-/// Whether a file may be of the same rotation: `x.log.1`, `x-2026.log` and `x.1.log.gz` are of `x.log`.
+/// Whether a file may be of the same rotation: `x.log.1`, `x.log.old`, `x-2026.log` and `x.1.log.gz` are of `x.log`, and
+/// `x-api.log` is not.
 fn is_like(path: &Path, other: &Path) -> bool {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (own, other) = (name(path), name(other));
     let stem = own.split_once('.').map_or(&*own, |(stem, _)| stem);
-    other.starts_with(&own) || other.strip_prefix(stem).is_some_and(|rest| rest.starts_with(['.', '-', '_']))
+    let separated = |rest: &str| rest.strip_prefix(['.', '-', '_']).map(str::to_string);
+    other.strip_prefix(&*own).is_some_and(|rest| separated(rest).is_some())
+        || other
+            .strip_prefix(stem)
+            .and_then(separated)
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }

@@ -241,9 +241,10 @@ impl<F: Format> TextSource<F> {
 
     /// The file that had this name when it was read up to the offset, and where it is now; else what stands in the way.
     fn open_renamed(&self, file: &Path, offset: &Offset, error: Error) -> Result<(Input, PathBuf)> {
-        let (Some(watch), Some(at)) = (self.watch(file), renamed(file, offset)?) else { return Err(error) };
         let listing = list(&self.path, self.format.extensions(), true, true)?;
-        if listing.partitions.iter().any(|partition| file_of(&self.path, &partition.id.0) == at) {
+        let listed: Vec<_> = listing.partitions.iter().map(|there| file_of(&self.path, &there.id.0)).collect();
+        let (Some(watch), Some(at)) = (self.watch(file), renamed(file, offset, &listed)?) else { return Err(error) };
+        if listed.contains(&at) {
             return Err(Error::data(format!(
                 "file {}: it was renamed to {} while the job was down, which the source reads by itself: its rows would be \
                  read twice. Name the files so that a rotated one is none of them",

@@ -10,6 +10,12 @@ use crate::{Error, Result};
 /// What a log has, and no other directory.
 const LOG: &str = "log.json";
 
+/// The first partition of a log.
+const PARTITION: &str = "p0000";
+
+/// What a sink has made below one of its directories.
+const MADE: [&str; 2] = ["lock", "b0"];
+
 /// What a sink puts into the directory that it writes to.
 const OF_SINKS: [&str; 3] = [".job", ".staging", ".published"];
 
@@ -35,10 +41,18 @@ pub(super) fn refuse(fs: &dyn Fs, dir: &str) -> Result<()> {
     for (depth, above) in all.ancestors().enumerate() {
         let (is, shown) =
             if depth == 0 { ("it is", String::new()) } else { ("it lies in", format!(" {}", above.display())) };
-        if kind(&above.join(LOG)) == Some(Kind::File) {
+        let holds = |mark: &str| depth == 0 || MADE.iter().any(|made| kind(&above.join(mark).join(made)).is_some());
+        // Further up a name alone says little: `log.json` may be anything, and so may `.staging`.
+        let is_log = depth == 0 || kind(&above.join(PARTITION)) == Some(Kind::Dir);
+        if kind(&above.join(LOG)) == Some(Kind::File) && is_log {
             return Err(refused(dir, &format!("{is} a log{shown} (`{LOG}` is there)")));
         }
-        if let Some(mark) = OF_SINKS.iter().find(|mark| kind(&above.join(mark)).is_some()) {
+        let of_sink = |mark: &&&str| match kind(&above.join(mark)) {
+            Some(Kind::File) => **mark == ".job",
+            Some(_) => holds(mark),
+            None => false,
+        };
+        if let Some(mark) = OF_SINKS.iter().find(of_sink) {
             return Err(refused(dir, &format!("{is} the output of a job{shown} (`{mark}` is there)")));
         }
     }
@@ -81,7 +95,7 @@ mod tests {
     fn what_is_somebody_elses_is_refused_by_its_name() {
         for (files, dir, words) in [
             (&["/lg/log.json", "/lg/p0000/1"][..], "/lg", "it is a log (`log.json` is there)"),
-            (&["/lg/log.json"], "/lg/a/ck", "it lies in a log /lg (`log.json` is there)"),
+            (&["/lg/log.json", "/lg/p0000/1"], "/lg/a/ck", "it lies in a log /lg (`log.json` is there)"),
             (&["/out/.job"], "/out", "it is the output of a job (`.job` is there)"),
             (&["/out/.staging/lock"], "/out/ck", "it lies in the output of a job /out (`.staging` is there)"),
             (&["/out/.published/b0"], "/out/", "it is the output of a job (`.published` is there)"),
@@ -100,6 +114,8 @@ mod tests {
             (&["/a"][..], "/ck"),
             (&["/ck/.gitkeep", "/ck/lost+found/x", "/ck/notes.txt"], "/ck"),
             (&["/data/a.csv", "/data/.a.csv.job"], "/data/ck"),
+            (&["/data/log.json"], "/data/jobs/ck"),
+            (&["/home/.staging/notes", "/home/.job/x"], "/home/a/ck"),
         ] {
             refuse(&disk(files), dir).unwrap();
         }
