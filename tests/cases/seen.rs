@@ -100,6 +100,9 @@ fn stands() {
     let dir = Dir::new();
     dir.write("in/a.jsonl", event(1) + &event(2));
     dir.write("in/b.jsonl", event(1));
+    // The watermark stays where the last to fall idle held it, whichever that is.
+    dir.write("alike/a.jsonl", event(1));
+    dir.write("alike/b.jsonl", event(1));
     let words = ["run", "--sink", "out=json:-", "--source"];
     for (source, why) in [
         (
@@ -107,7 +110,7 @@ fn stands() {
             "source in waits for partition b.jsonl: nothing comes, and the watermark is held at 2024-01-01T00:01:00Z (no idle_after)",
         ),
         (
-            "in=json:in?follow=true&idle_after=10ms",
+            "in=json:alike?follow=true&idle_after=10ms",
             "source in is idle in all its partitions, and the watermark stays at 2024-01-01T00:01:00Z (all_idle=stay)",
         ),
     ] {

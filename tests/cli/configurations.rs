@@ -59,7 +59,7 @@ const OPTIONS: &[Case] = &[
     ("--checkpoint s3:/", USAGE, &["checkpoints s3:/: this program was built without `s3`", "cargo feature `s3`"]),
     ("--checkpoint http://host/x", USAGE, &["`http` is no kind of place", "name a directory"]),
     ("--checkpoint memory:", USAGE, &["`memory` is no kind of place", "name a directory"]),
-    ("--checkpoint DIR/file", FAILED, &["checkpoints ", "/file/manifest: Not a directory"]),
+    ("--checkpoint DIR/file", USAGE, &["checkpoints ", "/file: it is a file, and checkpoints are kept in a directory"]),
     ("--checkpoint /proc/none", FAILED, &["checkpoints /proc/none/manifest: No such file or directory"]),
     ("--checkpoint DIR/c --state-max 0", USAGE, &["--state-max 0: no job has so little state"]),
     ("--checkpoint DIR/c --state-max 5XB", USAGE, &["'5XB' for '--state-max <BYTES>'", "such as 512MiB"]),
