@@ -185,7 +185,7 @@ fn open(path: &Path) -> io::Result<File> {
 /// Opens a file; where no more may be open, those of the pool make room.
 pub(crate) fn with_room<F>(open: impl Fn() -> io::Result<F>) -> io::Result<F> {
     match open() {
-        Err(error) if [libc_errno::MFILE, libc_errno::NFILE].contains(&error.raw_os_error()) => {
+        Err(error) if [errno::MFILE, errno::NFILE].contains(&error.raw_os_error()) => {
             pool().clear();
             open()
         }
@@ -194,7 +194,7 @@ pub(crate) fn with_room<F>(open: impl Fn() -> io::Result<F>) -> io::Result<F> {
 }
 
 /// What the system says where no more files may be open: in the process, and on the machine.
-mod libc_errno {
+mod errno {
     use rustix::io::Errno;
 
     pub(super) const MFILE: Option<i32> = Some(Errno::MFILE.raw_os_error());

@@ -40,7 +40,7 @@ const DIRECT_MAX: usize = 64;
 
 static DIRECT: AtomicUsize = AtomicUsize::new(0);
 
-/// One of those that there may be.
+/// The right to one of the `DIRECT_MAX` files.
 struct Permit;
 
 impl Permit {

@@ -197,7 +197,7 @@ impl ParquetSource {
         self
     }
 
-    /// Both at once.
+    /// All options of a listing at once.
     pub(crate) fn listed(mut self, options: files::Options) -> ParquetSource {
         self.options = options;
         self

@@ -27,8 +27,8 @@ pub(super) struct ParquetSpans {
 /// The rows of a span that no part has.
 ///
 /// Without checkpoints, rows that come in order stream into the file as it will be, in as many spans at once as memory has
-/// room for. Else they wait in memory until they are moved to a part, at the next checkpoint at the latest. Stragglers are kept aside, and merged in at the end through the same settings; so
-/// every way gives the same bytes.
+/// room for. Else they wait in memory until they are moved to a part, at the next checkpoint at the latest. Stragglers are
+/// kept aside, and merged in at the end through the same settings; so every way gives the same bytes.
 #[derive(Default)]
 pub(super) struct Held {
     direct: Option<Direct>,

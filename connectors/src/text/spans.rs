@@ -101,7 +101,8 @@ impl<F: Format> Shape for TextSpans<F> {
 /// What a row takes in memory besides its text.
 const ROW_BYTES: usize = size_of::<Row>();
 
-/// Reads staged rows, before each its time in microseconds (8 bytes) and its length (8 bytes), little-endian; `None` when the content does not consist of such.
+/// Reads staged rows; before each, its time in microseconds and its length (8 bytes each, little-endian). `None` when the
+/// content is anything else.
 fn read_rows(mut content: &[u8], rows: &mut Vec<Row>) -> Option<()> {
     while !content.is_empty() {
         let (time, rest) = content.split_first_chunk()?;

@@ -38,7 +38,8 @@ const WRONG_SEAL: &str = "what came from it is not its own: its seal is wrong; s
                           or leaves out what they send";
 
 /// How it is told that one has said, with the right seal, what it cannot have said.
-const NO_WORD: &str = "what it has said is no word, or not its own to say; do all processes run the same program?";
+const NO_WORD: &str =
+    "what it has said is no word of the protocol, or not its own to say; do all processes run the same program?";
 
 /// The processes that run a job together, and which of them this one is.
 ///

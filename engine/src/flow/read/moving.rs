@@ -141,7 +141,7 @@ impl SourceDriver {
     }
 
     /// Tells the others when it makes a difference to them. Of a source that nobody follows they need not know every batch;
-    /// who follows it judges by what is known. Up to when it holds they need to know only where they wait for that.
+    /// who follows it judges by what is known. Until when it holds matters only to those who wait for it.
     pub(super) fn tell(&mut self, report: Report) {
         let grain = Duration::from_micros(self.shared.limits.lockstep.as_micros() / 8);
         let news = self.reported.is_none_or(|last| {

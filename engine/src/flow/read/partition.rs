@@ -28,7 +28,7 @@ pub(super) struct OpenPartition {
     pub(super) rows: u64,
     /// Since when there was nothing to read.
     pub(super) waiting_since: Option<Duration>,
-    /// What it held up to when it fell idle, where it was idle when that was last looked at.
+    /// What it held when it fell idle; `None` while it is not idle.
     pub(super) idle: Option<Holding>,
 }
 
