@@ -115,7 +115,7 @@ mod tests {
             (&["/ck/.gitkeep", "/ck/lost+found/x", "/ck/notes.txt"], "/ck"),
             (&["/data/a.csv", "/data/.a.csv.job"], "/data/ck"),
             (&["/data/log.json"], "/data/jobs/ck"),
-            (&["/home/.staging/notes", "/home/.job/x"], "/home/a/ck"),
+            (&["/user/.staging/notes", "/user/.job/x"], "/user/a/ck"),
         ] {
             refuse(&disk(files), dir).unwrap();
         }
