@@ -245,12 +245,12 @@ fn a_line_of_sixteen_mebibytes_is_read_and_a_longer_one_is_bad_and_not_held() {
 #[test]
 fn what_all_open_spans_of_a_sink_hold_is_bounded_together() {
     const SPANS: i64 = 600;
+    let _alone = alone();
     let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, false)]));
     let texts: StringArray = (0..SPANS).map(|at| Some(format!("{at:>20000}"))).collect();
     let rows = RecordBatch::try_new(schema.clone(), vec![Arc::new(texts)]).unwrap();
     let times: Vec<_> = (0..SPANS).map(|span| EventTime::from_micros(span * 1_000_000)).collect();
     let job = Writing { job: Some("j".to_string()), generation: 1, ..Writing::default() };
-    let _alone = alone();
     for writing in [Writing::default(), job] {
         for scheme in ["parquet", "csv"] {
             let dir = tempfile::tempdir().unwrap();
