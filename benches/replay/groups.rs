@@ -2,7 +2,8 @@
 //!
 //! A group of ten rows is mostly overhead on both sides. The plain read reads the footer and decodes the three columns, row
 //! group after row group, and does nothing with them; the job puts the groups in the order of their times besides. Limit:
-//! 1.5 times, at each number of groups.
+//! 1.5 times, at each number of groups. It is linear and missed: a group costs about 0.23 ms on the job's side and 0.03 on the
+//! other.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use crate::spread;
 
 const GROUPS: [usize; 4] = [1_000, 4_000, 20_000, 100_000];
 const ROWS: usize = 10;
+/// A file has 32,767 at most.
+const OF_A_FILE: usize = 25_000;
 const ROUNDS: usize = 5;
 
 fn copied(flow: &Flow) {
@@ -27,12 +30,12 @@ fn copied(flow: &Flow) {
 }
 
 pub fn run() {
-    println!("one file of row groups of {ROWS} rows, no page index, one worker; {ROUNDS} alternating runs, seconds");
+    println!("files of row groups of {ROWS} rows, no page index, one worker; {ROUNDS} alternating runs, seconds");
     for groups in GROUPS {
-        let file = file(groups);
+        let dir = files(groups);
         let (mut bare, mut ours) = (Vec::new(), Vec::new());
         for round in 0..=ROUNDS {
-            let times = (plain(&file, groups), replay(&file, groups));
+            let times = (plain(&dir, groups), replay(&dir, groups));
             if round > 0 {
                 bare.push(times.0);
                 ours.push(times.1);
@@ -43,17 +46,22 @@ pub fn run() {
     }
 }
 
-fn plain(file: &Path, groups: usize) -> f64 {
+fn plain(dir: &Path, groups: usize) -> f64 {
     let start = Instant::now();
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file).expect("the file")).expect("Parquet");
-    let reader = builder.with_batch_size(8192).build().expect("Parquet");
-    assert_eq!(reader.map(|batch| batch.expect("Parquet").num_rows()).sum::<usize>(), groups * ROWS);
+    let mut rows = 0;
+    for file in std::fs::read_dir(dir).expect("the files") {
+        let file = File::open(file.expect("a file").path()).expect("a file");
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet");
+        let reader = builder.with_batch_size(8192).build().expect("Parquet");
+        rows += reader.map(|batch| batch.expect("Parquet").num_rows()).sum::<usize>();
+    }
+    assert_eq!(rows, groups * ROWS);
     start.elapsed().as_secs_f64()
 }
 
-fn replay(file: &Path, groups: usize) -> f64 {
+fn replay(dir: &Path, groups: usize) -> f64 {
     let counted = Counted::default();
-    let job = Job::new(copied).source("bids", parquet::read(file)).sink("bids_out", counted.clone()).workers(1);
+    let job = Job::new(copied).source("bids", parquet::read(dir)).sink("bids_out", counted.clone()).workers(1);
     let start = Instant::now();
     job.run().expect("the job runs");
     let seconds = start.elapsed().as_secs_f64();
@@ -61,18 +69,28 @@ fn replay(file: &Path, groups: usize) -> f64 {
     seconds
 }
 
-/// The file, made once.
-fn file(groups: usize) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("groups-{groups}.parquet"));
-    if path.exists() {
-        return path;
+/// The files, made once.
+fn files(groups: usize) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("row-groups-{groups}"));
+    if !dir.exists() {
+        let made = dir.with_extension("new");
+        let _ = std::fs::remove_dir_all(&made);
+        std::fs::create_dir_all(&made).expect("a disk");
+        for first in (0..groups).step_by(OF_A_FILE) {
+            write(&made.join(format!("{first:06}.parquet")), first, OF_A_FILE.min(groups - first));
+        }
+        std::fs::rename(made, &dir).expect("it is there");
     }
+    dir
+}
+
+fn write(path: &Path, first: usize, groups: usize) {
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(ROWS))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .build();
-    let rows = 0..(groups * ROWS) as i64;
+    let rows = (first * ROWS) as i64..((first + groups) * ROWS) as i64;
     let times = TimestampMicrosecondArray::from_iter_values(rows.clone().map(|row| row * 1_000)).with_timezone("UTC");
     let columns = [
         ("auction", Arc::new(rows.clone().map(|row| Some(row as u64 % 1_000)).collect::<UInt64Array>()) as _),
@@ -80,11 +98,8 @@ fn file(groups: usize) -> PathBuf {
         ("date_time", Arc::new(times) as _),
     ];
     let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
-    let made = path.with_extension("new");
     let mut writer =
-        ArrowWriter::try_new(File::create(&made).expect("a disk"), batch.schema(), Some(properties)).expect("Parquet");
+        ArrowWriter::try_new(File::create(path).expect("a disk"), batch.schema(), Some(properties)).expect("Parquet");
     writer.write(&batch).expect("a disk with room");
     writer.close().expect("a disk with room");
-    std::fs::rename(made, &path).expect("it is there");
-    path
 }
