@@ -27,7 +27,7 @@ const SHARE: u64 = 4;
 const HANDLES: std::ops::RangeInclusive<u64> = 4..=1024;
 
 /// What tells a file from every other one, also from one that got its inode later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Identity {
     device: u64,
     inode: u64,
@@ -53,9 +53,17 @@ impl Version {
         let modified = (metadata.mtime(), metadata.mtime_nsec());
         Version { identity: Identity::of(metadata), length: metadata.len(), modified }
     }
-}
 
-impl Version {
+    /// Which file it is a version of.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// How long it is, in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Whether the file was written to since it was in this state, and has not become longer or shorter.
     pub(crate) fn is_written_over(&self, now: &Version) -> bool {
         self.identity == now.identity && self.length == now.length && self.modified != now.modified

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use dualgauge_engine::Place;
 use dualgauge_engine::fs::RealFs;
 
 use crate::files::Pattern;
+use crate::handles::Identity;
 
 /// How deep links are looked for below a directory.
 const DEPTH_MAX: usize = 64;
@@ -65,14 +65,14 @@ fn meant(dir: &Path, prefix: &str, pattern: &Pattern, depth: usize, places: &mut
 
 /// What links below a directory lead to, and those within what they lead to; each directory that a link leads to is gone into
 /// once.
-fn links(dir: &Path, depth: usize, gone_into: &mut HashSet<(u64, u64)>, places: &mut Vec<Place>) {
+fn links(dir: &Path, depth: usize, gone_into: &mut HashSet<Identity>, places: &mut Vec<Place>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
         match entry.file_type() {
             Ok(kind) if kind.is_symlink() => match fs::metadata(&path) {
                 Ok(there) if there.is_dir() => {
                     places.push(Place::tree(&RealFs, &path));
-                    if gone_into.insert((there.dev(), there.ino())) && depth < DEPTH_MAX {
+                    if gone_into.insert(Identity::of(&there)) && depth < DEPTH_MAX {
                         links(&path, depth + 1, gone_into, places);
                     }
                 }

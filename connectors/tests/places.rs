@@ -6,6 +6,8 @@
 mod ends;
 #[path = "places/exchange.rs"]
 mod exchange;
+#[path = "places/living.rs"]
+mod living;
 #[path = "places/many.rs"]
 mod many;
 

@@ -119,33 +119,27 @@ fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
+/// What is written as text or as a whole number, as text; else of what type it is.
+fn text_or_number(value: toml::Value) -> Result<String, &'static str> {
+    match value {
+        toml::Value::String(text) => Ok(text),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        other => Err(other.type_str()),
+    }
+}
+
 /// A number of bytes as text or as a number.
 fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let text = match toml::Value::deserialize(deserializer)? {
-        toml::Value::String(text) => text,
-        toml::Value::Integer(number) => number.to_string(),
-        other => {
-            return Err(D::Error::custom(format!(
-                "expected bytes such as \"512MiB\", and this is {}",
-                other.type_str()
-            )));
-        }
-    };
+    let text = text_or_number(toml::Value::deserialize(deserializer)?);
+    let text = text.map_err(|of| D::Error::custom(format!("expected bytes such as \"512MiB\", and this is {of}")))?;
     parse_bytes(&text).map(Some).map_err(D::Error::custom)
 }
 
 /// What a checkpoint is called, as text or as the number of its epoch.
 fn checkpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CommitName>, D::Error> {
-    let text = match toml::Value::deserialize(deserializer)? {
-        toml::Value::String(text) => text,
-        toml::Value::Integer(epoch) => epoch.to_string(),
-        other => {
-            return Err(D::Error::custom(format!(
-                "expected an epoch such as 310 or \"310@2\", and this is of type {}",
-                other.type_str()
-            )));
-        }
-    };
+    let text = text_or_number(toml::Value::deserialize(deserializer)?).map_err(|of| {
+        D::Error::custom(format!("expected an epoch such as 310 or \"310@2\", and this is of type {of}"))
+    })?;
     text.parse().map(Some).map_err(D::Error::custom)
 }
 

@@ -75,8 +75,6 @@ pub(crate) struct DataFile {
     pub(crate) name: String,
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// How long it is.
-    pub(crate) bytes: u64,
     /// What it was when it was listed.
     pub(crate) version: Version,
 }
@@ -120,12 +118,8 @@ pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> 
     let mut walk = Walk::new(path, kind);
     let nothing = match root(path)? {
         Root::File(metadata) => {
-            let file = DataFile {
-                name: name_of(path),
-                path: path.to_path_buf(),
-                bytes: metadata.len(),
-                version: Version::of(&metadata),
-            };
+            let (name, version) = (name_of(path), Version::of(&metadata));
+            let file = DataFile { name, path: path.to_path_buf(), version };
             return Ok(Found { files: vec![file], notes: Vec::new() });
         }
         Root::Missing(cause) if allow_empty && cause.kind() == ErrorKind::NotFound => {
@@ -134,11 +128,7 @@ pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> 
                 ..Found::default()
             });
         }
-        Root::Missing(cause) => {
-            let is_absent = cause.kind() == ErrorKind::NotFound;
-            let error = Error::io(format!("cannot read {}", path.display()), cause);
-            return Err(if is_absent { error.absent() } else { error });
-        }
+        Root::Missing(cause) => return Err(perhaps_absent(format!("cannot read {}", path.display()), cause)),
         Root::Directory => {
             walk.all_below(path)?;
             format!("directory {} has no file {}", path.display(), kind.names())
@@ -158,6 +148,13 @@ pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> 
     let notes = left_out.into_iter().chain(perhaps_twice(&files));
     let notes = notes.map(|words| format!("{}: {words}", path.display())).collect();
     Ok(Found { files, notes })
+}
+
+/// What the machine says of a place, marked where it says that there is nothing.
+fn perhaps_absent(what: String, cause: std::io::Error) -> Error {
+    let is_absent = cause.kind() == ErrorKind::NotFound;
+    let error = Error::io(what, cause);
+    if is_absent { error.absent() } else { error }
 }
 
 /// What is read both plain and compressed is likely the same rows twice, as `gzip -k` leaves it.

@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use dualgauge_engine::{Error, Result};
 
 use super::left_out::{LeftOut, Why};
-use super::{DataFile, Kind, Pattern};
-use crate::handles::Version;
+use super::{DataFile, Kind, Pattern, perhaps_absent};
+use crate::handles::{Identity, Version};
 
 /// How deep a directory may go.
 const DEPTH_MAX: usize = 64;
@@ -33,14 +32,10 @@ pub(super) struct Walk {
     links: usize,
 }
 
-/// What tells a file or a directory from all others, whatever it is called: its device and its number there.
-type Identity = (u64, u64);
-
 /// A file that is read, unless it is again one that was found without a link.
 struct Taken {
     by_link: bool,
     file: DataFile,
-    identity: Identity,
 }
 
 /// An entry of a directory that may be data.
@@ -66,8 +61,8 @@ impl Walk {
         taken.sort_by(|a, b| (a.by_link, &a.file).cmp(&(b.by_link, &b.file)));
         let mut known = HashSet::new();
         let mut files = Vec::with_capacity(taken.len());
-        for Taken { by_link, file, identity } in taken {
-            match known.insert(identity) || !by_link {
+        for Taken { by_link, file } in taken {
+            match known.insert(file.version.identity()) || !by_link {
                 true => files.push(file),
                 false => left_out.add(Why::Again, file.name),
             }
@@ -139,14 +134,12 @@ impl Walk {
     fn take(&mut self, entry: Entry) {
         let by_link = entry.is_link || self.links > 0;
         let Entry { name, path, metadata, .. } = entry;
-        let (identity, version) = (identity(&metadata), Version::of(&metadata));
-        let file = DataFile { name, path, bytes: metadata.len(), version };
-        self.taken.push(Taken { by_link, file, identity });
+        self.taken.push(Taken { by_link, file: DataFile { name, path, version: Version::of(&metadata) } });
     }
 
     /// Goes into a directory: its files and directories that may be data. Who has looked at them leaves it again.
     fn enter(&mut self, dir: &Path, own: &fs::Metadata, prefix: &str, underscore: bool) -> Result<Vec<Entry>> {
-        self.above.push(identity(own));
+        self.above.push(Identity::of(own));
         if self.above.len() > DEPTH_MAX {
             let place = dir.display();
             return Err(Error::data(format!(
@@ -190,7 +183,7 @@ impl Walk {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(Error::io(format!("cannot look at {}", entry.path().display()), cause)),
         };
-        if metadata.is_dir() && is_link && self.above.contains(&identity(&metadata)) {
+        if metadata.is_dir() && is_link && self.above.contains(&Identity::of(&metadata)) {
             self.left_out.add(Why::LeadsBack, name);
             return Ok(None);
         }
@@ -230,20 +223,12 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
 }
 
-fn identity(metadata: &fs::Metadata) -> Identity {
-    (metadata.dev(), metadata.ino())
-}
-
 fn look_at(dir: &Path) -> Result<fs::Metadata> {
     fs::metadata(dir).map_err(cannot_list(dir))
 }
 
 fn cannot_list(dir: &Path) -> impl Fn(std::io::Error) -> Error {
-    move |cause| {
-        let is_absent = cause.kind() == ErrorKind::NotFound;
-        let error = Error::io(format!("cannot list {}", dir.display()), cause);
-        if is_absent { error.absent() } else { error }
-    }
+    move |cause| perhaps_absent(format!("cannot list {}", dir.display()), cause)
 }
 
 fn table(dir: &Path) -> Error {

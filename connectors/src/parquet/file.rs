@@ -79,7 +79,7 @@ impl ParquetFile {
         let (length, version) = (metadata.len(), Version::of(&metadata));
         if version != named.version {
             // Its footer stands at its end: one that has grown is another one too.
-            let grown = || format!("it had {} bytes then and has {length} now", named.bytes);
+            let grown = || format!("it had {} bytes then and has {length} now", named.version.length());
             let why = named.version.lost(&version).unwrap_or_else(grown);
             return Err(changed_since_listed(name, &why));
         }

@@ -1,10 +1,10 @@
 //! Claiming a place of output: one run has it, from before the first row until nothing of it is unfinished.
 //!
-//! - **A job keeps its place.** The record of a job with checkpoints stays when it stops or is killed, until its own next
-//!   start goes on there. Another run may break it only where nothing of that job is left, or when it is told to overwrite.
-//! - **A run without checkpoints keeps it while it lives.** It holds a lock of the operating system beside the record, which
-//!   ends with its process, however that ends. What it has left unfinished nobody goes on with, so the next run may take
-//!   over.
+//! - **Who lives keeps its place.** A run holds a lock of the operating system beside the record, from before the record is
+//!   there; it ends with its process, however that ends.
+//! - **A job keeps its place also when it is down.** The record of a job with checkpoints stays when it stops or is killed,
+//!   until its own next start goes on there. Another run may break it only where nothing of that job is left, or when it is
+//!   told to overwrite. What a run without checkpoints has left unfinished nobody goes on with, so the next run may take over.
 //! - **Broken under the lock.** Who replaces the record of another holds the lock and has read that record under it.
 
 use std::path::PathBuf;
@@ -35,12 +35,18 @@ pub(crate) enum Owner {
     Nobody,
     /// The job that writes.
     Own(Record),
-    /// Another job, which may go on there.
+    /// Another job, which is down and may go on there.
     Job(Record),
-    /// A run without checkpoints that is writing now.
+    /// Another run that is writing now.
     Running(Record),
     /// A run without checkpoints that has ended without an end.
     Dead(Record),
+}
+
+impl Owner {
+    fn of_one_that_is_down(record: Record) -> Owner {
+        if record.job.is_some() { Owner::Job(record) } else { Owner::Dead(record) }
+    }
 }
 
 impl Claiming {
@@ -49,11 +55,8 @@ impl Claiming {
         Ok(match self.record.read()? {
             None => Owner::Nobody,
             Some(record) if record.is_of(writing) => Owner::Own(record),
-            Some(record) if record.job.is_some() => Owner::Job(record),
-            Some(record) => match self.try_lock()? {
-                None => Owner::Running(record),
-                Some(_) => Owner::Dead(record),
-            },
+            Some(record) if self.is_locked()? => Owner::Running(record),
+            Some(record) => Owner::of_one_that_is_down(record),
         })
     }
 
@@ -66,37 +69,37 @@ impl Claiming {
         may_replace: impl Fn(&Owner) -> Result<()>,
         clean: impl Fn(&Record) -> Result<()>,
     ) -> Result<Taken> {
-        let alone = writing.job.is_none();
         for _ in 0..TRIES {
-            let mut lock = if alone { self.try_lock()? } else { None };
-            if alone && lock.is_none() {
+            let lock = self.try_lock()?;
+            let found = self.record.read()?;
+            // An older start of the job may live and hold the lock; the record is the job's all the same.
+            if let Some(found) = found.as_ref().filter(|found| found.is_of(writing)) {
+                return Ok(Taken { record: found.clone(), new: false, lock });
+            }
+            if lock.is_none() {
                 std::thread::sleep(WAIT);
                 continue;
             }
-            let Some(found) = self.record.read()? else {
-                match self.record.create(record)? {
-                    true => return Ok(Taken { record: record.clone(), new: true, lock }),
-                    false => continue,
+            match found {
+                None if !self.record.create(record)? => continue,
+                None => {}
+                // Whoever holds the lock knows that nobody else is writing.
+                Some(found) => {
+                    may_replace(&Owner::of_one_that_is_down(found.clone()))?;
+                    clean(&found)?;
+                    self.record.replace(record)?;
                 }
-            };
-            if found.is_of(writing) {
-                return Ok(Taken { record: found, new: false, lock });
             }
-            if lock.is_none() {
-                lock = self.try_lock()?;
-            }
-            if lock.is_some() && self.record.read()?.as_ref() == Some(&found) {
-                // Whoever holds the lock knows that no run without checkpoints is writing.
-                let owner = if found.job.is_some() { Owner::Job(found.clone()) } else { Owner::Dead(found.clone()) };
-                may_replace(&owner)?;
-                clean(&found)?;
-                self.record.replace(record)?;
-                return Ok(Taken { record: record.clone(), new: true, lock: lock.filter(|_| alone) });
-            }
-            std::thread::sleep(WAIT);
+            return Ok(Taken { record: record.clone(), new: true, lock });
         }
         let whose = self.record.read()?.map_or_else(|| "another run".to_string(), |record| record.whose());
         Err(running(&self.record.path.display().to_string(), &whose))
+    }
+
+    /// Whether a run holds the lock. Nothing is made to find out.
+    fn is_locked(&self) -> Result<bool> {
+        let there = files::on(&self.lock, self.record.fs.kind(&self.lock))?.is_some();
+        Ok(there && self.try_lock()?.is_none())
     }
 
     fn try_lock(&self) -> Result<Option<FsLock>> {
@@ -127,6 +130,7 @@ impl Taken {
     pub(crate) fn held(self, end: impl FnOnce(&Record) + Send + Sync + 'static) -> Claim {
         match self.lock {
             None => Claim::default(),
+            Some(lock) if self.record.job.is_some() => Claim::held(lock),
             Some(lock) => Claim::held(Ended { record: self.record, end: Some(end), _lock: lock }),
         }
     }

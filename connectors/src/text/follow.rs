@@ -23,6 +23,7 @@ use dualgauge_engine::{Error, Result};
 
 use super::plain::{From, bytes_of};
 use super::prefix::Prefix;
+use super::rotated::READ_TWICE;
 use crate::handles::{Handle, Identity, Version};
 
 /// How often a path is looked at that leads nowhere before its file is given up; about ten seconds of a job that waits.
@@ -62,9 +63,9 @@ pub(super) enum Then {
     /// Nothing; ask again.
     Wait,
     /// Read on in this file, at the same place.
-    Same(Handle),
+    Same(Handle, Metadata),
     /// Read to the end, and then this file from its front.
-    Successor(Handle),
+    Successor(Handle, Metadata),
 }
 
 impl Watch {
@@ -128,7 +129,7 @@ impl Watch {
         if there.len() >= read.position {
             let begins = Prefix::of(&file, read.position).map_err(failed)?;
             if begins.now() == read.prefix.now() {
-                return Ok(Then::Same(handle));
+                return Ok(Then::Same(handle, there));
             }
         }
         if own.nlink() == 0 {
@@ -151,7 +152,7 @@ impl Watch {
             )),
             _ => {
                 self.check_name(read, own)?;
-                Ok(Then::Successor(handle))
+                Ok(Then::Successor(handle, there))
             }
         }
     }
@@ -161,14 +162,7 @@ impl Watch {
         let is_own = |path: &&PathBuf| fs::metadata(path).is_ok_and(|there| Identity::of(&there) == Identity::of(own));
         match (self.listed)()?.iter().find(is_own) {
             None => Ok(()),
-            Some(name) => Err(ended(
-                read,
-                &format!(
-                    "it was renamed to {}, which the source reads by itself: its rows would be read twice. Name the files so \
-                     that a rotated one is none of them",
-                    name.display()
-                ),
-            )),
+            Some(name) => Err(ended(read, &format!("it was renamed to {}, {READ_TWICE}", name.display()))),
         }
     }
 

@@ -35,7 +35,7 @@ pub(super) fn look(
     let found = files::list(path, Kind { extensions, packed: true }, allow_empty)?;
     let versions = found.files.iter().map(|file| (file.name.clone(), file.version)).collect();
     let partition =
-        |file: files::DataFile| Partition { bytes: Some(file.bytes), followed, ..Partition::new(file.name) };
+        |file: files::DataFile| Partition { bytes: Some(file.version.length()), followed, ..Partition::new(file.name) };
     let partitions = found.files.into_iter().map(partition).collect();
     Ok((Listing { partitions, notes: found.notes, ..Listing::default() }, versions))
 }

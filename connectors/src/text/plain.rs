@@ -5,7 +5,7 @@
 //! counting, and say in their proof how many bytes the files before had.
 
 use std::cell::RefCell;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(super) struct Plain {
     /// The path, where it is awaited at its end.
     watch: Option<Watch>,
     /// What is read when it has ended.
-    successor: Option<Handle>,
+    successor: Option<(Handle, Metadata)>,
     /// Which file it is, where it is followed.
     own: Option<u64>,
     prefix: Box<RefCell<Prefix>>,
@@ -59,38 +59,31 @@ impl Plain {
         if !metadata.is_file() && position > 0 {
             return Err(Error::usage(format!("file {name} is a pipe or the like: what was read of it is gone")));
         }
-        Plain::of(handle, metadata.is_file(), &name, (base, position), watch)
+        Plain::of((handle, &metadata), &name, (base, position), watch)
     }
 
     /// What a handle is of, from a position on, behind files with `base` bytes.
     fn of(
-        handle: Handle,
-        is_file: bool,
+        (handle, metadata): (Handle, &Metadata),
         name: &str,
         (base, position): (u64, u64),
         watch: Option<Watch>,
     ) -> Result<Input> {
-        let (handle, name) = (Arc::new(handle), name.to_string());
+        let (handle, name, is_file) = (Arc::new(handle), name.to_string(), metadata.is_file());
         if is_file && let Some(coded) = Coded::open(&handle, &name, position, watch.is_some())? {
             return Ok(Input::Coded(Box::new(coded)));
         }
         let prefix = Box::new(RefCell::new(Prefix::new()));
-        let (length, successor, own, tail) = (None, None, None, Vec::new());
+        let own = (is_file && watch.is_some()).then(|| own_id(metadata));
+        let length = (is_file && watch.is_none()).then_some(metadata.len());
+        let (successor, tail) = (None, Vec::new());
         let mut plain = Plain { handle, name, base, position, length, watch, successor, own, prefix, tail };
-        if is_file && plain.watch.is_some() {
-            let looked = plain.file()?.metadata();
-            let looked = looked.map_err(|cause| Error::io(format!("cannot look at file {}", plain.name), cause))?;
-            plain.own = Some(own_id(&looked));
-        }
-        if is_file && (position > 0 || plain.watch.is_none()) {
-            let file = plain.file()?;
-            let failed = |cause| Error::io(format!("cannot look at file {}", plain.name), cause);
-            let length = file.metadata().map_err(failed)?.len();
-            if length < position {
-                return Err(Error::data(shorter(&plain.name, length, position).to_string()));
+        if is_file && position > 0 {
+            if metadata.len() < position {
+                return Err(Error::data(shorter(&plain.name, metadata.len(), position).to_string()));
             }
-            plain.length = plain.watch.is_none().then_some(length);
-            plain.tail = plain.before(&file, TAIL_BYTES).map_err(failed)?;
+            let failed = |cause| Error::io(format!("cannot look at file {}", plain.name), cause);
+            plain.tail = plain.before(&*plain.file()?, TAIL_BYTES).map_err(failed)?;
         }
         Ok(Input::Plain(Box::new(plain)))
     }
@@ -102,10 +95,10 @@ impl Plain {
 
     /// The file that has come into the place of this one, when this one has ended.
     pub(super) fn successor(&mut self) -> Result<Option<Input>> {
-        let Some(successor) = self.successor.take() else { return Ok(None) };
+        let Some((successor, metadata)) = self.successor.take() else { return Ok(None) };
         let file = self.file()?;
         let watch = self.watch.take().map(|watch| watch.behind(file, self.position));
-        Plain::of(successor, true, &self.name, (self.base + self.position, 0), watch).map(Some)
+        Plain::of((successor, &metadata), &self.name, (self.base + self.position, 0), watch).map(Some)
     }
 
     /// What an offset carries to recognise its file again: a hash of all bytes before it.
@@ -177,17 +170,12 @@ impl Plain {
             let read = WasRead { name: &self.name, file: &file, position: self.position, prefix: &prefix };
             match watch.look(&read)? {
                 Then::Wait => return Ok(Got::Nothing),
-                Then::Same(handle) => {
+                Then::Same(handle, metadata) => {
                     self.handle = Arc::new(handle);
-                    self.own = Some(own_id(
-                        &self
-                            .file()?
-                            .metadata()
-                            .map_err(|cause| Error::io(format!("cannot look at file {}", self.name), cause))?,
-                    ));
+                    self.own = Some(own_id(&metadata));
                 }
                 // What was written to the old one until now is read before it.
-                Then::Successor(handle) => self.successor = Some(handle),
+                Then::Successor(handle, metadata) => self.successor = Some((handle, metadata)),
             }
         }
     }
@@ -231,8 +219,8 @@ impl Plain {
     /// Not all is there of what was when it was opened: at the end of a line, nothing else would tell.
     fn cut_off(&self) -> Error {
         Error::data(format!(
-            "E-SOURCE-GAP: file {} ends at byte {}, and had {} when it was opened: it was cut off while it was read; likely mistake: it was \
-             still being written, or written anew in its place",
+            "E-SOURCE-GAP: file {} ends at byte {}, and had {} when it was opened: it was cut off while it was read; likely \
+             mistake: it was still being written, or written anew in its place",
             self.name,
             self.position,
             self.length.unwrap_or_default()
@@ -297,7 +285,7 @@ impl Read for From<Arc<Handle>> {
 /// The world has taken back what was already read.
 fn shorter(name: &str, length: u64, position: u64) -> Error {
     Error::environment(format!(
-        "E-SOURCE-GAP: file {name} has {length} bytes, but was read to byte {position} before; likely mistake: it was replaced or \
-         cut off while a job follows it (write on at its end, or write a new file)"
+        "E-SOURCE-GAP: file {name} has {length} bytes, but was read to byte {position} before; likely mistake: it was replaced \
+         or cut off while a job follows it (write on at its end, or write a new file)"
     ))
 }

@@ -19,6 +19,10 @@ use dualgauge_engine::{Error, Offset, Result};
 
 use super::prefix::{own_id, own_of};
 
+/// What is wrong with a rotation into a name that the source reads, behind that name.
+pub(super) const READ_TWICE: &str = "which the source reads by itself: its rows would be read twice. Name the files so that \
+     a rotated one is none of them";
+
 /// The file that an offset is of, where it lies beside `path` under another name. The files that the source reads by
 /// themselves are `listed`: they are of no other file's rotation.
 ///

@@ -16,7 +16,7 @@ use super::follow::Watch;
 use super::input::Input;
 use super::place::{STDIN, list, look};
 use super::reader::{Began, Header, TextPlace, TextReader, read_header};
-use super::rotated::renamed;
+use super::rotated::{READ_TWICE, renamed};
 use crate::files::{self, Hive, changed_since_listed, file_of};
 use crate::handles::Version;
 use crate::places::read_from;
@@ -102,7 +102,7 @@ impl<F: Format> TextSource<F> {
         self
     }
 
-    /// Both at once.
+    /// All options of a listing at once.
     pub(crate) fn listed(mut self, options: files::Options) -> TextSource<F> {
         self.files = options;
         self
@@ -210,10 +210,7 @@ impl<F: Format> Source for TextSource<F> {
 impl<F: Format> TextSource<F> {
     fn watch(&self, file: &Path) -> Option<Watch> {
         let (path, extensions) = (self.path.clone(), self.format.extensions());
-        let listed = move || {
-            let listing = list(&path, extensions, true, true)?;
-            Ok(listing.partitions.iter().map(|partition| file_of(&path, &partition.id.0)).collect())
-        };
+        let listed = move || files_now(&path, extensions);
         self.follow.then(|| Watch::new(file.to_path_buf(), self.format.header(), listed))
     }
 
@@ -241,13 +238,11 @@ impl<F: Format> TextSource<F> {
 
     /// The file that had this name when it was read up to the offset, and where it is now; else what stands in the way.
     fn open_renamed(&self, file: &Path, offset: &Offset, error: Error) -> Result<(Input, PathBuf)> {
-        let listing = list(&self.path, self.format.extensions(), true, true)?;
-        let listed: Vec<_> = listing.partitions.iter().map(|there| file_of(&self.path, &there.id.0)).collect();
+        let listed = files_now(&self.path, self.format.extensions())?;
         let (Some(watch), Some(at)) = (self.watch(file), renamed(file, offset, &listed)?) else { return Err(error) };
         if listed.contains(&at) {
             return Err(Error::data(format!(
-                "file {}: it was renamed to {} while the job was down, which the source reads by itself: its rows would be \
-                 read twice. Name the files so that a rotated one is none of them",
+                "file {}: it was renamed to {} while the job was down, {READ_TWICE}",
                 file.display(),
                 at.display()
             )));
@@ -278,6 +273,12 @@ impl<F: Format> TextSource<F> {
         }
         Ok(reader)
     }
+}
+
+/// The files that a followed source reads, as they are called now.
+fn files_now(path: &Path, extensions: &'static [&'static str]) -> Result<Vec<PathBuf>> {
+    let listing = list(path, extensions, true, true)?;
+    Ok(listing.partitions.iter().map(|partition| file_of(path, &partition.id.0)).collect())
 }
 
 #[cfg(test)]

@@ -23,10 +23,8 @@ use crate::{Epoch, Error, Prepared, Result};
 pub struct Wish {
     /// Start anew; refused where the store holds a commit.
     pub fresh: bool,
-    /// Go on from the commit of this epoch, and not from the newest.
-    pub from: Option<Epoch>,
-    /// The generation that took it, where several have taken one of this epoch.
-    pub of_generation: Option<u64>,
+    /// Go on from the commit that is called so, and not from the newest.
+    pub from: Option<CommitName>,
     /// How many workers the generation has.
     pub workers: u32,
     /// The version of dualgauge.
@@ -110,7 +108,7 @@ pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
         let read = scan(&*store)?;
         let asked = match (wish.fresh, wish.from) {
             (true, _) => Asked::Fresh,
-            (false, Some(epoch)) => Asked::Epoch(epoch),
+            (false, Some(name)) => Asked::Epoch(name.epoch),
             (false, None) => Asked::Newest,
         };
         // An entry that cannot be read may have been a fence: its generation is not given away twice.
@@ -186,8 +184,7 @@ fn told_if_fenced(log: &ManifestLog, error: Error) -> Error {
 
 /// Asks the protocol, and looks at what it wants to know.
 fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<Option<Commit>> {
-    let name = wish.from.map(|epoch| CommitName { epoch, generation: wish.of_generation });
-    let meant = match name.filter(|_| asked != Asked::Fresh) {
+    let meant = match wish.from.filter(|_| asked != Asked::Fresh) {
         None => None,
         Some(name) => {
             let all: Vec<_> = read.known().filter_map(|(number, entry)| Some((number, commit_of(entry)?))).collect();
@@ -197,8 +194,9 @@ fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<O
     };
     // The first entry of a log is a fence; any other that cannot be read may have been a commit. Others of the epoch that is
     // asked for are not meant.
-    let is_other =
-        |number: u64, commit: &Commit| meant.is_some_and(|meant| meant != number && wish.from == Some(commit.epoch));
+    let is_other = |number: u64, commit: &Commit| {
+        meant.is_some_and(|meant| meant != number && wish.from.is_some_and(|name| name.epoch == commit.epoch))
+    };
     let commits: Vec<(u64, Option<&Commit>)> = (read.entries.iter())
         .filter_map(|(number, entry)| match entry {
             Ok(Entry::Commit(commit)) if is_other(*number, commit) => None,
@@ -249,7 +247,7 @@ fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<O
                 )));
             }
             Resume::NoSuchEpoch => {
-                return Err(no_such(store, name.expect("an epoch that is not found was asked for")));
+                return Err(no_such(store, wish.from.expect("an epoch that is not found was asked for")));
             }
         }
     }

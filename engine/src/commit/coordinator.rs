@@ -46,15 +46,15 @@ enum Done {
 
 /// What has come in from the workers.
 #[derive(Default)]
-pub(crate) struct Inbox {
+pub(super) struct Inbox {
     /// Of each checkpoint, what the workers have stored.
-    pub(crate) parts: BTreeMap<Epoch, Vec<WorkerPart>>,
+    pub(super) parts: BTreeMap<Epoch, Vec<WorkerPart>>,
     /// Every worker has stored all checkpoints below.
-    pub(crate) stored: Epoch,
+    pub(super) stored: Epoch,
 }
 
 /// Worker 0's part in checkpoints.
-pub(crate) struct Coordinator {
+pub(super) struct Coordinator {
     checkpointing: Arc<Checkpointing>,
     shared: Arc<Shared>,
     inbox: Rc<RefCell<Inbox>>,
@@ -73,7 +73,7 @@ pub(crate) struct Coordinator {
 }
 
 impl Coordinator {
-    pub(crate) fn new(
+    pub(super) fn new(
         checkpointing: Arc<Checkpointing>,
         shared: Arc<Shared>,
         inbox: Rc<RefCell<Inbox>>,
@@ -127,12 +127,12 @@ impl Coordinator {
     }
 
     /// All below it is decided.
-    pub(crate) fn decided(&self) -> Epoch {
+    pub(super) fn decided(&self) -> Epoch {
         self.undecided
     }
 
     /// Decides and commits what is due; what all workers are to be told.
-    pub(crate) fn turn(&mut self, highest: Epoch, all_done: bool) -> Result<Vec<Announcement>> {
+    pub(super) fn turn(&mut self, highest: Epoch, all_done: bool) -> Result<Vec<Announcement>> {
         let mut told = Vec::new();
         if self.last.is_none() {
             told.extend(self.decide(highest, all_done));

@@ -9,20 +9,20 @@ use crate::checkpoint::{self, Chain, LayerRef, StepBytes, Store};
 
 /// What one worker has measured.
 #[derive(Default)]
-pub(crate) struct Measured {
+pub(super) struct Measured {
     known: BTreeSet<String>,
     untold: Vec<(String, StepBytes)>,
 }
 
 impl Measured {
     /// Notes a layer that was just written.
-    pub(crate) fn note(&mut self, layer: &LayerRef, bytes: StepBytes) {
+    pub(super) fn note(&mut self, layer: &LayerRef, bytes: StepBytes) {
         self.known.insert(layer.name.clone());
         self.untold.push((layer.name.clone(), bytes));
     }
 
     /// Measures what else is in the chains, merged or of earlier generations; what there is to tell of all of them.
-    pub(crate) fn take(&mut self, store: &dyn Store, chains: &[Chain]) -> Vec<(String, StepBytes)> {
+    pub(super) fn take(&mut self, store: &dyn Store, chains: &[Chain]) -> Vec<(String, StepBytes)> {
         let layers = || chains.iter().flat_map(|chain| &chain.layers);
         for layer in layers() {
             // One that cannot be read now is measured with the next checkpoint: a count is no reason to fail.
@@ -40,18 +40,18 @@ impl Measured {
 
 /// What worker 0 has been told of all layers.
 #[derive(Default)]
-pub(crate) struct StateBytes {
+pub(super) struct StateBytes {
     layers: BTreeMap<String, StepBytes>,
 }
 
 impl StateBytes {
     /// Takes what a worker tells.
-    pub(crate) fn hear(&mut self, told: Vec<(String, StepBytes)>) {
+    pub(super) fn hear(&mut self, told: Vec<(String, StepBytes)>) {
         self.layers.extend(told);
     }
 
     /// The bytes of each step in the layers of these chains; of other layers nothing is remembered.
-    pub(crate) fn of(&mut self, chains: &[Chain]) -> StepBytes {
+    pub(super) fn of(&mut self, chains: &[Chain]) -> StepBytes {
         // After a change of the number of workers a layer is in several chains, and counts once.
         let named: BTreeSet<&String> = chains.iter().flat_map(|chain| &chain.layers).map(|layer| &layer.name).collect();
         self.layers.retain(|name, _| named.contains(name));

@@ -20,18 +20,18 @@ use crate::{Epoch, Error, PartitionId, Result};
 
 /// What a worker has stored for one checkpoint: its share of the manifest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct WorkerPart {
-    pub(crate) epoch: Epoch,
-    pub(crate) chains: Vec<Chain>,
-    pub(crate) partitions: Vec<(String, PartitionId, PartitionCut)>,
-    pub(crate) buckets: Vec<(String, BucketCut)>,
+pub(super) struct WorkerPart {
+    pub(super) epoch: Epoch,
+    pub(super) chains: Vec<Chain>,
+    pub(super) partitions: Vec<(String, PartitionId, PartitionCut)>,
+    pub(super) buckets: Vec<(String, BucketCut)>,
     /// Of layers that were not told of before, how many bytes each step has in them.
-    pub(crate) measured: Vec<(String, StepBytes)>,
+    pub(super) measured: Vec<(String, StepBytes)>,
 }
 
 /// Something that is done in the order in which it is asked for, on a thread of its own, or at once where a scheduler
 /// decides who may run.
-pub(crate) struct Background<J, R> {
+pub(super) struct Background<J, R> {
     jobs: Option<Sender<J>>,
     results: Receiver<R>,
     inline: Option<Inline<J, R>>,
@@ -42,7 +42,7 @@ type Inline<J, R> = (Box<dyn FnMut(J) -> R>, Sender<R>);
 
 impl<J: Send + 'static, R: Send + 'static> Background<J, R> {
     /// A thread of this name, which fails the job where it does not start; in a job that is stepped all is done at once.
-    pub(crate) fn new(name: String, shared: &Shared, mut work: impl FnMut(J) -> R + Send + 'static) -> Self {
+    pub(super) fn new(name: String, shared: &Shared, mut work: impl FnMut(J) -> R + Send + 'static) -> Self {
         let (done, results) = channel();
         if !shared.may_park {
             return Background { jobs: None, results, inline: Some((Box::new(work), done)), thread: None };
@@ -62,7 +62,7 @@ impl<J: Send + 'static, R: Send + 'static> Background<J, R> {
         Background { jobs: Some(jobs), results, inline: None, thread }
     }
 
-    pub(crate) fn ask(&mut self, job: J) {
+    pub(super) fn ask(&mut self, job: J) {
         match (&mut self.inline, &self.jobs) {
             (Some((work, done)), _) => done.send(work(job)).expect("the receiver is here"),
             (None, Some(jobs)) => drop(jobs.send(job)), // after a panic in the thread there is no answer
@@ -70,7 +70,7 @@ impl<J: Send + 'static, R: Send + 'static> Background<J, R> {
         }
     }
 
-    pub(crate) fn poll(&mut self) -> Option<R> {
+    pub(super) fn poll(&mut self) -> Option<R> {
         self.results.try_recv().ok()
     }
 }
@@ -85,12 +85,12 @@ impl<J, R> Drop for Background<J, R> {
 }
 
 /// Ends a job that lacks a thread of this name.
-pub(crate) fn no_thread(name: &str, cause: std::io::Error) -> Error {
+pub(super) fn no_thread(name: &str, cause: std::io::Error) -> Error {
     Error::io(format!("the thread `{name}` does not start"), cause).for_good()
 }
 
 /// Stores the layers of one worker, in order.
-pub(crate) struct Storing {
+pub(super) struct Storing {
     checkpointing: Arc<Checkpointing>,
     shared: Arc<Shared>,
     worker: usize,
@@ -99,7 +99,7 @@ pub(crate) struct Storing {
 }
 
 impl Storing {
-    pub(crate) fn new(
+    pub(super) fn new(
         checkpointing: Arc<Checkpointing>,
         shared: Arc<Shared>,
         worker: usize,
@@ -110,7 +110,7 @@ impl Storing {
     }
 
     /// Stores what has changed, and keeps the chains short.
-    pub(crate) fn store(&mut self, epoch: Epoch, contribution: Contribution) -> Result<WorkerPart> {
+    pub(super) fn store(&mut self, epoch: Epoch, contribution: Contribution) -> Result<WorkerPart> {
         let Contribution { layers, partitions, buckets } = contribution;
         let store = &self.checkpointing.store;
         if !layers.is_empty() {
@@ -150,7 +150,7 @@ impl Storing {
 }
 
 /// Tries until it works; a failure that is final is not tried again.
-pub(crate) fn again<T>(shared: &Shared, work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
+pub(super) fn again<T>(shared: &Shared, work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
     shared.try_often(Whose::Checkpoints, StoreError::may_pass, work)
 }
 
@@ -159,7 +159,7 @@ pub(crate) fn again<T>(shared: &Shared, work: impl FnMut() -> Result<T, StoreErr
 /// # Errors
 /// Where a younger generation has started, or it stays open whether the entry is in the log: then nothing of it is published,
 /// and the next generation reads the truth.
-pub(crate) fn append(shared: &Shared, log: &mut ManifestLog, entry: &Entry) -> Result<()> {
+pub(super) fn append(shared: &Shared, log: &mut ManifestLog, entry: &Entry) -> Result<()> {
     let mut tries = 1;
     loop {
         let outcome = log.append(entry);

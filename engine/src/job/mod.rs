@@ -18,7 +18,7 @@ pub use crate::run::{
 };
 /// When something is started again, for who supervises processes.
 #[doc(hidden)]
-pub use crate::run::{Decision, InARow, SAME_MAX};
+pub use crate::run::{Decision, InARow};
 pub use checkpoints::Checkpoints;
 pub use plan::{OpenWindows, Plan, SourcePlan, TablePlan};
 pub use run::Job;

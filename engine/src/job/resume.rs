@@ -64,8 +64,7 @@ impl Checkpointing {
     ) -> Result<Checkpointing> {
         let wish = Wish {
             fresh: checkpoints.fresh,
-            from: checkpoints.from.map(|name| name.epoch),
-            of_generation: checkpoints.from.and_then(|name| name.generation),
+            from: checkpoints.from,
             workers: workers as u32,
             version: env!("CARGO_PKG_VERSION").to_string(),
             retained: Some(retained_by(sources.clone())),

@@ -140,7 +140,7 @@ fn after_many_commits_a_start_a_commit_and_a_look_cost_what_is_kept() {
     let found: Vec<_> = verify_all(&*store).unwrap().into_iter().map(|one| one.commit.unwrap()).collect();
     let kept: Vec<_> = found.iter().filter(|(_, kind)| *kind == CommitKind::Savepoint).map(|(of, _)| of.0).collect();
     assert_eq!(kept, savepoints);
-    let from = |epoch| start(store.clone(), Wish { from: Some(Epoch(epoch)), ..wish() });
+    let from = |epoch| start(store.clone(), Wish { from: Some(Epoch(epoch).into()), ..wish() });
     for kept in savepoints.into_iter().chain(commits - 2..=commits) {
         assert_eq!(from(kept).unwrap().resume.unwrap().epoch, Epoch(kept));
     }

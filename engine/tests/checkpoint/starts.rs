@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dualgauge_engine::checkpoint::{
-    Appended, BucketCut, Commit, CommitKind, Created, Entry, ManifestLog, Retained, SavepointRequest, Started, Store,
-    StoreError, Wish, collect, layer_name, look_at_named, probe, start,
+    Appended, BucketCut, Commit, CommitKind, CommitName, Created, Entry, ManifestLog, Retained, SavepointRequest,
+    Started, Store, StoreError, Wish, collect, layer_name, look_at_named, probe, start,
 };
 use dualgauge_engine::fs::FaultFs;
 use dualgauge_engine::{Epoch, ErrorKind, EventTime, Prepared};
@@ -65,7 +65,7 @@ fn a_job_goes_on_from_the_epoch_that_was_asked_for() {
     for epoch in [5, 6, 7] {
         append(&mut first, commit(1, epoch, Vec::new()));
     }
-    let from = |epoch| start(store.clone(), Wish { from: Some(Epoch(epoch)), ..wish() });
+    let from = |epoch| start(store.clone(), Wish { from: Some(Epoch(epoch).into()), ..wish() });
     assert_eq!(from(6).unwrap().resume.unwrap().epoch, Epoch(6));
     assert!(from(8).unwrap_err().to_string().contains("epoch 8"));
 }
@@ -78,7 +78,10 @@ fn of_several_checkpoints_of_an_epoch_none_is_chosen_and_each_has_a_name() {
         taken: EventTime::from_micros(taken),
         ..commit(generation, epoch, Vec::new())
     };
-    let from = |epoch, of_generation| start(store.clone(), Wish { from: Some(Epoch(epoch)), of_generation, ..wish() });
+    let from = |epoch, generation| {
+        let name = CommitName { epoch: Epoch(epoch), generation };
+        start(store.clone(), Wish { from: Some(name), ..wish() })
+    };
     let found = |started: Started| started.resume.map(|commit| (commit.generation, commit.taken.as_micros())).unwrap();
     use CommitKind::{Checkpoint, Savepoint};
     let mut first = start(store.clone(), wish()).unwrap();
@@ -173,7 +176,7 @@ fn collecting_keeps_what_may_still_be_asked_for_and_what_may_still_be_named() {
     let of = |epochs: &[u64]| epochs.iter().map(|epoch| layer_name(1, Epoch(*epoch), "a")).collect::<Vec<_>>();
     assert_eq!(layers(), of(&[1, 4, 5, 6, 7]));
 
-    let mut second = start(store.clone(), Wish { from: Some(Epoch(5)), ..wish() }).unwrap();
+    let mut second = start(store.clone(), Wish { from: Some(Epoch(5).into()), ..wish() }).unwrap();
     assert_eq!(collect(&*store, &first.log, 1).unwrap(), 0, "an older generation collects nothing");
     append(&mut second, Commit { generation: 2, ..commit(2, 6, Vec::new()) });
     assert_eq!(collect(&*store, &second.log, 1).unwrap(), 3);

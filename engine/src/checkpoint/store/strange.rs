@@ -27,33 +27,34 @@ const DATA: [&str; 5] = ["parquet", "csv", "json", "jsonl", "ndjson"];
 /// # Errors
 /// A file; a log, or the directory of a sink, or one inside of them; a directory with files of data. What cannot be looked
 /// at is told by who writes there.
-pub(super) fn refuse(fs: &dyn Fs, dir: &str) -> Result<()> {
-    let path = Path::new(dir);
+pub(super) fn refuse(fs: &dyn Fs, place: &str) -> Result<()> {
+    let path = Path::new(place);
     let kind = |path: &Path| fs.kind(path).ok().flatten();
     if kind(&path.join("manifest")).is_some() {
         return Ok(());
     }
     if kind(path) == Some(Kind::File) {
-        return Err(refused(dir, "it is a file, and checkpoints are kept in a directory of their own"));
+        return Err(refused(place, "it is a file, and checkpoints are kept in a directory of their own"));
     }
     // As the path is written: what a link in it leads to is looked at as well, since names below it are.
     let all = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    for (depth, above) in all.ancestors().enumerate() {
-        let (is, shown) =
-            if depth == 0 { ("it is", String::new()) } else { ("it lies in", format!(" {}", above.display())) };
-        let holds = |mark: &str| depth == 0 || MADE.iter().any(|made| kind(&above.join(mark).join(made)).is_some());
-        // Further up a name alone says little: `log.json` may be anything, and so may `.staging`.
-        let is_log = depth == 0 || kind(&above.join(PARTITION)) == Some(Kind::Dir);
-        if kind(&above.join(LOG)) == Some(Kind::File) && is_log {
-            return Err(refused(dir, &format!("{is} a log{shown} (`{LOG}` is there)")));
+    // Further up a name alone says little: `log.json` may be anything, and so may `.staging`.
+    let is_log = |dir: &Path, own: bool| {
+        kind(&dir.join(LOG)) == Some(Kind::File) && (own || kind(&dir.join(PARTITION)) == Some(Kind::Dir))
+    };
+    let is_of_sink = |dir: &Path, own: bool, mark: &str| match kind(&dir.join(mark)) {
+        Some(Kind::File) => mark == ".job",
+        Some(_) => own || MADE.iter().any(|made| kind(&dir.join(mark).join(made)).is_some()),
+        None => false,
+    };
+    for (depth, dir) in all.ancestors().enumerate() {
+        let own = depth == 0;
+        let (is, shown) = if own { ("it is", String::new()) } else { ("it lies in", format!(" {}", dir.display())) };
+        if is_log(dir, own) {
+            return Err(refused(place, &format!("{is} a log{shown} (`{LOG}` is there)")));
         }
-        let of_sink = |mark: &&&str| match kind(&above.join(mark)) {
-            Some(Kind::File) => **mark == ".job",
-            Some(_) => holds(mark),
-            None => false,
-        };
-        if let Some(mark) = OF_SINKS.iter().find(of_sink) {
-            return Err(refused(dir, &format!("{is} the output of a job{shown} (`{mark}` is there)")));
+        if let Some(mark) = OF_SINKS.iter().find(|mark| is_of_sink(dir, own, mark)) {
+            return Err(refused(place, &format!("{is} the output of a job{shown} (`{mark}` is there)")));
         }
     }
     let is_data = |name: &String| {
@@ -61,7 +62,7 @@ pub(super) fn refuse(fs: &dyn Fs, dir: &str) -> Result<()> {
         ending.is_some_and(|ending| DATA.contains(&&*ending)) && kind(&path.join(name)) == Some(Kind::File)
     };
     match fs.list(path).ok().and_then(|names| names.into_iter().find(is_data)) {
-        Some(name) => Err(refused(dir, &format!("it holds data and no checkpoints (`{name}` is there)"))),
+        Some(name) => Err(refused(place, &format!("it holds data and no checkpoints (`{name}` is there)"))),
         None => Ok(()),
     }
 }
