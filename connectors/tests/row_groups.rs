@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use dualgauge_connectors::parquet;
-use dualgauge_engine::{Next, Scan, Source};
+use dualgauge_engine::{EventTime, Next, Offset, Partition, Scan, Source};
 
 #[path = "support/counting.rs"]
 mod counting;
@@ -125,4 +127,73 @@ fn a_file_of_thirty_three_thousand_row_groups_is_read_and_held_in_little_memory(
         beyond / GROUPS
     );
     assert!(beyond < 500 * GROUPS, "{} bytes are held for a group", beyond / GROUPS);
+}
+
+/// The times of the rows that partitions give from `offset` on, and the bound behind each batch.
+fn times(source: &parquet::ParquetSource, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Vec<Given> {
+    let mut reader = source.open(partition, offset, scan).unwrap();
+    let mut given = Vec::new();
+    while let Next::Batch(batch) = reader.next().unwrap() {
+        let times =
+            batch.rows.column_by_name("time").unwrap().as_primitive::<TimestampMicrosecondType>().values().to_vec();
+        given.push(Given { times, offset: batch.offset_after, bound: batch.bound_after.unwrap() });
+    }
+    given
+}
+
+struct Given {
+    times: Vec<i64>,
+    offset: Offset,
+    bound: EventTime,
+}
+
+#[test]
+fn runs_of_small_row_groups_give_every_row_once_from_any_offset_and_say_what_is_still_to_come() {
+    const GROUPS: usize = 300;
+    let (_alone, dir) = (alone(), tempfile::tempdir().unwrap());
+    let path = dir.path().join("a.parquet");
+    for index in [false, true] {
+        write(&path, GROUPS, 0, index);
+        let source = parquet::read(&path);
+        let scan = Scan { batch_rows: 7, ..scan() };
+        let listing = source.partitions(&scan).unwrap();
+        assert_eq!(listing.partitions.len(), 1, "with a page index {index}");
+        let partition = &listing.partitions[0];
+        assert_eq!((&*partition.id.0, partition.rows), ("a.parquet#0-299", Some(GROUPS as u64)));
+        assert!(listing.notes.iter().any(|note| note.contains("300 row groups")), "{:?}", listing.notes);
+        let all = times(&source, partition, None, &scan);
+        assert!(all.iter().flat_map(|given| &given.times).copied().eq(0..GROUPS as i64));
+        // It resumes behind any batch, and its bound is the time of the next row.
+        for given in &all {
+            let next = given.times.last().unwrap() + 1;
+            let rest = times(&source, partition, Some(&given.offset), &scan);
+            assert!(rest.iter().flat_map(|given| &given.times).copied().eq(next..GROUPS as i64), "from {next}");
+            let end = next == GROUPS as i64;
+            assert_eq!(given.bound, if end { EventTime::MAX } else { EventTime::from_micros(next) });
+        }
+        // Groups that are not wanted are not read.
+        for (from, to) in [(None, Some(50)), (Some(250), None), (Some(100), Some(120)), (Some(299), Some(300))] {
+            let scan =
+                Scan { from: from.map(EventTime::from_micros), to: to.map(EventTime::from_micros), ..scan.clone() };
+            let all = times(&source, partition, None, &scan);
+            let wanted = from.unwrap_or(0)..to.unwrap_or(GROUPS as i64);
+            assert!(all.iter().flat_map(|given| &given.times).copied().eq(wanted.clone()), "{wanted:?}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_group_of_a_run_is_told_by_the_run_and_the_row_before_it() {
+    let (_alone, dir) = (alone(), tempfile::tempdir().unwrap());
+    let path = dir.path().join("a.parquet");
+    write(&path, 200, 0, false);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let pages = 4..2_000; // of the first groups
+    bytes[pages].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    let source = parquet::read(&path);
+    let partition = source.partitions(&scan()).unwrap().partitions.remove(0);
+    let opened = source.open(&partition, None, &scan());
+    let error = opened.and_then(|mut reader| reader.next().map(drop)).unwrap_err().to_string();
+    assert!(error.contains("file a.parquet: row groups 0-199"), "{error}");
 }

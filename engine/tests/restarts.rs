@@ -5,16 +5,20 @@
 
 use std::io::{self, Write};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
+use arrow_schema::SchemaRef;
 use dualgauge_engine::checkpoint::{Created, LocalStore, ManifestLog, Store, StoreError};
 use dualgauge_engine::flow::NodeSpec;
-use dualgauge_engine::fs::FaultFs;
+use dualgauge_engine::fs::{FaultFs, Fs};
+use dualgauge_engine::job::Metrics;
 use dualgauge_engine::testing::{Item, Line, Lines, Script};
 use dualgauge_engine::{
-    Checkpoints, Duration, Durations, Error, ErrorKind, Event, Flow, Job, Limits, Listing, Offset, Partition,
-    PartitionReader, Restart, Result, Scan, Source,
+    Checkpoints, Claim, Duration, Durations, Error, ErrorKind, Event, Flow, Job, Limits, Listing, Offset, Partition,
+    PartitionReader, Restart, Result, Scan, Sink, SinkWriter, Source, Writing,
 };
 
 /// What fails a number of times, and then does not.
@@ -249,4 +253,45 @@ fn a_restart_without_checkpoints_is_refused() {
     let error = job.restart(Restart::times(5)).run().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("--checkpoint"), "{error}");
+}
+
+/// A sink that writes to a disk when it claims its place.
+#[derive(Debug)]
+struct OnDisk(FaultFs);
+
+impl Sink for OnDisk {
+    fn describe(&self) -> String {
+        "on disk".to_string()
+    }
+
+    fn check(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
+        Ok(())
+    }
+
+    fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
+        let fs: Arc<dyn Fs> = writing.patience.on(Arc::new(self.0.clone()));
+        let file = fs.create(Path::new("/claim"));
+        file.and_then(|mut file| file.append(b"mine")).map_err(|cause| Error::io("/claim", cause))?;
+        Ok(Claim::default())
+    }
+
+    fn open(&self, bucket: usize, schema: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
+        Lines::default().open(bucket, schema, writing)
+    }
+}
+
+#[test]
+fn what_a_start_waits_for_is_counted_while_it_waits() {
+    let (disk, metrics) = (FaultFs::new(), Arc::<Metrics>::default());
+    disk.set_space(Some(0));
+    let job = Job::new(copies(|_| ())).source("items", script()).sink("lines", OnDisk(disk.clone()));
+    let counted = Arc::clone(&metrics);
+    let start = thread::spawn(move || job.start_counting(counted).unwrap().join().unwrap());
+    while metrics.retries().count == 0 && !start.is_finished() {
+        thread::yield_now();
+    }
+    let last = metrics.retries().last;
+    assert!(last.contains("/claim: "), "{last}");
+    disk.set_space(None);
+    assert_eq!(start.join().unwrap().metrics.counter("items", "rows").get(), 7);
 }

@@ -21,7 +21,7 @@ const TICK: std::time::Duration = std::time::Duration::from_millis(100);
 /// What the thread of the job has to say, in this order.
 enum News {
     Planned(Plan),
-    Started { metrics: Arc<Metrics>, stop: StopHandle, notes: Vec<String> },
+    Started { stop: StopHandle, notes: Vec<String> },
     Ended(Result<Outcome>),
 }
 
@@ -29,13 +29,14 @@ enum News {
 pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Console<'_>) -> Result<()> {
     let clock = SystemClock::new();
     let (sender, news) = channel();
-    let work = std::thread::Builder::new().name("job".to_string()).spawn(move || work(job, &sender));
+    let (metrics, retries) = (Arc::<Metrics>::default(), &mut Retries { told: 0, quiet });
+    let counted = Arc::clone(&metrics);
+    let work = std::thread::Builder::new().name("job".to_string()).spawn(move || work(job, counted, &sender));
     work.map_err(|cause| Error::io("the thread that starts the job does not start", cause).for_good())?;
     let mut stopping = Stopping::new(settings.checkpoints.checkpoint.is_some());
-    let News::Planned(plan) = before_start(&news, &mut stopping, console)? else { unreachable!("a plan comes first") };
-    let News::Started { metrics, stop, notes } = before_start(&news, &mut stopping, console)? else {
-        unreachable!("then the job starts")
-    };
+    let mut next = |console: &mut Console<'_>| before_start(&news, &mut stopping, &metrics, retries, console);
+    let News::Planned(plan) = next(console)? else { unreachable!("a plan comes first") };
+    let News::Started { stop, notes } = next(console)? else { unreachable!("then the job starts") };
     console.interrupt.arm(stop.clone());
     if !quiet {
         let listings = plan.tables.iter().map(|table| &table.listing);
@@ -46,11 +47,12 @@ pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Cons
     }
     let mut progress = Progress::new(&plan, (settings.from, settings.to), console.terminal && !quiet);
     let checkpointed = settings.checkpoints.checkpoint.is_some();
-    let mut events = Events { checkpointed, savepoint: None, restarts: 0, retries: 0, notes: 0 };
+    let mut events = Events { checkpointed, savepoint: None, restarts: 0, notes: 0 };
     let outcome = loop {
         // A short run ends when it ends, and not at the next tick.
         let said = news.recv_timeout(TICK);
         events.tell(&metrics, &stop, console, quiet);
+        retries.tell(&metrics, console);
         match said {
             Ok(News::Ended(outcome)) => break outcome,
             Ok(_) => unreachable!("a job starts once"),
@@ -79,7 +81,13 @@ pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Cons
 
 /// The next news of a job that does not run yet; an error where it will not, or where a stop was asked for and it does not
 /// come to starting.
-fn before_start(news: &Receiver<News>, stopping: &mut Stopping, console: &Console<'_>) -> Result<News> {
+fn before_start(
+    news: &Receiver<News>,
+    stopping: &mut Stopping,
+    metrics: &Metrics,
+    retries: &mut Retries,
+    console: &mut Console<'_>,
+) -> Result<News> {
     loop {
         match news.recv_timeout(TICK) {
             Ok(News::Ended(outcome)) => return Err(outcome.expect_err("a job ends behind its start")),
@@ -87,6 +95,7 @@ fn before_start(news: &Receiver<News>, stopping: &mut Stopping, console: &Consol
             Err(RecvTimeoutError::Disconnected) => panic!("the thread that starts the job ended without a word"),
             Err(RecvTimeoutError::Timeout) => {}
         }
+        retries.tell(metrics, console);
         if let Some(error) = stopping.start_that_waits(console.interrupt.is_raised()) {
             return Err(error);
         }
@@ -94,20 +103,38 @@ fn before_start(news: &Receiver<News>, stopping: &mut Stopping, console: &Consol
 }
 
 /// Plans, starts and waits, and says of each how it went; the first failure is the last word.
-fn work(job: Job, says: &Sender<News>) {
+fn work(job: Job, metrics: Arc<Metrics>, says: &Sender<News>) {
     // Nobody hears it where the process has been told to end.
     let say = |news| drop(says.send(news));
     let running = panics::told_elsewhere(|| {
         say(News::Planned(job.plan()?));
-        job.start()
+        job.start_counting(metrics)
     });
     match running {
         Ok(running) => {
             let notes = running.notes().to_vec();
-            say(News::Started { metrics: running.metrics(), stop: running.stop_handle(), notes });
+            say(News::Started { stop: running.stop_handle(), notes });
             say(News::Ended(running.join()));
         }
         Err(error) => say(News::Ended(Err(error))),
+    }
+}
+
+/// What the machine has refused and is tried again, told each time; also while the job starts.
+struct Retries {
+    told: u64,
+    quiet: bool,
+}
+
+impl Retries {
+    fn tell(&mut self, metrics: &Metrics, console: &mut Console<'_>) {
+        let retries = metrics.retries();
+        if retries.count > self.told && !self.quiet {
+            let times = plural(retries.count, "time");
+            // Whoever closed it does not want to read it.
+            let _ = writeln!(console.err, "the job stands still and tries again (refused {times}): {}", retries.last);
+        }
+        self.told = retries.count;
     }
 }
 
@@ -116,7 +143,6 @@ struct Events {
     checkpointed: bool,
     savepoint: Option<Epoch>,
     restarts: u64,
-    retries: u64,
     notes: usize,
 }
 
@@ -138,12 +164,6 @@ impl Events {
         if restarts.count > self.restarts {
             words.push(format!("restart {}, after: {}", restarts.count, restarts.last));
             self.restarts = restarts.count;
-        }
-        let retries = metrics.retries();
-        if retries.count > self.retries {
-            let times = plural(retries.count, "time");
-            words.push(format!("the job stands still and tries again (refused {times}): {}", retries.last));
-            self.retries = retries.count;
         }
         let notes = metrics.notes();
         words.extend(notes[self.notes..].iter().map(|note| format!("note: {note}")));

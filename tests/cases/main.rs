@@ -11,6 +11,7 @@ mod empty;
 mod follow;
 mod graphs;
 mod hands;
+mod lacking;
 mod listing;
 mod looks;
 mod modes;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         empty::CASES,
         follow::CASES,
         hands::CASES,
+        lacking::CASES,
         listing::CASES,
         looks::CASES,
         modes::CASES,

@@ -26,6 +26,7 @@ const HEADER_BYTES_MAX: u64 = 1 << 16;
 pub(super) struct Chunks {
     file: Arc<Handle>,
     len: u64,
+    /// By where the chunks begin.
     windows: Vec<(Wanted, Mutex<Window>)>,
 }
 
@@ -49,7 +50,8 @@ struct Window {
 impl Chunks {
     /// Reads `file`, of `len` bytes, ahead within the given column chunks and exactly elsewhere.
     pub(super) fn new(file: Arc<Handle>, len: u64, chunks: impl IntoIterator<Item = Wanted>) -> Chunks {
-        let windows = chunks.into_iter().map(|chunk| (chunk, Mutex::default())).collect();
+        let mut windows: Vec<_> = chunks.into_iter().map(|chunk| (chunk, Mutex::default())).collect();
+        windows.sort_by_key(|(chunk, _): &(Wanted, _)| chunk.range.start);
         Chunks { file, len, windows }
     }
 
@@ -71,7 +73,10 @@ impl Chunks {
 
     /// The column chunk that has this position.
     fn wanted(&self, position: u64) -> Option<&(Wanted, Mutex<Window>)> {
-        self.windows.iter().find(|(wanted, _)| wanted.range.contains(&position))
+        let has = |(wanted, _): &&(Wanted, Mutex<Window>)| wanted.range.contains(&position);
+        let behind = self.windows.partition_point(|(wanted, _)| wanted.range.start <= position);
+        // Chunks of a damaged file may overlap: then it is any one that begins before.
+        self.windows[..behind].iter().rev().find(has)
     }
 
     /// Looks at the header that a page begins with; how long it is.

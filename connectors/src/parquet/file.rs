@@ -16,6 +16,7 @@ use super::footer::{self, Footer, MAGIC, TAIL_BYTES};
 use super::guard::guarded;
 use super::index;
 use super::page_header::value_bytes_min;
+use super::runs;
 use crate::files::{DataFile, changed_since_listed};
 use crate::handles::{Handle, Version};
 
@@ -155,10 +156,10 @@ impl ParquetFile {
         Ok(())
     }
 
-    /// One row group, as the only one of a file that has the wanted columns alone.
-    pub(super) fn group(&self, number: usize, wanted: &Projection) -> Result<ArrowReaderMetadata> {
-        let metadata = self.decode(number..number + 1, wanted)?;
-        guarded(format_args!("file {}: row group {number}", self.name), || wanted.ready(metadata))
+    /// Some row groups, as the only ones of a file that has the wanted columns alone.
+    pub(super) fn groups(&self, groups: Range<usize>, wanted: &Projection) -> Result<ArrowReaderMetadata> {
+        let metadata = self.decode(groups.clone(), wanted)?;
+        guarded(format_args!("file {}: {}", self.name, runs::told(&groups)), || wanted.ready(metadata))
     }
 
     fn decode(&self, groups: Range<usize>, wanted: &Projection) -> Result<ParquetMetaData> {
@@ -185,9 +186,9 @@ impl ParquetFile {
         Ok(metadata)
     }
 
-    /// The bytes of the file, to be read ahead within the columns of a row group.
-    pub(super) fn chunks(&self, group: &RowGroupMetaData) -> Chunks {
-        let ranges = group.columns().iter().map(|chunk| {
+    /// The bytes of the file, to be read ahead within the columns of row groups.
+    pub(super) fn chunks(&self, groups: &[RowGroupMetaData]) -> Chunks {
+        let ranges = groups.iter().flat_map(RowGroupMetaData::columns).map(|chunk| {
             let (start, len) = chunk.byte_range();
             Wanted { range: start..start + len, value_bytes_min: value_bytes_min(chunk) }
         });

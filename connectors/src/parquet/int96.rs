@@ -32,7 +32,7 @@ pub(super) fn check(file: &ParquetFile, group: usize, plain: &ArrowReaderMetadat
     let mut stored = leaves();
     let fields = wanted.arrow.fields().iter().map(|field| as_read(field, &mut stored, TimeUnit::Millisecond));
     let schema = Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), wanted.arrow.metadata().clone()));
-    let chunks = file.chunks(plain.metadata().row_group(0));
+    let chunks = file.chunks(plain.metadata().row_groups());
     let beyond = guarded(format_args!("file {}: row group {group}: times of INT96", file.name), || {
         let options = ArrowReaderOptions::new().with_schema(schema);
         let metadata = ArrowReaderMetadata::try_new(plain.metadata().clone(), options)?;

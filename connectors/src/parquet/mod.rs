@@ -1,6 +1,6 @@
 //! Parquet: history as a source, results as a sink.
 //!
-//! A source's partitions are the row groups of its files, read in the order of their event times. A
+//! A source's partitions are the row groups of its files, or runs of small ones, read in the order of their event times. A
 //! sink's files each hold one span of event time and one bucket, and appear whole or not at all.
 
 mod chunks;
@@ -17,6 +17,7 @@ mod page_header;
 mod pages;
 mod read_as;
 mod reader;
+mod runs;
 mod sink;
 mod source;
 mod spans;

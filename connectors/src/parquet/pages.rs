@@ -1,4 +1,4 @@
-//! The page index of the event-time column: where in a row group which times are.
+//! Where in a partition which event times are: by the page index of the column, or by the row groups of a run.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::columns::Projection;
 use super::guard::guarded;
 use super::time_column::TimeColumn;
 
-/// Which event times the pages of one row group hold.
+/// Which event times the pages of one row group hold, or the row groups of a run.
 #[derive(Debug)]
 pub(super) struct Pages {
     /// The first row of each page, ascending from 0.
@@ -67,6 +67,18 @@ impl Pages {
             still_to_come[page - 1] = still_to_come[page - 1].min(still_to_come[page]);
         }
         Some(Pages { first_rows, ranges, still_to_come, rows })
+    }
+
+    /// Row groups of one run, of so many rows each, in place of pages: between which event times each lies.
+    pub(super) fn of_run(groups: impl Iterator<Item = (u64, (EventTime, EventTime))>) -> Pages {
+        let (mut first_rows, mut ranges, mut still_to_come, mut rows) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for (of_group, range) in groups {
+            first_rows.push(rows);
+            ranges.push(Some(range));
+            still_to_come.push(range.0); // a run ascends
+            rows += of_group;
+        }
+        Pages { first_rows, ranges, still_to_come, rows }
     }
 
     /// No event time from `row` on is below this.

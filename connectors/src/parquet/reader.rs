@@ -1,4 +1,4 @@
-//! One row group, read from front to back.
+//! One row group, or a run of them, read from front to back.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,24 +16,25 @@ use super::file::ParquetFile;
 use super::guard::guarded;
 use super::int96;
 use super::pages::Pages;
+use super::runs;
 use super::time_column::TimeColumn;
 
-/// Reads a row group; its offsets count the rows of the group.
+/// Reads a row group or a run; its offsets count the rows of the partition.
 pub(super) struct GroupReader {
     file: Arc<ParquetFile>,
-    group: usize,
+    groups: Range<usize>,
     /// `None` once the rows are exhausted, or decoding them failed.
     batches: Option<ParquetRecordBatchReader>,
     /// What has been decoded and not given, where it was too large for one batch.
     rest: Option<RecordBatch>,
-    /// The rows of the group that have been passed.
+    /// The rows that have been passed.
     position: u64,
     bounds: Bounds,
 }
 
 /// How the reader knows what is still to come.
 enum Bounds {
-    /// By the page index.
+    /// By the page index, or by the groups of a run.
     Pages(Pages),
     /// The group is sorted by event time: by the last time read.
     Sorted { column: TimeColumn, reached: EventTime },
@@ -53,9 +54,9 @@ impl GroupReader {
         scan: &Scan,
     ) -> Result<GroupReader> {
         let projection = file.columns().project(scan.schema.fields().iter().map(|field| field.name().as_str()));
-        let plain = file.group(group, &projection)?;
+        let plain = file.groups(group..group + 1, &projection)?;
         int96::check(&file, group, &plain, &projection)?;
-        let rows = plain.metadata().row_group(0).num_rows() as u64;
+        let rows = rows_of(&plain);
         let start = offset.map_or(0, |offset| offset.position);
         // It tells what the bound is between pages; and pages before the first wanted row are not even decompressed by it.
         let with_bounds = column.as_ref().filter(|column| column.is_known());
@@ -70,7 +71,7 @@ impl GroupReader {
             true => None,
             false => {
                 let by = if wanted == (0..rows) { &plain } else { indexed.as_ref().unwrap_or(&plain) };
-                Some(batches(&file, group, by, &wanted, scan)?)
+                Some(batches(&file, group..group + 1, by, &wanted, scan)?)
             }
         };
         let column = column.filter(|column| by_mark && sorted_by(plain.metadata().row_group(0), &projection, column));
@@ -81,7 +82,28 @@ impl GroupReader {
                 None => Bounds::Group(range.0),
             },
         };
-        Ok(GroupReader { file, group, batches, rest: None, position: wanted.start, bounds })
+        Ok(GroupReader { file, groups: group..group + 1, batches, rest: None, position: wanted.start, bounds })
+    }
+
+    /// Opens a run behind `offset`; the event times of each of its groups lie in one of `ranges`.
+    pub(super) fn open_run(
+        file: Arc<ParquetFile>,
+        groups: Range<usize>,
+        ranges: &[(EventTime, EventTime)],
+        offset: Option<&Offset>,
+        scan: &Scan,
+    ) -> Result<GroupReader> {
+        let projection = file.columns().project(scan.schema.fields().iter().map(|field| field.name().as_str()));
+        let plain = file.groups(groups.clone(), &projection)?;
+        let rows = plain.metadata().row_groups().iter().map(|group| group.num_rows() as u64);
+        let parts = Pages::of_run(rows.zip(ranges.iter().copied()));
+        let mut wanted = parts.wanted(scan);
+        wanted.start = wanted.start.max(offset.map_or(0, |offset| offset.position)).min(wanted.end);
+        let batches = match wanted.is_empty() {
+            true => None,
+            false => Some(batches(&file, groups.clone(), &plain, &wanted, scan)?),
+        };
+        Ok(GroupReader { file, groups, batches, rest: None, position: wanted.start, bounds: Bounds::Pages(parts) })
     }
 }
 
@@ -91,7 +113,7 @@ impl PartitionReader for GroupReader {
         let next = match self.rest.take() {
             Some(rest) => Some(rest),
             None => guarded(
-                format_args!("file {}: row group {}: behind row {}", self.file.name, self.group, self.position),
+                format_args!("file {}: {}: behind row {}", self.file.name, runs::told(&self.groups), self.position),
                 || Ok(batches.next().transpose()?),
             )?,
         };
@@ -103,9 +125,10 @@ impl PartitionReader for GroupReader {
             Some(all.slice(rows.num_rows(), all.num_rows() - rows.num_rows())).filter(|rest| rest.num_rows() > 0);
         self.position += rows.num_rows() as u64;
         let bound_after = Some(self.bounds.after(&rows, self.position).map_err(|(row, time, reached, column)| {
-            let (file, group, row) = (&self.file.name, self.group, self.position - (rows.num_rows() - row) as u64);
+            let (file, groups) = (&self.file.name, runs::told(&self.groups));
+            let row = self.position - (rows.num_rows() - row) as u64;
             Error::data(format!(
-                "file {file}: row group {group}: row {row} has event time {time} and comes after {reached}, although the \
+                "file {file}: {groups}: row {row} has event time {time} and comes after {reached}, although the \
                  file's `sorting_columns` say that it is sorted by `{column}`. Was the mark kept when the rows were put \
                  into another order? `?sorted=false` reads the file without believing it"
             ))
@@ -134,20 +157,25 @@ impl Bounds {
     }
 }
 
-/// The wanted rows of a row group, which is the only one that `metadata` tells of.
+/// How many rows the row groups have that metadata tells of.
+fn rows_of(metadata: &ArrowReaderMetadata) -> u64 {
+    metadata.metadata().row_groups().iter().map(|group| group.num_rows() as u64).sum()
+}
+
+/// The wanted rows of row groups, which are the only ones that `metadata` tells of.
 fn batches(
     file: &ParquetFile,
-    group: usize,
+    groups: Range<usize>,
     metadata: &ArrowReaderMetadata,
     wanted: &Range<u64>,
     scan: &Scan,
 ) -> Result<ParquetRecordBatchReader> {
-    let row_group = metadata.metadata().row_group(0);
-    let rows = row_group.num_rows() as u64;
-    let chunks = file.chunks(row_group);
-    guarded(format_args!("file {}: row group {group}", file.name), || {
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
-            .with_batch_size(rows_at_once(row_group, scan.batch_rows));
+    let (rows, row_groups) = (rows_of(metadata), metadata.metadata().row_groups());
+    let at_once = row_groups.iter().map(|group| rows_at_once(group, scan.batch_rows)).min().unwrap_or(1);
+    guarded(format_args!("file {}: {}", file.name, runs::told(&groups)), || {
+        let chunks = file.chunks(row_groups);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone());
+        let mut builder = builder.with_batch_size(at_once);
         if *wanted != (0..rows) {
             let selected = std::iter::once(wanted.start as usize..wanted.end as usize);
             builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(selected, rows as usize));

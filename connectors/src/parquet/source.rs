@@ -1,6 +1,7 @@
 //! Parquet files as a source: partitions are row groups, in the order of their event times.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -12,6 +13,7 @@ use rayon::prelude::*;
 
 use super::file::{KnownColumns, ParquetFile};
 use super::reader::GroupReader;
+use super::runs;
 use super::statistics::{self, GroupLook};
 use super::time_column::TimeColumn;
 use crate::files::{self, DataFile, Hive, Kind};
@@ -150,7 +152,7 @@ impl Source for ParquetSource {
 
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
         let said = self.said(scan)?;
-        let (known, file, group) = self.find(&partition.id)?;
+        let (known, file, groups) = self.find(&partition.id)?;
         let hive = self.hive_of(known, &said)?;
         let scan = &hive.as_ref().map_or_else(|| said.clone(), |hive| hive.rest(&said));
         let offset = offset.or(partition.start.as_ref());
@@ -159,14 +161,20 @@ impl Source for ParquetSource {
         }
         let times = self.times(&file, scan)?;
         let of_path = hive.as_ref().and_then(|hive| hive.event_time(&said.event_time));
-        let range = of_path.map_or(times.ranges[group], |at| (at, at));
+        let ranges = times.ranges[groups.clone()].iter().map(|range| of_path.map_or(*range, |at| (at, at)));
+        let ranges: Vec<_> = ranges.collect();
         let scan = Scan {
             from: scan.from.max(partition.from),
             to: scan.to.into_iter().chain(partition.to).min(),
             ..scan.clone()
         };
-        let by_mark = self.sorted;
-        let reader = Box::new(GroupReader::open(file, group, times.column.clone(), by_mark, range, offset, &scan)?);
+        let reader = Box::new(match ranges[..] {
+            [range] => {
+                let (group, column, by_mark) = (groups.start, times.column.clone(), self.sorted);
+                GroupReader::open(file, group, column, by_mark, range, offset, &scan)?
+            }
+            _ => GroupReader::open_run(file, groups, &ranges, offset, &scan)?,
+        });
         let reader = match hive {
             Some(hive) => hive.reader(reader),
             None => reader,
@@ -268,21 +276,21 @@ impl ParquetSource {
         Ok((times, looks))
     }
 
-    fn find(&self, id: &PartitionId) -> Result<(&Known, Arc<ParquetFile>, usize)> {
+    fn find(&self, id: &PartitionId) -> Result<(&Known, Arc<ParquetFile>, Range<usize>)> {
         let gone = |what: String| {
             let path = self.path.display();
             Error::data(format!("partition {id}: {what} in {path}. Was it removed or replaced since the checkpoint?"))
         };
-        let (name, group) = id.0.rsplit_once('#').ok_or_else(|| gone("no file can be named so".to_owned()))?;
+        let (name, groups) = id.0.rsplit_once('#').ok_or_else(|| gone("no file can be named so".to_owned()))?;
         let files = &self.files()?.known;
         let known = files.binary_search_by(|known| known.named.name.as_str().cmp(name));
         let known = known.map_err(|_| gone("there is no such file".to_owned()))?;
         let known = &files[known];
         let file = known.load(&self.columns)?;
-        let groups = file.group_count();
-        match group.parse::<usize>() {
-            Ok(group) if group < groups => Ok((known, file, group)),
-            _ => Err(gone(format!("the file has {groups} row groups and not this one"))),
+        let count = file.group_count();
+        match runs::parse(groups).filter(|groups| groups.end <= count) {
+            Some(groups) => Ok((known, file, groups)),
+            None => Err(gone(format!("the file has {count} row groups and not this one"))),
         }
     }
 }
@@ -293,16 +301,25 @@ fn times_key(file: &ParquetFile, scan: &Scan) -> TimesKey {
     (file.name.clone(), scan.event_time.clone(), said)
 }
 
-/// Adds the row groups of a file to the listing; those without rows are left out.
+/// Adds the row groups of a file to the listing, small ones as runs; those without rows are left out.
 fn list(file: &ParquetFile, column: Option<&TimeColumn>, looks: &[GroupLook], scan: &Scan, listing: &mut Listing) {
-    for (group, look) in looks.iter().enumerate().filter(|(_, look)| look.rows > 0) {
-        let (bound, upper) = look.range;
+    let runs = runs::runs(looks);
+    let groups: usize = runs.iter().map(Range::len).sum();
+    if runs.len() < groups {
+        let (name, runs) = (&file.name, runs.len());
+        listing
+            .notes
+            .push(format!("file {name}: {groups} row groups, of which many are small, are read as {runs} runs"));
+    }
+    for run in runs {
+        let looks = &looks[run.clone()];
+        let (bound, upper) = (looks[0].range.0, looks[looks.len() - 1].range.1);
         let partition = Partition {
             bound: Some(bound),
             upper: Some(upper),
-            rows: Some(look.rows),
-            bytes: Some(look.bytes),
-            ..Partition::new(format!("{}#{group}", file.name))
+            rows: Some(looks.iter().map(|look| look.rows).sum()),
+            bytes: Some(looks.iter().map(|look| look.bytes).sum()),
+            ..Partition::new(format!("{}#{}", file.name, runs::name(&run)))
         };
         match overlaps(scan, bound, upper) {
             true => listing.partitions.push(partition),

@@ -4,7 +4,7 @@ use arrow_array::RecordBatchReader;
 use dualgauge_engine::{Error, EventTime, Result};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Type as Physical};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
@@ -28,6 +28,8 @@ pub(super) struct GroupLook {
     pub(super) bytes: u64,
     /// Whether it had no statistics to rely on and was scanned.
     pub(super) scanned: bool,
+    /// Whether it may be read together with its neighbours: each group with times of INT96 is looked through first.
+    pub(super) joins: bool,
 }
 
 /// Looks at the row groups of `file`: between which event times they lie, and how large what is wanted of them is.
@@ -54,7 +56,8 @@ pub(super) fn looks(file: &ParquetFile, wanted: &Projection, column: Option<&Tim
             (None, Some(column)) if rows > 0 => (by_scan(file, number, column)?, true),
             (known, _) => (known, false),
         };
-        looks.push(GroupLook { range: range.unwrap_or((EventTime::MIN, EventTime::MAX)), rows, bytes, scanned });
+        let joins = group.columns().iter().all(|column| column.column_type() != Physical::INT96);
+        looks.push(GroupLook { range: range.unwrap_or((EventTime::MIN, EventTime::MAX)), rows, bytes, scanned, joins });
         Ok(())
     })?;
     Ok(looks)
@@ -81,9 +84,9 @@ fn by_statistics(
 
 fn by_scan(file: &ParquetFile, group: usize, column: &TimeColumn) -> Result<Option<(EventTime, EventTime)>> {
     let projection = file.columns().project(std::iter::once(column.name()));
-    let metadata = file.group(group, &projection)?;
+    let metadata = file.groups(group..group + 1, &projection)?;
     int96::check(file, group, &metadata, &projection)?;
-    let chunks = file.chunks(metadata.metadata().row_group(0));
+    let chunks = file.chunks(metadata.metadata().row_groups());
     guarded(format_args!("file {}: row group {group}: column `{}`", file.name, column.name()), || {
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata);
         let reader = reader.with_batch_size(SCAN_ROWS).build()?;

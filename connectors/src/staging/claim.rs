@@ -17,7 +17,7 @@ use dualgauge_engine::{Error, Result};
 use super::files;
 use super::record::{Record, RecordPlace};
 
-/// How often a lock that another start holds for a moment is tried, and how long is waited between.
+/// How often a lock is tried that another start holds for a moment, and how long is waited between: a second in all.
 const TRIES: u32 = 100;
 const WAIT: std::time::Duration = std::time::Duration::from_millis(10);
 
@@ -72,7 +72,7 @@ impl Claiming {
         for _ in 0..TRIES {
             let lock = self.try_lock()?;
             let found = self.record.read()?;
-            // An older start of the job may live and hold the lock; the record is the job's all the same.
+            // An older start of the job may live and hold the lock; the place is the job's all the same.
             if let Some(found) = found.as_ref().filter(|found| found.is_of(writing)) {
                 return Ok(Taken { record: found.clone(), new: false, lock });
             }
@@ -106,7 +106,7 @@ impl Claiming {
         let dir = files::parent(&self.lock).expect("a file lies in a directory");
         let fs: &Arc<dyn Fs> = &self.record.fs;
         for _ in 0..TRIES {
-            match fs.lock(&self.lock) {
+            match fs.lock_now(&self.lock) {
                 // Who has ended here has removed the directory just now.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => files::create_own_dir(&**fs, dir)?,
                 lock => return files::on(&self.lock, lock),

@@ -3,6 +3,8 @@
 //!
 //! It would catch a second run that takes the place from one that has only just come there.
 
+use dualgauge_engine::fs::Patience;
+
 use super::*;
 
 fn another_job() -> Writing {
@@ -30,6 +32,9 @@ fn a_living_run_keeps_its_place_before_it_has_staged_anything() {
             let claim = place.claim(&schema(), &first).unwrap();
             let before = all(dir.path());
             for (second, other) in others(binding) {
+                // Nobody waits for who lives: he may live for ever.
+                let waits = Patience::new(|place, why, _| panic!("{}: {why}", place.display()));
+                let second = Writing { patience: waits, ..second };
                 let other = sink(&other, dir.path());
                 for refused in [other.check(&schema(), &second), other.claim(&schema(), &second).map(drop)] {
                     let refused = refused.expect_err(binding).to_string();

@@ -102,6 +102,11 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// process or in any other. The lock ends with the guard, or with its process.
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>>;
 
+    /// The same without waiting for who holds it, where these are files with [`Patience`].
+    fn lock_now(&self, path: &Path) -> io::Result<Option<FsLock>> {
+        self.lock(path)
+    }
+
     /// The whole content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let file = self.open(path)?;

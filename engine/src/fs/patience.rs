@@ -207,6 +207,10 @@ impl Fs for PatientFs {
         }
     }
 
+    fn lock_now(&self, path: &Path) -> io::Result<Option<FsLock>> {
+        self.again.of(path, || self.fs.lock_now(path))
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.again.of(path, || self.fs.read(path))
     }

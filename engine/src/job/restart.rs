@@ -12,7 +12,7 @@ use crate::run::{Decision, InARow, Metrics, Restart, SAME_MAX};
 use crate::{Duration, Error, ErrorKind, Result};
 
 /// Starts the job, and from then on starts it again where it fails.
-pub(super) fn start(mut job: Job, policy: Restart) -> Result<Running> {
+pub(super) fn start(mut job: Job, policy: Restart, metrics: Arc<Metrics>) -> Result<Running> {
     if job.checkpoints.is_none() {
         return Err(Error::usage(
             "a restart goes on from a checkpoint, and the job takes none: give it a place for checkpoints \
@@ -25,7 +25,6 @@ pub(super) fn start(mut job: Job, policy: Restart) -> Result<Running> {
              all of them again (leave out --restart)",
         ));
     }
-    let metrics = Arc::<Metrics>::default();
     let mut attempt = job.clone().attempt(Arc::clone(&metrics))?;
     let (present, notes) = (Present::of(&attempt), std::mem::take(&mut attempt.notes));
     // A place that was fresh is not, once the job has started there.

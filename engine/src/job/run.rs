@@ -211,10 +211,19 @@ impl Job {
     ///
     /// # Errors
     /// What can be known before anything is read: a refused graph, a wrong name, a source or sink that is not there.
-    pub fn start(mut self) -> Result<Running> {
+    pub fn start(self) -> Result<Running> {
+        self.start_counting(Arc::default())
+    }
+
+    /// The same, counting into `metrics`, which somebody else looks at meanwhile: a start may stand still too, before a full
+    /// disk for example.
+    ///
+    /// # Errors
+    /// As [`Job::start`].
+    pub fn start_counting(mut self, metrics: Arc<Metrics>) -> Result<Running> {
         match self.restart.take() {
-            None => Ok(Running::once(self.attempt(Arc::default())?)),
-            Some(policy) => super::restart::start(self, policy),
+            None => Ok(Running::once(self.attempt(metrics)?)),
+            Some(policy) => super::restart::start(self, policy, metrics),
         }
     }
 

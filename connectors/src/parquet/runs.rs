@@ -1,0 +1,115 @@
+//! Runs of small row groups that are one partition.
+//!
+//! A writer that is flushed often leaves thousands of row groups with a few rows each. As partitions of their own, each
+//! would be opened, waited for in turn and listed in every checkpoint. So in a file of many, those that follow each other
+//! in time too are one partition, as many as make a batch; a row group is in it what a page is in a large row group.
+//!
+//! Which groups are a run depends on the file and its event-time column alone: a job that resumes finds the same ones.
+
+use std::fmt::{self, Display};
+use std::ops::Range;
+
+use super::statistics::GroupLook;
+
+/// A file of fewer row groups has no runs.
+const GROUPS_MIN: usize = 128;
+
+/// The most rows of a run.
+const ROWS_MAX: u64 = 8_192;
+
+/// The most bytes of a run in the file, of the wanted columns: they are held while it is read.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// The partitions of a file: its row groups, or runs of them; those without rows are left out.
+pub(super) fn runs(looks: &[GroupLook]) -> Vec<Range<usize>> {
+    let (mut runs, mut rows, mut bytes) = (Vec::<Range<usize>>::new(), 0, 0);
+    for (group, look) in looks.iter().enumerate().filter(|(_, look)| look.rows > 0) {
+        let fits =
+            u64::saturating_add(rows, look.rows) <= ROWS_MAX && u64::saturating_add(bytes, look.bytes) <= BYTES_MAX;
+        let before = runs.last_mut().filter(|run| run.end == group && fits && looks.len() >= GROUPS_MIN);
+        match before.filter(|_| follows(&looks[group - 1], look)) {
+            Some(run) => run.end += 1,
+            None => {
+                runs.push(group..group + 1);
+                (rows, bytes) = (0, 0);
+            }
+        }
+        (rows, bytes) = (rows.saturating_add(look.rows), bytes.saturating_add(look.bytes));
+    }
+    runs
+}
+
+/// Whether a row group may be read together with the one before it, and comes after it.
+fn follows(before: &GroupLook, group: &GroupLook) -> bool {
+    before.joins && group.joins && before.range.1 <= group.range.0
+}
+
+/// Row groups in the name of a partition: `3`, or `3-9` from the first to the last.
+pub(super) fn parse(text: &str) -> Option<Range<usize>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (first.parse::<usize>().ok()?, last.parse::<usize>().ok()?);
+    (first <= last).then(|| first..last.saturating_add(1))
+}
+
+/// The name again.
+pub(super) fn name(groups: &Range<usize>) -> impl Display {
+    let (first, last) = (groups.start, groups.end - 1);
+    fmt::from_fn(move |f| if first == last { write!(f, "{first}") } else { write!(f, "{first}-{last}") })
+}
+
+/// Row groups in a message: `row group 3`, or `row groups 3-9`.
+pub(super) fn told(groups: &Range<usize>) -> impl Display {
+    let (name, many) = (name(groups), if groups.len() == 1 { "" } else { "s" });
+    fmt::from_fn(move |f| write!(f, "row group{many} {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dualgauge_engine::EventTime;
+
+    fn look(from: i64, to: i64, rows: u64) -> GroupLook {
+        let range = (EventTime::from_micros(from), EventTime::from_micros(to));
+        GroupLook { range, rows, bytes: 10 * rows, scanned: false, joins: true }
+    }
+
+    /// So many groups of ten rows, one after the other in time.
+    fn many(groups: usize) -> Vec<GroupLook> {
+        (0..groups as i64).map(|group| look(group, group + 1, 10)).collect()
+    }
+
+    #[test]
+    fn every_group_with_rows_is_in_one_run_which_ascends_and_is_bounded() {
+        let mut looks = many(3_000);
+        looks[10].rows = 0;
+        looks[20].range = (EventTime::from_micros(3), EventTime::from_micros(4));
+        looks[30].joins = false;
+        looks[40].rows = ROWS_MAX + 1;
+        looks[50].bytes = BYTES_MAX + 1;
+        let runs = runs(&looks);
+        assert_eq!(runs[..8], [0..10, 11..20, 20..30, 30..31, 31..40, 40..41, 41..50, 50..51]);
+        let read: Vec<usize> = runs.iter().cloned().flatten().collect();
+        assert!(read.iter().copied().eq((0..3_000).filter(|group| *group != 10)));
+        for run in runs.iter().filter(|run| run.len() > 1) {
+            assert!(looks[run.clone()].iter().map(|look| look.rows).sum::<u64>() <= ROWS_MAX, "{run:?}");
+        }
+        assert!(runs.len() < 15, "{runs:?}");
+    }
+
+    #[test]
+    fn a_file_of_few_groups_has_a_partition_for_each() {
+        assert_eq!(runs(&many(GROUPS_MIN - 1)).len(), GROUPS_MIN - 1);
+        assert_eq!(runs(&many(GROUPS_MIN)).len(), 1);
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for (groups, text) in [(3..4, "3"), (0..1, "0"), (3..10, "3-9")] {
+            assert_eq!(name(&groups).to_string(), text);
+            assert_eq!(parse(text), Some(groups));
+        }
+        for text in ["", "-", "3-", "-3", "9-3", "3-9-10", "x", "18446744073709551616"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}
