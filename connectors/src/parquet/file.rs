@@ -159,7 +159,7 @@ impl ParquetFile {
     /// Some row groups, as the only ones of a file that has the wanted columns alone.
     pub(super) fn groups(&self, groups: Range<usize>, wanted: &Projection) -> Result<ArrowReaderMetadata> {
         let metadata = self.decode(groups.clone(), wanted)?;
-        guarded(format_args!("file {}: {}", self.name, runs::told(&groups)), || wanted.ready(metadata))
+        guarded(format_args!("file {}: {}", self.name, runs::Told(&groups)), || wanted.ready(metadata))
     }
 
     fn decode(&self, groups: Range<usize>, wanted: &Projection) -> Result<ParquetMetaData> {

@@ -113,7 +113,7 @@ impl PartitionReader for GroupReader {
         let next = match self.rest.take() {
             Some(rest) => Some(rest),
             None => guarded(
-                format_args!("file {}: {}: behind row {}", self.file.name, runs::told(&self.groups), self.position),
+                format_args!("file {}: {}: behind row {}", self.file.name, runs::Told(&self.groups), self.position),
                 || Ok(batches.next().transpose()?),
             )?,
         };
@@ -125,7 +125,7 @@ impl PartitionReader for GroupReader {
             Some(all.slice(rows.num_rows(), all.num_rows() - rows.num_rows())).filter(|rest| rest.num_rows() > 0);
         self.position += rows.num_rows() as u64;
         let bound_after = Some(self.bounds.after(&rows, self.position).map_err(|(row, time, reached, column)| {
-            let (file, groups) = (&self.file.name, runs::told(&self.groups));
+            let (file, groups) = (&self.file.name, runs::Told(&self.groups));
             let row = self.position - (rows.num_rows() - row) as u64;
             Error::data(format!(
                 "file {file}: {groups}: row {row} has event time {time} and comes after {reached}, although the \
@@ -172,7 +172,7 @@ fn batches(
 ) -> Result<ParquetRecordBatchReader> {
     let (rows, row_groups) = (rows_of(metadata), metadata.metadata().row_groups());
     let at_once = row_groups.iter().map(|group| rows_at_once(group, scan.batch_rows)).min().unwrap_or(1);
-    guarded(format_args!("file {}: {}", file.name, runs::told(&groups)), || {
+    guarded(format_args!("file {}: {}", file.name, runs::Told(&groups)), || {
         let chunks = file.chunks(row_groups);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone());
         let mut builder = builder.with_batch_size(at_once);

@@ -51,16 +51,24 @@ pub(super) fn parse(text: &str) -> Option<Range<usize>> {
     (first <= last).then(|| first..last.saturating_add(1))
 }
 
-/// The name again.
-pub(super) fn name(groups: &Range<usize>) -> impl Display {
-    let (first, last) = (groups.start, groups.end - 1);
-    fmt::from_fn(move |f| if first == last { write!(f, "{first}") } else { write!(f, "{first}-{last}") })
+/// Row groups as the name of a partition says them.
+pub(super) struct Name<'a>(pub(super) &'a Range<usize>);
+
+impl Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (self.0.start, self.0.end - 1);
+        if first == last { write!(f, "{first}") } else { write!(f, "{first}-{last}") }
+    }
 }
 
-/// Row groups in a message: `row group 3`, or `row groups 3-9`.
-pub(super) fn told(groups: &Range<usize>) -> impl Display {
-    let (name, many) = (name(groups), if groups.len() == 1 { "" } else { "s" });
-    fmt::from_fn(move |f| write!(f, "row group{many} {name}"))
+/// Row groups as a message says them: `row group 3`, or `row groups 3-9`.
+pub(super) struct Told<'a>(pub(super) &'a Range<usize>);
+
+impl Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let many = if self.0.len() == 1 { "" } else { "s" };
+        write!(f, "row group{many} {}", Name(self.0))
+    }
 }
 
 #[cfg(test)]
@@ -105,7 +113,7 @@ mod tests {
     #[test]
     fn names_are_read_as_they_are_written() {
         for (groups, text) in [(3..4, "3"), (0..1, "0"), (3..10, "3-9")] {
-            assert_eq!(name(&groups).to_string(), text);
+            assert_eq!(Name(&groups).to_string(), text);
             assert_eq!(parse(text), Some(groups));
         }
         for text in ["", "-", "3-", "-3", "9-3", "3-9-10", "x", "18446744073709551616"] {

@@ -319,7 +319,7 @@ fn list(file: &ParquetFile, column: Option<&TimeColumn>, looks: &[GroupLook], sc
             upper: Some(upper),
             rows: Some(looks.iter().map(|look| look.rows).sum()),
             bytes: Some(looks.iter().map(|look| look.bytes).sum()),
-            ..Partition::new(format!("{}#{}", file.name, runs::name(&run)))
+            ..Partition::new(format!("{}#{}", file.name, runs::Name(&run)))
         };
         match overlaps(scan, bound, upper) {
             true => listing.partitions.push(partition),
