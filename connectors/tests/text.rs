@@ -331,3 +331,37 @@ fn a_directory_is_one_partition_a_file_in_the_order_of_names() {
     let empty = tempdir().unwrap();
     assert!(csv::read(empty.path()).partitions(&scan()).unwrap_err().to_string().contains("has no file *.csv"));
 }
+
+#[test]
+fn an_event_time_that_stands_in_the_path_orders_and_prunes_whole_files() {
+    let day = |text: &str| format!("{text}T00:00:00Z").parse::<EventTime>().unwrap();
+    for format in ["csv", "json"] {
+        let dir = tempdir().unwrap();
+        for (number, name) in ["2026-01-03", "2026-01-01", "2026-01-02"].iter().enumerate() {
+            let sub = dir.path().join(format!("time={name}"));
+            fs::create_dir(&sub).unwrap();
+            let text = match format {
+                "csv" => format!("name,count\na,{number}\n"),
+                _ => format!("{{\"name\":\"a\",\"count\":{number}}}\n"),
+            };
+            fs::write(sub.join(format!("a.{format}")), text).unwrap();
+        }
+        let source: Box<dyn Source> = match format {
+            "csv" => Box::new(csv::read(dir.path()).hive(true)),
+            _ => Box::new(json::read(dir.path()).hive(true)),
+        };
+        let bounds = |scan: &Scan| {
+            let listing = source.partitions(scan).unwrap();
+            assert_eq!(listing.partitions.len() + listing.pruned.len(), 3, "{format}");
+            listing.partitions.iter().map(|p| (p.bound.unwrap(), p.upper.unwrap())).collect::<Vec<_>>()
+        };
+        let all = ["2026-01-01", "2026-01-02", "2026-01-03"].map(|name| (day(name), day(name)));
+        assert_eq!(bounds(&scan()), all, "{format}");
+        let scan = Scan { from: Some(day("2026-01-02")), to: Some(day("2026-01-03")), ..scan() };
+        assert_eq!(bounds(&scan), all[1..2], "{format}");
+        let listing = source.partitions(&scan).unwrap();
+        let mut reader = source.open(&listing.partitions[0], None, &scan).unwrap();
+        let (seen, _) = drain(reader.as_mut());
+        assert_eq!(seen, [Ok(row(day("2026-01-02").as_micros(), "a", 2))], "{format}");
+    }
+}

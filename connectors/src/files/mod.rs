@@ -25,7 +25,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use dualgauge_engine::{Error, Result};
+use dualgauge_engine::{Error, EventTime, Result, Scan};
 
 pub(crate) use changed::changed_since_listed;
 pub(crate) use hive::Hive;
@@ -181,6 +181,11 @@ pub(crate) fn file_of(path: &Path, name: &str) -> PathBuf {
 
 fn name_of(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Whether rows between two event times, both included, may be wanted.
+pub(crate) fn may_have_wanted(scan: &Scan, bound: EventTime, upper: EventTime) -> bool {
+    scan.from.is_none_or(|from| from <= upper) && scan.to.is_none_or(|to| bound < to)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::reader::GroupReader;
 use super::runs;
 use super::statistics::{self, GroupLook};
 use super::time_column::TimeColumn;
-use crate::files::{self, DataFile, Hive, Kind};
+use crate::files::{self, DataFile, Hive, Kind, may_have_wanted};
 use crate::places::read_from;
 use crate::written::Written;
 
@@ -321,7 +321,7 @@ fn list(file: &ParquetFile, column: Option<&TimeColumn>, looks: &[GroupLook], sc
             bytes: Some(looks.iter().map(|look| look.bytes).sum()),
             ..Partition::new(format!("{}#{}", file.name, runs::Name(&run)))
         };
-        match overlaps(scan, bound, upper) {
+        match may_have_wanted(scan, bound, upper) {
             true => listing.partitions.push(partition),
             false => listing.pruned.push(partition),
         }
@@ -343,8 +343,4 @@ fn list(file: &ParquetFile, column: Option<&TimeColumn>, looks: &[GroupLook], sc
             "file {name}: {scanned} row groups have no statistics of `{column}` to rely on: scanned that column"
         ));
     }
-}
-
-fn overlaps(scan: &Scan, bound: EventTime, upper: EventTime) -> bool {
-    scan.from.is_none_or(|from| from <= upper) && scan.to.is_none_or(|to| bound < to)
 }

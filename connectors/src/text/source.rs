@@ -17,7 +17,7 @@ use super::input::Input;
 use super::place::{STDIN, list, look};
 use super::reader::{Began, Header, TextPlace, TextReader, read_header};
 use super::rotated::{READ_TWICE, renamed};
-use crate::files::{self, Hive, changed_since_listed, file_of};
+use crate::files::{self, Hive, changed_since_listed, file_of, may_have_wanted};
 use crate::handles::Version;
 use crate::places::read_from;
 use crate::written::Written;
@@ -165,10 +165,10 @@ impl<F: Format> Source for TextSource<F> {
     }
 
     fn partitions(&self, scan: &Scan) -> Result<Listing> {
-        self.said(scan)?;
+        let scan = &self.said(scan)?;
         let (listing, versions) = look(&self.path, self.format.extensions(), self.follow, self.files.allow_empty)?;
         *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = versions;
-        Ok(listing)
+        if self.files.hive && !self.follow && !self.is_stdin() { self.timed(listing, scan) } else { Ok(listing) }
     }
 
     fn appeared(&self, known: &dyn Fn(&PartitionId) -> bool) -> Result<Vec<PartitionId>> {
@@ -208,6 +208,20 @@ impl<F: Format> Source for TextSource<F> {
 }
 
 impl<F: Format> TextSource<F> {
+    /// The listing with the event times that directories give; files that lie beyond what is wanted are left out.
+    fn timed(&self, mut listing: Listing, scan: &Scan) -> Result<Listing> {
+        for mut partition in std::mem::take(&mut listing.partitions) {
+            let hive = Hive::of(&file_of(&self.path, &partition.id.0), &scan.schema)?;
+            let at = hive.event_time(&scan.event_time);
+            (partition.bound, partition.upper) = (at, at);
+            match at.is_none_or(|at| may_have_wanted(scan, at, at)) {
+                true => listing.partitions.push(partition),
+                false => listing.pruned.push(partition),
+            }
+        }
+        Ok(listing)
+    }
+
     fn watch(&self, file: &Path) -> Option<Watch> {
         let (path, extensions) = (self.path.clone(), self.format.extensions());
         let listed = move || files_now(&path, extensions);
