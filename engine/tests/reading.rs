@@ -6,6 +6,8 @@
 
 #[path = "reading/idle.rs"]
 mod idle;
+#[path = "reading/listed_once.rs"]
+mod listed_once;
 #[path = "reading/standing.rs"]
 mod standing;
 

@@ -42,6 +42,8 @@ mod settings;
 mod signals;
 mod stopping;
 mod supervise;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};

@@ -102,13 +102,14 @@ fn before_start(
     }
 }
 
-/// Plans, starts and waits, and says of each how it went; the first failure is the last word.
+/// Binds, starts and waits, and says of each how it went; the first failure is the last word.
 fn work(job: Job, metrics: Arc<Metrics>, says: &Sender<News>) {
     // Nobody hears it where the process has been told to end.
     let say = |news| drop(says.send(news));
     let running = panics::told_elsewhere(|| {
-        say(News::Planned(job.plan()?));
-        job.start_counting(metrics)
+        let bound = job.bind()?;
+        say(News::Planned(bound.plan()));
+        bound.start_counting(metrics)
     });
     match running {
         Ok(running) => {

@@ -33,7 +33,7 @@ fn ends_process_0(misbehave: impl FnOnce(BTreeMap<(u16, Purpose), Connection>)) 
         lines.sink("lines");
     });
     let job = job.source("items", Script::from("a:1@1 ...\nb:1@1 ...")).sink("lines", Lines::default());
-    let terms = job.terms_of_a_cluster().unwrap();
+    let terms = job.clone().bind().unwrap().terms_of_a_cluster().unwrap();
     let first = thread::spawn(move || job.cluster(cluster).run().unwrap_err());
     let identity = Identity { process: 1, processes: 2, attempt: 0, cluster: "dualgauge".to_string(), secret, terms };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

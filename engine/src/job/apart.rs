@@ -14,7 +14,7 @@ enum Role {
 }
 
 /// A binding with its places.
-struct Bound {
+struct Placed {
     role: Role,
     /// For a person: `sink sums (csv:out/)`.
     shown: String,
@@ -26,14 +26,14 @@ pub(super) fn check(bindings: &Bindings, checkpoints: Option<&dyn Store>) -> Res
     let (mut all, reads, writes) = (Vec::new(), Role::Reads, Role::Writes);
     for (name, source, _) in &bindings.sources {
         let shown = format!("source {name} ({})", source.describe());
-        all.push(Bound { role: reads, shown, places: source.places() });
+        all.push(Placed { role: reads, shown, places: source.places() });
     }
     for (name, sink) in &bindings.sinks {
-        all.push(Bound { role: writes, shown: format!("sink {name} ({})", sink.describe()), places: sink.places() });
+        all.push(Placed { role: writes, shown: format!("sink {name} ({})", sink.describe()), places: sink.places() });
     }
     if let Some(store) = checkpoints {
         let shown = format!("the checkpoints ({})", store.describe());
-        all.push(Bound { role: writes, shown, places: store.places() });
+        all.push(Placed { role: writes, shown, places: store.places() });
     }
     for (at, one) in all.iter().enumerate() {
         all[..at].iter().try_for_each(|other| apart(other, one))?;
@@ -41,7 +41,7 @@ pub(super) fn check(bindings: &Bindings, checkpoints: Option<&dyn Store>) -> Res
     Ok(())
 }
 
-fn apart(one: &Bound, other: &Bound) -> Result<()> {
+fn apart(one: &Placed, other: &Placed) -> Result<()> {
     let reading = one.role == Role::Reads && other.role == Role::Reads;
     let meets = |a: &Place| other.places.iter().any(|b| a.meets(b) && (!reading || a.is_read_once()));
     if !one.places.iter().any(meets) {

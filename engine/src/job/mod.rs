@@ -2,14 +2,17 @@
 
 mod apart;
 mod bind;
+mod bound;
 mod checkpoints;
 mod checks;
 mod dropped;
+mod look;
 mod plan;
 mod restart;
 mod resume;
 mod run;
 mod running;
+mod start;
 mod worker;
 
 pub use crate::run::{
@@ -19,6 +22,7 @@ pub use crate::run::{
 /// When something is started again, for who supervises processes.
 #[doc(hidden)]
 pub use crate::run::{Decision, InARow};
+pub use bound::Bound;
 pub use checkpoints::Checkpoints;
 pub use plan::{OpenWindows, Plan, SourcePlan, TablePlan};
 pub use run::Job;

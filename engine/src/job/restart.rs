@@ -7,25 +7,27 @@ use std::sync::Arc;
 use std::thread;
 
 use super::running::Present;
-use super::{Attempt, Job, Outcome, Running};
+use super::{Attempt, Bound, Job, Outcome, Running};
 use crate::run::{Decision, InARow, Metrics, Restart, SAME_MAX};
 use crate::{Duration, Error, ErrorKind, Result};
 
-/// Starts the job, and from then on starts it again where it fails.
-pub(super) fn start(mut job: Job, policy: Restart, metrics: Arc<Metrics>) -> Result<Running> {
+/// Why a job cannot be started again, where it cannot.
+pub(super) fn refusal(job: &Job) -> Option<&'static str> {
     if job.checkpoints.is_none() {
-        return Err(Error::usage(
+        return Some(
             "a restart goes on from a checkpoint, and the job takes none: give it a place for checkpoints \
              (--checkpoint URL), or leave the restart out (--restart)",
-        ));
+        );
     }
-    if job.cluster.is_some() {
-        return Err(Error::usage(
-            "of several processes none starts again by itself, since the others would be gone: whoever starts them starts \
-             all of them again (leave out --restart)",
-        ));
-    }
-    let mut attempt = job.clone().attempt(Arc::clone(&metrics))?;
+    let several = "of several processes none starts again by itself, since the others would be gone: whoever starts them \
+                   starts all of them again (leave out --restart)";
+    job.cluster.is_some().then_some(several)
+}
+
+/// Starts the job, and from then on starts it again where it fails, which looks at its sources again.
+pub(super) fn start(bound: Bound, policy: Restart, metrics: Arc<Metrics>) -> Result<Running> {
+    let mut job = bound.job.clone();
+    let mut attempt = bound.attempt(Arc::clone(&metrics))?;
     let (present, notes) = (Present::of(&attempt), std::mem::take(&mut attempt.notes));
     // A place that was fresh is not, once the job has started there.
     job.checkpoints.as_mut().expect("it was just seen").fresh = false;
@@ -78,7 +80,8 @@ impl Supervisor {
             if committed > 0 {
                 self.job.checkpoints.as_mut().expect("a job with restarts has them").from = None;
             }
-            attempt = self.job.clone().attempt(Arc::clone(&self.metrics));
+            let bound = self.job.clone().bind();
+            attempt = bound.and_then(|bound| bound.attempt(Arc::clone(&self.metrics)));
             if let Ok(attempt) = &attempt {
                 self.present.becomes(attempt);
             }
