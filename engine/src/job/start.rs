@@ -67,11 +67,7 @@ impl Bound {
     }
 
     /// Looks at every sink, and only then takes their places: a run that is refused has taken nothing.
-    fn take_places(
-        &self,
-        mut checkpointing: Option<&mut Checkpointing>,
-        shared: &Arc<Shared>,
-    ) -> Result<Vec<Claim>> {
+    fn take_places(&self, mut checkpointing: Option<&mut Checkpointing>, shared: &Arc<Shared>) -> Result<Vec<Claim>> {
         let endless = self.job.bindings.may_never_end();
         let writing = |checkpointing: Option<&Checkpointing>, name: &str| Writing {
             endless,

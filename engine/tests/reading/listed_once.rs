@@ -91,7 +91,12 @@ fn a_graph_is_looked_at_once_and_a_source_is_listed_once() {
         ("names", |job| drop(job.names().unwrap()), false, 0),
         ("graph", |job| drop(job.graph().unwrap()), false, 0),
         ("plan", |job| drop(job.plan().unwrap()), false, 1),
-        ("names, graph and plan", |job| drop((job.names().unwrap(), job.graph().unwrap(), job.plan().unwrap())), false, 1),
+        (
+            "names, graph and plan",
+            |job| drop((job.names().unwrap(), job.graph().unwrap(), job.plan().unwrap())),
+            false,
+            1,
+        ),
         ("run", |job| drop(job.run().unwrap()), true, 1),
         ("start", |job| drop(job.start().unwrap().join().unwrap()), true, 1),
         (
