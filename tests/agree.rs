@@ -91,7 +91,7 @@ fn run(graph: fn(&Flow), source: impl Source + 'static, workers: usize, limits: 
     let sink = parquet::write(out.path()).span(20.seconds()).buckets(2);
     let job = Job::new(graph).source("bids", source).sink("out", sink).workers(workers).limits(limits);
     let outcome = job.run().unwrap();
-    assert_eq!(outcome.metrics.total("late"), 0);
+    assert_eq!(outcome.metrics.snapshot().late(), 0);
     let entries = std::fs::read_dir(out.path()).unwrap().map(|entry| entry.unwrap().path());
     let read = |path: &Path| (path.file_name().unwrap().to_string_lossy().to_string(), std::fs::read(path).unwrap());
     entries.map(|path| read(&path)).collect()

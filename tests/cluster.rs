@@ -182,7 +182,7 @@ fn a_job_goes_on_in_another_number_of_processes() {
         write_bids(&input, written..written + 500);
         written += 500;
         let stop_when_read = |running: &[Running]| {
-            let rows = || running.iter().map(|one| one.metrics().counter("bids", "rows").get()).sum::<u64>();
+            let rows = || running.iter().map(|one| one.metrics().source("bids").rows).sum::<u64>();
             while rows() < 500 && !running.iter().any(Running::is_finished) {
                 thread::yield_now();
             }

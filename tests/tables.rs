@@ -204,7 +204,7 @@ fn run_on(directory: &Path, table: impl Source + 'static, workers: usize, stops:
     let job = job.sink("named", csv::write(directory.join("named.csv"))).workers(workers).checkpoints(checkpoints);
     let running = job.start()?;
     if stops {
-        while running.metrics().total("rows") < 2 && !running.is_finished() {
+        while running.metrics().snapshot().rows_read() < 2 && !running.is_finished() {
             std::thread::yield_now();
         }
         running.stop_handle().stop();

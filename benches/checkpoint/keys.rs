@@ -109,20 +109,20 @@ fn time(checkpointed: Option<&PathBuf>) -> (f64, f64) {
     }
     let start = Instant::now();
     let running = job.start().expect("the job starts");
-    let rows = running.metrics().counter("touches", "rows");
+    let metrics = running.metrics();
+    let rows = || metrics.source("touches").rows;
     let until = |counted: &dyn Fn() -> u64, count: u64| {
         while counted() < count && !running.is_finished() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         start.elapsed().as_secs_f64()
     };
-    let mut middle = until(&|| rows.get(), SETTLED);
+    let mut middle = until(&rows, SETTLED);
     if checkpointed.is_some() {
-        let metrics = running.metrics();
         middle = until(&|| metrics.commits(), metrics.commits() + 3); // as many as may have been under way
     }
     touches.settled.store(true, Ordering::Release);
-    let middle = until(&|| rows.get(), EVENTS) - middle;
+    let middle = until(&rows, EVENTS) - middle;
     running.join().expect("the job runs");
     (middle, start.elapsed().as_secs_f64())
 }

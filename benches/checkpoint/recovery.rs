@@ -50,7 +50,7 @@ pub fn run() {
     };
     let running = job(2).start().expect("the job starts");
     let (metrics, stop) = (running.metrics(), running.stop_handle());
-    while metrics.counter("seen", "written").get() + 1000 < KEYS {
+    while metrics.sink("seen").rows + 1000 < KEYS {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     stop.stop();
@@ -64,7 +64,7 @@ pub fn run() {
         let (metrics, stop) = (running.metrics(), running.stop_handle());
         sender.send(visit(KEYS + workers as u64));
         // The first new row is read when the state is there, and the first checkpoint shows that all goes on.
-        while metrics.counter("visits", "rows").get() == 0 {
+        while metrics.source("visits").rows == 0 {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         let back = start.elapsed().as_secs_f64();

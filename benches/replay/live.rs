@@ -108,7 +108,7 @@ fn follow(rate: u64, seconds: u64, size: Duration) -> Followed {
     let seconds_taken = start.elapsed().as_secs_f64();
     let last_commit = appender.join().expect("the appender lives");
     let lag = last_commit.elapsed();
-    assert_eq!(outcome.metrics.counter("bids", "rows").get(), rate * seconds);
+    assert_eq!(outcome.metrics.source("bids").rows, rate * seconds);
     let commits = commits.lock().expect("no panic holds it");
     let closing = |time: EventTime| commits.iter().find(|(last, _)| *last > time).map(|(_, at)| *at);
     let received = received.0.lock().expect("no panic holds it");

@@ -134,7 +134,7 @@ fn bad_lines_are_dead_letters_exactly_once_through_crashes() {
         let expected =
             files.iter().enumerate().flat_map(|(number, file)| file.bad.iter().map(move |bad| (number, bad)));
         let mut rows = bad.rows();
-        assert_eq!(outcome.metrics.counter("items", "bad").get(), rows.len() as u64);
+        assert_eq!(outcome.metrics.source("items").bad, rows.len() as u64);
         for (number, (time, offset, line, text)) in expected {
             let found =
                 rows.iter().position(|row| row.partition.contains(&format!("p{number}.")) && row.offset == *offset);
@@ -223,7 +223,7 @@ fn dead_letters(rows: Rows, limits: Limits) -> Vec<BadRecord> {
     let outcome = job.clock(Arc::new(VirtualClock::at(at(0)))).run().unwrap();
     let good: Vec<_> = (0..30).filter(|row| row % 3 != 2 && row % 5 != 4).collect();
     assert_eq!(copies.rows().iter().map(|item| item.value).collect::<Vec<_>>(), good);
-    assert_eq!(outcome.metrics.counter("items", "bad").get(), 30 - good.len() as u64);
+    assert_eq!(outcome.metrics.source("items").bad, 30 - good.len() as u64);
     bad.rows()
 }
 
@@ -300,7 +300,7 @@ fn a_binding_chooses_what_becomes_of_bad_lines() {
         let (bad, copies) = (memory::collect::<BadRecord>(), memory::collect::<Item>());
         let job = Job::new(graph).source_with("items", items.into(), options);
         let outcome = job.sink("bad_items", bad.clone()).sink("copies", copies.clone()).run();
-        outcome.map(|outcome| (copies.rows().len(), bad.rows().len(), outcome.metrics.counter("items", "bad").get()))
+        outcome.map(|outcome| (copies.rows().len(), bad.rows().len(), outcome.metrics.source("items").bad))
     };
     assert_eq!(run("drop").unwrap(), (2, 0, 1));
     assert_eq!(run("quarantine").unwrap(), (2, 1, 1));

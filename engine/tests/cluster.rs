@@ -260,7 +260,7 @@ fn processes_that_are_stopped_without_checkpoints_write_what_had_come() {
         };
         let running = [start(0), start(1)].map(|process| process.join().unwrap());
         let metrics = running.each_ref().map(|running| running.metrics());
-        while metrics.iter().map(|metrics| metrics.total("rows")).sum::<u64>() < 4 {
+        while metrics.iter().map(|metrics| metrics.snapshot().rows_read()).sum::<u64>() < 4 {
             thread::yield_now();
         }
         asked.iter().for_each(|process: &usize| running[*process].stop_handle().stop());

@@ -376,7 +376,7 @@ fn when_all_are_idle_the_watermark_goes_where_it_is_told() {
             let options = source("items").idle_after(10.seconds()).all_idle(policy);
             let outcome = feed.job(options).workers(workers).turns(turns).run().unwrap();
             assert_eq!(feed.noted(), std::slice::from_ref(&written), "{policy:?}, {workers} workers");
-            assert!(outcome.metrics.counter("items", "idle").get() >= 2, "each falling idle is counted");
+            assert!(outcome.metrics.source("items").fell_idle >= 2, "each falling idle is counted");
         });
     }
 }
@@ -501,7 +501,7 @@ fn an_event_too_far_ahead_of_the_clock_ends_the_job_with_its_place_or_is_dropped
     let feed = far();
     let outcome = feed.job(source("items").on_bad_records(BadRecords::Drop)).run().unwrap();
     assert_eq!(feed.lines.text(), ["1", "2", "3", "4 below 5", "5", "86400"]);
-    assert_eq!(outcome.metrics.counter("items", "bad").get(), 2);
+    assert_eq!(outcome.metrics.source("items").bad, 2);
     let feed = far();
     feed.job(source("items").max_ahead(2.days())).run().unwrap();
     assert_eq!(feed.lines.text().len(), 8);
@@ -537,7 +537,7 @@ fn a_record_that_cannot_be_decoded_ends_the_job_with_its_place_or_is_dropped_and
         let job = feed.job(source("items").on_bad_records(BadRecords::Drop));
         let outcome = job.workers(workers).turns(turns).run().unwrap();
         assert_eq!(feed.lines.text(), ["1", "2", "3", "7", "10", "11", "13", "20"]);
-        assert_eq!(outcome.metrics.counter("items", "bad").get(), 2);
+        assert_eq!(outcome.metrics.source("items").bad, 2);
     });
 }
 

@@ -21,11 +21,11 @@ impl Report {
         "query           events read        rows    late  seconds  M events/s  peak MB  digest of the answer";
 
     pub fn of(query: &Query, outcome: &Outcome, answer: Digest, hashed: bool) -> Report {
-        let metrics = &outcome.metrics;
+        let metrics = outcome.metrics.snapshot();
         Report {
             name: query.name,
-            read: query.inputs.iter().map(|table| metrics.counter(table.name(), "rows").get()).sum(),
-            late: metrics.total("late"),
+            read: query.inputs.iter().map(|table| metrics.source(table.name()).rows).sum(),
+            late: metrics.late(),
             seconds: outcome.elapsed.as_micros() as f64 / 1e6,
             peak_megabytes: peak_megabytes(),
             answer,

@@ -222,14 +222,12 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Deduplicate<'s, K, D
         if lateness.is_positive() {
             detail += &format!(", lateness {lateness}");
         }
-        let flow = stream.flow();
-        let (late, repeats) = (flow.counter(name, "late"), flow.counter(name, "repeats"));
+        let repeats = stream.flow().counter(name, "repeats");
         let (by_key, group) = (key.clone(), key.clone());
         let step: Deduplicating<K, D, F, P> = Deduplicating {
             horizon,
             key,
             lateness,
-            late,
             repeats,
             waiting: Queue::new(move |data| group.group(data)),
             originals: Table::new(),
@@ -244,7 +242,6 @@ struct Deduplicating<K, D, F, P: Keep<D>> {
     horizon: Duration,
     key: F,
     lateness: Duration,
-    late: Counter,
     repeats: Counter,
     /// Events that the watermark has not passed.
     waiting: Queue<D>,
@@ -286,7 +283,6 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Keep<D>> Step for Deduplica
     fn apply(&mut self, mut batch: Batch<D>, watermark: EventTime, out: &mut Outputs<D, D>) {
         batch.drain_judged(watermark, |event, watermark| {
             if event.time + self.lateness < watermark {
-                self.late.add(1);
                 out.late.give_behind(event.time, event.data, watermark);
             } else {
                 self.waiting.push(event);

@@ -166,7 +166,7 @@ fn repeats_are_counted_by_the_name_of_the_step() {
         assert_eq!(lasts.text(), ["12 b:4", "19 a:8", "20 a:16"]);
         for name in ["operations", "latest"] {
             assert_eq!(outcome.metrics.counter(name, "repeats").get(), 2);
-            assert_eq!(outcome.metrics.counter(name, "late").get(), 1);
+            assert_eq!(outcome.metrics.step(name).late, 1);
         }
     }
 }

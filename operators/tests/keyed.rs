@@ -201,8 +201,8 @@ fn late_records_are_counted_by_the_name_of_the_step_whether_or_not_anyone_takes_
         let outcome =
             Job::new(graph).source("items", script).sink("lines", lines.clone()).workers(workers).run().unwrap();
         assert_eq!(lines.text(), ["10 1", "10 9", "11 16"]);
-        assert_eq!(outcome.metrics.counter("sum", "late").get(), 2);
-        assert_eq!(outcome.metrics.counter("items", "rows").get(), 5);
+        assert_eq!(outcome.metrics.step("sum").late, 2);
+        assert_eq!(outcome.metrics.source("items").rows, 5);
     }
 }
 

@@ -228,7 +228,7 @@ fn job(graph: &Arc<Graph>, fs: &FaultFs, script: &str) -> (Job, Checkpoints) {
 fn begin(graph: &Arc<Graph>, fs: &FaultFs) {
     let (job, checkpoints) = job(graph, fs, "a:1@1 b:2@2 ...");
     let running = job.checkpoints(checkpoints).start().unwrap();
-    while running.metrics().counter("items", "rows").get() < 2 {
+    while running.metrics().source("items").rows < 2 {
         assert!(!running.is_finished(), "{:?}", running.join());
         std::thread::yield_now();
     }

@@ -164,6 +164,6 @@ fn the_listing_names_the_step_and_its_late_records_are_counted() {
     };
     let script = Script::from("a:1@5 a:2@12 a:9@4");
     let outcome = Job::new(graph).source("items", script).sink("lines", lines.clone()).workers(2).run().unwrap();
-    assert_eq!(outcome.metrics.counter("highest", "late").get(), 1);
+    assert_eq!(outcome.metrics.step("highest").late, 1);
     assert_eq!(lines.text(), ["9.999999 a [0,10) #1 1@5", "19.999999 a [10,20) #1 2@12"]);
 }

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::figures::{bytes, grouped, length, plural, rate};
 use super::outside::visible;
 use crate::checkpoint::CommitKind;
-use crate::job::{LastCheckpoint, Metrics, Plan, Pulse, Standstill};
+use crate::job::{LastCheckpoint, Metrics, Plan, Pulse, Snapshot, Standstill};
 use crate::{Duration, Durations, EventTime};
 
 /// How the bar is cut: fine enough for any terminal.
@@ -71,15 +71,13 @@ impl Progress {
     }
 
     /// Shows how the run stands, now that `elapsed` has passed since its start.
-    pub(super) fn tick(
-        &mut self,
-        metrics: &Metrics,
-        pulse: Pulse,
-        (elapsed, now): (Duration, EventTime),
-        err: &mut dyn Write,
-    ) {
+    pub(super) fn tick(&mut self, metrics: &Metrics, pulse: Pulse, times: (Duration, EventTime), err: &mut dyn Write) {
+        self.show(&metrics.snapshot(), pulse, times, err);
+    }
+
+    fn show(&mut self, snapshot: &Snapshot, pulse: Pulse, (elapsed, now): (Duration, EventTime), err: &mut dyn Write) {
         let since = elapsed - self.last.0;
-        let rows = metrics.total("rows");
+        let rows = snapshot.rows_read();
         if since >= 1.seconds() || self.recent == Duration::ZERO {
             (self.recent, self.recent_rows) = (since, rows - self.last.1);
         }
@@ -89,11 +87,11 @@ impl Progress {
         }
         let standing = Standing {
             rows,
-            late: metrics.total("late"),
-            bad: metrics.total("bad"),
-            watermark: self.sources.iter().map(|name| metrics.source_watermark(name)).min().unwrap_or(EventTime::MIN),
-            checkpoint: metrics.checkpoint(),
-            stands: self.stands(metrics, now),
+            late: snapshot.late(),
+            bad: snapshot.bad(),
+            watermark: self.sources.iter().map(|name| snapshot.source(name).watermark).min().unwrap_or(EventTime::MIN),
+            checkpoint: snapshot.checkpoints.last,
+            stands: self.stands(snapshot, now),
             rate: rate(self.recent_rows, self.recent),
             elapsed,
             now,
@@ -111,12 +109,11 @@ impl Progress {
     }
 
     /// Why the run stands still: a worker that has not come back for a second, or what its sources wait for.
-    fn stands(&self, metrics: &Metrics, now: EventTime) -> Option<String> {
+    fn stands(&self, snapshot: &Snapshot, now: EventTime) -> Option<String> {
         if let Some(worker) = self.worker_stands {
             return Some(format!("worker {worker} is in a read, a write or a closure that has not returned"));
         }
-        let standstills = metrics.standstills();
-        Standstill::foremost(&standstills).map(|standstill| standstill.told(now))
+        Standstill::foremost(&snapshot.standstills).map(|standstill| standstill.told(now))
     }
 
     /// Makes room for the last words.
@@ -173,31 +170,34 @@ impl Progress {
 
 /// The last words of a run that ended, by source, sink and step.
 pub(super) fn summary(plan: &Plan, metrics: &Metrics, elapsed: Duration) -> String {
+    let snapshot = metrics.snapshot();
     let mut lines = Vec::new();
     for source in &plan.sources {
-        let rows = metrics.counter(&source.name, "rows").get();
-        let bad = metrics.counter(&source.name, "bad").get();
-        let bad = if bad == 0 { String::new() } else { format!(", {} bad", grouped(bad)) };
         let name = &source.name;
-        lines.push(format!("  {name}: {} read{bad} ({})", plural(rows, "row"), rate(rows, elapsed)));
+        let read = snapshot.source(name);
+        let bad = if read.bad == 0 { String::new() } else { format!(", {} bad", grouped(read.bad)) };
+        lines.push(format!("  {name}: {} read{bad} ({})", plural(read.rows, "row"), rate(read.rows, elapsed)));
     }
-    for (name, what, count) in metrics.counts() {
-        match what {
-            "written" => lines.push(format!("  {name}: {} written", plural(count, "row"))),
-            "late" if count > 0 => lines.push(format!("  {name}: {} late", plural(count, "record"))),
-            _ => {}
-        }
+    for (name, step) in snapshot.steps.iter().filter(|(_, step)| step.late > 0) {
+        lines.push(format!("  {name}: {} late", plural(step.late, "record")));
+    }
+    for (name, sink) in &snapshot.sinks {
+        lines.push(format!("  {name}: {} written", plural(sink.rows, "row")));
     }
     // What a job keeps whose input has ended is of no use any more.
-    let goes_on = metrics.checkpoint().is_some_and(|last| last.kind != CommitKind::Ended);
-    for (name, kept) in metrics.state().iter().filter(|(_, kept)| goes_on && **kept > 0) {
-        lines.push(format!("  {name}: {} of state", bytes(*kept)));
+    let last = snapshot.checkpoints.last;
+    if last.is_some_and(|last| last.kind != CommitKind::Ended) {
+        let steps = snapshot.steps.iter().map(|(name, step)| (name.clone(), step.state_bytes));
+        let sinks = snapshot.sinks.iter().map(|(name, sink)| (format!("sink {name}"), sink.state_bytes));
+        for (name, kept) in steps.chain(sinks).filter(|(_, kept)| *kept > 0) {
+            lines.push(format!("  {name}: {} of state", bytes(kept)));
+        }
     }
-    if let Some(last) = metrics.checkpoint() {
-        let taken = plural(metrics.commits(), "checkpoint");
+    if let Some(last) = last {
+        let taken = plural(snapshot.checkpoints.commits, "checkpoint");
         lines.push(format!("  {taken}, the last of epoch {} ({})", last.epoch, bytes(last.bytes)));
     }
-    match metrics.restarts().count {
+    match snapshot.restarts.count {
         0 => {}
         count => lines.push(format!("  {}", plural(count, "restart"))),
     }
@@ -269,10 +269,10 @@ mod tests {
     #[test]
     fn plain_lines_come_once_a_second() {
         let mut progress = Progress::new(&history(), (None, None), false);
-        let (metrics, mut err) = (Metrics::default(), Vec::new());
+        let (mut snapshot, mut err) = (Metrics::default().snapshot(), Vec::new());
         for tick in 1..=35 {
-            metrics.counter("bids", "rows").add(10);
-            progress.tick(&metrics, Pulse::default(), ((tick * 100).millis(), at(0)), &mut err);
+            snapshot.sources.entry("bids".into()).or_default().rows += 10;
+            progress.show(&snapshot, Pulse::default(), ((tick * 100).millis(), at(0)), &mut err);
         }
         let text = String::from_utf8(err).unwrap();
         let lines: Vec<_> = text.lines().collect();

@@ -100,7 +100,7 @@ fn wherever_partitions_fall_idle_every_row_is_counted_or_late() {
         let count = |line: &String| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
         let (counted, late) = (counts.text().iter().map(count).sum::<usize>(), late.text().len());
         assert_eq!(counted + late, 45, "seed {seed}: {counted} counted, {late} late");
-        assert_eq!(outcome.metrics.total("late"), late as u64, "seed {seed}: what is late is counted");
+        assert_eq!(outcome.metrics.snapshot().late(), late as u64, "seed {seed}: what is late is counted");
         if late == 0 {
             let expected = ["9.999999 12", "19.999999 9", "29.999999 9", "39.999999 12", "49.999999 3"];
             assert_eq!(counts.text(), expected, "seed {seed}");

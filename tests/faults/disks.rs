@@ -148,15 +148,15 @@ fn while_a_disk_is_full_the_sources_wait_and_with_room_the_job_goes_on() {
     fs.set_space(Some(3_000));
     let running = out.job(long()).workers(2).limits(limits(2)).checkpoints(store).start().unwrap();
     let metrics = running.metrics();
-    let rows = metrics.counter("items", "rows");
+    let rows = || metrics.source("items").rows;
     while metrics.checkpoint_retries() < 3 {
         assert!(!running.is_finished(), "it waits for the disk, and does not end: {:?}", running.join().map(drop));
         std::thread::yield_now();
     }
-    let read = rows.get();
+    let read = rows();
     fs.set_space(None);
     running.join().unwrap();
-    assert!(read < rows.get() / 4, "{read} of {} rows were read while the disk was full", rows.get());
+    assert!(read < rows() / 4, "{read} of {} rows were read while the disk was full", rows());
     assert_eq!(out.text(), undisturbed.text());
 }
 

@@ -77,7 +77,7 @@ fn what_a_source_gives_again_is_dropped_and_counted() {
     let (mut repeated, mut killed) = (0, 0);
     for seed in seeds(200) {
         let (plain, out, fs) = (Out::default(), Out::default(), disk());
-        let rows = plain.job(script(seed, 3, 12)).run().unwrap().metrics.total("rows");
+        let rows = plain.job(script(seed, 3, 12)).run().unwrap().metrics.snapshot().rows_read();
         let job = |workers: usize, baton: Baton| {
             let source = Repeating { script: script(seed, 3, 12), seed, percent: drawn(seed, 1, 51) };
             let job = Job::new(crate::common::sums).source("items", source).sink("sums", out.sums.clone());
@@ -92,13 +92,13 @@ fn what_a_source_gives_again_is_dropped_and_counted() {
             killed += 1;
             let workers = 1 + seed as usize % 3;
             let after = job(workers, Baton::new(workers, seed)).run().unwrap().metrics;
-            assert_eq!(after.total("bad"), 0, "seed {seed}: a repeat is not bad");
-            repeated += after.total("repeated");
+            assert_eq!(after.snapshot().bad(), 0, "seed {seed}: a repeat is not bad");
+            repeated += after.snapshot().repeated();
         } else {
-            assert_eq!(before.total("rows"), rows, "seed {seed}: what is dropped is not counted as read");
+            assert_eq!(before.snapshot().rows_read(), rows, "seed {seed}: what is dropped is not counted as read");
         }
-        repeated += before.total("repeated");
-        assert_eq!(before.total("bad"), 0, "seed {seed}: a repeat is not bad");
+        repeated += before.snapshot().repeated();
+        assert_eq!(before.snapshot().bad(), 0, "seed {seed}: a repeat is not bad");
         assert_eq!(out.text(), plain.text(), "seed {seed}");
     }
     let seeds = seeds(200).count();

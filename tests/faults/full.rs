@@ -106,16 +106,16 @@ fn while_the_disk_below_a_sink_is_full_the_sources_wait_and_with_room_the_job_go
         let job = if durable { job.checkpoints(checkpoints(&store).unwrap()) } else { job };
         let running = job.start().unwrap();
         let metrics = running.metrics();
-        let (retries, rows) = (metrics.counter("sums", "retries"), metrics.counter("items", "rows"));
-        while retries.get() < 3 {
+        let (retries, rows) = (|| metrics.sink("sums").retries, || metrics.source("items").rows);
+        while retries() < 3 {
             assert!(!running.is_finished(), "{kind}: it waits for the disk: {:?}", running.join().map(drop));
             std::thread::yield_now();
         }
-        let read = rows.get();
+        let read = rows();
         out.set_space(None);
         running.join().unwrap();
-        println!("{kind}: {read} of {} rows were read while the disk was full", rows.get());
-        assert!(read < rows.get(), "{kind}: {read} of {} rows were read while the disk was full", rows.get());
+        println!("{kind}: {read} of {} rows were read while the disk was full", rows());
+        assert!(read < rows(), "{kind}: {read} of {} rows were read while the disk was full", rows());
         assert!(metrics.retries().last.starts_with("sums: /out/"), "{:?}", metrics.retries());
         assert!(output(kind, &out) == output(kind, &undisturbed), "{kind}: {:?}", output(kind, &out).keys());
     }
@@ -136,14 +136,15 @@ fn a_real_disk_below_a_sink_may_be_full_for_a_while() {
     let out = small.path().join("out");
     let running = job(&out).checkpoints(checkpoints(&store).unwrap()).start().unwrap();
     small.fill();
-    let retries = running.metrics().counter("sums", "retries");
-    while retries.get() < 2 && !running.is_finished() {
+    let metrics = running.metrics();
+    let retries = || metrics.sink("sums").retries;
+    while retries() < 2 && !running.is_finished() {
         std::thread::yield_now();
     }
     small.free();
     running.join().unwrap();
-    println!("{} tries failed while it was full", retries.get());
-    assert!(retries.get() >= 2, "the disk was never full");
+    println!("{} tries failed while it was full", retries());
+    assert!(retries() >= 2, "the disk was never full");
     let files = |dir: &Path| -> BTreeMap<_, _> {
         let seen = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
         let seen = seen.filter(|path| path.extension().is_some_and(|extension| extension == "parquet"));

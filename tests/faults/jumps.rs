@@ -45,7 +45,7 @@ fn an_absurd_event_time_changes_no_other_result_and_is_counted_once() {
             let job = out.job(script(rows, Some(absurd))).workers(workers).limits(limits(1_000)).clock(clock());
             let outcome = job.run().unwrap();
             assert_eq!(out.text()[0], plain.text()[0], "an event at {absurd}");
-            let counts = ["bad", "late"].map(|what| outcome.metrics.total(what));
+            let counts = [outcome.metrics.snapshot().bad(), outcome.metrics.snapshot().late()];
             assert_eq!(counts, if counted_as == "bad" { [1, 0] } else { [0, 1] }, "an event at {absurd}");
         }
     }
@@ -60,13 +60,13 @@ fn two_hours_ahead_are_within_the_guard_until_it_is_set_closer() {
     let clock = || Arc::new(VirtualClock::at(at(rows)));
     let out = Out::default();
     let outcome = out.job(ahead.clone()).clock(clock()).run().unwrap();
-    assert_eq!((outcome.metrics.total("bad"), outcome.metrics.total("late")), (0, 1_000));
+    assert_eq!((outcome.metrics.snapshot().bad(), outcome.metrics.snapshot().late()), (0, 1_000));
     let (out, plain) = (Out::default(), Out::default());
     plain.job(script(rows, None)).clock(clock()).run().unwrap();
     let closer = dualgauge::flow::SourceOptions::default().max_ahead(1.hours());
     let job = Job::new(crate::common::sums).source_with("items", Arc::new(ahead), closer);
     let job = job.sink("sums", out.sums.clone()).sink("late", out.late.clone()).clock(clock());
     let outcome = job.run().unwrap();
-    assert_eq!((outcome.metrics.total("bad"), outcome.metrics.total("late")), (1, 0));
+    assert_eq!((outcome.metrics.snapshot().bad(), outcome.metrics.snapshot().late()), (1, 0));
     assert_eq!(out.text(), plain.text());
 }

@@ -109,24 +109,25 @@ fn a_sink_that_stands_still_holds_its_source_and_lets_it_go_again() {
     let copy = |flow: &Flow<'_>| flow.source::<Item>("items").sink("gate");
     let job = Job::new(copy).source("items", script).sink("gate", gate.clone()).workers(2).limits(limits);
     let running = job.start().unwrap();
-    let rows = running.metrics().counter("items", "rows");
+    let metrics = running.metrics();
+    let rows = || metrics.source("items").rows;
     let clock = SystemClock::new();
     // Each worker may have so many epochs open, and the batch on top that made the last one full.
     let allowed = 2 * (4 * EPOCH + BATCH) as u64;
     // From then on no epoch closes, and so no more rows are read than may be on the way.
     gate.until_stood_before();
-    let (read_before, resident_before) = (rows.get(), resident());
+    let (read_before, resident_before) = (rows(), resident());
     let mut most = 0;
     for _ in 0..from_environment("DUALGAUGE_LOOKS", 20_000) {
-        most = most.max(rows.get() - read_before);
+        most = most.max(rows() - read_before);
         std::thread::yield_now();
     }
     let (resident_after, stood_for) = (resident(), clock.elapsed());
     assert!(most <= allowed, "{most} rows were read on, and no more than {allowed} are allowed on the way");
     gate.open_it();
     // Up to speed: as many rows again as were on the way.
-    let (opened, read) = (clock.elapsed(), rows.get());
-    while rows.get() < read + allowed && !running.is_finished() {
+    let (opened, read) = (clock.elapsed(), rows());
+    while rows() < read + allowed && !running.is_finished() {
         std::thread::yield_now();
     }
     let up_to_speed = clock.elapsed() - opened;
@@ -137,6 +138,6 @@ fn a_sink_that_stands_still_holds_its_source_and_lets_it_go_again() {
         "it stood still for {stood_for}: {resident_before} KiB resident before, {resident_after} after; {up_to_speed} until \
          {allowed} rows more were read"
     );
-    assert_eq!((written, rows.get() as usize), (2 * BATCHES * BATCH, 2 * BATCHES * BATCH));
+    assert_eq!((written, rows() as usize), (2 * BATCHES * BATCH, 2 * BATCHES * BATCH));
     assert!(read_before + most > 0);
 }

@@ -114,7 +114,7 @@ pub fn run(words: &[String]) -> ExitCode {
     match job.and_then(Job::run) {
         Ok(outcome) => {
             if to == "quarantine" {
-                println!("bad {}", outcome.metrics.counter("bids", "bad").get());
+                println!("bad {}", outcome.metrics.source("bids").bad);
             }
             ExitCode::SUCCESS
         }

@@ -69,7 +69,7 @@ fn crashed(program: &Program, job: &impl Fn(&FaultFs) -> Job, turns: u64, seed: 
     fs.crash(seed);
     let resumed = job(&fs).workers(3).limits(small()).checkpoints(checkpoints(&fs)).run();
     let after = resumed.unwrap_or_else(|error| panic!("{}, seed {seed}: {error}", program.name)).metrics;
-    let read = |metrics: &dualgauge::job::Metrics| metrics.total("rows");
+    let read = |metrics: &dualgauge::job::Metrics| metrics.snapshot().rows_read();
     let (first, second) = (read(&before), read(&after));
     assert!(second > 0 && first > 0, "{}: it goes on: {first} rows before, {second} after", program.name);
     Ran::of(program, &fs)

@@ -40,7 +40,7 @@ fn copied(policy: BadRecords, text: &str) -> Result<(String, Vec<BadRecord>, u64
     let running = job.start()?;
     let metrics = running.metrics();
     running.join()?;
-    Ok((fs::read_to_string(output).unwrap(), bad.rows(), metrics.counter("readings", "bad").get()))
+    Ok((fs::read_to_string(output).unwrap(), bad.rows(), metrics.source("readings").bad))
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::stream::Stream;
 use super::table::{LoadedTable, Table, TableDeclaration};
 use crate::checkpoint::GroupRange;
 use crate::commit::{Checkpointing, Control, Desk, Keeping};
-use crate::run::Shared;
+use crate::run::{Shared, StepCounts};
 use crate::state::Parts;
 use crate::time::Stamp;
 use crate::{Error, Record};
@@ -178,11 +178,21 @@ impl<'s> Flow<'s> {
         GroupRange::of_worker(self.scope.index(), self.scope.peers())
     }
 
-    /// Counts of a step, by its durable name and what is counted; shared by all workers.
+    /// A counter of the program's own, or of an operator: by any name, and by what is counted; shared by all workers.
+    ///
+    /// What every step counts (records in and out, late ones) needs none: see [`Metrics::snapshot`](crate::job::Metrics::snapshot).
     pub fn counter(&self, step: &str, what: &'static str) -> crate::run::Counter {
         match &self.context.mode {
             Mode::Describe => crate::run::Counter::default(),
             Mode::Run { shared, .. } => shared.metrics.counter(step, what),
+        }
+    }
+
+    /// What the step at `node` counts on this worker.
+    pub(super) fn step_counts(&self, node: NodeId) -> StepCounts {
+        match &self.context.mode {
+            Mode::Describe => StepCounts::default(),
+            Mode::Run { shared, .. } => shared.metrics.step_counts(&self.label(node), self.scope.index()),
         }
     }
 

@@ -148,7 +148,8 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
     ) -> Stream<'s, S::Out, S::Late> {
         let spec = NodeSpec { keyed: true, ..spec };
         let (flow, node) = self.enter_step(spec);
-        let (results, late) = drive(self, node, by_owner(node, move |data, workers| group(data).owner(workers)), step);
+        let (owner, counts) = (move |data: &D, workers| group(data).owner(workers), flow.step_counts(node));
+        let (results, late) = drive(self, node, by_owner(node, owner), step, counts);
         Stream::of_step(results, late, flow, node)
     }
 
@@ -170,13 +171,15 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         S: Step<In = C::Out, Out = A::Out>,
     {
         let (flow, node) = self.enter_step(NodeSpec { keyed: true, ..spec });
+        let counts = flow.step_counts(node);
         if flow.workers() == 1 {
-            let (results, late) = drive(self, node, Pipeline, alone);
+            let (results, late) = drive(self, node, Pipeline, alone, counts);
             return Stream::of_step(results, late, flow, node);
         }
-        let (parts, late) = drive(self, node, Pipeline, combine);
+        let (parts, late) = drive(self, node, Pipeline, combine, counts.before_the_deal());
         let parts = Stream::of(parts, flow.clone(), node, false);
-        let (results, _) = drive(parts, node, by_owner(node, move |part, workers| group(part).owner(workers)), step);
+        let owner = by_owner(node, move |part, workers| group(part).owner(workers));
+        let (results, _) = drive(parts, node, owner, step, counts.behind_the_deal());
         Stream::of_step(results, late, flow, node)
     }
 
@@ -197,7 +200,7 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         let node = flow.add(spec, vec![self.node, other.node]);
         let left = by_owner(node, move |data, workers| left_group(data).owner(workers));
         let right = by_owner(node, move |data, workers| right_group(data).owner(workers));
-        let (results, late) = drive_two((self, left), (other, right), node, step);
+        let (results, late) = drive_two((self, left), (other, right), node, step, true);
         Stream::of_step(results, late, flow, node)
     }
 
@@ -216,14 +219,15 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         other.check_step(&spec);
         let flow = self.flow.clone();
         let node = flow.add(spec, vec![self.node, other.node]);
-        let (results, late) = drive_two((self, Pipeline), (other, to_all(node)), node, step);
+        let counts_right = flow.scope().index() == 0;
+        let (results, late) = drive_two((self, Pipeline), (other, to_all(node)), node, step, counts_right);
         Stream::of_step(results, late, flow, node)
     }
 
     /// Adds a stateful step that each worker runs on the events it has.
     pub fn local_step<S: Step<In = D>>(self, spec: NodeSpec, step: S) -> Stream<'s, S::Out, S::Late> {
         let (flow, node) = self.enter_step(spec);
-        let (results, late) = drive(self, node, Pipeline, step);
+        let (results, late) = drive(self, node, Pipeline, step, flow.step_counts(node));
         Stream::of_step(results, late, flow, node)
     }
 

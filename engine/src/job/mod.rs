@@ -16,8 +16,8 @@ mod start;
 mod worker;
 
 pub use crate::run::{
-    AnyOrder, Counter, Gauge, LastCheckpoint, Limit, Limits, Metrics, Pulse, Restart, Restarts, Retries, Standstill,
-    Turns,
+    AnyOrder, CheckpointMetrics, Counter, LastCheckpoint, Limit, Limits, Metrics, Pulse, Restart, Restarts, Retries,
+    SinkMetrics, Snapshot, SourceMetrics, Standstill, StepMetrics, Turns, WatermarkHolder, WorkerMetrics,
 };
 /// When something is started again, for who supervises processes.
 #[doc(hidden)]

@@ -1,20 +1,29 @@
 //! What a job counts while it runs, for progress bars, reports and tests.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::fmt::{self, Display};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use serde::{Deserialize, Serialize};
+
+use super::counts::{Counter, Counts, SinkCounts, SourceCounts, StepCounts, handles};
+use super::snapshot::{CheckpointMetrics, SinkMetrics, Snapshot, SourceMetrics, StepMetrics, watermark_holder};
 use super::standstill::Standstill;
 use super::tries::Whose;
 use crate::checkpoint::CommitKind;
-use crate::{Epoch, Error, EventTime};
+use crate::{Clock, Epoch, Error, EventTime};
 
 /// The counts and watermarks of a running job, shared by all its workers.
-#[derive(Debug, Default)]
+///
+/// [`Metrics::snapshot`] has them all; [`Metrics::source`], [`Metrics::step`] and [`Metrics::sink`] look one up by name.
+#[derive(Default)]
 pub struct Metrics {
+    /// What the engine counts.
+    counts: Mutex<Counts>,
+    /// What the program and its operators count: in a namespace of its own, since here a name may be any.
     counters: Mutex<BTreeMap<(String, &'static str), Counter>>,
-    watermarks: Mutex<BTreeMap<(String, usize), Gauge>>,
+    clock: Mutex<Option<Arc<dyn Clock>>>,
     checkpoint: Mutex<Option<LastCheckpoint>>,
     commits: AtomicU64,
     checkpoint_retries: AtomicU64,
@@ -23,12 +32,11 @@ pub struct Metrics {
     restarts: Mutex<Restarts>,
     retries: Mutex<Retries>,
     notes: Mutex<Vec<String>>,
-    waiting: Mutex<BTreeMap<(String, usize), u64>>,
     standing: Mutex<BTreeMap<(String, usize), Standstill>>,
 }
 
 /// The newest checkpoint of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastCheckpoint {
     /// The epoch at whose end it was taken.
     pub epoch: Epoch,
@@ -41,7 +49,7 @@ pub struct LastCheckpoint {
 }
 
 /// How often a job was started again, and why the last time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restarts {
     /// How often.
     pub count: u64,
@@ -50,66 +58,116 @@ pub struct Restarts {
 }
 
 /// How often the machine refused something that is tried again, and what the last time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retries {
-    /// How often; the counter `retries` has it for each sink, and [`Metrics::checkpoint_retries`] for checkpoints.
+    /// How often; [`SinkMetrics::retries`] has it for each sink, and [`Metrics::checkpoint_retries`] for checkpoints.
     pub count: u64,
     /// What was refused, and why.
     pub last: String,
 }
 
-/// A count that only grows.
-#[derive(Clone, Debug, Default)]
-pub struct Counter(Arc<AtomicU64>);
-
-/// An event time that is replaced as it moves.
-#[derive(Clone, Debug)]
-pub struct Gauge(Arc<AtomicI64>);
-
-impl Counter {
-    /// Adds to the count.
-    pub fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// The count now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Gauge {
-    pub(crate) fn set(&self, time: EventTime) {
-        self.0.store(time.as_micros(), Ordering::Relaxed);
-    }
-
-    /// The event time now.
-    pub fn get(&self) -> EventTime {
-        EventTime::from_micros(self.0.load(Ordering::Relaxed))
-    }
-}
-
 impl Metrics {
-    /// What `name` (a source, sink or step) counts as `what`: a source `rows`, `bad`, `repeated` and `unread`, a sink `written` and `retries`, a step `late`.
+    /// All that is known now, as plain data.
+    pub fn snapshot(&self) -> Snapshot {
+        let now = self.now();
+        let (state, standstills) = (self.state(), self.standstills());
+        let bytes_of = |name: &str| state.get(name).copied().unwrap_or_default();
+        let mut snapshot = Snapshot {
+            taken: now.unwrap_or_default(),
+            sources: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            checkpoints: CheckpointMetrics {
+                commits: self.commits(),
+                retries: self.checkpoint_retries(),
+                last: self.checkpoint(),
+                savepoint: self.savepoint(),
+            },
+            workers: BTreeMap::new(),
+            watermark_holder: None,
+            standstills,
+            restarts: self.restarts(),
+            retries: self.retries(),
+            notes: self.notes(),
+            counters: BTreeMap::new(),
+        };
+        let counts = self.counts();
+        for ((name, worker), counts) in &counts.sources {
+            add_source(snapshot.sources.entry(name.clone()).or_insert_with(before_the_first), counts);
+            snapshot.workers.entry(*worker).or_default().rows_read += counts.rows.get();
+        }
+        for ((name, worker), counts) in &counts.steps {
+            let step = snapshot.steps.entry(name.clone()).or_insert_with(|| of_step(bytes_of(name)));
+            add_step(step, counts);
+            snapshot.workers.entry(*worker).or_default().records_in += counts.records_in.get();
+        }
+        for ((name, worker), counts) in &counts.sinks {
+            add_sink(snapshot.sinks.entry(name.clone()).or_default(), counts);
+            snapshot.workers.entry(*worker).or_default().rows_written += counts.rows.get();
+        }
+        for (name, retries) in &counts.sink_retries {
+            snapshot.sinks.entry(name.clone()).or_default().retries = *retries;
+        }
+        drop(counts);
+        for (name, sink) in &mut snapshot.sinks {
+            sink.state_bytes = bytes_of(&format!("sink {name}"));
+        }
+        for source in snapshot.sources.values_mut() {
+            source.lag = now.filter(|_| source.watermark.is_instant()).map(|now| now - source.watermark);
+        }
+        for ((name, what), counter) in self.counters.lock().expect("no panic holds it").iter() {
+            snapshot.counters.entry(name.clone()).or_default().insert(what.to_string(), counter.get());
+        }
+        snapshot.watermark_holder = watermark_holder(&snapshot.sources, &snapshot.standstills);
+        snapshot
+    }
+
+    /// What the source `name` has counted; all zero where there is none of that name, or none that has started.
+    pub fn source(&self, name: &str) -> SourceMetrics {
+        self.snapshot().source(name)
+    }
+
+    /// What the step `name` has counted; all zero where there is none of that name, or none that has started.
+    pub fn step(&self, name: &str) -> StepMetrics {
+        self.snapshot().step(name)
+    }
+
+    /// What the sink `name` has counted; all zero where there is none of that name, or none that has started.
+    pub fn sink(&self, name: &str) -> SinkMetrics {
+        self.snapshot().sink(name)
+    }
+
+    /// A counter of the program's own: what `name` counts as `what`, over all workers.
+    ///
+    /// A step gets it from [`Flow::counter`](crate::Flow::counter). What the engine counts of sources, steps and sinks is
+    /// not here, whatever they are called: see [`Metrics::snapshot`].
     pub fn counter(&self, name: &str, what: &'static str) -> Counter {
         self.counters.lock().expect("no panic holds it").entry((name.to_string(), what)).or_default().clone()
     }
 
-    /// Every count, by name and what is counted.
-    pub fn counts(&self) -> Vec<(String, &'static str, u64)> {
-        let counters = self.counters.lock().expect("no panic holds it");
-        counters.iter().map(|((name, what), counter)| (name.clone(), *what, counter.get())).collect()
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().expect("no panic holds it")
     }
 
-    /// The sum over all names of what is counted as `what`.
-    pub fn total(&self, what: &str) -> u64 {
-        self.counts().iter().filter(|count| count.1 == what).map(|count| count.2).sum()
+    pub(crate) fn source_counts(&self, name: &str, worker: usize) -> SourceCounts {
+        handles(&mut self.counts().sources, name, worker)
     }
 
-    /// The watermark of a source over all its workers; [`EventTime::MAX`] when it has ended.
-    pub fn source_watermark(&self, name: &str) -> EventTime {
-        let watermarks = self.watermarks.lock().expect("no panic holds it");
-        watermarks.iter().filter(|(key, _)| key.0 == name).map(|(_, gauge)| gauge.get()).min().unwrap_or(EventTime::MIN)
+    pub(crate) fn step_counts(&self, name: &str, worker: usize) -> StepCounts {
+        handles(&mut self.counts().steps, name, worker)
+    }
+
+    pub(crate) fn sink_counts(&self, name: &str, worker: usize) -> SinkCounts {
+        handles(&mut self.counts().sinks, name, worker)
+    }
+
+    /// By this clock the lag of sources is measured.
+    pub(super) fn go_by(&self, clock: &Arc<dyn Clock>) {
+        *self.clock.lock().expect("no panic holds it") = Some(Arc::clone(clock));
+    }
+
+    fn now(&self) -> Option<EventTime> {
+        self.clock.lock().expect("no panic holds it").as_ref().map(|clock| clock.now())
     }
 
     /// The newest checkpoint that was committed, in this run or before it.
@@ -161,8 +219,11 @@ impl Metrics {
     /// are in the checkpoint. Of several processes each knows its own.
     pub fn waiting(&self) -> BTreeMap<String, u64> {
         let mut sums = BTreeMap::new();
-        for ((name, _), rows) in self.waiting.lock().expect("no panic holds it").iter().filter(|(_, rows)| **rows > 0) {
-            *sums.entry(name.clone()).or_default() += rows;
+        for ((name, _), counts) in &self.counts().sinks {
+            let rows = counts.waiting.load(Ordering::Relaxed);
+            if rows > 0 {
+                *sums.entry(name.clone()).or_default() += rows;
+            }
         }
         sums
     }
@@ -179,10 +240,6 @@ impl Metrics {
             Some(standing) => drop(all.insert((source.to_string(), worker), standing)),
             None => drop(all.remove(&(source.to_string(), worker))),
         }
-    }
-
-    pub(crate) fn note_waiting(&self, name: &str, worker: usize, rows: u64) {
-        self.waiting.lock().expect("no panic holds it").insert((name.to_string(), worker), rows);
     }
 
     pub(crate) fn note_checkpoint(&self, checkpoint: LastCheckpoint) {
@@ -209,16 +266,46 @@ impl Metrics {
 
     pub(crate) fn note_retry(&self, whose: Whose<'_>, why: &dyn Display) {
         match whose {
-            Whose::Sink(name) => self.counter(name, "retries").add(1),
+            Whose::Sink(name) => *self.counts().sink_retries.entry(name.to_string()).or_default() += 1,
             Whose::Checkpoints => drop(self.checkpoint_retries.fetch_add(1, Ordering::Relaxed)),
         }
         let mut retries = self.retries.lock().expect("no panic holds it");
         *retries = Retries { count: retries.count + 1, last: format!("{whose}: {why}") };
     }
+}
 
-    pub(crate) fn watermark(&self, name: &str, worker: usize) -> Gauge {
-        let start = || Gauge(Arc::new(AtomicI64::new(i64::MIN)));
-        let mut watermarks = self.watermarks.lock().expect("no panic holds it");
-        watermarks.entry((name.to_string(), worker)).or_insert_with(start).clone()
+/// A source before any worker's part of it is added.
+fn before_the_first() -> SourceMetrics {
+    SourceMetrics { watermark: EventTime::MAX, ..SourceMetrics::default() }
+}
+
+fn add_source(source: &mut SourceMetrics, counts: &SourceCounts) {
+    source.rows += counts.rows.get();
+    source.bad += counts.bad.get();
+    source.repeated += counts.repeated.get();
+    source.unread += counts.unread.get();
+    source.fell_idle += counts.fell_idle.get();
+    source.watermark = source.watermark.min(counts.watermark.get());
+    source.positions.extend(counts.positions());
+}
+
+fn of_step(state_bytes: u64) -> StepMetrics {
+    StepMetrics { state_bytes, ..StepMetrics::default() }
+}
+
+fn add_step(step: &mut StepMetrics, counts: &StepCounts) {
+    step.records_in += counts.records_in.get();
+    step.records_out += counts.records_out.get();
+    step.late += counts.late.get();
+}
+
+fn add_sink(sink: &mut SinkMetrics, counts: &SinkCounts) {
+    sink.rows += counts.rows.get();
+    sink.waiting += counts.waiting.load(Ordering::Relaxed);
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Metrics").field(&self.snapshot()).finish()
     }
 }

@@ -24,8 +24,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(limits: Limits, clock: Arc<dyn Clock>, may_park: bool) -> Shared {
+        let metrics = Metrics::default();
+        metrics.go_by(&clock);
         Shared {
-            metrics: Arc::default(),
+            metrics: Arc::new(metrics),
             limits,
             clock_made: clock.now() - clock.elapsed(),
             clock,
@@ -37,6 +39,7 @@ impl Shared {
 
     /// Goes on with the counts of an earlier start.
     pub(crate) fn counting(mut self, metrics: Arc<Metrics>) -> Shared {
+        metrics.go_by(&self.clock);
         self.metrics = metrics;
         self
     }

@@ -5,13 +5,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Duration, Durations, EventTime, PartitionId};
 
 /// What stands still for so long is told; what moves again before is not.
 pub(crate) const TOLD_AFTER: Duration = Duration::from_micros(300_000);
 
 /// What holds back a source on one worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standstill {
     /// The source.
     pub source: String,
@@ -22,7 +24,7 @@ pub struct Standstill {
 }
 
 /// What a source waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Limit {
     /// So many epochs are open: a step or a sink has not finished what was read. See
     /// [`Limits::epochs_ahead`](super::limits::Limits::epochs_ahead).

@@ -109,7 +109,7 @@ mod tests {
         let shared = shared(false);
         assert!((1..10).all(|tries| shared.may_try_again(OUT, tries, &"full")));
         assert!(!shared.may_try_again(OUT, 10, &"full"));
-        assert_eq!(shared.metrics.counter("out", "retries").get(), 9);
+        assert_eq!(shared.metrics.sink("out").retries, 9);
         assert_eq!(shared.metrics.retries().last, "out: full");
     }
 

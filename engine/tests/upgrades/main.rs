@@ -118,7 +118,7 @@ fn shape_of_sums(commit: &Commit) -> String {
 /// Starts a job, and waits until it has read so many rows.
 fn begun(job: Job, rows: u64, checkpoints: Checkpoints) -> Running {
     let running = job.limits(limits()).checkpoints(checkpoints).start().unwrap();
-    while running.metrics().counter("items", "rows").get() < rows {
+    while running.metrics().source("items").rows < rows {
         assert!(!running.is_finished(), "{:?}", running.join());
         std::thread::yield_now();
     }

@@ -6,7 +6,6 @@
 //! arrival. A record is late when its time, plus the allowed lateness, is below the watermark it came under.
 
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::{Parts, Queue, Table};
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, Stream};
 
@@ -140,10 +139,9 @@ where
     F: KeyFn<D, Key = K>,
 {
     let KeyedStream { stream, key, lateness, as_arrives } = keyed;
-    let late = stream.flow().counter(spec.label(), "late");
     let spec = if as_arrives { spec.timing_dependent() } else { spec };
     let spec = if lateness.is_positive() { spec.detail(format!("lateness {lateness}")) } else { spec };
-    let step = KeyedProcess::new(process, key.clone(), lateness, as_arrives, late);
+    let step = KeyedProcess::new(process, key.clone(), lateness, as_arrives);
     stream.step(spec, move |data| key.group(data), step)
 }
 
@@ -155,7 +153,6 @@ pub(super) struct KeyedProcess<K, D, F, P: Process<K, D>> {
     key: F,
     lateness: Duration,
     as_arrives: bool,
-    late: Counter,
     /// Events that the watermark has not passed.
     waiting: Queue<D>,
     states: Table<K, P::State>,
@@ -163,14 +160,13 @@ pub(super) struct KeyedProcess<K, D, F, P: Process<K, D>> {
 }
 
 impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> KeyedProcess<K, D, F, P> {
-    pub(super) fn new(process: P, key: F, lateness: Duration, as_arrives: bool, late: Counter) -> Self {
+    pub(super) fn new(process: P, key: F, lateness: Duration, as_arrives: bool) -> Self {
         let group = key.clone();
         KeyedProcess {
             process,
             key,
             lateness,
             as_arrives,
-            late,
             waiting: Queue::new(move |data| group.group(data)),
             states: Table::new(),
             timers: Timers::new(),
@@ -207,7 +203,6 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> Step for Key
     fn apply(&mut self, mut batch: Batch<D>, watermark: EventTime, out: &mut Outputs<P::Out, D>) {
         batch.drain_judged(watermark, |event, watermark| {
             if event.time + self.lateness < watermark {
-                self.late.add(1);
                 out.late.give_behind(event.time, event.data, watermark);
             } else if self.as_arrives {
                 self.on_event(event, &mut out.emit);

@@ -4,7 +4,6 @@
 //! instead of one per record. What waits there is handed on before its epoch closes, so that nothing of it outlives one.
 
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::{Parts, Place};
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
 
@@ -64,9 +63,8 @@ where
     G: Fire<S::Place, K, A::Acc, A::Out> + Clone,
 {
     let stream = windowed.keyed.stream;
-    let late = stream.flow().counter(spec.label(), "late");
     let (corrects, lag) = (firing.corrects(), firing.lateness);
-    let gather = Gather { assign, key: windowed.keyed.key, aggregate, late };
+    let gather = Gather { assign, key: windowed.keyed.key, aggregate };
     let owned = || Owned { panes: Panes::new(corrects), fire: fire.clone(), watermark: EventTime::MIN, lag };
     let alone = Alone { gather: gather.clone(), owned: owned() };
     let merge = Merge { aggregate: gather.aggregate.clone(), owned: owned(), types: std::marker::PhantomData::<D> };
@@ -85,7 +83,6 @@ struct Gather<F, S, A> {
     assign: S,
     key: F,
     aggregate: A,
-    late: Counter,
 }
 
 impl<F, S: Assign, A> Gather<F, S, A> {
@@ -102,10 +99,7 @@ impl<F, S: Assign, A> Gather<F, S, A> {
         if !batch.all_on_time() {
             return batch.drain_judged(watermark, |event, watermark| match self.assign.place(event.time, watermark) {
                 Some(place) => self.add(panes, place, std::slice::from_ref(&event)),
-                None => {
-                    self.late.add(1);
-                    out.late.give_behind(event.time, event.data, watermark);
-                }
+                None => out.late.give_behind(event.time, event.data, watermark),
             });
         }
         // Neighbours mostly share a pane, so it is found once a run and not once a record.
@@ -118,10 +112,7 @@ impl<F, S: Assign, A> Gather<F, S, A> {
             rest = others;
             match self.assign.place(first.time, watermark) {
                 Some(place) => self.add(panes, place, run),
-                None => {
-                    self.late.add(run.len() as u64);
-                    run.iter().for_each(|event| out.late.give_behind(event.time, event.data.clone(), watermark));
-                }
+                None => run.iter().for_each(|event| out.late.give_behind(event.time, event.data.clone(), watermark)),
             }
         }
     }

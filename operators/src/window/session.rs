@@ -10,7 +10,6 @@
 //! hold back whatever their first event might still join.
 
 use dualgauge_engine::flow::{Outputs, Step};
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::Parts;
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, KeyGroup, Stream};
 use foldhash::fast::FixedState;
@@ -68,9 +67,8 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D
         assert!(self.early.is_none(), "session windows do not fire early");
         let spec = self.spec(operator, name, &aggregate);
         let (stream, key) = (self.keyed.stream, self.keyed.key);
-        let late = stream.flow().counter(name, "late");
         let (gap, lateness) = (self.window.gap, self.lateness);
-        let gather = Gather { lateness, key, aggregate, late };
+        let gather = Gather { lateness, key, aggregate };
         let merge = Owned { gap, sessions: Sessions::new(gap, Duration::ZERO), aggregate: gather.aggregate.clone() };
         let owned = Owned { gap, sessions: Sessions::new(gap, lateness), aggregate: gather.aggregate.clone() };
         let combine = Combine { gap, pieces: HashMap::default(), gather: gather.clone() };
@@ -88,7 +86,6 @@ struct Gather<F, A> {
     lateness: Duration,
     key: F,
     aggregate: A,
-    late: Counter,
 }
 
 impl<F, A> Gather<F, A> {
@@ -103,7 +100,6 @@ impl<F, A> Gather<F, A> {
     ) {
         batch.drain_judged(watermark, |event, watermark| {
             if event.time + self.lateness < watermark {
-                self.late.add(1);
                 out.late.give_behind(event.time, event.data, watermark);
             } else {
                 each(&event);

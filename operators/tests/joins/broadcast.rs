@@ -270,6 +270,6 @@ fn the_listing_shows_no_deal_by_key_and_late_records_of_both_sides_are_counted()
             job.source("events", Script::from("a:1@10 a:2@7")).source("changes", Script::from("a:3@9 a:4@6 a:5@5"));
         let outcome = job.run().unwrap();
         assert_eq!(lines.text(), ["10 1 3"]);
-        assert_eq!(outcome.metrics.counter("logged", "late").get(), 3, "on {workers} workers");
+        assert_eq!(outcome.metrics.step("logged").late, 3, "on {workers} workers");
     }
 }

@@ -307,5 +307,5 @@ fn the_listing_shows_kind_and_bounds_and_late_records_of_both_sides_are_counted(
     let job = Job::new(graph).source("left", script("a:1@10 a:2@9")).source("right", script("a:1@12 a:2@9 a:3@8"));
     let outcome = job.sink("met", met.clone()).run().unwrap();
     assert_eq!(met.text(), ["10 a"]);
-    assert_eq!(outcome.metrics.counter("met", "late").get(), 3);
+    assert_eq!(outcome.metrics.step("met").late, 3);
 }

@@ -254,5 +254,5 @@ fn the_listing_shows_kind_and_lateness_and_late_records_of_both_sides_are_counte
     let job = Job::new(graph).source("orders", script("a:1@10 a:2@7")).source("rates", script("a:3@9 a:4@6 a:5@5"));
     let outcome = job.sink("valid", valid.clone()).run().unwrap();
     assert_eq!(valid.text(), ["10 1 3"]);
-    assert_eq!(outcome.metrics.counter("valid", "late").get(), 3);
+    assert_eq!(outcome.metrics.step("valid").late, 3);
 }

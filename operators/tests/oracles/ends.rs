@@ -227,7 +227,7 @@ fn run(script: Script, lengths: Lengths, workers: usize, epoch_rows: usize) -> (
         job = job.sink(&format!("lines {number}"), lines.clone());
     }
     let outcome = job.run().unwrap_or_else(|error| panic!("the run failed: {error}"));
-    (outputs.map(|lines| lines.text()), outcome.metrics.counter("items", "bad").get())
+    (outputs.map(|lines| lines.text()), outcome.metrics.source("items").bad)
 }
 
 /// A number that no sum of times and lengths leaves.

@@ -27,19 +27,22 @@ use super::stream::Inner;
 use super::{NodeId, Stream};
 use crate::checkpoint::LayerPart;
 use crate::commit::{Contribution, Desk, Passage};
+use crate::run::{Counter, StepCounts};
 use crate::state::{Changes, Kept, Parts};
 use crate::time::Stamp;
 use crate::{Batch, Data, Duration, Epoch, EventTime, Frontier};
 
-/// Puts a step behind `stream`, dealt by `pact`, and returns its results and its late records.
+/// Puts a step behind `stream`, dealt by `pact`, and returns its results and its late records. What comes and goes is counted
+/// on `counts`.
 pub(super) fn drive<'s, S: Step, L: 'static>(
     stream: Stream<'s, S::In, L>,
     node: NodeId,
     pact: impl ParallelizationContract<Stamp, Batch<S::In>> + 'static,
     step: S,
+    counts: StepCounts,
 ) -> (Inner<'s, S::Out>, Inner<'s, S::Late>) {
     let flow = stream.flow().clone();
-    drive_one(&flow, stream.into_inner(), node, pact, One(step))
+    drive_one(&flow, stream.into_inner(), node, pact, One(step), counts)
 }
 
 /// Puts whatever takes batches behind `inner`.
@@ -49,10 +52,11 @@ pub(super) fn drive_one<'s, D: Data, S: Driven<Message = Batch<D>>>(
     node: NodeId,
     pact: impl ParallelizationContract<Stamp, Batch<D>> + 'static,
     driven: S,
+    counts: StepCounts,
 ) -> (Inner<'s, S::Out>, Inner<'s, S::Late>) {
     let mut builder = OperatorBuilder::new(flow.label(node), flow.scope());
     let mut input = builder.new_input(inner, pact);
-    run(builder, flow, node, driven, move |driver, send| {
+    run(builder, flow, node, driven, counts, move |driver, send| {
         input.for_each(|capability, batch| {
             driver.take(*capability.stamp().expect_singleton(), std::mem::take(batch));
             // A backlog of messages may fire much: what is full goes on before the next one is taken.
@@ -61,18 +65,20 @@ pub(super) fn drive_one<'s, D: Data, S: Driven<Message = Batch<D>>>(
     })
 }
 
-/// Puts a step of two inputs behind `left` and `right`.
+/// Puts a step of two inputs behind `left` and `right`. Whose right is a copy of what other workers have too does not count it.
 pub(super) fn drive_two<'s, S: TwoInputStep, L: 'static, M: 'static>(
     (left, left_pact): (Stream<'s, S::Left, L>, impl ParallelizationContract<Stamp, Batch<S::Left>> + 'static),
     (right, right_pact): (Stream<'s, S::Right, M>, impl ParallelizationContract<Stamp, Batch<S::Right>> + 'static),
     node: NodeId,
     step: S,
+    counts_right: bool,
 ) -> (Inner<'s, S::Out>, Inner<'s, S::Late>) {
     let flow = left.flow().clone();
+    let counts = flow.step_counts(node);
     let mut builder = OperatorBuilder::new(flow.label(node), flow.scope());
     let mut left = builder.new_input(left.into_inner(), left_pact);
     let mut right = builder.new_input(right.into_inner(), right_pact);
-    run(builder, &flow, node, Two(step), move |driver, send| {
+    run(builder, &flow, node, Two(step, counts_right), counts, move |driver, send| {
         left.for_each(|capability, batch| {
             driver.take(*capability.stamp().expect_singleton(), Side::Left(std::mem::take(batch)));
             send(driver);
@@ -94,6 +100,8 @@ pub(super) trait Driven: 'static {
     const EMITS: bool = true;
 
     fn apply(&mut self, message: Self::Message, watermark: EventTime, out: &mut Outputs<Self::Out, Self::Late>);
+    /// How many records of a message count as come in.
+    fn records(&self, message: &Self::Message) -> usize;
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, Self::Late>);
     fn holds(&self) -> Option<EventTime>;
     fn lag(&self) -> Duration;
@@ -112,8 +120,8 @@ pub(super) trait Driven: 'static {
 /// A step of one input.
 struct One<S>(S);
 
-/// A step of two inputs.
-struct Two<S>(S);
+/// A step of two inputs, and whether what comes in on the right counts here.
+struct Two<S>(S, bool);
 
 /// A batch of one of two inputs.
 enum Side<L, R> {
@@ -152,6 +160,9 @@ impl<S: Step> Driven for One<S> {
     fn apply(&mut self, batch: Batch<S::In>, watermark: EventTime, out: &mut Outputs<S::Out, S::Late>) {
         self.0.apply(batch, watermark, out);
     }
+    fn records(&self, batch: &Batch<S::In>) -> usize {
+        batch.len()
+    }
     forward!();
 }
 
@@ -166,6 +177,13 @@ impl<S: TwoInputStep> Driven for Two<S> {
             Side::Right(batch) => self.0.apply_right(batch, watermark, out),
         }
     }
+    fn records(&self, side: &Self::Message) -> usize {
+        match side {
+            Side::Left(batch) => batch.len(),
+            Side::Right(batch) if self.1 => batch.len(),
+            Side::Right(_) => 0,
+        }
+    }
     forward!();
 }
 
@@ -175,13 +193,14 @@ fn run<'s, S: Driven>(
     flow: &Flow<'s>,
     node: NodeId,
     step: S,
+    counts: StepCounts,
     mut intake: impl FnMut(&mut Driver<S>, &mut dyn FnMut(&mut Driver<S>)) + 'static,
 ) -> (Inner<'s, S::Out>, Inner<'s, S::Late>) {
     let (results, results_stream) = builder.new_output();
     let (late, late_stream) = builder.new_output();
     let mut results = OutputBuilder::<_, NoopBuilder<Batch<S::Out>>>::from(results);
     let mut late = OutputBuilder::<_, NoopBuilder<Batch<S::Late>>>::from(late);
-    let mut driver = Driver::new(flow, node, step);
+    let mut driver = Driver::new(flow, node, step, counts);
     let first = flow.context().checkpointing().map(|checkpointing| checkpointing.first_epoch());
     flow.context().desk.borrow_mut().wake(flow.scope().activator_for(builder.operator_info().address));
     builder.build(move |capabilities| {
@@ -194,10 +213,10 @@ fn run<'s, S: Driven>(
         move |frontiers| {
             enter(node);
             driver.hold_epoch = hold.stamp.epoch;
-            intake(&mut driver, &mut |driver| hold.send(&mut driver.out, &mut results, &mut late));
+            intake(&mut driver, &mut |driver| hold.send(driver, &mut results, &mut late));
             let frontier = Frontier::of_all(frontiers);
             while let Some(progress) = driver.follow(frontier) {
-                hold.send(&mut driver.out, &mut results, &mut late);
+                hold.send(&mut driver, &mut results, &mut late);
                 hold.move_to(progress);
                 driver.hold_epoch = hold.stamp.epoch;
             }
@@ -219,6 +238,7 @@ struct Driver<S: Driven> {
     /// The epoch under which results leave now.
     hold_epoch: Epoch,
     out: Outputs<S::Out, S::Late>,
+    counts: StepCounts,
 }
 
 /// Where the hold goes after what was emitted has been sent.
@@ -230,7 +250,7 @@ enum Progress {
 }
 
 impl<S: Driven> Driver<S> {
-    fn new(flow: &Flow<'_>, node: NodeId, mut step: S) -> Driver<S> {
+    fn new(flow: &Flow<'_>, node: NodeId, mut step: S, counts: StepCounts) -> Driver<S> {
         let name = flow.state_name(node);
         if flow.enter_state(&name, step.kept()) {
             step.loaded();
@@ -244,12 +264,14 @@ impl<S: Driven> Driver<S> {
             seen: Frontier::START,
             hold_epoch: Epoch(0),
             out: Outputs::default(),
+            counts,
         }
     }
 
     /// Takes a message, now or when its epoch may be worked on.
     #[inline]
     fn take(&mut self, stamp: Stamp, message: S::Message) {
+        self.counts.records_in.add(self.step.records(&message) as u64);
         if self.passage.admits(stamp.epoch, &self.desk.borrow()) {
             return self.step.apply(message, stamp.event_time, &mut self.out);
         }
@@ -363,14 +385,15 @@ impl Hold {
         Hold { stamp: *capabilities[0].time(), capabilities }
     }
 
-    fn send<O: Data, L: Data>(
+    /// Sends what the step has emitted, and counts it: every late record of every step passes here, and once.
+    fn send<S: Driven>(
         &self,
-        out: &mut Outputs<O, L>,
-        results: &mut OutputBuilder<Stamp, NoopBuilder<Batch<O>>>,
-        late: &mut OutputBuilder<Stamp, NoopBuilder<Batch<L>>>,
+        driver: &mut Driver<S>,
+        results: &mut OutputBuilder<Stamp, NoopBuilder<Batch<S::Out>>>,
+        late: &mut OutputBuilder<Stamp, NoopBuilder<Batch<S::Late>>>,
     ) {
-        self.send_on(RESULTS, &mut out.emit, results);
-        self.send_on(LATE, &mut out.late, late);
+        self.send_on(RESULTS, &mut driver.out.emit, results, &driver.counts.records_out);
+        self.send_on(LATE, &mut driver.out.late, late, &driver.counts.late);
     }
 
     fn send_on<D: Data>(
@@ -378,6 +401,7 @@ impl Hold {
         port: usize,
         emitter: &mut Emitter<D>,
         output: &mut OutputBuilder<Stamp, NoopBuilder<Batch<D>>>,
+        count: &Counter,
     ) {
         let full = emitter.take_full();
         if full.len() == 0 {
@@ -385,6 +409,7 @@ impl Hold {
         }
         let mut session = output.activate();
         for (least, mut batch) in full {
+            count.add(batch.len() as u64);
             // A late record is behind every promise by its nature: it travels under the hold itself.
             let least = if port == LATE { self.stamp.event_time } else { least };
             assert!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::flow::bound::BoundSource;
-use crate::run::Shared;
+use crate::run::{Counter, Shared, SourceCounts};
 use crate::{Duration, Durations, PartitionId};
 
 /// How many times as long as a look takes it is not repeated: looking costs a hundredth of the time at most.
@@ -15,16 +15,17 @@ pub(super) struct Appeared {
     next: Option<Duration>,
     known: BTreeSet<PartitionId>,
     said: bool,
+    unread: Counter,
 }
 
 impl Appeared {
     /// Of a source's workers, the first one looks.
-    pub(super) fn of(source: &BoundSource, worker: usize, shared: &Shared) -> Appeared {
+    pub(super) fn of(source: &BoundSource, worker: usize, shared: &Shared, counts: &SourceCounts) -> Appeared {
         let looks = worker == 0 && !source.source.bounded();
         let listed = source.listing.partitions.iter().chain(&source.listing.pruned).filter(|_| looks);
         let known = listed.map(|partition| partition.id.clone()).collect();
         let next = looks.then(|| shared.clock.elapsed());
-        Appeared { next, known, said: false }
+        Appeared { next, known, said: false, unread: counts.unread.clone() }
     }
 
     /// Looks, if it is time to. What cannot be looked at is told by whoever reads it.
@@ -45,7 +46,7 @@ impl Appeared {
         }
         if !found.is_empty() {
             self.said = true;
-            shared.metrics.counter(&source.options.name, "unread").add(found.len() as u64);
+            self.unread.add(found.len() as u64);
         }
         self.known.extend(found);
         let took = shared.clock.elapsed() - now;

@@ -15,7 +15,7 @@ use super::made_time::MakeTime;
 use super::partition::OpenPartition;
 use super::row_text::row_texts;
 use crate::flow::bound::BoundSource;
-use crate::run::{Counter, Shared};
+use crate::run::{Counter, Shared, SourceCounts};
 use crate::{Batch, DecodeError, Duration, Durations, Error, Event, EventTime, Record, Result, Unreadable};
 
 /// How many rows are decoded at once behind a bad one: what was done for the rows of a piece is done again for those
@@ -53,8 +53,8 @@ enum Why {
 }
 
 impl Decoder {
-    pub(super) fn of(source: &BoundSource, shared: &Arc<Shared>) -> Decoder {
-        let bad = shared.metrics.counter(source.options.name(), "bad");
+    pub(super) fn of(source: &BoundSource, shared: &Arc<Shared>, counts: &SourceCounts) -> Decoder {
+        let bad = counts.bad.clone();
         let policy = source.options.bad_records.unwrap_or_default();
         let (source, shared) = (source.clone(), Arc::clone(shared));
         Decoder { source, shared, policy, bad, piece_rows: Cell::new(usize::MAX) }

@@ -43,7 +43,7 @@ use super::stream::Stream;
 use crate::checkpoint::PartitionCut;
 use crate::commit::{Contribution, Holding, Passage, Report, State};
 use crate::failpoint::{Point, around};
-use crate::run::{Counter, Gauge, Limit, Shared};
+use crate::run::{Limit, Shared, SourceCounts};
 use crate::time::Stamp;
 use crate::{Duration, Epoch, Error, EventTime, Next, Partition, PartitionId, Record, Result, SourceBatch, Unreadable};
 
@@ -146,10 +146,7 @@ struct SourceDriver {
     /// Whether a partition has passed all that is wanted of it: an idle one need then not be waited for.
     passed: bool,
     decoder: Decoder,
-    rows: Counter,
-    repeated: Counter,
-    fell_idle: Counter,
-    watermark: Gauge,
+    counts: SourceCounts,
     standing: Standing,
 }
 
@@ -205,17 +202,14 @@ impl SourceDriver {
         if let Some(checkpointing) = context.checkpointing() {
             hold.downgrade(&Stamp::new(checkpointing.first_epoch(), EventTime::MIN));
         }
-        let rows = shared.metrics.counter(name, "rows");
-        let repeated = shared.metrics.counter(name, "repeated");
-        let fell_idle = shared.metrics.counter(name, "idle");
-        let watermark = shared.metrics.watermark(name, worker);
+        let counts = shared.metrics.source_counts(name, worker);
         activator.activate();
         SourceDriver {
             index,
             unopened: unopened.into(),
             open: Vec::new(),
             ahead: ReadAhead::new(shared.limits.lockstep_rows),
-            appeared: Appeared::of(&source, worker, &shared),
+            appeared: Appeared::of(&source, worker, &shared, &counts),
             ended,
             ended_at,
             ended_holding: Holding::NOTHING,
@@ -228,11 +222,8 @@ impl SourceDriver {
             epoch_start: shared.clock.elapsed(),
             reported: None,
             passed,
-            decoder: Decoder::of(&source, &shared),
-            rows,
-            repeated,
-            fell_idle,
-            watermark,
+            decoder: Decoder::of(&source, &shared, &counts),
+            counts,
             standing: Standing::new(worker),
             source,
             shared,
@@ -295,7 +286,7 @@ impl SourceDriver {
             let (checkpointing, name) = (self.context.checkpointing(), &self.source.options.name);
             let cut = checkpointing.and_then(|all| all.partition(name, &partition.id));
             let behind = checkpointing.and_then(|all| all.joined_behind(name, &partition.id));
-            self.open.push(OpenPartition::open(&self.source, partition, cut, behind)?);
+            self.open.push(OpenPartition::open(&self.source, partition, cut, behind, &self.counts)?);
         }
         Ok(())
     }
@@ -378,11 +369,11 @@ impl SourceDriver {
             }
             match open.reader.next() {
                 Ok(Next::Batch(batch)) if open.has_read(&batch.offset_after) && batch.rows.num_rows() > 0 => {
-                    self.repeated.add(batch.rows.num_rows() as u64);
+                    self.counts.repeated.add(batch.rows.num_rows() as u64);
                     return Ok(Turn::Read);
                 }
                 Ok(Next::Mixed(batch, bad)) if open.has_read(&batch.offset_after) => {
-                    self.repeated.add((batch.rows.num_rows() + bad.len()) as u64);
+                    self.counts.repeated.add((batch.rows.num_rows() + bad.len()) as u64);
                     return Ok(Turn::Read);
                 }
                 Ok(Next::Batch(batch)) => {
@@ -437,7 +428,7 @@ impl SourceDriver {
         out.give_bad(hold, &stamp, bad);
         open.move_to(batch.offset_after, batch.rows.num_rows(), stamp.epoch);
         self.epoch_rows += given;
-        self.rows.add(batch.rows.num_rows() as u64);
+        self.counts.rows.add(batch.rows.num_rows() as u64);
         let scan = &self.source.scan;
         if !open.partition.wants_all(scan) {
             events = events.transform(|event, out| {
@@ -478,7 +469,7 @@ impl SourceDriver {
             None => self.hold = None,
             Some(_) => self.hold.as_mut().expect("only its end takes it").downgrade(&Stamp::new(epoch, EventTime::MAX)),
         }
-        self.watermark.set(EventTime::MAX);
+        self.counts.watermark.set(EventTime::MAX);
         self.standing.ends(&self.source.options.name, &self.shared);
         let state = if self.passed { State::Passed } else { State::Done };
         let (progress, ended, holding) = (EventTime::MAX, self.ended_at, self.ended_holding);

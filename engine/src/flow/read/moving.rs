@@ -30,7 +30,7 @@ impl SourceDriver {
         let fallen =
             open.filter_map(|open| open.falls_idle(idle_after, held, told, &self.shared).then_some(())).count();
         if fallen > 0 {
-            self.fell_idle.add(fallen as u64);
+            self.counts.fell_idle.add(fallen as u64);
         }
         let idle = self.open.iter().any(OpenPartition::is_idle);
         let progress = self.open.iter().filter(|open| !open.is_idle()).map(|open| open.watermark.progress());
@@ -64,7 +64,7 @@ impl SourceDriver {
         // The end of time is reached by a source that has ended, and by no other: there everything is over.
         let watermark = followed.min(EventTime::LAST).max(held);
         hold.downgrade(&Stamp::new(epoch, watermark));
-        self.watermark.set(watermark);
+        self.counts.watermark.set(watermark);
         let progress = progress.unwrap_or(watermark);
         if !own.over {
             own.watermark = own.watermark.max(watermark); // what came back from behind holds from where it is judged

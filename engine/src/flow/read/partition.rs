@@ -8,7 +8,7 @@ use super::watermark::Watermark;
 use crate::checkpoint::PartitionCut;
 use crate::commit::Holding;
 use crate::flow::bound::BoundSource;
-use crate::run::Shared;
+use crate::run::{Position, Shared, SourceCounts};
 use crate::time::Stamp;
 use crate::{Duration, Epoch, ErrorKind, EventTime, Offset, Partition, PartitionReader, Result, Scan};
 
@@ -30,6 +30,8 @@ pub(super) struct OpenPartition {
     pub(super) waiting_since: Option<Duration>,
     /// What it held when it fell idle; `None` while it is not idle.
     pub(super) idle: Option<Holding>,
+    /// Where others see how far it is.
+    position: Position,
 }
 
 impl OpenPartition {
@@ -39,6 +41,7 @@ impl OpenPartition {
         partition: Partition,
         cut: Option<&PartitionCut>,
         behind: Option<EventTime>, // the watermark it counts from, where it was not there when that was reached
+        counts: &SourceCounts,
     ) -> Result<OpenPartition> {
         let offset = cut.and_then(|cut| cut.offset.clone());
         let reader = source.source.open(&partition, offset.as_ref().or(partition.start.as_ref()), &source.scan);
@@ -56,7 +59,10 @@ impl OpenPartition {
         }
         let rows = cut.map_or(0, |cut| cut.rows);
         let place = format!("source {}: {}", source.options.name(), partition.id).into();
-        Ok(OpenPartition { place, partition, reader, watermark, offset, rows, waiting_since: None, idle: None })
+        let start = offset.as_ref().or(partition.start.as_ref()).map_or(0, |start| start.position);
+        let position = counts.position(&partition.id, start);
+        let (waiting_since, idle) = (None, None);
+        Ok(OpenPartition { place, partition, reader, watermark, offset, rows, waiting_since, idle, position })
     }
 
     /// Whether all up to `offset` has been read before: here, before the restart, or ahead of where it starts.
@@ -74,6 +80,7 @@ impl OpenPartition {
     /// So far it has been read, by `rows` more rows, in this epoch.
     pub(super) fn move_to(&mut self, offset: Offset, rows: usize, epoch: Epoch) {
         self.rows += rows as u64;
+        self.position.set(offset.position);
         self.offset = Some(offset);
         note_read(LastRead { place: Rc::clone(&self.place), rows: self.rows, epoch });
     }

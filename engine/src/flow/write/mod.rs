@@ -11,6 +11,7 @@ mod unsettled;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow_schema::SchemaRef;
 use timely::dataflow::operators::Probe;
@@ -27,7 +28,7 @@ use crate::checkpoint::{BucketCut, is_kept};
 use crate::commit::{Contribution, Output};
 use crate::connector::Firings;
 use crate::failpoint::{Point, around};
-use crate::run::{Counter, Shared};
+use crate::run::{Shared, SinkCounts, StepCounts};
 use crate::state::Parts;
 use crate::{
     Batch, Duration, Epoch, Event, EventTime, KeyGroup, Prepared, Record, Result, Sink, SinkWriter, Writing,
@@ -46,9 +47,13 @@ pub(super) fn sink<D: Record, L: 'static>(stream: Stream<'_, D, L>, name: &str) 
     let spec = NodeSpec { name: Some(name.to_string()), ..NodeSpec::stateless("sink") };
     let node = flow.add(spec, vec![stream.node()]);
     match (firings(&flow, name), stream.is_upserts()) {
-        (Firings::Last, true) => write(drive(stream, node, by_identity(node), Settle::new()).0, &flow, node, name),
+        (Firings::Last, true) => {
+            write(drive(stream, node, by_identity(node), Settle::new(), StepCounts::default()).0, &flow, node, name)
+        }
         (Firings::Last, false) => write(stream.into_inner(), &flow, node, name),
-        (Firings::All, true) => write(drive(stream, node, by_identity(node), ShowAll::new()).0, &flow, node, name),
+        (Firings::All, true) => {
+            write(drive(stream, node, by_identity(node), ShowAll::new(), StepCounts::default()).0, &flow, node, name)
+        }
         (Firings::All, false) => write(only(stream.into_inner(), &flow, node), &flow, node, name),
     }
 }
@@ -65,11 +70,12 @@ fn firings(flow: &Flow<'_>, name: &str) -> Firings {
 fn write<'s, D: Record>(inner: Inner<'s, D>, flow: &Flow<'s>, node: NodeId, name: &str) {
     let writing = SinkStep::<D>::new(flow, node, name);
     let buckets = writing.buckets;
+    let not_counted = StepCounts::default(); // as those of a step: what is written is counted where it is written
     let (written, _) = match writing.own_bucket {
-        Some(_) => drive_one(flow, inner, node, staying(node, flow.scope().index()), writing),
+        Some(_) => drive_one(flow, inner, node, staying(node, flow.scope().index()), writing, not_counted),
         None => {
             let owner = move |row: &D, workers: usize| group_of(bucket_of(row, buckets), buckets).owner(workers);
-            drive_one(flow, inner, node, by_owner(node, owner), writing)
+            drive_one(flow, inner, node, by_owner(node, owner), writing, not_counted)
         }
     };
     written.probe_with(&Rc::clone(flow.context()).probe);
@@ -105,13 +111,12 @@ struct SinkStep<D> {
 /// Where the rows of a sink go on one worker.
 struct SinkOutput {
     name: String,
-    worker: usize,
     schema: SchemaRef,
     sink: Arc<dyn Sink>,
     writing: Writing,
     shared: Arc<Shared>,
     writers: Rc<RefCell<Writers>>,
-    rows: Counter,
+    counts: SinkCounts,
 }
 
 /// The buckets that this worker writes, those that it has opened.
@@ -156,13 +161,12 @@ impl<D: Record> SinkStep<D> {
         let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing(name)).unwrap_or_default();
         let mut output = SinkOutput {
             name: name.to_string(),
-            worker: flow.scope().index(),
             schema: D::schema(),
             sink,
             writing: Writing { patience: shared.patience(name), said: Some(D::wanted()), ..writing },
             shared: Arc::clone(shared),
             writers: Rc::new(RefCell::new(Writers { name: name.to_string(), buckets: none })),
-            rows: shared.metrics.counter(name, "written"),
+            counts: shared.metrics.sink_counts(name, flow.scope().index()),
         };
         shared.sink_opens();
         let (worker, workers) = (flow.scope().index(), flow.workers());
@@ -223,6 +227,10 @@ impl<D: Record> Driven for SinkStep<D> {
         }
     }
 
+    fn records(&self, batch: &Batch<D>) -> usize {
+        batch.len()
+    }
+
     fn advance(&mut self, watermark: EventTime, _: &mut Outputs<(), ()>) {
         self.watermark = watermark;
         self.settle();
@@ -268,7 +276,7 @@ impl<D: Record> Driven for SinkStep<D> {
         contribution.layers.extend(freeze(name, self.kept(), epoch));
         let watermark = self.watermark;
         self.with_output(|unsettled, output| {
-            output.shared.metrics.note_waiting(&output.name, output.worker, unsettled.len() as u64);
+            output.counts.waiting.store(unsettled.len() as u64, Ordering::Relaxed);
             contribution.buckets.extend(output.prepare(epoch, watermark)?);
             Ok(())
         });
@@ -312,7 +320,7 @@ impl SinkOutput {
         let mut writers = self.writers.borrow_mut();
         let bucket = writers.buckets[bucket].as_mut().expect("it is open");
         bucket.writer.write(times, rows)?;
-        self.rows.add(times.len() as u64);
+        self.counts.rows.add(times.len() as u64);
         Ok(())
     }
 

@@ -172,11 +172,10 @@ impl<'s, D: Data, L: 'static> Broadcast<'s, D, L> for Stream<'s, D, L> {
         if lateness.is_positive() {
             spec = spec.detail(format!("lateness {lateness}"));
         }
-        let late = self.flow().counter(spec.label(), "late");
         let each = move |event: Event<D>, state: &S, out: &mut Emitter<I::Item>| {
             each(event.data, state).into_iter().for_each(|result| out.give(event.time, result));
         };
-        let step = BroadcastStep::new(apply, each, lateness, self.flow().key_groups(), late);
+        let step = BroadcastStep::new(apply, each, lateness, self.flow().key_groups());
         self.step_with_broadcast(changes, spec, step)
     }
 }

@@ -7,7 +7,6 @@ use std::marker::PhantomData;
 
 use dualgauge_engine::checkpoint::GroupRange;
 use dualgauge_engine::flow::{Emitter, Outputs};
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::Parts;
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, KeyGroup, TwoInputStep};
 
@@ -26,7 +25,6 @@ pub(super) struct BroadcastStep<D, R, S, O, A, E> {
     pub(super) replica: Replica<S, R>,
     /// Whether it is this worker that tells of a late change: all of them see it.
     tells: bool,
-    late: Counter,
 }
 
 impl<D, R, S, O, A, E> BroadcastStep<D, R, S, O, A, E>
@@ -39,9 +37,9 @@ where
     E: Fn(Event<D>, &S, &mut Emitter<O>) + 'static,
 {
     /// The step of the worker that owns `groups`.
-    pub(super) fn new(apply: A, each: E, lateness: Duration, groups: GroupRange, late: Counter) -> Self {
+    pub(super) fn new(apply: A, each: E, lateness: Duration, groups: GroupRange) -> Self {
         let (events, replica) = (Held::new(groups), Replica::new(KeyGroup(groups.first)));
-        BroadcastStep { apply, each, results: PhantomData, lateness, events, replica, tells: groups.first == 0, late }
+        BroadcastStep { apply, each, results: PhantomData, lateness, events, replica, tells: groups.first == 0 }
     }
 }
 
@@ -61,7 +59,6 @@ where
 
     fn apply_left(&mut self, batch: Batch<D>, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {
         let late = |event: Event<D>, judged| {
-            self.late.add(1);
             out.late.give_behind(event.time, Either::Left(event.data), judged);
         };
         self.events.waiting.add(admit(batch, self.lateness, watermark, |_| false, |_| {}, late));
@@ -70,7 +67,6 @@ where
     fn apply_right(&mut self, batch: Batch<R>, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {
         let late = |event: Event<R>, judged| {
             if self.tells {
-                self.late.add(1);
                 out.late.give_behind(event.time, Either::Right(event.data), judged);
             }
         };

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use dualgauge_engine::checkpoint::GroupRange;
 use dualgauge_engine::flow::{Emitter, Outputs};
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::Changes;
 use dualgauge_engine::{Batch, Duration, Durations, Epoch, ErrorKind, Event, EventTime, KeyGroup, TwoInputStep};
 
@@ -20,7 +19,7 @@ type Test = BroadcastStep<i64, i64, i64, (i64, i64), Apply, Each>;
 fn step(worker: usize, workers: usize) -> Test {
     let each: Each = |event, state, out| out.give(event.time, (event.data, *state));
     let groups = GroupRange::of_worker(worker, workers);
-    BroadcastStep::new(|state, change| *state = change, each, Duration::ZERO, groups, Counter::default())
+    BroadcastStep::new(|state, change| *state = change, each, Duration::ZERO, groups)
 }
 
 /// An event in each of these seconds.

@@ -279,8 +279,7 @@ where
             detail += &format!(", lateness {lateness}");
         }
         let spec = NodeSpec::stateful("interval_join", name).detail(detail);
-        let late = left.stream.flow().counter(spec.label(), "late");
-        let step = IntervalStep::new(between.reach(), lateness, kind, left.key.clone(), right.key.clone(), late);
+        let step = IntervalStep::new(between.reach(), lateness, kind, left.key.clone(), right.key.clone());
         let (left_key, right_key) = (left.key, right.key);
         left.stream.step_with(
             right.stream,

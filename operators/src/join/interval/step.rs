@@ -12,7 +12,6 @@
 //!   holds the watermark at the earliest that is not decided.
 
 use dualgauge_engine::flow::{Emitter, Outputs};
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::Parts;
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, TwoInputStep};
 
@@ -68,7 +67,6 @@ pub(super) struct IntervalStep<L, R, F: KeyFn<L>, G: KeyFn<R>, M> {
     kind: M,
     pub(super) left: Side<L, F>,
     pub(super) right: Side<R, G>,
-    late: Counter,
 }
 
 impl<K, L, R, F, G, M> IntervalStep<L, R, F, G, M>
@@ -80,7 +78,7 @@ where
     G: KeyFn<R, Key = K>,
     M: Kind<L, R> + 'static,
 {
-    pub(super) fn new(reach: Reach, lateness: Duration, kind: M, left: F, right: G, late: Counter) -> Self {
+    pub(super) fn new(reach: Reach, lateness: Duration, kind: M, left: F, right: G) -> Self {
         let (search, back) = (reach.search(), reach.turned());
         let left = Side::new(
             left,
@@ -98,7 +96,7 @@ where
                 fate_matters: M::RIGHT_ALONE,
             },
         );
-        IntervalStep { reach, lateness, kind, left, right, late }
+        IntervalStep { reach, lateness, kind, left, right }
     }
 }
 
@@ -122,7 +120,6 @@ where
         let take = Take { lateness: self.lateness, watermark };
         let null = |left: &L| kind.left_unmatched(left);
         take.into_side(&mut self.left, batch, null, emit, |event, judged| {
-            self.late.add(1);
             late.give_behind(event.time, Either::Left(event.data), judged);
         });
     }
@@ -133,7 +130,6 @@ where
         let take = Take { lateness: self.lateness, watermark };
         let null = |right: &R| kind.right_unmatched(right);
         take.into_side(&mut self.right, batch, null, emit, |event, judged| {
-            self.late.add(1);
             late.give_behind(event.time, Either::Right(event.data), judged);
         });
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use dualgauge_engine::flow::Outputs;
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::Changes;
 use dualgauge_engine::{Batch, Data, Duration, Durations, Epoch, Event, EventTime, KeyGroup, TwoInputStep};
 
@@ -21,7 +20,7 @@ fn step(lower: i64, upper: i64) -> Test {
     let reach = Reach { lower: lower.seconds(), upper: upper.seconds() };
     let key: fn(&i64) -> i64 = |value| value % 10;
     let each: Each = |left, right| (left.copied(), right.copied());
-    IntervalStep::new(reach, Duration::ZERO, Full(each), key, key, Counter::default())
+    IntervalStep::new(reach, Duration::ZERO, Full(each), key, key)
 }
 
 /// An event in each of these seconds.

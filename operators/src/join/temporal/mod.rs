@@ -157,8 +157,7 @@ where
             detail += &format!(", lateness {lateness}");
         }
         let spec = NodeSpec::stateful("as_of", name).detail(detail);
-        let late = left.stream.flow().counter(spec.label(), "late");
-        let step = TemporalStep::new(each, lateness, left.key.clone(), versions.key.clone(), late);
+        let step = TemporalStep::new(each, lateness, left.key.clone(), versions.key.clone());
         let (left_key, version_key) = (left.key, versions.key);
         left.stream.step_with(
             versions.stream,

@@ -10,7 +10,6 @@
 //!   and record, so they are taken run by run as they lie, and so are the left events up to the next version.
 
 use dualgauge_engine::flow::Outputs;
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::{Parts, Table};
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, TwoInputStep};
 
@@ -26,7 +25,6 @@ pub(super) struct TemporalStep<L, R, F, G: KeyFn<R>, E> {
     pub(super) versions: Side<R, G>,
     /// The newest version of each key that the watermark has passed.
     pub(super) newest: Table<G::Key, Event<R>>,
-    late: Counter,
 }
 
 impl<K, L, R, F, G, O, E> TemporalStep<L, R, F, G, E>
@@ -39,9 +37,9 @@ where
     O: Data,
     E: Fn(&L, Option<&R>) -> Option<O> + 'static,
 {
-    pub(super) fn new(each: E, lateness: Duration, left: F, versions: G, late: Counter) -> Self {
+    pub(super) fn new(each: E, lateness: Duration, left: F, versions: G) -> Self {
         let (left, versions) = (Side::new(left), Side::new(versions));
-        TemporalStep { each, lateness, left, versions, newest: Table::new(), late }
+        TemporalStep { each, lateness, left, versions, newest: Table::new() }
     }
 }
 
@@ -69,7 +67,6 @@ where
             }
         };
         self.left.add(batch, self.lateness, watermark, null, |event, judged| {
-            self.late.add(1);
             late.give_behind(event.time, Either::Left(event.data), judged);
         });
     }
@@ -77,7 +74,6 @@ where
     fn apply_right(&mut self, batch: Batch<R>, watermark: EventTime, out: &mut Outputs<O, Either<L, R>>) {
         let null = |_: Event<R>| {}; // no one meets it
         self.versions.add(batch, self.lateness, watermark, null, |event, judged| {
-            self.late.add(1);
             out.late.give_behind(event.time, Either::Right(event.data), judged);
         });
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use dualgauge_engine::flow::Outputs;
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::Changes;
 use dualgauge_engine::{Batch, Duration, Durations, Epoch, Event, EventTime, TwoInputStep};
 
@@ -16,7 +15,7 @@ type Test = TemporalStep<i64, i64, fn(&i64) -> i64, fn(&i64) -> i64, Each>;
 fn step() -> Test {
     let key: fn(&i64) -> i64 = |value| value % 10;
     let each: Each = |left, version| Some((*left, version.copied()));
-    TemporalStep::new(each, Duration::ZERO, key, key, Counter::default())
+    TemporalStep::new(each, Duration::ZERO, key, key)
 }
 
 /// An event in each of these seconds.

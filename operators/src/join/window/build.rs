@@ -1,7 +1,6 @@
 //! What a kind of window adds to make a join of it.
 
 use dualgauge_engine::flow::NodeSpec;
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::{Data, Duration, Key, TwoInputStep};
 
 use crate::join::joiner::Joiner;
@@ -15,7 +14,6 @@ pub struct With<K, F, G, J> {
     /// The step's durable name.
     pub(super) name: String,
     pub(super) lateness: Duration,
-    pub(super) late: Counter,
     pub(super) is_checkpointed: bool,
 }
 

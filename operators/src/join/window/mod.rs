@@ -365,9 +365,8 @@ where
             strategies: Strategies::new(self.strategy),
             numbers: Numbers::default(),
         };
-        let flow = keyed.stream.flow();
-        let (late, is_checkpointed) = (flow.counter(name, "late"), flow.is_checkpointed());
-        let with = With { joiner, name: name.to_string(), lateness, late, is_checkpointed };
+        let is_checkpointed = keyed.stream.flow().is_checkpointed();
+        let with = With { joiner, name: name.to_string(), lateness, is_checkpointed };
         let (left_group, right_group) = (move |row: &L| left_key.group(row), move |row: &R| right_key.group(row));
         keyed.stream.step_with(self.right.stream, spec, left_group, right_group, window.step(with))
     }

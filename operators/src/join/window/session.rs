@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs};
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::{Parts, Table};
 use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, TwoInputStep};
 use serde::{Deserialize, Serialize};
@@ -38,7 +37,7 @@ impl Build for Session {
         J: JoinKind<K, L, R>,
     {
         let open = OpenSessions { gap: self.gap, by_key: Table::new(), ends: BTreeSet::new() };
-        InSessions { open, lateness: with.lateness, late: with.late, joiner: with.joiner }
+        InSessions { open, lateness: with.lateness, joiner: with.joiner }
     }
 }
 
@@ -113,7 +112,6 @@ impl<K: Key, L: Data, R: Data> OpenSessions<K, L, R> {
 struct InSessions<K, L, R, F, G, J> {
     open: OpenSessions<K, L, R>,
     lateness: Duration,
-    late: Counter,
     joiner: Joiner<K, F, G, J>,
 }
 
@@ -122,14 +120,13 @@ fn take<D, E>(
     mut batch: Batch<D>,
     watermark: EventTime,
     lateness: Duration,
-    late: (&Counter, &mut Emitter<E>),
+    late: &mut Emitter<E>,
     side: impl Fn(D) -> E,
     mut add: impl FnMut(Event<D>),
 ) {
     batch.drain_judged(watermark, |event, watermark| {
         if event.time + lateness < watermark {
-            late.0.add(1);
-            late.1.give_behind(event.time, side(event.data), watermark);
+            late.give_behind(event.time, side(event.data), watermark);
         } else {
             add(event);
         }
@@ -152,14 +149,14 @@ where
 
     fn apply_left(&mut self, batch: Batch<L>, watermark: EventTime, out: &mut Outputs<J::Out, Self::Late>) {
         let (open, key) = (&mut self.open, &self.joiner.left_key);
-        take(batch, watermark, self.lateness, (&self.late, &mut out.late), Either::Left, |event| {
+        take(batch, watermark, self.lateness, &mut out.late, Either::Left, |event| {
             key.with(&event.data, |key| open.session(key, event.time)).left.push(event);
         });
     }
 
     fn apply_right(&mut self, batch: Batch<R>, watermark: EventTime, out: &mut Outputs<J::Out, Self::Late>) {
         let (open, key) = (&mut self.open, &self.joiner.right_key);
-        take(batch, watermark, self.lateness, (&self.late, &mut out.late), Either::Right, |event| {
+        take(batch, watermark, self.lateness, &mut out.late, Either::Right, |event| {
             key.with(&event.data, |key| open.session(key, event.time)).right.push(event);
         });
     }

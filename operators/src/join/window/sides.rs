@@ -1,7 +1,6 @@
 //! What an aligned window join remembers: the rows of both sides, by where they count.
 
 use dualgauge_engine::flow::{Emitter, Outputs};
-use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::{Buffers, Parts};
 use dualgauge_engine::{Batch, Data, Event, EventTime};
 
@@ -13,30 +12,15 @@ pub(super) struct SidesKept<S: Assign, L, R> {
     pub(super) assign: S,
     pub(super) left: Buffers<S::Place, L>,
     pub(super) right: Buffers<S::Place, R>,
-    pub(super) late: Counter,
 }
 
 impl<S: Assign, L: Data, R: Data> SidesKept<S, L, R> {
     pub(super) fn take_left<O>(&mut self, batch: Batch<L>, watermark: EventTime, out: &mut Outputs<O, Either<L, R>>) {
-        take(
-            &self.assign,
-            &mut self.left,
-            batch,
-            watermark,
-            &mut Late { to: &mut out.late, count: &self.late },
-            Either::Left,
-        );
+        take(&self.assign, &mut self.left, batch, watermark, &mut out.late, Either::Left);
     }
 
     pub(super) fn take_right<O>(&mut self, batch: Batch<R>, watermark: EventTime, out: &mut Outputs<O, Either<L, R>>) {
-        take(
-            &self.assign,
-            &mut self.right,
-            batch,
-            watermark,
-            &mut Late { to: &mut out.late, count: &self.late },
-            Either::Right,
-        );
+        take(&self.assign, &mut self.right, batch, watermark, &mut out.late, Either::Right);
     }
 
     /// The first place that has rows on any side.
@@ -50,32 +34,19 @@ impl<S: Assign, L: Data, R: Data> SidesKept<S, L, R> {
     }
 }
 
-/// Where late rows go.
-struct Late<'a, E> {
-    to: &'a mut Emitter<E>,
-    count: &'a Counter,
-}
-
-impl<E> Late<'_, E> {
-    fn give(&mut self, time: EventTime, data: E, watermark: EventTime) {
-        self.count.add(1);
-        self.to.give_behind(time, data, watermark);
-    }
-}
-
 /// Puts the rows of a batch where they belong.
 fn take<S: Assign, D: Data, E>(
     assign: &S,
     buffers: &mut Buffers<S::Place, D>,
     mut batch: Batch<D>,
     watermark: EventTime,
-    late: &mut Late<'_, E>,
+    late: &mut Emitter<E>,
     side: impl Fn(D) -> E,
 ) {
     if !batch.all_on_time() {
         return batch.drain_judged(watermark, |event, watermark| match assign.place(event.time, watermark) {
             Some(place) => buffers.push(place, event),
-            None => late.give(event.time, side(event.data), watermark),
+            None => late.give_behind(event.time, side(event.data), watermark),
         });
     }
     // Neighbours mostly share a place, so it is found once a run and not once a row.
@@ -88,7 +59,7 @@ fn take<S: Assign, D: Data, E>(
         let run = rest.by_ref().take(length.max(1)); // the end of time is in no half-open span
         match place {
             Some(place) => buffers.extend(place, run),
-            None => run.for_each(|event| late.give(event.time, side(event.data), watermark)),
+            None => run.for_each(|event| late.give_behind(event.time, side(event.data), watermark)),
         }
     }
 }

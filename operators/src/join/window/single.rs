@@ -63,7 +63,7 @@ where
         let (left_key, right_key) = (with.joiner.left_key.clone(), with.joiner.right_key.clone());
         let left = Buffers::new(move |row: &L| left_key.group(row));
         let right = Buffers::new(move |row: &R| right_key.group(row));
-        InSingle { rows: SidesKept { assign, left, right, late: with.late }, joiner: with.joiner }
+        InSingle { rows: SidesKept { assign, left, right }, joiner: with.joiner }
     }
 }
 

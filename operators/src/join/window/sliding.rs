@@ -41,7 +41,7 @@ impl Build for Sliding {
         let left = Buffers::new(move |row: &L| left_key.group(row));
         let right = Buffers::new(move |row: &R| right_key.group(row));
         InSliding {
-            rows: SidesKept { assign, left, right, late: with.late },
+            rows: SidesKept { assign, left, right },
             joiner: with.joiner,
             fired: Fired::new(),
             fired_before: EventTime::MIN,
