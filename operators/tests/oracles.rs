@@ -9,6 +9,8 @@
 mod broadcast;
 #[path = "oracles/case.rs"]
 mod case;
+#[path = "oracles/counts.rs"]
+mod counts;
 #[path = "oracles/deduplicate.rs"]
 mod deduplicate;
 #[path = "oracles/ends.rs"]
