@@ -293,5 +293,5 @@ fn what_a_start_waits_for_is_counted_while_it_waits() {
     let last = metrics.retries().last;
     assert!(last.contains("/claim: "), "{last}");
     disk.set_space(None);
-    assert_eq!(start.join().unwrap().metrics.counter("items", "rows").get(), 7);
+    assert_eq!(start.join().unwrap().metrics.source("items").rows, 7);
 }
