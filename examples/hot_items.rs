@@ -134,7 +134,7 @@ impl Run {
 
     fn print(&self) {
         let (metrics, seconds) = (&self.outcome.metrics, self.outcome.elapsed.as_micros() as f64 / 1e6);
-        let (bids, late) = (metrics.source("bids").rows, metrics.step("hot_items").late);
+        let (bids, late) = (metrics.source("bids").rows, metrics.snapshot().late());
         let rate = bids as f64 / seconds / 1e6;
         println!("{:<8} {:>11} {seconds:>9.2} {rate:>9.2} {late:>7}  {}", self.name, grouped(bids), self.digest());
     }

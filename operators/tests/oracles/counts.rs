@@ -244,6 +244,7 @@ fn a_running_job_shows_where_it_is_and_what_it_keeps() {
         assert_eq!((now.watermark(), now.checkpoints.commits), (at(12), 0));
         let holder = now.watermark_holder.unwrap();
         assert_eq!((holder.source.as_str(), holder.watermark), ("rules", at(12)));
+        until(&metrics, |now| now.sink("raw").rows == 1 && now.sink(NAME).rows == 1);
         running.stop_handle().stop();
         assert_eq!(running.join().unwrap_err().kind(), ErrorKind::Stopped);
         let last = metrics.snapshot();
