@@ -9,7 +9,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// The message names the place from the outside in (`source bids: file a.parquet: row 17: …`), the cause, and the likely
 /// mistake. What our own code got wrong is not an `Error`: it panics.
-#[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -202,8 +201,30 @@ impl fmt::Display for Error {
     }
 }
 
+/// The text that a person reads: a `main` that returns the error prints it by `Debug`, and so does an `unwrap`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_prints_it_for_debugging_reads_what_a_person_reads() {
+        let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let error = Error::io("orders.csv", cause).at("source orders").with_note("was it moved?");
+        let text = "source orders: orders.csv: entity not found (was it moved?)";
+        assert_eq!(error.to_string(), text);
+        assert_eq!(format!("{error:?}"), text);
+        assert_eq!(format!("{:?}", Err::<(), _>(error)), format!("Err({text})"));
     }
 }
