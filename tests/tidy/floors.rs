@@ -24,7 +24,7 @@ fn floors() -> BTreeMap<String, usize> {
 }
 
 /// The code of a file, without comments and without what is compiled for tests alone.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }

@@ -3,7 +3,7 @@
 use arrow_schema::{DataType, SchemaRef};
 use dualgauge_engine::columns::DEFAULT;
 use dualgauge_engine::names::is_same_but_for_case;
-use dualgauge_engine::{Error, Result};
+use dualgauge_engine::{Code, Error, Result};
 
 use crate::suggest::did_you_mean;
 use crate::text::values::{Cell, Marks, columns, explained};
@@ -35,16 +35,13 @@ impl CsvDecode {
                 (None, _) => {
                     let hint = did_you_mean(name, names.iter().map(String::as_str));
                     let has = has();
-                    return Err(Error::data(format!(
-                        "E-SCHEMA: the header has no column `{name}`{hint}; it has: {has}; likely mistake: another delimiter, or \
+                    return Err(Code::Schema.error(format!(
+                        "the header has no column `{name}`{hint}; it has: {has}; likely mistake: another delimiter, or \
                          a file without a header (`header=false`)"
                     )));
                 }
                 (Some(_), Some(_)) => {
-                    return Err(Error::data(format!(
-                        "E-SCHEMA: the header has column `{name}` twice; it has: {}",
-                        has()
-                    )));
+                    return Err(Code::Schema.error(format!("the header has column `{name}` twice; it has: {}", has())));
                 }
             }
         }

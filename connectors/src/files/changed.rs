@@ -1,11 +1,11 @@
 //! A file that is not any more what was listed when it is opened: its rows would be missed without a word.
 
-use dualgauge_engine::Error;
+use dualgauge_engine::{Code, Error};
 
 /// Says what has become of a file between the two.
 pub(crate) fn changed_since_listed(name: &str, why: &str) -> Error {
-    Error::data(format!(
-        "E-SOURCE-GAP: file {name}: {why}: it changed after it was listed and before it was read; likely mistake: something \
+    Code::SourceGap.error(format!(
+        "file {name}: {why}: it changed after it was listed and before it was read; likely mistake: something \
          replaces or rewrites what is read. Start again when that is done, and put new rows into new files, or behind the old \
          ones"
     ))

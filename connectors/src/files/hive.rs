@@ -8,7 +8,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::take::take;
-use dualgauge_engine::{Error, EventTime, Next, PartitionReader, Result, Scan, SourceBatch};
+use dualgauge_engine::{Code, Error, EventTime, Next, PartitionReader, Result, Scan, SourceBatch};
 
 use crate::text::values::{Cell, Marks, columns, explained};
 
@@ -39,7 +39,7 @@ impl Hive {
             let text = Some(text).filter(|text| text != MISSING);
             let bad = |why: &str| {
                 let (path, shown) = (path.display(), text.as_deref().unwrap_or(MISSING));
-                Error::data(format!("E-SCHEMA: file {path}: the directory `{name}={shown}`: {why}"))
+                Code::Schema.error(format!("file {path}: the directory `{name}={shown}`: {why}"))
             };
             if text.is_none() && !field.is_nullable() {
                 return Err(bad("there is no value, and the record wants one; make its field an `Option`"));

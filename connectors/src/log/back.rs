@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use dualgauge_engine::fs::Fs;
 use dualgauge_engine::sink::{After, Since, Writing};
-use dualgauge_engine::{Epoch, Error, Result};
+use dualgauge_engine::{Code, Epoch, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::directory::Log;
@@ -124,8 +124,8 @@ fn later(log: &Log, partition: u32, job: &str, after: After) -> Result<Later> {
                 (Some(epoch), none) => *none = Some(Later { offset: entry.first, rows: entry.rows, upto: Some(epoch) }),
                 (None, None) => {}
                 (None, Some(later)) => {
-                    return Err(Error::usage(format!(
-                        "E-OUTPUT-AHEAD: {}: partition {partition}: the job has appended rows from offset {} on for epochs \
+                    return Err(Code::OutputAhead.error(format!(
+                        "{}: partition {partition}: the job has appended rows from offset {} on for epochs \
                          after {}, and rows that are not of these follow at offset {}, so they cannot be cut off. Go on from the newest \
                          checkpoint; or write to a new log, from the beginning",
                         log.dir.display(),

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-use dualgauge_engine::{Error, EventTime, Offset, Result};
+use dualgauge_engine::{Code, Error, EventTime, Offset, Result};
 
 use super::directory::Log;
 use super::files::{on, segments};
@@ -151,14 +151,15 @@ impl Follower {
     /// Goes on in the log that has come into the place of this one, if it has the same history.
     fn open_again(&mut self, found: &mut VecDeque<Entry>) -> Result<Look> {
         let gone = |error: Error| {
-            Error::data(format!(
-                "E-SOURCE-GAP: log {}: partition {}: it was moved, removed or replaced while it was followed (it was read to \
+            Code::SourceGap
+                .error(format!(
+                    "log {}: partition {}: it was moved, removed or replaced while it was followed (it was read to \
                  offset {}). Put it back, with what was appended to it",
-                self.log.dir.display(),
-                self.partition,
-                self.place.offset
-            ))
-            .caused_by(error)
+                    self.log.dir.display(),
+                    self.partition,
+                    self.place.offset
+                ))
+                .caused_by(error)
         };
         let log = Log::open_on(self.log.fs.clone(), &self.log.dir).map_err(gone)?;
         let offset = Offset { position: self.place.offset, proof: Some(self.place.chain) };

@@ -14,7 +14,7 @@ use arrow_ipc::writer::StreamEncoder;
 use arrow_ipc::{Block, MetadataVersion};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use dualgauge_engine::names::{Twice, find};
-use dualgauge_engine::{Error, EventTime, Result};
+use dualgauge_engine::{Code, Error, EventTime, Result};
 
 use crate::caught::caught;
 use crate::suggest::did_you_mean;
@@ -119,7 +119,7 @@ pub(super) fn project(schema: &SchemaRef, columns: &[String]) -> Result<Vec<usiz
                 let hint = did_you_mean(name, names());
                 Err(Error::data(format!("column `{name}` is wanted{hint}, and the log has: {}", has())))
             }
-            Err(Twice) => Err(Error::data(format!("E-SCHEMA: the log has column `{name}` twice; it has: {}", has()))),
+            Err(Twice) => Err(Code::Schema.error(format!("the log has column `{name}` twice; it has: {}", has()))),
         }
     };
     columns.iter().map(index).collect()

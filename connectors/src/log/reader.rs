@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_select::concat::concat_batches;
 use dualgauge_engine::cut::{BATCH_BYTES, bytes_of};
-use dualgauge_engine::{Error, EventTime, Next, Offset, PartitionReader, Result, SourceBatch};
+use dualgauge_engine::{Code, Error, EventTime, Next, Offset, PartitionReader, Result, SourceBatch};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::directory::Log;
@@ -180,8 +180,8 @@ impl LogReader {
 
 /// A segment went while its batches were read, which is seen where it was closed meanwhile.
 fn gone(entry: &Entry) -> Error {
-    Error::data(format!(
-        "E-SOURCE-GAP: the segment is gone before the batch at offset {} was read; likely mistake: retention deletes what is \
+    Code::SourceGap.error(format!(
+        "the segment is gone before the batch at offset {} was read; likely mistake: retention deletes what is \
          not read yet, or the log was moved or removed",
         entry.first
     ))

@@ -15,7 +15,7 @@ use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::cut::{BATCH_BYTES, bytes_of};
 use dualgauge_engine::fs::{Fs, RealFs};
 use dualgauge_engine::sink::{Claim, Since, Writing};
-use dualgauge_engine::{Basis, Change, Epoch, Error, EventTime, Offset, Place, Result, Sink, SinkWriter};
+use dualgauge_engine::{Basis, Change, Code, Epoch, Error, EventTime, Offset, Place, Result, Sink, SinkWriter};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -293,7 +293,7 @@ impl LogSinkWriter {
     /// the batch with its tag is durable.
     fn publish(&mut self, prepared: &[u8]) -> Result<()> {
         let prepared: Prepared = serde_json::from_slice(prepared).map_err(|error| {
-            Error::data("E-CHECKPOINT-CORRUPT: what the manifest says of it cannot be read").caused_by(error)
+            Code::CheckpointCorrupt.error("what the manifest says of it cannot be read").caused_by(error)
         })?;
         let path = prepared.file.within(&self.stage);
         claim::check_owner(&self.log.fs, &self.log.dir, self.job.as_deref())?;

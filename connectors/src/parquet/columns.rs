@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use arrow_schema::{Fields, Schema, SchemaRef, TimeUnit};
-use dualgauge_engine::Error;
 use dualgauge_engine::names::{Twice, find, similar};
+use dualgauge_engine::{Code, Error};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataOptions};
@@ -70,9 +70,8 @@ impl FileColumns {
         match names.find(|name| find(name, self.names()) == Err(Twice)) {
             Some(name) => {
                 let has = self.names().collect::<Vec<_>>().join(", ");
-                Err(Error::data(format!(
-                    "E-SCHEMA: it has column `{name}` twice, and which is meant cannot be known; it has: {has}"
-                )))
+                Err(Code::Schema
+                    .error(format!("it has column `{name}` twice, and which is meant cannot be known; it has: {has}")))
             }
             None => Ok(()),
         }

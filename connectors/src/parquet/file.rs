@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use dualgauge_engine::{Error, Offset, Result};
+use dualgauge_engine::{Code, Error, Offset, Result};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
@@ -166,7 +166,7 @@ impl ParquetFile {
         let (start, end) = (self.groups[groups.start], self.groups[groups.end]);
         let mut bytes = vec![0; (end - start) as usize];
         let file = self.handle.file().map_err(|e| match e.kind() {
-            std::io::ErrorKind::InvalidData => Error::data(format!("E-SOURCE-GAP: file {}: {e}", self.name)),
+            std::io::ErrorKind::InvalidData => Code::SourceGap.error(format!("file {}: {e}", self.name)),
             _ => cannot_read(&self.name, &self.path, e),
         })?;
         let read = file.0.read_exact_at(&mut bytes, self.footer_at + u64::from(start));

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use dualgauge_engine::columns::{UNIT, ZONE};
 use dualgauge_engine::{
-    Basis, Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan, Source,
+    Basis, Code, Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan,
+    Source,
 };
 use rayon::prelude::*;
 
@@ -266,7 +267,7 @@ impl ParquetSource {
             "" => None,
             name => Some(
                 TimeColumn::find(file.columns().schema(), name, wanted)
-                    .map_err(|e| e.at("E-SCHEMA").at(format_args!("file {}", file.name)))?,
+                    .map_err(|e| e.coded(Code::Schema).at(format_args!("file {}", file.name)))?,
             ),
         };
         let projection = file.columns().project(names());

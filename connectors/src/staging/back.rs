@@ -11,7 +11,7 @@ use std::path::Path;
 use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::fs::{Fs, Kind, PlainName};
 use dualgauge_engine::sink::{After, Since, Writing};
-use dualgauge_engine::{Epoch, Error, Result};
+use dualgauge_engine::{Code, Epoch, Error, Result};
 
 use super::files::{self, on, synced};
 use super::ledger::{self, By, Line, What};
@@ -72,8 +72,8 @@ impl OutputPlace {
             for part in Manifest::decode(last.epoch, &last.bytes)?.parts() {
                 let path = part.plain().within(&staged);
                 if on(&path, self.fs.kind(&path))? != Some(Kind::File) {
-                    return Err(Error::usage(format!(
-                        "E-OUTPUT-AHEAD: the checkpoint of epoch {} cannot be gone back to: {}, which it needs to make again \
+                    return Err(Code::OutputAhead.error(format!(
+                        "the checkpoint of epoch {} cannot be gone back to: {}, which it needs to make again \
                          what was published since, is gone. Savepoints keep what they need for ever, other checkpoints \
                          while they are among the last three of a job that has not ended. Go on from the newest checkpoint; or start \
                          from the beginning, with a new place for checkpoints and for the output",
@@ -97,8 +97,8 @@ impl OutputPlace {
         match on(&path, fs.kind(&path))? {
             None => Ok(false),
             Some(Kind::File) if files::hash(fs, &path)?.as_deref() == Some(hash) => Ok(true),
-            Some(_) => Err(Error::usage(format!(
-                "E-OUTPUT-AHEAD: {} was published since the checkpoint and is not what it was, so it is not replaced; move it \
+            Some(_) => Err(Code::OutputAhead.error(format!(
+                "{} was published since the checkpoint and is not what it was, so it is not replaced; move it \
                  out of the way to go back",
                 path.display()
             ))),
@@ -141,8 +141,8 @@ pub(crate) fn of_this_history(lines: &[Line], job: &str, after: After, dir: &Pat
 
 /// Refuses a commit of a history that was left.
 fn left(dir: &Path, after: After, epoch: Epoch, generation: u64) -> Error {
-    Error::usage(format!(
-        "E-OUTPUT-AHEAD: start {generation} of the job went back, and the output in {} is its from epoch {epoch} on; the \
+    Code::OutputAhead.error(format!(
+        "start {generation} of the job went back, and the output in {} is its from epoch {epoch} on; the \
          checkpoint of epoch {}, which start {} took, is of the history that was left then. Go on from the newest checkpoint, \
          or from one that is not newer than epoch {epoch}",
         dir.display(),

@@ -1,7 +1,7 @@
 //! What a manifest keeps of one bucket: the parts of open spans, and the files that wait for their commit.
 
 use dualgauge_engine::fs::PlainName;
-use dualgauge_engine::{Epoch, Error, Result};
+use dualgauge_engine::{Code, Epoch, Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Part, StagedName};
@@ -71,8 +71,7 @@ impl Manifest {
         match bytes.split_first() {
             None => Ok(Manifest::default()),
             Some((&FORMAT, json)) => serde_json::from_slice(json).map_err(|error| {
-                Error::data(format!("E-CHECKPOINT-CORRUPT: what epoch {epoch} prepared cannot be read"))
-                    .caused_by(error)
+                Code::CheckpointCorrupt.error(format!("what epoch {epoch} prepared cannot be read")).caused_by(error)
             }),
             Some((format, _)) => Err(Error::data(format!(
                 "what epoch {epoch} prepared has format {format}, and this build knows {FORMAT}. Was it written by a \

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::fs::{Fs, Kind, Ways};
 use dualgauge_engine::sink::{Claim, Writing};
-use dualgauge_engine::{Error, Place, Result};
+use dualgauge_engine::{Code, Error, Place, Result};
 
 use super::beside::{self, Beside};
 use super::claim::{self, Claiming, Owner};
@@ -128,8 +128,8 @@ impl OutputPlace {
             // A sink that the job did not have before.
             Owner::Nobody | Owner::Dead(_) if writing.resumes => match (output.first(), &writing.before) {
                 (None, None) => Ok(Found::Own),
-                (None, Some(before)) => Err(Error::usage(format!(
-                    "E-OTHER-WORDS: job {job} wrote this sink's output to {} before its checkpoint, and nothing of it is in \
+                (None, Some(before)) => Err(Code::OtherWords.error(format!(
+                    "job {job} wrote this sink's output to {} before its checkpoint, and nothing of it is in \
                      {}: {place} is missing; likely mistake: another directory than before, or one that was emptied \
                      while the job was down. Go on where the output is; or start from the beginning, with a new place for \
                      checkpoints",

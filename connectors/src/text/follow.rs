@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use dualgauge_engine::{Error, Result};
+use dualgauge_engine::{Code, Error, Result};
 
 use super::plain::{From, bytes_of};
 use super::prefix::Prefix;
@@ -205,8 +205,8 @@ fn first_record(bytes: &[u8], header: bool) -> Option<Vec<u8>> {
 
 /// That a file can be followed no further.
 fn ended(read: &Read<'_>, what: &str) -> Error {
-    Error::data(format!(
-        "E-SOURCE-GAP: file {}: {what} while it was followed; it was read to byte {}. Append to the file, or rename it and \
+    Code::SourceGap.error(format!(
+        "file {}: {what} while it was followed; it was read to byte {}. Append to the file, or rename it and \
          write a new one in its place",
         read.name, read.position
     ))

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use dualgauge_engine::{Error, Offset, Result};
+use dualgauge_engine::{Code, Error, Offset, Result};
 
 use super::coded::Coded;
 use super::follow::{Read as WasRead, Then, Watch};
@@ -209,8 +209,8 @@ impl Plain {
     }
 
     fn written_anew(&self) -> Error {
-        Error::data(format!(
-            "E-SOURCE-GAP: file {}: what stands before byte {} is not what was read there; it was cut off or written anew while it \
+        Code::SourceGap.error(format!(
+            "file {}: what stands before byte {} is not what was read there; it was cut off or written anew while it \
              was read. Append to the file, or rename it and write a new one in its place",
             self.name, self.position
         ))
@@ -218,8 +218,8 @@ impl Plain {
 
     /// Not all is there of what was when it was opened: at the end of a line, nothing else would tell.
     fn cut_off(&self) -> Error {
-        Error::data(format!(
-            "E-SOURCE-GAP: file {} ends at byte {}, and had {} when it was opened: it was cut off while it was read; likely \
+        Code::SourceGap.error(format!(
+            "file {} ends at byte {}, and had {} when it was opened: it was cut off while it was read; likely \
              mistake: it was still being written, or written anew in its place",
             self.name,
             self.position,
@@ -285,7 +285,8 @@ impl Read for From<Arc<Handle>> {
 /// The world has taken back what was already read.
 fn shorter(name: &str, length: u64, position: u64) -> Error {
     Error::environment(format!(
-        "E-SOURCE-GAP: file {name} has {length} bytes, but was read to byte {position} before; likely mistake: it was replaced \
+        "file {name} has {length} bytes, but was read to byte {position} before; likely mistake: it was replaced \
          or cut off while a job follows it (write on at its end, or write a new file)"
     ))
+    .coded(Code::SourceGap)
 }

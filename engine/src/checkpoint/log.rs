@@ -7,7 +7,7 @@ use super::scan::{FOLDER, Scan, floor, name_of, scan, unreadable};
 use super::shorten::Length;
 use super::store::{Created, Store, StoreError};
 use crate::failpoint::{Point, around};
-use crate::{Epoch, Error, Result};
+use crate::{Code, Epoch, Error, Result};
 
 /// How many commits the log remembers the layers of, besides savepoints.
 const REMEMBERED: usize = 64;
@@ -187,11 +187,12 @@ fn by_whom(store: &dyn Store, name: &str) -> Result<Option<u64>, StoreError> {
 
 /// What ends a generation after which another one has started.
 pub(crate) fn fenced() -> Error {
-    Error::environment(
-        "E-FENCED: a younger generation of this job has started, and this one is over. Did two supervisors start the \
+    Code::Fenced
+        .error(
+            "a younger generation of this job has started, and this one is over. Did two supervisors start the \
          same job?",
-    )
-    .for_good()
+        )
+        .for_good()
 }
 
 /// Whether a generation younger than this one has appended the newest entry of the log.

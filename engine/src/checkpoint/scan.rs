@@ -13,7 +13,7 @@
 use super::envelope::Unsealed;
 use super::manifest::Entry;
 use super::store::{Store, StoreError};
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 
 /// The folder of the log.
 pub(super) const FOLDER: &str = "manifest/";
@@ -113,15 +113,13 @@ pub(super) fn floor(store: &dyn Store) -> Result<u64, StoreError> {
 
 fn missing_entry(store: &dyn Store, number: u64) -> Error {
     let place = store.describe();
-    Error::data(format!(
-        "E-CHECKPOINT-CORRUPT: {place}: entry {number} of the manifest log is missing: was it deleted?"
-    ))
+    Code::CheckpointCorrupt.error(format!("{place}: entry {number} of the manifest log is missing: was it deleted?"))
 }
 
 pub(super) fn unreadable(store: &dyn Store, number: u64, why: &Unsealed) -> Error {
     let place = format!("{}/{}", store.describe(), name_of(number));
     match why {
-        Unsealed::Damaged(_) => Error::data(format!("E-CHECKPOINT-CORRUPT: {place}: {why}")),
+        Unsealed::Damaged(_) => Code::CheckpointCorrupt.error(format!("{place}: {why}")),
         Unsealed::Newer { .. } => Error::usage(format!("{place}: {why}")),
     }
 }

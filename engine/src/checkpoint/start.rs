@@ -16,7 +16,7 @@ use super::protocol::{Asked, CommitFact, Layers, Resume, resume};
 use super::scan::{Scan, name_of, scan, unreadable};
 use super::store::{Store, probe, random};
 use crate::connector::BucketCut;
-use crate::{Epoch, Error, Prepared, Result};
+use crate::{Code, Epoch, Error, Prepared, Result};
 
 /// What is wanted of a start.
 #[derive(Clone, Debug, Default)]
@@ -170,8 +170,8 @@ fn left(from: &Commit, read: &Scan) -> Option<Left> {
 
 /// Whose checkpoints these are nobody can say.
 fn nameless(store: &dyn Store) -> Error {
-    Error::data(format!(
-        "E-CHECKPOINT-CORRUPT: {}/{}: this entry, which names the job, is missing: was it deleted? Bring it back from a copy",
+    Code::CheckpointCorrupt.error(format!(
+        "{}/{}: this entry, which names the job, is missing: was it deleted? Bring it back from a copy",
         store.describe(),
         name_of(0)
     ))
@@ -278,8 +278,8 @@ fn corrupt(store: &dyn Store, number: u64, read: &Scan, damage: Option<String>) 
         Some(Err(why)) => format!("{}/{}: {why}", store.describe(), name_of(number)),
         _ => damage.expect("a commit that was read is corrupt by a layer"),
     };
-    Error::data(format!(
-        "E-CHECKPOINT-CORRUPT: {how}; going on from an older checkpoint could lose or repeat output: bring the file back \
+    Code::CheckpointCorrupt.error(format!(
+        "{how}; going on from an older checkpoint could lose or repeat output: bring the file back \
          from a copy, or go on from an older one with --from-checkpoint"
     ))
 }

@@ -23,7 +23,7 @@ use super::frame::{Frames, Long};
 use super::way::Way;
 use crate::checkpoint::{Commit, KeptOutput};
 use crate::run::Shared;
-use crate::{Duration, Error, ErrorKind};
+use crate::{Code, Duration, Error, ErrorKind};
 
 /// How often a process looks whether something has happened here that the others must know.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
@@ -79,6 +79,7 @@ enum Word {
 struct Failure {
     /// Its place in [`KINDS`].
     kind: u8,
+    code: Option<Code>,
     message: String,
     /// Whether starting again cannot mend it, wherever that is decided.
     for_good: bool,
@@ -90,12 +91,13 @@ const KINDS: [ErrorKind; 5] =
 impl Failure {
     fn of(error: &Error) -> Failure {
         let kind = KINDS.iter().position(|one| *one == error.kind()).expect("every kind has a number");
-        Failure { kind: kind as u8, message: error.to_string(), for_good: error.is_for_good() }
+        let (code, message) = (error.code(), error.to_string());
+        Failure { kind: kind as u8, code, message, for_good: error.is_for_good() }
     }
 
     fn into_error(self) -> Error {
         let kind = KINDS.get(self.kind as usize).copied().unwrap_or(ErrorKind::Environment);
-        let error = Error::new(kind, self.message);
+        let error = Error::new(kind, self.message).with_code(self.code);
         if self.for_good { error.for_good() } else { error }
     }
 }

@@ -15,7 +15,7 @@ use super::state_bytes::StateBytes;
 use super::storing::{Background, WorkerPart, again, append};
 use crate::checkpoint::{self, Chain, Commit, CommitKind, Entry, KeptOutput, ManifestLog, SourceCut, StepBytes};
 use crate::run::{LastCheckpoint, Shared};
-use crate::{Duration, Epoch, Error, Result};
+use crate::{Code, Duration, Epoch, Result};
 
 /// How many epochs beyond the highest open one are decided ahead, so that no source waits for a decision.
 const AHEAD: u64 = 4;
@@ -220,8 +220,8 @@ impl Coordinator {
             chains.iter().flat_map(|chain| &chain.layers).map(|layer| (layer.name.as_str(), layer.size)).collect();
         let (bytes, limit) = (layers.values().sum::<u64>(), self.shared.limits.state_bytes_max);
         if bytes > limit {
-            let reason = Error::environment(format!(
-                "E-STATE-LIMIT: the state has {bytes} bytes{}, and its limit is {limit}: it was stopped after a checkpoint. \
+            let reason = Code::StateLimit.error(format!(
+                "the state has {bytes} bytes{}, and its limit is {limit}: it was stopped after a checkpoint. \
                  Do keys come without end, or windows never close? Raise the limit to go on from there",
                 largest(steps)
             ));

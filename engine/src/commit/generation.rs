@@ -16,7 +16,7 @@ use crate::data::KEY_GROUPS;
 use crate::failpoint::{Point, around};
 use crate::run::{LastCheckpoint, Shared};
 use crate::state::Parts;
-use crate::{After, Duration, Epoch, Error, ErrorKind, EventTime, PartitionId, Prepared, Result, Writing};
+use crate::{After, Code, Duration, Epoch, Error, ErrorKind, EventTime, PartitionId, Prepared, Result, Writing};
 
 /// One generation of a job with checkpoints.
 pub(crate) struct Checkpointing {
@@ -90,8 +90,7 @@ impl Checkpointing {
 
     /// The failure of this generation as it is to be told: what fails after a younger one has started fails for that.
     pub(crate) fn explained(&self, error: Error) -> Error {
-        let told =
-            matches!(error.kind(), ErrorKind::Stopped | ErrorKind::Panic) || error.to_string().contains("E-FENCED");
+        let told = matches!(error.kind(), ErrorKind::Stopped | ErrorKind::Panic) || error.code() == Some(Code::Fenced);
         match !told && checkpoint::is_fenced(&*self.store, self.generation).unwrap_or(false) {
             true => checkpoint::fenced().caused_by(error),
             false => error,

@@ -18,7 +18,7 @@ use crate::checkpoint::{self, Becomes, Chain, Commit, CompactError, Store, layer
 use crate::connector::Basis;
 use crate::run::{Shared, message_of};
 use crate::state::{Fingerprint, NoUpcast, Upcast};
-use crate::{Error, ErrorKind, Result};
+use crate::{Code, Error, ErrorKind, Result};
 
 /// What must be done to the state of a commit before a graph can go on from it.
 #[derive(Debug, Default)]
@@ -159,8 +159,8 @@ fn changes_of(commit: &Commit, bases: &BTreeMap<String, Basis>, step: &str) -> O
 }
 
 fn of_other_detail(commit: &Commit, step: &str, changes: &str) -> Error {
-    Error::usage(format!(
-        "E-OTHER-WORDS: the step `{step}` is not what it was at its checkpoint of epoch {}: {changes}; what it keeps was made \
+    Code::OtherWords.error(format!(
+        "the step `{step}` is not what it was at its checkpoint of epoch {}: {changes}; what it keeps was made \
          by the old words and would be read by the new ones. Put the old ones back; or start it empty, and forget what it \
          kept: {}",
         commit.epoch,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::checks;
 use crate::checkpoint::{self, Commit, CommitName, Store};
-use crate::{Duration, Durations, Error};
+use crate::{Code, Duration, Durations, Error};
 
 /// How a job takes checkpoints, and what it does with those that are there.
 #[derive(Clone)]
@@ -70,7 +70,7 @@ impl Checkpoints {
         let was_read = |_: u64, commit: &Commit| Ok(checks::is_unfinished(commit, source));
         // What cannot be looked at now is told when the job starts.
         match checkpoint::look_at_named(&*self.store, self.from, was_read) {
-            Ok(true) => Error::data(format!("E-SOURCE-GAP: {error}")).with_note(
+            Ok(true) => Code::SourceGap.error(format!("{error}")).with_note(
                 "it was there when the job was started; put it back to go on, or start from the beginning, with a new place \
                  for checkpoints and for the output",
             ),

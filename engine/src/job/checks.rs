@@ -12,7 +12,7 @@ use crate::checkpoint::{Commit, CommitKind, SourceCut};
 use crate::commit::{Joined, Told, others};
 use crate::connector::{Basis, Change};
 use crate::flow::{BoundSink, BoundSource, Graph, NewFiles};
-use crate::{Error, EventTime, Partition, PartitionId, Result};
+use crate::{Code, Error, EventTime, Partition, PartitionId, Result};
 
 /// The bases of the sources and of the steps of a graph.
 pub(super) fn bases(graph: &Graph, sources: &BTreeMap<String, BoundSource>) -> BTreeMap<String, Basis> {
@@ -87,8 +87,8 @@ fn refuse(commit: &Commit, changes: impl Iterator<Item = Change>, advice: impl F
     let changes: Vec<_> = changes.map(|change| change.to_string()).collect();
     match changes.is_empty() {
         true => Ok(()),
-        false => Err(Error::usage(format!(
-            "E-OTHER-WORDS: since the checkpoint of epoch {} {}: {}",
+        false => Err(Code::OtherWords.error(format!(
+            "since the checkpoint of epoch {} {}: {}",
             commit.epoch,
             changes.join(", "),
             advice()
@@ -111,8 +111,8 @@ fn check_partitions(commit: &Commit, name: &str, bound: &BoundSource, cut: &Sour
         |id: &PartitionId| bound.listing.partitions.iter().chain(&bound.listing.pruned).any(|there| there.id == *id);
     let (now, then) = (bound.source.describe(), &cut.binding);
     if let Some((id, gone)) = cut.partitions.iter().find(|(id, cut)| !cut.ended && !there(id)) {
-        return Err(Error::data(format!(
-            "E-SOURCE-GAP: source {name}: {id} was read up to offset {} and is gone; the source is {now}, and was {then}",
+        return Err(Code::SourceGap.error(format!(
+            "source {name}: {id} was read up to offset {} and is gone; the source is {now}, and was {then}",
             gone.offset.clone().unwrap_or_default(),
         )));
     }
@@ -120,8 +120,8 @@ fn check_partitions(commit: &Commit, name: &str, bound: &BoundSource, cut: &Sour
     let gone: Vec<_> = listed.filter(|id| !cut.partitions.contains_key(id) && !there(id)).collect();
     match gone.first() {
         None => Ok(()),
-        Some(first) => Err(Error::data(format!(
-            "E-SOURCE-GAP: source {name}: {first} was there when the job started, was not read yet and is gone{}; the \
+        Some(first) => Err(Code::SourceGap.error(format!(
+            "source {name}: {first} was there when the job started, was not read yet and is gone{}; the \
              source is {now}, and was {then}; was it moved or deleted while the job was down? Put it back to go on",
             if gone.len() > 1 { format!(", and so are {} others", gone.len() - 1) } else { String::new() },
         ))),
@@ -139,7 +139,7 @@ fn check_ended(name: &str, bound: &BoundSource, cut: &SourceCut) -> Result<()> {
     for partition in listed.iter().filter(ended) {
         let offset = cut.partitions[&partition.id].offset.as_ref();
         if let Err(error) = bound.source.open(partition, offset, &bound.scan) {
-            return Err(error.at(format_args!("E-SOURCE-GAP: source {name}: {}", partition.id)));
+            return Err(error.at(format_args!("source {name}: {}", partition.id)).coded(Code::SourceGap));
         }
     }
     Ok(())
@@ -151,8 +151,8 @@ pub(super) fn check_table(commit: &Commit, name: &str, now: &SourceCut) -> Resul
         return Ok(());
     };
     let rows = |cut: &SourceCut| cut.partitions.values().map(|cut| cut.rows).sum::<u64>();
-    Err(Error::data(format!(
-        "E-TABLE-CHANGED: table {name}: it is not what it was when the job started: {} had {} rows, and {} has {}, or \
+    Err(Code::TableChanged.error(format!(
+        "table {name}: it is not what it was when the job started: {} had {} rows, and {} has {}, or \
          the same number of others; was a file edited, or a column added to the record? Put back what was there; or \
          start from the beginning, with a new place for checkpoints, to use the new rows",
         before.binding,
@@ -179,8 +179,8 @@ pub(super) fn joined(commit: &Commit, sources: &BTreeMap<String, BoundSource>) -
         let watermark = watermark_of(commit, bound, cut, listed);
         let behind = new.iter().find(|partition| partition.bound.is_none_or(|bound| bound < watermark));
         if let Some(behind) = behind.filter(|_| bound.options.new_files == Some(NewFiles::Fail)) {
-            return Err(Error::data(format!(
-                "E-SOURCE-NEW: source {name}: {} has come since the checkpoint of epoch {}{}, and may hold events before {}, \
+            return Err(Code::SourceNew.error(format!(
+                "source {name}: {} has come since the checkpoint of epoch {}{}, and may hold events before {}, \
                  which the source had reached; new files are refused by `new_files=fail`: take it away, or let such \
                  events be late (`new_files=late`)",
                 behind.id,

@@ -12,7 +12,7 @@ use super::merge::PartMerge;
 use super::write::{StepBytes, by_step};
 use crate::checkpoint::{GroupRange, LayerRef, Store, StoreError};
 use crate::state::Fingerprint;
-use crate::{Error, KeyGroup, Result};
+use crate::{Code, Error, KeyGroup, Result};
 
 /// How many bytes of a layer's end are read at once, in the hope that its footer is among them.
 const TAIL_READ: u64 = 64 * 1024;
@@ -309,7 +309,7 @@ impl fmt::Display for LayerError {
 impl From<LayerError> for Error {
     fn from(error: LayerError) -> Error {
         match error {
-            LayerError::Damaged(what) => Error::data(format!("E-CHECKPOINT-CORRUPT: {what}")),
+            LayerError::Damaged(what) => Code::CheckpointCorrupt.error(format!("{what}")),
             LayerError::Other(error) => error,
         }
     }

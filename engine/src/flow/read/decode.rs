@@ -16,7 +16,7 @@ use super::partition::OpenPartition;
 use super::row_text::row_texts;
 use crate::flow::bound::BoundSource;
 use crate::run::{Counter, Shared, SourceCounts};
-use crate::{Batch, DecodeError, Duration, Durations, Error, Event, EventTime, Record, Result, Unreadable};
+use crate::{Batch, Code, DecodeError, Duration, Durations, Error, Event, EventTime, Record, Result, Unreadable};
 
 /// How many rows are decoded at once behind a bad one: what was done for the rows of a piece is done again for those
 /// before the bad one.
@@ -104,7 +104,7 @@ impl Decoder {
                 let column = row.is_none();
                 let error = Error::data(unfit(open, row, error));
                 // What is wrong with no row is wrong with the column.
-                let error = if column { error.at("E-SCHEMA") } else { error };
+                let error = if column { error.coded(Code::Schema) } else { error };
                 return Err(error.at(&open.partition.id));
             };
             refused.push(Refused { row: start + row, before: events.len(), why: Why::Unfit(error) });

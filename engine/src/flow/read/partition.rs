@@ -10,10 +10,7 @@ use crate::commit::Holding;
 use crate::flow::bound::BoundSource;
 use crate::run::{Position, Shared, SourceCounts};
 use crate::time::Stamp;
-use crate::{Duration, Epoch, ErrorKind, EventTime, Offset, Partition, PartitionReader, Result, Scan};
-
-/// What is told of a source that lacks what it had.
-const GAP: &str = "E-SOURCE-GAP";
+use crate::{Code, Duration, Epoch, ErrorKind, EventTime, Offset, Partition, PartitionReader, Result, Scan};
 
 /// A partition that is being read, and what is known of the event times it can still give.
 pub(super) struct OpenPartition {
@@ -47,7 +44,9 @@ impl OpenPartition {
         let reader = source.source.open(&partition, offset.as_ref().or(partition.start.as_ref()), &source.scan);
         let reader = reader.map_err(|error| error.at(&partition.id)).map_err(|error| match &offset {
             // It was read so far, and what follows is not there or not what it was.
-            Some(_) if error.kind() == ErrorKind::Data && !error.to_string().contains(GAP) => error.at(GAP),
+            Some(_) if error.kind() == ErrorKind::Data && error.code() != Some(Code::SourceGap) => {
+                error.coded(Code::SourceGap)
+            }
             _ => error,
         })?;
         let mut watermark = match behind {

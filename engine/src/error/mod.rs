@@ -1,6 +1,10 @@
 //! What can go wrong in the world, and what the caller must do about it.
 
+mod code;
+
 use std::fmt;
+
+pub use code::Code;
 
 /// The result of everything that the world can make fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -11,6 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// mistake. What our own code got wrong is not an `Error`: it panics.
 pub struct Error {
     kind: ErrorKind,
+    code: Option<Code>,
     message: String,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     /// What was known around it, which may differ where the error is the same.
@@ -58,6 +63,7 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
         Error {
             kind,
+            code: None,
             message: message.into(),
             cause: None,
             note: None,
@@ -82,6 +88,22 @@ impl Error {
     pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         self.cause = Some(cause.into());
         self
+    }
+
+    /// Gives it a code, which stands in front of the message.
+    pub fn coded(self, code: Code) -> Error {
+        Error { code: Some(code), ..self.at(code) }
+    }
+
+    /// Gives it a code that its message has already.
+    pub(crate) fn with_code(self, code: Option<Code>) -> Error {
+        Error { code, ..self }
+    }
+
+    /// Its code, if it is of those that have one; or that of the error beneath it.
+    pub fn code(&self) -> Option<Code> {
+        let beneath = || self.cause.as_ref()?.downcast_ref::<Error>()?.code();
+        self.code.or_else(beneath)
     }
 
     /// Puts the place in front of the message: `place: message`.
@@ -151,6 +173,7 @@ impl Error {
     /// The same error once more, its cause and its note being part of the message.
     pub(crate) fn retold(&self) -> Error {
         Error {
+            code: self.code(),
             for_good: self.for_good,
             resumable: self.resumable,
             absent: self.absent,
@@ -187,6 +210,13 @@ const TOO_MANY_OPEN: Option<i32> = Some(rustix::io::Errno::MFILE.raw_os_error())
 
 #[cfg(not(unix))]
 const TOO_MANY_OPEN: Option<i32> = None;
+
+/// The text that a person reads: `unwrap` and a `main` that returns an error print it so.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
