@@ -19,11 +19,12 @@ use serde::{Deserialize, Serialize};
 use super::Timing;
 use super::arrivals::{Arrivals, Passed};
 use super::bootstrap::Connection;
+use super::failure::Failure;
 use super::frame::{Frames, Long};
 use super::way::Way;
 use crate::checkpoint::{Commit, KeptOutput};
 use crate::run::Shared;
-use crate::{Code, Duration, Error, ErrorKind};
+use crate::{Duration, Error, ErrorKind};
 
 /// How often a process looks whether something has happened here that the others must know.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
@@ -72,34 +73,6 @@ enum Word {
     Finished { stopped: bool },
     /// I leave; nothing more is expected of me.
     Goodbye,
-}
-
-/// An error on its way to another process: all that whoever starts the job again has to know of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Failure {
-    /// Its place in [`KINDS`].
-    kind: u8,
-    code: Option<Code>,
-    message: String,
-    /// Whether starting again cannot mend it, wherever that is decided.
-    for_good: bool,
-}
-
-const KINDS: [ErrorKind; 5] =
-    [ErrorKind::Usage, ErrorKind::Data, ErrorKind::Environment, ErrorKind::Panic, ErrorKind::Stopped];
-
-impl Failure {
-    fn of(error: &Error) -> Failure {
-        let kind = KINDS.iter().position(|one| *one == error.kind()).expect("every kind has a number");
-        let (code, message) = (error.code(), error.to_string());
-        Failure { kind: kind as u8, code, message, for_good: error.is_for_good() }
-    }
-
-    fn into_error(self) -> Error {
-        let kind = KINDS.get(self.kind as usize).copied().unwrap_or(ErrorKind::Environment);
-        let error = Error::new(kind, self.message).with_code(self.code);
-        if self.for_good { error.for_good() } else { error }
-    }
 }
 
 /// The connections of this process to all others.

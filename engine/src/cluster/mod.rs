@@ -10,6 +10,7 @@
 mod arrivals;
 mod bootstrap;
 mod door;
+mod failure;
 mod frame;
 mod handshake;
 mod links;
