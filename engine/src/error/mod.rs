@@ -211,13 +211,6 @@ const TOO_MANY_OPEN: Option<i32> = Some(rustix::io::Errno::MFILE.raw_os_error())
 #[cfg(not(unix))]
 const TOO_MANY_OPEN: Option<i32> = None;
 
-/// The text that a person reads: `unwrap` and a `main` that returns an error print it so.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
