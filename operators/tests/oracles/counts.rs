@@ -130,7 +130,7 @@ const TWO: [Row; 6] = [
 
 fn snapshot(graph: fn(&Flow<'_>), sources: &[(&str, &str)], workers: usize) -> Snapshot {
     let job = Job::new(graph).sink(NAME, Lines::default()).sink("late", Lines::default()).workers(workers);
-    let job = sources.iter().fold(job, |job, (name, script)| job.source(*name, Script::from(*script)));
+    let job = sources.iter().fold(job, |job, (name, script)| job.source(name, Script::from(*script)));
     job.run().unwrap().metrics.snapshot()
 }
 
@@ -229,7 +229,7 @@ fn a_running_job_shows_where_it_is_and_what_it_keeps() {
         let (fs, clock) = (FaultFs::new(), Arc::new(VirtualClock::at(at(100))));
         let store = LocalStore::open(Arc::new(fs), "/job").unwrap();
         let sinks = ["ruled", "raw", "late", NAME];
-        let job = sinks.iter().fold(Job::new(graph), |job, sink| job.sink(*sink, Lines::default()));
+        let job = sinks.iter().fold(Job::new(graph), |job, sink| job.sink(sink, Lines::default()));
         let job = job.source(NAME, Script::from("a:1@10 | a:2@30 ...")).source("rules", Script::from("r:1@12 ..."));
         let job = job.workers(workers).clock(clock).checkpoints(Checkpoints::in_store(Arc::new(store)));
         let running = job.start().unwrap();
