@@ -70,7 +70,7 @@ impl Checkpoints {
         let was_read = |_: u64, commit: &Commit| Ok(checks::is_unfinished(commit, source));
         // What cannot be looked at now is told when the job starts.
         match checkpoint::look_at_named(&*self.store, self.from, was_read) {
-            Ok(true) => Code::SourceGap.error(format!("{error}")).with_note(
+            Ok(true) => Code::SourceGap.error(error.to_string()).with_note(
                 "it was there when the job was started; put it back to go on, or start from the beginning, with a new place \
                  for checkpoints and for the output",
             ),

@@ -309,7 +309,7 @@ impl fmt::Display for LayerError {
 impl From<LayerError> for Error {
     fn from(error: LayerError) -> Error {
         match error {
-            LayerError::Damaged(what) => Code::CheckpointCorrupt.error(format!("{what}")),
+            LayerError::Damaged(what) => Code::CheckpointCorrupt.error(what),
             LayerError::Other(error) => error,
         }
     }
