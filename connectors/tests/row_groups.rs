@@ -14,7 +14,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use dualgauge_connectors::parquet;
-use dualgauge_engine::{EventTime, Next, Offset, Partition, Scan, Source};
+use dualgauge_engine::{Basis, EventTime, Next, Offset, Partition, Scan, Source};
 
 #[path = "support/counting.rs"]
 mod counting;
@@ -196,4 +196,41 @@ fn a_damaged_group_of_a_run_is_told_by_the_run_and_the_row_before_it() {
     let opened = source.open(&partition, None, &scan());
     let error = opened.and_then(|mut reader| reader.next().map(drop)).unwrap_err().to_string();
     assert!(error.contains("file a.parquet: row groups 0-199"), "{error}");
+}
+
+#[test]
+fn the_partitions_of_a_file_do_not_depend_on_which_columns_are_wanted() {
+    let (_alone, dir) = (alone(), tempfile::tempdir().unwrap());
+    let path = dir.path().join("a.parquet");
+    for unwanted in [0, 3, 400] {
+        write(&path, 600, unwanted, false);
+        let names = |columns: &[&str]| {
+            let both = scan().schema;
+            let fields = both.fields().iter().filter(|field| columns.contains(&field.name().as_str())).cloned();
+            let all = (0..unwanted).filter(|_| columns.contains(&"all"));
+            let rest = all.map(|column| Arc::new(Field::new(format!("c{column}"), DataType::Int64, false)));
+            let schema = Arc::new(Schema::new(fields.chain(rest).collect::<Vec<_>>()));
+            let listing = parquet::read(&path).partitions(&Scan { schema, ..scan() }).unwrap();
+            listing.partitions.into_iter().map(|partition| partition.id).collect::<Vec<_>>()
+        };
+        let partitions = names(&["time"]);
+        assert_eq!(partitions, names(&["id", "time"]), "{unwanted} others");
+        assert_eq!(partitions, names(&["id", "time", "all"]), "{unwanted} others");
+        // A run of wide groups ends where their part of the footer is large.
+        assert_eq!(partitions.len() > 1, unwanted == 400, "{}", partitions.len());
+    }
+}
+
+#[test]
+fn a_checkpoint_from_before_runs_is_taken_where_no_file_has_any() {
+    let (_alone, dir) = (alone(), tempfile::tempdir().unwrap());
+    let path = dir.path().join("a.parquet");
+    for (groups, taken) in [(127, true), (128, false)] {
+        write(&path, groups, 0, false);
+        let source = parquet::read(&path);
+        let before = Basis::new().with("format", "parquet");
+        let changes = before.changes(&source.basis());
+        assert_eq!(changes.len(), 1);
+        assert_eq!(source.takes(&changes[0]), taken, "{groups} groups");
+    }
 }

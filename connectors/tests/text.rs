@@ -333,7 +333,7 @@ fn a_directory_is_one_partition_a_file_in_the_order_of_names() {
 }
 
 #[test]
-fn an_event_time_that_stands_in_the_path_orders_and_prunes_whole_files() {
+fn an_event_time_that_stands_in_the_path_prunes_whole_files() {
     let day = |text: &str| format!("{text}T00:00:00Z").parse::<EventTime>().unwrap();
     for format in ["csv", "json"] {
         let dir = tempdir().unwrap();
@@ -350,16 +350,10 @@ fn an_event_time_that_stands_in_the_path_orders_and_prunes_whole_files() {
             "csv" => Box::new(csv::read(dir.path()).hive(true)),
             _ => Box::new(json::read(dir.path()).hive(true)),
         };
-        let bounds = |scan: &Scan| {
-            let listing = source.partitions(scan).unwrap();
-            assert_eq!(listing.partitions.len() + listing.pruned.len(), 3, "{format}");
-            listing.partitions.iter().map(|p| (p.bound.unwrap(), p.upper.unwrap())).collect::<Vec<_>>()
-        };
-        let all = ["2026-01-01", "2026-01-02", "2026-01-03"].map(|name| (day(name), day(name)));
-        assert_eq!(bounds(&scan()), all, "{format}");
+        assert_eq!(source.partitions(&scan()).unwrap().partitions.len(), 3, "{format}");
         let scan = Scan { from: Some(day("2026-01-02")), to: Some(day("2026-01-03")), ..scan() };
-        assert_eq!(bounds(&scan), all[1..2], "{format}");
         let listing = source.partitions(&scan).unwrap();
+        assert_eq!((listing.partitions.len(), listing.pruned.len()), (1, 2), "{format}");
         let mut reader = source.open(&listing.partitions[0], None, &scan).unwrap();
         let (seen, _) = drain(reader.as_mut());
         assert_eq!(seen, [Ok(row(day("2026-01-02").as_micros(), "a", 2))], "{format}");

@@ -1,5 +1,6 @@
 //! Runs cases, as many at once as there are processors, and says of each how it went. When nothing has begun or ended for
-//! a long time, it says which cases stand and ends: a process that one waits for may never end.
+//! a long time, it says which cases stand and ends: a process that one waits for may never end. A long form, which a variable
+//! asks for, takes as long as it takes.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::catch_unwind;
@@ -26,17 +27,20 @@ pub fn run(cases: &[Case]) -> ExitCode {
     let failed = Mutex::new(Vec::new());
     let count = waiting.lock().unwrap().len();
     let (says, watched) = channel();
-    spawn(move || watch(&watched));
+    let long = std::env::vars().any(|(name, _)| name.starts_with("DUALGAUGE_"));
+    if !long {
+        spawn(move || watch(&watched));
+    }
     scope(|scope| {
         for _ in 0..available_parallelism().map_or(1, usize::from) {
             let says = says.clone();
             let (waiting, failed) = (&waiting, &failed);
             scope.spawn(move || {
                 while let Some((name, case)) = { waiting.lock().unwrap().pop_front() } {
-                    says.send(name).unwrap();
+                    let _ = says.send(name); // nobody listens to a long form
                     // The message of a panic is printed where it happens, under the name that follows.
                     let passed = catch_unwind(case).is_ok();
-                    says.send(name).unwrap();
+                    let _ = says.send(name); // nobody listens to a long form
                     println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
                     if !passed {
                         failed.lock().unwrap().push(name);

@@ -50,12 +50,11 @@ pub(super) fn claim(fs: Arc<dyn Fs>, dir: &Path, writing: &Writing) -> Result<Cl
 }
 
 /// Ends the claim of a run that has come to its end.
-pub(super) fn end(fs: &Arc<dyn Fs>, dir: &Path) -> Result<()> {
+pub(super) fn end(fs: &Arc<dyn Fs>, dir: &Path, writing: &Writing) -> Result<()> {
     let claiming = claiming(fs.clone(), dir);
-    let of_a_job = claiming.record.read()?.is_some_and(|record| record.job.is_some());
     remove(&**fs, &claiming.record.path)?;
     // A run without checkpoints removes its lock last.
-    if of_a_job { remove(&**fs, &claiming.lock) } else { Ok(()) }
+    if writing.job.is_some() { remove(&**fs, &claiming.lock) } else { Ok(()) }
 }
 
 /// Refuses a log that somebody else has taken since.

@@ -183,7 +183,7 @@ impl Sink for LogSink {
                 log.writer(partition)?.seal()?;
             }
         }
-        claim::end(&self.fs, &self.dir)
+        claim::end(&self.fs, &self.dir, writing)
     }
 }
 

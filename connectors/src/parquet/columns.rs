@@ -7,6 +7,7 @@ use arrow_schema::{Fields, Schema, SchemaRef, TimeUnit};
 use dualgauge_engine::names::{Twice, find, similar};
 use dualgauge_engine::{Code, Error};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Type as Physical;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataOptions};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type};
@@ -59,6 +60,11 @@ impl FileColumns {
     /// As Arrow sees them.
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.arrow
+    }
+
+    /// Whether any of them is of INT96.
+    pub(super) fn have_int96(&self) -> bool {
+        self.parquet.columns().iter().any(|leaf| leaf.physical_type() == Physical::INT96)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {

@@ -117,6 +117,11 @@ impl ParquetFile {
         self.groups.len().saturating_sub(1)
     }
 
+    /// How many bytes of the footer tell of a row group.
+    pub(super) fn footer_bytes(&self, group: usize) -> u64 {
+        u64::from(self.groups[group + 1] - self.groups[group])
+    }
+
     /// An offset in this file and in no other that may come to stand under its name.
     pub(super) fn offset(&self, position: u64) -> Offset {
         Offset { position, proof: Some(self.proof) }

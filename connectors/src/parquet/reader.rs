@@ -96,6 +96,13 @@ impl GroupReader {
         let projection = file.columns().project(scan.schema.fields().iter().map(|field| field.name().as_str()));
         let plain = file.groups(groups.clone(), &projection)?;
         let rows = plain.metadata().row_groups().iter().map(|group| group.num_rows() as u64);
+        let claimed = plain.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+        let claimed = claimed.map(|column| column.compressed_size().max(0)).fold(0, i64::saturating_add);
+        if claimed > runs::CLAIMED_MAX {
+            let (file, groups) = (&file.name, runs::Told(&groups));
+            let text = "their columns claim more bytes than the groups. Was the file damaged?";
+            return Err(Error::data(format!("file {file}: {groups}: {text}")));
+        }
         let parts = Pages::of_run(rows.zip(ranges.iter().copied()));
         let mut wanted = parts.wanted(scan);
         wanted.start = wanted.start.max(offset.map_or(0, |offset| offset.position)).min(wanted.end);

@@ -4,7 +4,8 @@
 //! would be opened, waited for in turn and listed in every checkpoint. So in a file of many, those that follow each other
 //! in time too are one partition, as many as make a batch; a row group is in it what a page is in a large row group.
 //!
-//! Which groups are a run depends on the file and its event-time column alone: a job that resumes finds the same ones.
+//! Which groups are a run depends on the file and its event-time column alone, and not on what else is wanted of it: a job
+//! that resumes finds the same ones.
 
 use std::fmt::{self, Display};
 use std::ops::Range;
@@ -12,31 +13,58 @@ use std::ops::Range;
 use super::statistics::GroupLook;
 
 /// A file of fewer row groups has no runs.
-const GROUPS_MIN: usize = 128;
+pub(super) const GROUPS_MIN: usize = 128;
 
 /// The most rows of a run.
 const ROWS_MAX: u64 = 8_192;
 
-/// The most bytes of a run in the file, of the wanted columns: they are held while it is read.
-const BYTES_MAX: u64 = 1 << 20;
+/// The most bytes of a run, by what its groups say of all their columns before compression: they may be held while it is read.
+const BYTES_MAX: u64 = 4 << 20;
+
+/// The most bytes that the columns of a run may claim in the file, where pages can be larger than what they hold.
+pub(super) const CLAIMED_MAX: i64 = 4 * BYTES_MAX as i64;
+
+/// The most bytes of the footer that a run has: they are decoded together.
+const FOOTER_MAX: u64 = 1 << 20;
 
 /// The partitions of a file: its row groups, or runs of them; those without rows are left out.
 pub(super) fn runs(looks: &[GroupLook]) -> Vec<Range<usize>> {
-    let (mut runs, mut rows, mut bytes) = (Vec::<Range<usize>>::new(), 0, 0);
+    let (mut runs, mut size) = (Vec::<Range<usize>>::new(), Size::default());
     for (group, look) in looks.iter().enumerate().filter(|(_, look)| look.rows > 0) {
-        let fits =
-            u64::saturating_add(rows, look.rows) <= ROWS_MAX && u64::saturating_add(bytes, look.bytes) <= BYTES_MAX;
-        let before = runs.last_mut().filter(|run| run.end == group && fits && looks.len() >= GROUPS_MIN);
+        let with = size.and(look);
+        let before = runs.last_mut().filter(|run| run.end == group && looks.len() >= GROUPS_MIN && with.fits());
         match before.filter(|_| follows(&looks[group - 1], look)) {
-            Some(run) => run.end += 1,
+            Some(run) => (run.end, size) = (group + 1, with),
             None => {
                 runs.push(group..group + 1);
-                (rows, bytes) = (0, 0);
+                size = Size::default().and(look);
             }
         }
-        (rows, bytes) = (rows.saturating_add(look.rows), bytes.saturating_add(look.bytes));
     }
     runs
+}
+
+/// How large a run is.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    rows: u64,
+    bytes: u64,
+    footer: u64,
+}
+
+impl Size {
+    fn and(self, look: &GroupLook) -> Size {
+        let GroupLook { rows, whole_bytes, footer_bytes, .. } = *look;
+        Size {
+            rows: self.rows.saturating_add(rows),
+            bytes: self.bytes.saturating_add(whole_bytes.unwrap_or(u64::MAX)),
+            footer: self.footer.saturating_add(footer_bytes),
+        }
+    }
+
+    fn fits(self) -> bool {
+        self.rows <= ROWS_MAX && self.bytes <= BYTES_MAX && self.footer <= FOOTER_MAX
+    }
 }
 
 /// Whether a row group may be read together with the one before it, and comes after it.
@@ -78,7 +106,8 @@ mod tests {
 
     fn look(from: i64, to: i64, rows: u64) -> GroupLook {
         let range = (EventTime::from_micros(from), EventTime::from_micros(to));
-        GroupLook { range, rows, bytes: 10 * rows, scanned: false, joins: true }
+        let whole_bytes = Some(10 * rows);
+        GroupLook { range, rows, bytes: 10 * rows, whole_bytes, footer_bytes: 40, scanned: false, joins: true }
     }
 
     /// So many groups of ten rows, one after the other in time.
@@ -93,15 +122,18 @@ mod tests {
         looks[20].range = (EventTime::from_micros(3), EventTime::from_micros(4));
         looks[30].joins = false;
         looks[40].rows = ROWS_MAX + 1;
-        looks[50].bytes = BYTES_MAX + 1;
+        looks[50].whole_bytes = Some(BYTES_MAX + 1);
+        looks[60].whole_bytes = None;
+        looks[70].footer_bytes = FOOTER_MAX + 1;
         let runs = runs(&looks);
-        assert_eq!(runs[..8], [0..10, 11..20, 20..30, 30..31, 31..40, 40..41, 41..50, 50..51]);
+        let first = [0..10, 11..20, 20..30, 30..31, 31..40, 40..41, 41..50, 50..51, 51..60, 60..61, 61..70, 70..71];
+        assert_eq!(runs[..12], first);
         let read: Vec<usize> = runs.iter().cloned().flatten().collect();
         assert!(read.iter().copied().eq((0..3_000).filter(|group| *group != 10)));
         for run in runs.iter().filter(|run| run.len() > 1) {
             assert!(looks[run.clone()].iter().map(|look| look.rows).sum::<u64>() <= ROWS_MAX, "{run:?}");
         }
-        assert!(runs.len() < 15, "{runs:?}");
+        assert!(runs.len() < 20, "{runs:?}");
     }
 
     #[test]

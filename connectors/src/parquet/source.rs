@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use dualgauge_engine::columns::{UNIT, ZONE};
 use dualgauge_engine::{
-    Basis, Code, Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan,
-    Source,
+    Basis, Change, Code, Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result,
+    Scan, Source,
 };
 use rayon::prelude::*;
 
@@ -23,6 +23,9 @@ use crate::written::Written;
 
 /// What the files are called.
 pub(super) const KIND: Kind = Kind { extensions: &["parquet", "parq", "pq"], packed: false };
+
+/// How small row groups are read, as a checkpoint says it.
+const SMALL_GROUPS: &str = "small row groups";
 
 /// Reads Parquet files: a file, a directory with all `*.parquet`, `*.parq` and `*.pq` below it, or a pattern such as
 /// `data/day=*/bids-*.parquet`.
@@ -147,8 +150,16 @@ impl Source for ParquetSource {
 
     /// Its files are known again by their footers.
     fn basis(&self) -> Basis {
-        let basis = self.written.basis(Basis::new().with("format", "parquet"));
+        let basis = self.written.basis(Basis::new().with("format", "parquet").with(SMALL_GROUPS, "together"));
         if self.options.hive { basis.with("hive", true) } else { basis }
+    }
+
+    /// A checkpoint from before small row groups were read together has other partitions of a file that has many.
+    fn takes(&self, change: &Change) -> bool {
+        let has_many =
+            |known: &Known| known.load(&self.columns).is_ok_and(|file| file.group_count() >= runs::GROUPS_MIN);
+        let files = || self.files().is_ok_and(|files| !files.known.iter().any(has_many));
+        change.option == SMALL_GROUPS && change.before.is_none() && files()
     }
 
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {

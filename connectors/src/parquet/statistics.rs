@@ -4,7 +4,7 @@ use arrow_array::RecordBatchReader;
 use dualgauge_engine::{Error, EventTime, Result};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
-use parquet::basic::{Compression, Type as Physical};
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
@@ -28,6 +28,10 @@ pub(super) struct GroupLook {
     pub(super) bytes: u64,
     /// Whether it had no statistics to rely on and was scanned.
     pub(super) scanned: bool,
+    /// How many bytes all its columns have before compression, by its own word; `None` where it says nothing.
+    pub(super) whole_bytes: Option<u64>,
+    /// How many bytes it has in the footer.
+    pub(super) footer_bytes: u64,
     /// Whether it may be read together with its neighbours: each group with times of INT96 is looked through first.
     pub(super) joins: bool,
 }
@@ -35,6 +39,7 @@ pub(super) struct GroupLook {
 /// Looks at the row groups of `file`: between which event times they lie, and how large what is wanted of them is.
 pub(super) fn looks(file: &ParquetFile, wanted: &Projection, column: Option<&TimeColumn>) -> Result<Vec<GroupLook>> {
     let mut looks = Vec::with_capacity(file.group_count());
+    let joins = !file.columns().have_int96();
     let column = column.filter(|column| column.is_known());
     file.each_group(wanted, |number, group| {
         // A codec that the build has not is told of when the file is listed, and by its name.
@@ -56,8 +61,10 @@ pub(super) fn looks(file: &ParquetFile, wanted: &Projection, column: Option<&Tim
             (None, Some(column)) if rows > 0 => (by_scan(file, number, column)?, true),
             (known, _) => (known, false),
         };
-        let joins = group.columns().iter().all(|column| column.column_type() != Physical::INT96);
-        looks.push(GroupLook { range: range.unwrap_or((EventTime::MIN, EventTime::MAX)), rows, bytes, scanned, joins });
+        let range = range.unwrap_or((EventTime::MIN, EventTime::MAX));
+        let whole_bytes = u64::try_from(group.total_byte_size()).ok().filter(|bytes| *bytes > 0);
+        let footer_bytes = file.footer_bytes(number);
+        looks.push(GroupLook { range, rows, bytes, whole_bytes, footer_bytes, scanned, joins });
         Ok(())
     })?;
     Ok(looks)

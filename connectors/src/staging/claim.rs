@@ -17,6 +17,9 @@ use dualgauge_engine::{Error, Result};
 use super::files;
 use super::record::{Record, RecordPlace};
 
+/// How often it is looked at whether a lock is held.
+const LOOKS: u32 = 3;
+
 /// How often a lock is tried that another start holds for a moment, and how long is waited between: a second in all.
 const TRIES: u32 = 100;
 const WAIT: std::time::Duration = std::time::Duration::from_millis(10);
@@ -70,17 +73,17 @@ impl Claiming {
         clean: impl Fn(&Record) -> Result<()>,
     ) -> Result<Taken> {
         for _ in 0..TRIES {
-            let lock = self.try_lock()?;
-            let found = self.record.read()?;
             // An older start of the job may live and hold the lock; the place is the job's all the same.
-            if let Some(found) = found.as_ref().filter(|found| found.is_of(writing)) {
-                return Ok(Taken { record: found.clone(), new: false, lock });
+            if let Some(found) = self.record.read()?.filter(|found| found.is_of(writing)) {
+                let held = self.is_locked()?;
+                return Ok(Taken { record: found, new: false, lock: if held { None } else { self.try_lock()? } });
             }
-            if lock.is_none() {
+            let Some(lock) = self.try_lock()? else {
                 std::thread::sleep(WAIT);
                 continue;
-            }
-            match found {
+            };
+            match self.record.read()? {
+                Some(found) if found.is_of(writing) => continue,
                 None if !self.record.create(record)? => continue,
                 None => {}
                 // Whoever holds the lock knows that nobody else is writing.
@@ -90,7 +93,7 @@ impl Claiming {
                     self.record.replace(record)?;
                 }
             }
-            return Ok(Taken { record: record.clone(), new: true, lock });
+            return Ok(Taken { record: record.clone(), new: true, lock: Some(lock) });
         }
         let whose = self.record.read()?.map_or_else(|| "another run".to_string(), |record| record.whose());
         Err(running(&self.record.path.display().to_string(), &whose))
@@ -98,8 +101,17 @@ impl Claiming {
 
     /// Whether a run holds the lock. Nothing is made to find out.
     fn is_locked(&self) -> Result<bool> {
-        let there = files::on(&self.lock, self.record.fs.kind(&self.lock))?.is_some();
-        Ok(there && self.try_lock()?.is_none())
+        // Another start that looks holds it for a moment.
+        for looks in 0..LOOKS {
+            let there = files::on(&self.lock, self.record.fs.kind(&self.lock))?.is_some();
+            if !there || self.try_lock()?.is_some() {
+                return Ok(false);
+            }
+            if looks + 1 < LOOKS {
+                std::thread::sleep(WAIT);
+            }
+        }
+        Ok(true)
     }
 
     fn try_lock(&self) -> Result<Option<FsLock>> {

@@ -80,7 +80,7 @@ impl Plain {
         let mut plain = Plain { handle, name, base, position, length, watch, successor, own, prefix, tail };
         if is_file && position > 0 {
             if metadata.len() < position {
-                return Err(Error::data(shorter(&plain.name, metadata.len(), position).to_string()));
+                return Err(Code::SourceGap.error(shorter(&plain.name, metadata.len(), position)));
             }
             let failed = |cause| Error::io(format!("cannot look at file {}", plain.name), cause);
             plain.tail = plain.before(&*plain.file()?, TAIL_BYTES).map_err(failed)?;
@@ -192,7 +192,7 @@ impl Plain {
             From { file: &*file, position: *position }.take(block_bytes as u64).read_to_end(buffer).map_err(failed)?;
             let now = file.metadata().map_err(failed)?.len();
             if now < *position {
-                return Err(shorter(name, now, *position));
+                return Err(Error::environment(shorter(name, now, *position)).coded(Code::SourceGap));
             }
             // Looked at after the read: who cuts a file off and writes it anew in between is found out.
             let grown = buffer.len() > before && self.watch.is_some();
@@ -283,10 +283,9 @@ impl Read for From<Arc<Handle>> {
 }
 
 /// The world has taken back what was already read.
-fn shorter(name: &str, length: u64, position: u64) -> Error {
-    Error::environment(format!(
+fn shorter(name: &str, length: u64, position: u64) -> String {
+    format!(
         "file {name} has {length} bytes, but was read to byte {position} before; likely mistake: it was replaced \
          or cut off while a job follows it (write on at its end, or write a new file)"
-    ))
-    .coded(Code::SourceGap)
+    )
 }

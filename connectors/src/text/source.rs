@@ -168,7 +168,7 @@ impl<F: Format> Source for TextSource<F> {
         let scan = &self.said(scan)?;
         let (listing, versions) = look(&self.path, self.format.extensions(), self.follow, self.files.allow_empty)?;
         *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = versions;
-        if self.files.hive && !self.follow && !self.is_stdin() { self.timed(listing, scan) } else { Ok(listing) }
+        if self.files.hive && !self.follow && !self.is_stdin() { self.pruned(listing, scan) } else { Ok(listing) }
     }
 
     fn appeared(&self, known: &dyn Fn(&PartitionId) -> bool) -> Result<Vec<PartitionId>> {
@@ -208,13 +208,11 @@ impl<F: Format> Source for TextSource<F> {
 }
 
 impl<F: Format> TextSource<F> {
-    /// The listing with the event times that directories give; files that lie beyond what is wanted are left out.
-    fn timed(&self, mut listing: Listing, scan: &Scan) -> Result<Listing> {
-        for mut partition in std::mem::take(&mut listing.partitions) {
+    /// The listing without the files whose directories give an event time beyond what is wanted.
+    fn pruned(&self, mut listing: Listing, scan: &Scan) -> Result<Listing> {
+        for partition in std::mem::take(&mut listing.partitions) {
             let hive = Hive::of(&file_of(&self.path, &partition.id.0), &scan.schema)?;
-            let at = hive.event_time(&scan.event_time);
-            (partition.bound, partition.upper) = (at, at);
-            match at.is_none_or(|at| may_have_wanted(scan, at, at)) {
+            match hive.event_time(&scan.event_time).is_none_or(|at| may_have_wanted(scan, at, at)) {
                 true => listing.partitions.push(partition),
                 false => listing.pruned.push(partition),
             }

@@ -90,9 +90,9 @@ impl Error {
         self
     }
 
-    /// Gives it a code, which stands in front of the message.
+    /// Gives it a code, which stands in front of the message, unless it has that code already.
     pub fn coded(self, code: Code) -> Error {
-        Error { code: Some(code), ..self.at(code) }
+        if self.code() == Some(code) { self } else { Error { code: Some(code), ..self.at(code) } }
     }
 
     /// Gives it a code that its message has already.

@@ -301,6 +301,13 @@ impl Context {
             "sink" => Some("output"),
             _ => None,
         };
+        // What a sink keeps is stored under such a name.
+        if scope(spec.kind).is_none() && name.starts_with("sink ") {
+            let at = spec.location;
+            self.refuse(Error::usage(format!(
+                "the step `{name}`, at {at}: a name that begins with `sink ` is a sink's own"
+            )));
+        }
         let same = |other: &&super::graph::Node| {
             other.spec.name.as_ref() == Some(name) && scope(other.spec.kind) == scope(spec.kind)
         };

@@ -234,6 +234,11 @@ impl Metrics {
         self.standing.lock().expect("no panic holds it").values().cloned().collect()
     }
 
+    /// An attempt to run begins: nothing stands still of one before it.
+    pub(crate) fn note_attempt(&self) {
+        self.standing.lock().expect("no panic holds it").clear();
+    }
+
     pub(crate) fn note_standstill(&self, source: &str, worker: usize, standing: Option<Standstill>) {
         let mut all = self.standing.lock().expect("no panic holds it");
         match standing {

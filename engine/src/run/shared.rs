@@ -40,6 +40,7 @@ impl Shared {
     /// Goes on with the counts of an earlier start.
     pub(crate) fn counting(mut self, metrics: Arc<Metrics>) -> Shared {
         metrics.go_by(&self.clock);
+        metrics.note_attempt();
         self.metrics = metrics;
         self
     }

@@ -36,7 +36,7 @@ pub struct Snapshot {
     /// The workers of this process, by their index among all.
     pub workers: BTreeMap<usize, WorkerMetrics>,
     /// The source that is furthest behind in event time, so that the others' watermark waits for it; none where all have
-    /// ended or none has begun.
+    /// ended, or none has read anything yet.
     pub watermark_holder: Option<WatermarkHolder>,
     /// What holds the sources back, where something has for a third of a second or longer: on each worker for itself.
     pub standstills: Vec<Standstill>,
@@ -61,7 +61,7 @@ pub struct SourceMetrics {
     pub bad: u64,
     /// Records that the source gave again, and that were not taken again.
     pub repeated: u64,
-    /// Partitions that have come since the start, and are not read.
+    /// Partitions that have come while it ran, and were not read by that start.
     pub unread: u64,
     /// How often a partition fell idle.
     pub fell_idle: u64,
@@ -79,7 +79,7 @@ pub struct SourceMetrics {
 pub struct StepMetrics {
     /// Records that came in, of all its inputs; one that every worker is given counts once.
     pub records_in: u64,
-    /// Records that it gave out, without the late.
+    /// Records that it gave out, without the late. A window that gives several rows (`top_n`) gives them out as one.
     pub records_out: u64,
     /// Records that came too late for it.
     pub late: u64,
@@ -211,14 +211,18 @@ pub(super) fn watermark_holder(
     standstills: &[Standstill],
 ) -> Option<WatermarkHolder> {
     let least = sources.values().map(|source| source.watermark).min()?;
-    if matches!(least, EventTime::MIN | EventTime::MAX) && !sources.values().any(|source| source.watermark > least) {
+    let none_has_begun = || sources.values().all(|source| source.watermark == least && source.rows == 0);
+    if least == EventTime::MAX || least == EventTime::MIN && none_has_begun() {
         return None;
     }
+    // What is silent further ahead holds nothing back.
     let silence = |name: &str| {
         let silent = standstills.iter().filter(|standing| standing.source == name);
         let silent = silent.filter_map(|standing| match &standing.limit {
-            Limit::Silent { partition, .. } => Some((standing.since, Some(partition.clone()))),
-            Limit::AllIdle { .. } => Some((standing.since, None)),
+            Limit::Silent { partition, watermark, .. } if *watermark <= least => {
+                Some((standing.since, Some(partition.clone())))
+            }
+            Limit::AllIdle { watermark } if *watermark <= least => Some((standing.since, None)),
             _ => None,
         });
         silent.min()
@@ -250,6 +254,9 @@ mod tests {
         assert_eq!(who(&[]), None);
         assert_eq!(who(&[("bids", low), ("rules", low)]), None, "nothing is read yet");
         assert_eq!(who(&[("bids", end), ("rules", end)]), None, "all is read");
+        let mut begun = sources(&[("bids", low)]);
+        begun.get_mut("bids").unwrap().rows = 1;
+        assert_eq!(watermark_holder(&begun, none).unwrap().source, "bids", "a partition of it has given nothing yet");
         assert_eq!(who(&[("bids", at(5)), ("rules", at(3))]).as_deref(), Some("rules"));
         assert_eq!(who(&[("bids", at(5)), ("rules", low)]).as_deref(), Some("rules"), "it has not begun");
         assert_eq!(who(&[("bids", at(5)), ("rules", end)]).as_deref(), Some("bids"), "who has ended holds nothing");
@@ -266,5 +273,13 @@ mod tests {
         assert_eq!((holder.source.as_str(), holder.watermark), ("rules", at(3)));
         assert_eq!((holder.partition, holder.silent_since), (Some(partition), Some(at(60))));
         assert_eq!(watermark_holder(&all, &[]).unwrap().source, "bids", "of two alike the first");
+        let limit = Limit::Silent { partition: PartitionId("p2".into()), watermark: at(9), idle_after: None };
+        let ahead = Standstill { source: "rules".into(), limit, since: at(60) };
+        let holder = watermark_holder(&all, &[ahead]).unwrap();
+        assert_eq!(
+            (holder.source.as_str(), holder.partition),
+            ("bids", None),
+            "what is silent further ahead holds nothing"
+        );
     }
 }

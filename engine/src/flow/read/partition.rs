@@ -94,7 +94,10 @@ impl OpenPartition {
     /// read, and what its reader holds is to be let go.
     pub(super) fn due(&self) -> EventTime {
         let progress = self.watermark.progress();
-        if self.partition.upper.is_some_and(|upper| upper <= progress) { EventTime::MIN } else { progress }
+        // Where all its events are at one time, it is there from its first.
+        let one_time = self.partition.upper == self.partition.bound;
+        let at_its_last = !one_time && self.partition.upper.is_some_and(|upper| upper <= progress);
+        if at_its_last { EventTime::MIN } else { progress }
     }
 
     /// Looks whether it has waited for so long that its watermark holds no longer; whether it has just fallen idle. Its source
