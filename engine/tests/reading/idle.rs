@@ -9,7 +9,7 @@ use dualgauge_engine::flow::{AllIdle, NodeSpec};
 use dualgauge_engine::testing::{Item, Script, Seen, Step, check_when, moments, run_when, seconds};
 use dualgauge_engine::{Duration, Durations, Event, EventTime, Stream};
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
+use proptest::test_runner::{FileFailurePersistence, RngSeed};
 
 use super::{at, judged_by};
 
@@ -252,8 +252,14 @@ fn on_time<'s, const M: usize>(
     })
 }
 
+/// The cases of one seed; `PROPTEST_RNG_SEED` draws others, and `PROPTEST_CASES` more of them.
 fn config() -> ProptestConfig {
+    let rng_seed = match ProptestConfig::default().rng_seed {
+        RngSeed::Random => RngSeed::Fixed(1),
+        asked => asked,
+    };
     ProptestConfig {
+        rng_seed,
         cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12),
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..ProptestConfig::default()
