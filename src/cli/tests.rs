@@ -7,30 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::connectors::memory;
-use crate::testing::{Item, Script};
-use crate::{Listing, Offset, Partition, PartitionReader, Scan, Source};
-
-/// A bounded source that counts how often it is listed.
-struct Listed(Script, Arc<AtomicUsize>);
-
-impl Source for Listed {
-    fn describe(&self) -> String {
-        "listed".to_string()
-    }
-
-    fn bounded(&self) -> bool {
-        true
-    }
-
-    fn partitions(&self, scan: &Scan) -> Result<Listing> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        self.0.partitions(scan)
-    }
-
-    fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
-        self.0.open(partition, offset, scan)
-    }
-}
+use crate::testing::{Item, Listed, Script};
 
 #[test]
 fn each_verb_looks_at_the_graph_once_and_lists_a_source_once() {
@@ -42,21 +19,21 @@ fn each_verb_looks_at_the_graph_once_and_lists_a_source_once() {
     ];
     let (mut found, mut right) = (Vec::new(), Vec::new());
     for (words, built, listed) in calls {
-        let (graphs, lists) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let graphs = Arc::new(AtomicUsize::new(0));
         let (counted, copies) = (Arc::clone(&graphs), memory::collect::<Item>());
         let graph = move |flow: &Flow<'_>| {
             counted.fetch_add(1, Ordering::SeqCst);
             flow.source::<Item>("items").sink("copies");
         };
-        let source = Listed(Script::from("a:1@1 b:2@2\nc:3@3").promised(), Arc::clone(&lists));
-        let job = Job::new(graph).source("items", source).sink("copies", copies.clone());
+        let source = Listed::of(Script::from("a:1@1 b:2@2\nc:3@3").promised());
+        let job = Job::new(graph).source("items", source.clone()).sink("copies", copies.clone());
         let words: Vec<OsString> = ["copy"].iter().chain(words).map(OsString::from).collect();
         let Ok(call) = args::parse(words.clone()) else { panic!("{words:?} is a call") };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let interrupt = Interrupt::default();
         let mut console = Console { out: &mut out, err: &mut err, terminal: false, interrupt };
         assert_eq!(answer(job, words.clone(), call, &mut console).unwrap(), Exit::Done);
-        found.push((words.clone(), graphs.load(Ordering::SeqCst), lists.load(Ordering::SeqCst)));
+        found.push((words.clone(), graphs.load(Ordering::SeqCst), source.times()));
         right.push((words, built, listed));
     }
     assert_eq!(found, right, "the words, how often the graph was built and how often its source was listed");

@@ -60,7 +60,7 @@ pub fn undisturbed(dir: &Dir, sink: &str) -> Vec<(String, Vec<u8>)> {
     output(&alone)
 }
 
-const CHECKPOINTED: &[&str] = &["--checkpoint", "ck", "--every", "20ms"];
+pub const CHECKPOINTED: &[&str] = &["--checkpoint", "ck", "--every", "20ms"];
 
 fn refused(ran: &Ran, words: &[&str]) {
     assert_eq!(ran.code, Some(2), "{ran:?}");

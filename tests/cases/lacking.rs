@@ -11,7 +11,7 @@ use dualgauge::connectors::log::Log;
 use dualgauge::prelude::*;
 
 use crate::Case;
-use crate::back::{SINKS, output, undisturbed};
+use crate::back::{CHECKPOINTED, SINKS, output, undisturbed};
 use crate::graphs::Ev;
 use crate::starts::{ROWS, feed};
 use crate::support::{Dir, Started};
@@ -65,7 +65,7 @@ fn resumed(lacks: &str, noted: &str) {
         feed(&mut writer, 0);
         let bound = format!("out={sink}");
         let words = ["run", "--source", "in=log:live", "--sink", "late=json:late.jsonl", "--sink", &bound];
-        let words = [&words[..], &["--checkpoint", "ck", "--every", "20ms"]].concat();
+        let words = [&words[..], CHECKPOINTED].concat();
         let run = || {
             let mut command = dir.command("hours", &words);
             command.env("LD_PRELOAD", &library);

@@ -151,15 +151,12 @@ impl Follower {
     /// Goes on in the log that has come into the place of this one, if it has the same history.
     fn open_again(&mut self, found: &mut VecDeque<Entry>) -> Result<Look> {
         let gone = |error: Error| {
-            Code::SourceGap
-                .error(format!(
-                    "log {}: partition {}: it was moved, removed or replaced while it was followed (it was read to \
-                 offset {}). Put it back, with what was appended to it",
-                    self.log.dir.display(),
-                    self.partition,
-                    self.place.offset
-                ))
-                .caused_by(error)
+            let (dir, partition, offset) = (self.log.dir.display(), self.partition, self.place.offset);
+            let what = format!(
+                "log {dir}: partition {partition}: it was moved, removed or replaced while it was followed (it was read to \
+                 offset {offset}). Put it back, with what was appended to it"
+            );
+            Code::SourceGap.error(what).caused_by(error)
         };
         let log = Log::open_on(self.log.fs.clone(), &self.log.dir).map_err(gone)?;
         let offset = Offset { position: self.place.offset, proof: Some(self.place.chain) };

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use dualgauge_engine::{Code, Error, Offset, Result};
+use dualgauge_engine::{Code, Error, Offset, Result, Scan};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
@@ -110,6 +110,11 @@ impl ParquetFile {
     /// What the columns are.
     pub(super) fn columns(&self) -> &FileColumns {
         &self.columns
+    }
+
+    /// Those of the columns that a scan wants.
+    pub(super) fn project(&self, scan: &Scan) -> Arc<Projection> {
+        self.columns.project(scan.schema.fields().iter().map(|field| field.name().as_str()))
     }
 
     /// How many row groups there are.

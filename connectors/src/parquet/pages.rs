@@ -9,6 +9,7 @@ use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use super::columns::Projection;
 use super::guard::guarded;
 use super::time_column::TimeColumn;
+use crate::files::may_have_wanted;
 
 /// Which event times the pages of one row group hold, or the row groups of a run.
 #[derive(Debug)]
@@ -94,9 +95,8 @@ impl Pages {
     /// One range and not several: offsets then count rows of the group without gaps. A page of nulls is kept where it
     /// lies between others; its rows are bad records, for which the source's policy is asked.
     pub(super) fn wanted(&self, scan: &Scan) -> Range<u64> {
-        let wanted = |range: &Option<(EventTime, EventTime)>| {
-            range.is_none_or(|(min, max)| scan.from.is_none_or(|from| from <= max) && scan.to.is_none_or(|to| min < to))
-        };
+        let wanted =
+            |range: &Option<(EventTime, EventTime)>| range.is_none_or(|(min, max)| may_have_wanted(scan, min, max));
         let Some(first) = self.ranges.iter().position(wanted) else { return 0..0 };
         let last = self.ranges.iter().rposition(wanted).unwrap_or(first);
         self.first_rows[first]..self.first_rows.get(last + 1).copied().unwrap_or(self.rows)

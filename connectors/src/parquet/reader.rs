@@ -53,7 +53,7 @@ impl GroupReader {
         offset: Option<&Offset>,
         scan: &Scan,
     ) -> Result<GroupReader> {
-        let projection = file.columns().project(scan.schema.fields().iter().map(|field| field.name().as_str()));
+        let projection = file.project(scan);
         let plain = file.groups(group..group + 1, &projection)?;
         int96::check(&file, group, &plain, &projection)?;
         let rows = rows_of(&plain);
@@ -64,16 +64,8 @@ impl GroupReader {
         let indexed = indexed.and_then(|()| file.with_index(&plain, &projection));
         let pages = indexed.as_ref().zip(with_bounds);
         let pages = pages.and_then(|(indexed, column)| Pages::of(indexed, &projection, column, range));
-        let mut wanted = pages.as_ref().map_or(0..rows, |pages| pages.wanted(scan));
-        wanted.start = wanted.start.max(start).min(wanted.end);
-
-        let batches = match wanted.is_empty() {
-            true => None,
-            false => {
-                let by = if wanted == (0..rows) { &plain } else { indexed.as_ref().unwrap_or(&plain) };
-                Some(batches(&file, group..group + 1, by, &wanted, scan)?)
-            }
-        };
+        let wanted = behind(offset, pages.as_ref().map_or(0..rows, |pages| pages.wanted(scan)));
+        let by = if wanted == (0..rows) { &plain } else { indexed.as_ref().unwrap_or(&plain) };
         let column = column.filter(|column| by_mark && sorted_by(plain.metadata().row_group(0), &projection, column));
         let bounds = match pages {
             Some(pages) => Bounds::Pages(pages),
@@ -82,7 +74,7 @@ impl GroupReader {
                 None => Bounds::Group(range.0),
             },
         };
-        Ok(GroupReader { file, groups: group..group + 1, batches, rest: None, position: wanted.start, bounds })
+        GroupReader::of(file, group..group + 1, by, wanted, bounds, scan)
     }
 
     /// Opens a run behind `offset`; the event times of each of its groups lie in one of `ranges`.
@@ -93,7 +85,7 @@ impl GroupReader {
         offset: Option<&Offset>,
         scan: &Scan,
     ) -> Result<GroupReader> {
-        let projection = file.columns().project(scan.schema.fields().iter().map(|field| field.name().as_str()));
+        let projection = file.project(scan);
         let plain = file.groups(groups.clone(), &projection)?;
         let rows = plain.metadata().row_groups().iter().map(|group| group.num_rows() as u64);
         let claimed = plain.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
@@ -104,14 +96,31 @@ impl GroupReader {
             return Err(Error::data(format!("file {file}: {groups}: {text}")));
         }
         let parts = Pages::of_run(rows.zip(ranges.iter().copied()));
-        let mut wanted = parts.wanted(scan);
-        wanted.start = wanted.start.max(offset.map_or(0, |offset| offset.position)).min(wanted.end);
+        let wanted = behind(offset, parts.wanted(scan));
+        GroupReader::of(file, groups, &plain, wanted, Bounds::Pages(parts), scan)
+    }
+
+    /// Reads the wanted rows of row groups, which are the only ones that `metadata` tells of.
+    fn of(
+        file: Arc<ParquetFile>,
+        groups: Range<usize>,
+        metadata: &ArrowReaderMetadata,
+        wanted: Range<u64>,
+        bounds: Bounds,
+        scan: &Scan,
+    ) -> Result<GroupReader> {
         let batches = match wanted.is_empty() {
             true => None,
-            false => Some(batches(&file, groups.clone(), &plain, &wanted, scan)?),
+            false => Some(batches(&file, &groups, metadata, &wanted, scan)?),
         };
-        Ok(GroupReader { file, groups, batches, rest: None, position: wanted.start, bounds: Bounds::Pages(parts) })
+        Ok(GroupReader { file, groups, batches, rest: None, position: wanted.start, bounds })
     }
+}
+
+/// What is left of the wanted rows behind an offset.
+fn behind(offset: Option<&Offset>, wanted: Range<u64>) -> Range<u64> {
+    let start = offset.map_or(0, |offset| offset.position);
+    wanted.start.max(start).min(wanted.end)..wanted.end
 }
 
 impl PartitionReader for GroupReader {
@@ -172,14 +181,14 @@ fn rows_of(metadata: &ArrowReaderMetadata) -> u64 {
 /// The wanted rows of row groups, which are the only ones that `metadata` tells of.
 fn batches(
     file: &ParquetFile,
-    groups: Range<usize>,
+    groups: &Range<usize>,
     metadata: &ArrowReaderMetadata,
     wanted: &Range<u64>,
     scan: &Scan,
 ) -> Result<ParquetRecordBatchReader> {
     let (rows, row_groups) = (rows_of(metadata), metadata.metadata().row_groups());
     let at_once = row_groups.iter().map(|group| rows_at_once(group, scan.batch_rows)).min().unwrap_or(1);
-    guarded(format_args!("file {}: {}", file.name, runs::Told(&groups)), || {
+    guarded(format_args!("file {}: {}", file.name, runs::Told(groups)), || {
         let chunks = file.chunks(row_groups);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone());
         let mut builder = builder.with_batch_size(at_once);

@@ -1,4 +1,4 @@
-//! Parquet files as a source: partitions are row groups, in the order of their event times.
+//! Parquet files as a source: partitions are row groups or runs of them, in the order of their event times.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -158,8 +158,8 @@ impl Source for ParquetSource {
     fn takes(&self, change: &Change) -> bool {
         let has_many =
             |known: &Known| known.load(&self.columns).is_ok_and(|file| file.group_count() >= runs::GROUPS_MIN);
-        let files = || self.files().is_ok_and(|files| !files.known.iter().any(has_many));
-        change.option == SMALL_GROUPS && change.before.is_none() && files()
+        let has_none = || self.files().is_ok_and(|files| !files.known.iter().any(has_many));
+        change.option == SMALL_GROUPS && change.before.is_none() && has_none()
     }
 
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
@@ -272,8 +272,8 @@ impl ParquetSource {
 
     fn look(&self, file: &ParquetFile, scan: &Scan) -> Result<(Arc<FileTimes>, Vec<GroupLook>)> {
         let wanted = scan.schema.field_with_name(&scan.event_time).ok();
-        let names = || scan.schema.fields().iter().map(|field| field.name().as_str());
-        file.columns().check(names()).map_err(|e| e.at(format_args!("file {}", file.name)))?;
+        let names = scan.schema.fields().iter().map(|field| field.name().as_str());
+        file.columns().check(names).map_err(|e| e.at(format_args!("file {}", file.name)))?;
         let column = match scan.event_time.as_str() {
             "" => None,
             name => Some(
@@ -281,7 +281,7 @@ impl ParquetSource {
                     .map_err(|e| e.coded(Code::Schema).at(format_args!("file {}", file.name)))?,
             ),
         };
-        let projection = file.columns().project(names());
+        let projection = file.project(scan);
         let looks = statistics::looks(file, &projection, column.as_ref())?;
         let times = Arc::new(FileTimes { column, ranges: looks.iter().map(|look| look.range).collect() });
         self.times.lock().expect("no panic under this lock").insert(times_key(file, scan), Arc::clone(&times));

@@ -75,8 +75,7 @@ impl Claiming {
         for _ in 0..TRIES {
             // An older start of the job may live and hold the lock; the place is the job's all the same.
             if let Some(found) = self.record.read()?.filter(|found| found.is_of(writing)) {
-                let held = self.is_locked()?;
-                return Ok(Taken { record: found, new: false, lock: if held { None } else { self.try_lock()? } });
+                return Ok(Taken { record: found, new: false, lock: self.lock_soon()? });
             }
             let Some(lock) = self.try_lock()? else {
                 std::thread::sleep(WAIT);
@@ -99,19 +98,21 @@ impl Claiming {
         Err(running(&self.record.path.display().to_string(), &whose))
     }
 
-    /// Whether a run holds the lock. Nothing is made to find out.
+    /// Whether a run holds the lock, which nobody does where there is none.
     fn is_locked(&self) -> Result<bool> {
-        // Another start that looks holds it for a moment.
-        for looks in 0..LOOKS {
-            let there = files::on(&self.lock, self.record.fs.kind(&self.lock))?.is_some();
-            if !there || self.try_lock()?.is_some() {
-                return Ok(false);
+        let there = files::on(&self.lock, self.record.fs.kind(&self.lock))?.is_some();
+        Ok(there && self.lock_soon()?.is_none())
+    }
+
+    /// The lock, unless a run holds it: another start that looks holds it for a moment only.
+    fn lock_soon(&self) -> Result<Option<FsLock>> {
+        for _ in 1..LOOKS {
+            if let Some(lock) = self.try_lock()? {
+                return Ok(Some(lock));
             }
-            if looks + 1 < LOOKS {
-                std::thread::sleep(WAIT);
-            }
+            std::thread::sleep(WAIT);
         }
-        Ok(true)
+        self.try_lock()
     }
 
     fn try_lock(&self) -> Result<Option<FsLock>> {

@@ -187,12 +187,9 @@ fn by_whom(store: &dyn Store, name: &str) -> Result<Option<u64>, StoreError> {
 
 /// What ends a generation after which another one has started.
 pub(crate) fn fenced() -> Error {
-    Code::Fenced
-        .error(
-            "a younger generation of this job has started, and this one is over. Did two supervisors start the \
-         same job?",
-        )
-        .for_good()
+    let what =
+        "a younger generation of this job has started, and this one is over. Did two supervisors start the same job?";
+    Code::Fenced.error(what).for_good()
 }
 
 /// Whether a generation younger than this one has appended the newest entry of the log.

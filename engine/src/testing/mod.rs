@@ -27,6 +27,7 @@ mod baton;
 mod check;
 mod crash;
 mod lines;
+mod listed;
 mod random;
 mod script;
 mod stepped;
@@ -39,6 +40,7 @@ pub use check::{
 };
 pub use crash::{Survived, survive, survive_on};
 pub use lines::Lines;
+pub use listed::Listed;
 pub use random::Random;
 pub use script::{Item, Line, Script, Step, seconds};
 pub use stepped::{Moment, Seen, moments};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dualgauge_engine::checkpoint::LocalStore;
 use dualgauge_engine::fs::FaultFs;
-use dualgauge_engine::testing::Script;
+use dualgauge_engine::testing::{Listed, Script};
 use dualgauge_engine::{Checkpoints, Event, Restart};
 
 use super::*;
@@ -28,39 +28,21 @@ impl Count {
     }
 }
 
-/// A bounded source that counts how often it is listed.
-struct Listed(Script, Count);
-
-impl Source for Listed {
-    fn describe(&self) -> String {
-        "listed".to_string()
-    }
-
-    fn bounded(&self) -> bool {
-        true
-    }
-
-    fn partitions(&self, scan: &Scan) -> Result<Listing> {
-        self.1.up();
-        self.0.partitions(scan)
-    }
-
-    fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
-        self.0.open(partition, offset, scan)
-    }
-}
-
 /// How often the graph was built, a source listed, and a table.
-#[derive(Clone, Default)]
 struct Counts {
     graph: Count,
-    source: Count,
-    table: Count,
+    source: Listed,
+    table: Listed,
 }
 
 impl Counts {
+    fn new() -> Counts {
+        let script = || Listed::of(Script::from("a:1@1 b:2@2\nc:3@3").promised());
+        Counts { graph: Count::default(), source: script(), table: script() }
+    }
+
     fn get(&self) -> (usize, usize, usize) {
-        (self.graph.get(), self.source.get(), self.table.get())
+        (self.graph.get(), self.source.times(), self.table.times())
     }
 
     /// A job with a source and a table; `look` sees each event.
@@ -78,9 +60,8 @@ impl Counts {
             });
             lines.sink("lines");
         };
-        let script = || Script::from("a:1@1 b:2@2\nc:3@3").promised();
-        let job = Job::new(graph).source("items", Listed(script(), self.source.clone()));
-        job.source("names", Listed(script(), self.table.clone())).sink("lines", Lines::default())
+        let job = Job::new(graph).source("items", self.source.clone());
+        job.source("names", self.table.clone()).sink("lines", Lines::default())
     }
 }
 
@@ -114,7 +95,7 @@ fn a_graph_is_looked_at_once_and_a_source_is_listed_once() {
     ];
     for (verb, call, runs, listed) in verbs {
         for workers in [1, 3] {
-            let counts = Counts::default();
+            let counts = Counts::new();
             call(counts.job(|| {}).workers(workers));
             let built = 1 + if runs { workers } else { 0 };
             assert_eq!(counts.get(), (built, listed, listed), "{verb} with {workers} workers");
@@ -124,7 +105,7 @@ fn a_graph_is_looked_at_once_and_a_source_is_listed_once() {
 
 #[test]
 fn a_job_that_starts_again_lists_again() {
-    let (counts, failed) = (Counts::default(), Count::default());
+    let (counts, failed) = (Counts::new(), Count::default());
     let look = move || assert!(failed.up() > 0, "the first event of the first start");
     let store = Arc::new(LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap());
     let restart = Restart { limit: 5, backoff: Duration::ZERO };
