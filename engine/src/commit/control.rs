@@ -146,6 +146,11 @@ impl Control {
         self.of(source).any(|(_, report)| report.idle)
     }
 
+    /// Whether a partition of `source` is idle on another worker.
+    pub(crate) fn has_idle_elsewhere(&self, source: usize) -> bool {
+        self.of(source).any(|(place, report)| report.idle && place.1 != self.worker)
+    }
+
     /// The greatest watermark that any partition of `source` has reached.
     pub(crate) fn reached(&self, source: usize) -> EventTime {
         self.of(source).map(|(_, report)| report.reached).max().unwrap_or(EventTime::MIN)

@@ -308,3 +308,11 @@ fn of_two_that_fall_idle_one_after_the_other_the_first_follows_the_second() {
          10  behind end",
     );
 }
+
+#[test]
+fn of_two_that_fall_idle_at_once_beside_a_source_that_says_nothing_none_follows_the_other() {
+    use Do::{Nothing, Open, Row, Wait};
+    let silent = Drawn { idle_after: None, all_idle: AllIdle::Stay, partitions: vec![vec![Open]] };
+    let partitions = vec![vec![Row(0), Row(0), Row(0), Wait(5)], vec![Nothing, Wait(1), Row(25), Open]];
+    is_as_expected(&[silent, Drawn { idle_after: Some(5), all_idle: AllIdle::Stay, partitions }]);
+}

@@ -14,6 +14,7 @@ use super::bad_record::BadRecord;
 use super::made_time::MakeTime;
 use super::partition::OpenPartition;
 use super::row_text::row_texts;
+use super::watermark::Extent;
 use crate::flow::bound::BoundSource;
 use crate::run::{Counter, Shared, SourceCounts};
 use crate::{Batch, Code, DecodeError, Duration, Durations, Error, Event, EventTime, Record, Result, Unreadable};
@@ -60,36 +61,37 @@ impl Decoder {
         Decoder { source, shared, policy, bad, piece_rows: Cell::new(usize::MAX) }
     }
 
-    /// The good rows as events, and where they go to quarantine the bad ones, with those that the reader could not read.
+    /// The good rows as events, with the extent of their times, and where they go to quarantine the bad ones, with those that
+    /// the reader could not read.
     pub(super) fn decode<D: Record>(
         &self,
         open: &OpenPartition,
         rows: &RecordBatch,
         unreadable: Vec<Unreadable>,
         time: Option<&MakeTime<D>>,
-    ) -> Result<(Batch<D>, Batch<BadRecord>)> {
+    ) -> Result<(Batch<D>, Extent, Batch<BadRecord>)> {
         if let (BadRecords::Fail, Some(first)) = (self.policy, unreadable.first()) {
             // A row before it may be bad as well, and is the first then.
             self.events::<D>(open, &rows.slice(0, first.before), time)?;
             return Err(Error::data(first.reason()).at(&open.partition.id));
         }
-        let (events, refused) = self.events(open, rows, time)?;
+        let (events, extent, refused) = self.events(open, rows, time)?;
         let count = refused.len() + unreadable.len();
         self.bad.add(count as u64);
         let bad = match self.policy {
             BadRecords::Quarantine if count > 0 => self.bad_records(open, rows, &events, refused, unreadable),
             _ => Batch::default(),
         };
-        Ok((Batch::from(events), bad))
+        Ok((Batch::from(events), extent, bad))
     }
 
-    /// The rows that are good, and which are not.
+    /// The rows that are good, with the extent of their times, and which are not.
     fn events<D: Record>(
         &self,
         open: &OpenPartition,
         rows: &RecordBatch,
         time: Option<&MakeTime<D>>,
-    ) -> Result<(Vec<Event<D>>, Vec<Refused>)> {
+    ) -> Result<(Vec<Event<D>>, Extent, Vec<Refused>)> {
         let (mut events, mut refused) = (Vec::new(), Vec::new());
         let mut start = 0;
         while start < rows.num_rows() {
@@ -114,18 +116,18 @@ impl Decoder {
         if let Some(make) = time {
             self.make_times(open, make, &mut events, &mut refused)?;
         }
-        self.guard_the_times(open, &mut events, &mut refused)?;
-        Ok((events, refused))
+        let extent = self.guard_the_times(open, &mut events, &mut refused)?;
+        Ok((events, extent, refused))
     }
 
     /// An event at an end of time is bad, in every source: the two ends stand for "before" and "after every event". So is one
-    /// too far ahead of the clock, which would make everything after it late.
+    /// too far ahead of the clock, which would make everything after it late. Returns the extent of the times that are good.
     fn guard_the_times<D>(
         &self,
         open: &OpenPartition,
         events: &mut Vec<Event<D>>,
         refused: &mut Vec<Refused>,
-    ) -> Result<()> {
+    ) -> Result<Extent> {
         let by_default = open.partition.followed.then(|| 1.days());
         let max_ahead = self.source.options.max_ahead.or(by_default);
         let latest = max_ahead.map_or(EventTime::LAST, |ahead| (self.shared.clock.now() + ahead).min(EventTime::LAST));
@@ -134,10 +136,12 @@ impl Decoder {
             Some(max_ahead) if time > latest => Some(Why::Ahead(time, max_ahead)),
             _ => None,
         };
-        if events.iter().all(|event| EventTime::FIRST <= event.time && event.time <= latest) {
-            return Ok(());
+        let extent = Extent::of(events);
+        if EventTime::FIRST <= extent.least && extent.greatest <= latest {
+            return Ok(extent);
         }
-        self.refuse_where(open, events, refused, |event| why(event.time))
+        self.refuse_where(open, events, refused, |event| why(event.time))?;
+        Ok(Extent::of(events))
     }
 
     /// An event of which no time can be made is bad: nobody could say where it belongs.

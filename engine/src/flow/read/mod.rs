@@ -409,11 +409,11 @@ impl SourceDriver {
     ) -> Result<()> {
         let hold = self.hold.as_ref().expect("a source that reads can send");
         let given = batch.rows.num_rows() + bad.len(); // a bad one fills an epoch as a row does: its sink is waited for
-        let (mut events, bad) = self.decoder.decode::<D>(&self.open[at], &batch.rows, bad, out.time())?;
+        let (mut events, extent, bad) = self.decoder.decode::<D>(&self.open[at], &batch.rows, bad, out.time())?;
         let open = &mut self.open[at];
         let held = hold.event_time();
         let stamp = open.stamp(hold);
-        if let Err(position) = open.watermark.pass(&mut events, held) {
+        if let Err(position) = open.watermark.pass(&mut events, extent, held) {
             return Err(Error::data(format!(
                 "row {} has event time {}, below the bound {} that the source itself gave; its statistics are wrong",
                 open.rows + position as u64,

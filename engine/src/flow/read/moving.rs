@@ -21,7 +21,9 @@ impl SourceDriver {
     /// Moves the capability to what this source can still send, and tells the others.
     pub(super) fn move_on(&mut self, turn: Turn) {
         let next = self.unopened.front().map(|next| next.bound.unwrap_or(EventTime::MIN));
-        if self.open.is_empty() && next.is_none() {
+        let all_ended = self.open.is_empty() && next.is_none();
+        // Where others of this source are idle, it keeps what has ended here from being followed further than by them.
+        if all_ended && !self.context.control.borrow().has_idle_elsewhere(self.index) {
             return self.end();
         }
         let (idle_after, told) = (self.source.options.idle_after, self.holds_beyond);
@@ -44,7 +46,7 @@ impl SourceDriver {
                 self.holds_beyond = control.last_over().min(EventTime::LAST) + STEP;
                 own.until = own.until.max(self.holds_beyond);
             }
-            let followed = if idle { self.followed(own, &control) } else { own.watermark };
+            let followed = if idle || all_ended { self.followed(own, &control) } else { own.watermark };
             (control.highest_epoch(), followed, own.over && self.is_over(&control), control.nothing_holds())
         };
         if over {

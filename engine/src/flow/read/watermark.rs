@@ -3,7 +3,26 @@
 //! What is late is decided where it is read, by its own partition's order. What other partitions, workers and steps know at
 //! that moment has no say.
 
-use crate::{Batch, Duration, EventTime};
+use crate::{Batch, Duration, Event, EventTime};
+
+/// The least and the greatest event time of some events; of none, the ends of time the other way round.
+///
+/// Every event that is read passes here once: without a branch for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) least: EventTime,
+    pub(crate) greatest: EventTime,
+}
+
+impl Extent {
+    pub(crate) fn of<D>(events: &[Event<D>]) -> Extent {
+        let none = Extent { least: EventTime::MAX, greatest: EventTime::MIN };
+        events.iter().fold(none, |Extent { least, greatest }, event| Extent {
+            least: least.min(event.time),
+            greatest: greatest.max(event.time),
+        })
+    }
+}
 
 /// What is known about the event times still to come in one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,20 +96,23 @@ impl Watermark {
         }
     }
 
-    /// Moves past the events of `batch` one by one, notes those that are behind, and returns the first that breaks a
-    /// promise. The watermark noted is never below `capability`, under which the source could still send.
+    /// Moves past the events of `batch`, whose times are of this `extent`, notes those that are behind, and returns the first
+    /// that breaks a promise. The watermark noted is never below `capability`, under which the source could still send.
     ///
     /// It does not depend on where one batch ends and the next begins.
-    pub(crate) fn pass<D>(&mut self, batch: &mut Batch<D>, capability: EventTime) -> Result<(), usize> {
+    pub(crate) fn pass<D>(&mut self, batch: &mut Batch<D>, extent: Extent, capability: EventTime) -> Result<(), usize> {
+        let reached = extent.greatest.max(self.largest());
         match self {
             Watermark::Promised { bound, largest } => {
-                for (position, event) in batch.events.iter().enumerate() {
-                    if event.time < *bound {
-                        return Err(position);
-                    }
-                    *largest = event.time.max(*largest);
+                if extent.least < *bound {
+                    let breaks = |event: &Event<D>| event.time < *bound;
+                    return Err(batch.events.iter().position(breaks).expect("the least of them is one"));
                 }
-                Ok(())
+                *largest = reached;
+            }
+            // The watermark behind the last of them is the highest: what is not below that is not late.
+            Watermark::Following { floor, largest, disorder } if extent.least >= (reached - *disorder).max(*floor) => {
+                *largest = reached;
             }
             Watermark::Following { floor, largest, disorder } => {
                 for position in 0..batch.events.len() {
@@ -101,16 +123,16 @@ impl Watermark {
                     }
                     *largest = time.max(*largest);
                 }
-                Ok(())
             }
         }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Durations, Event};
+    use crate::Durations;
 
     fn at(seconds: i64) -> EventTime {
         EventTime::default() + seconds.seconds()
@@ -124,10 +146,15 @@ mod tests {
         Watermark::Following { floor: EventTime::MIN, largest: EventTime::MIN, disorder: disorder.seconds() }
     }
 
+    fn pass(watermark: &mut Watermark, batch: &mut Batch<()>, capability: EventTime) -> Result<(), usize> {
+        let extent = Extent::of(&batch.events);
+        watermark.pass(batch, extent, capability)
+    }
+
     #[test]
     fn an_event_exactly_disorder_behind_is_on_time() {
         let (mut watermark, mut batch) = (following(3), batch(&[10, 7, 6]));
-        watermark.pass(&mut batch, EventTime::MIN).unwrap();
+        pass(&mut watermark, &mut batch, EventTime::MIN).unwrap();
         assert_eq!(batch.behind(), [(2, at(7))]);
         assert_eq!(watermark.now(), at(7));
     }
@@ -136,11 +163,11 @@ mod tests {
     fn the_watermark_does_not_depend_on_batch_borders() {
         let times = [5, 9, 2, 9, 12, 1, 8, 20, 3];
         let (mut whole, mut all) = (following(3), batch(&times));
-        whole.pass(&mut all, EventTime::MIN).unwrap();
+        pass(&mut whole, &mut all, EventTime::MIN).unwrap();
         for cut in 0..=times.len() {
             let (mut parts, mut first, mut second) = (following(3), batch(&times[..cut]), batch(&times[cut..]));
-            parts.pass(&mut first, EventTime::MIN).unwrap();
-            parts.pass(&mut second, EventTime::MIN).unwrap();
+            pass(&mut parts, &mut first, EventTime::MIN).unwrap();
+            pass(&mut parts, &mut second, EventTime::MIN).unwrap();
             let shifted = second.behind().iter().map(|&(position, mark)| (position + cut as u32, mark));
             let behind: Vec<_> = first.behind().iter().copied().chain(shifted).collect();
             assert_eq!((parts, behind.as_slice()), (whole, all.behind()), "cut at {cut}");
@@ -150,14 +177,14 @@ mod tests {
     #[test]
     fn what_is_behind_is_judged_by_the_capability_where_that_is_higher() {
         let (mut watermark, mut batch) = (following(0), batch(&[5, 1]));
-        watermark.pass(&mut batch, at(50)).unwrap();
+        pass(&mut watermark, &mut batch, at(50)).unwrap();
         assert_eq!(batch.behind(), [(1, at(50))]);
     }
 
     #[test]
     fn a_broken_promise_is_pointed_at() {
         let mut watermark = Watermark::Promised { bound: at(5), largest: EventTime::MIN };
-        assert_eq!(watermark.pass(&mut batch(&[5, 9]), EventTime::MIN), Ok(()));
-        assert_eq!(watermark.pass(&mut batch(&[9, 4]), EventTime::MIN), Err(1));
+        assert_eq!(pass(&mut watermark, &mut batch(&[5, 9]), EventTime::MIN), Ok(()));
+        assert_eq!(pass(&mut watermark, &mut batch(&[9, 4]), EventTime::MIN), Err(1));
     }
 }
