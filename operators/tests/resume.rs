@@ -12,7 +12,7 @@ use dualgauge_engine::{Checkpoints, Data, Duration, Durations, ErrorKind, EventT
 use dualgauge_operators::aggregate::{count, filtered, first, last, max, min, top_k};
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
 use dualgauge_operators::keyed::{Fold, Reduce};
-use dualgauge_operators::window::{InWindow, session, sliding, tumbling};
+use dualgauge_operators::window::{InWindow, cumulate, session, sliding, tumbling};
 use dualgauge_operators::{Deduplicate, KeyBy, KeyedStream, Map, first_within, last_within};
 
 type Graph = Box<dyn Fn(&Flow<'_>) + Send + Sync>;
@@ -81,6 +81,12 @@ fn table() -> Vec<Row> {
             Box::new(|flow| sliding_by(flow, 5.seconds())),
             Box::new(|flow| sliding_by(flow, 2.seconds())),
             ["sliding 10s every 5s", "sliding 10s every 2s"],
+        ),
+        Row(
+            "the step of cumulating windows",
+            graph!(|flow| keyed(flow, "items").window(cumulate(5.seconds(), 20.seconds())).aggregate("step", count())),
+            graph!(|flow| keyed(flow, "items").window(cumulate(4.seconds(), 20.seconds())).aggregate("step", count())),
+            ["cumulating 5s to 20s", "cumulating 4s to 20s"],
         ),
         Row(
             "the gap of sessions",

@@ -9,7 +9,7 @@ use dualgauge_engine::{Durations, Stream};
 use dualgauge_operators::aggregate::{count, sum};
 use dualgauge_operators::join::{JoinInterval, between};
 use dualgauge_operators::keyed::Reduce;
-use dualgauge_operators::window::{InWindow, Pane, session, sliding, tumbling};
+use dualgauge_operators::window::{InWindow, Pane, cumulate, session, sliding, tumbling};
 use dualgauge_operators::{Deduplicate, KeyBy, Map, first_within, last_within};
 
 fn text<'s, L: 'static>(panes: Stream<'s, Pane<String, u64>, L>) -> Stream<'s, String> {
@@ -121,6 +121,62 @@ fn a_sliding_window_that_fires_once_is_seen_at_its_end() {
          19.999999 a 2 behind a:1@20
          24.999999 a 2 behind end
          29.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn a_cumulating_window_is_seen_at_each_of_its_ends() {
+    check_when(
+        "a:1@1 a:1@5 a:1@12 b:1@16 a:1@31",
+        |items| {
+            text(items.key_by(|item| item.key.clone()).window(cumulate(5.seconds(), 15.seconds())).aggregate("n", count()))
+        },
+        "4.999999 a 1 behind a:1@5
+         9.999999 a 2 behind a:1@12
+         14.999999 a 3 behind b:1@16
+         19.999999 b 1 behind a:1@31
+         24.999999 b 1 behind a:1@31
+         29.999999 b 1 behind a:1@31
+         34.999999 a 1 behind end
+         39.999999 a 1 behind end
+         44.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn a_cumulating_window_waits_its_lateness_out_once_and_holds_nobody_up_after_that() {
+    check_when(
+        "a:1@1 a:1@8 a:1@13 a:1@18 a:1@30",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(cumulate(5.seconds(), 10.seconds()));
+            text(windows.allowed_lateness(3.seconds()).aggregate("n", count()))
+        },
+        "4.999999 a 1 behind a:1@8
+         9.999999 a 2 behind a:1@13
+         14.999999 a 1 behind a:1@18
+         19.999999 a 2 behind a:1@30
+         34.999999 a 1 behind end
+         39.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn early_firings_of_cumulating_windows_replace_each_other_and_nothing_that_has_not_changed_fires_again() {
+    check_when_firings(
+        "a:1@1 a:1@3 a:1@6 a:1@12",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(cumulate(5.seconds(), 10.seconds()));
+            text(windows.early(2.seconds()).aggregate("n", count()))
+        },
+        "4.999999 a 2 firing 1 behind a:1@3
+         9.999999 a 2 firing 1 behind a:1@3
+         4.999999 a 2 firing 1 last behind a:1@6
+         9.999999 a 3 firing 2 behind a:1@6
+         9.999999 a 3 firing 2 last behind a:1@12
+         14.999999 a 1 firing 1 behind a:1@12
+         19.999999 a 1 firing 1 behind a:1@12
+         14.999999 a 1 firing 1 last behind end
+         19.999999 a 1 firing 1 last behind end",
     );
 }
 

@@ -172,7 +172,7 @@ pub fn whole() -> Whole {
     Whole
 }
 
-fn checked_offset(offset: Duration, period: Duration) -> Duration {
+pub(super) fn checked_offset(offset: Duration, period: Duration) -> Duration {
     assert!(
         offset.as_micros().unsigned_abs() < period.as_micros().unsigned_abs(),
         "an offset of {offset} is not below the period of {period}"

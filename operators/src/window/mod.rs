@@ -4,10 +4,12 @@
 //! them what they share.
 
 mod aligned;
+mod cumulate;
 mod ends;
 mod few;
 mod fire;
 mod fired;
+mod growing;
 mod kind;
 mod panes;
 mod session;
@@ -19,6 +21,7 @@ mod tumbling;
 mod windowed;
 
 pub(crate) use aligned::Assign;
+pub use cumulate::{Cumulate, cumulate};
 pub(crate) use fire::Firing;
 pub(crate) use fired::Fired;
 pub use kind::{Session, Sliding, Tumbling, Whole, Window, session, sliding, tumbling, whole};

@@ -68,6 +68,21 @@ impl<P: Place, K: Key, A> Panes<P, K, A> {
         self.accs.drain_first(each);
     }
 
+    /// Moves what the earliest pane holds to `to`; where a key is there already, `merge` makes one of both. It does not count
+    /// as a change.
+    pub(super) fn carry_first(&mut self, to: P, merge: impl Fn(&mut A, &A)) {
+        let mut carried = Vec::new();
+        self.drain_first(|key, acc| carried.push((key, acc)));
+        let there = self.accs.table(to);
+        for (key, acc) in carried {
+            let mut acc = Some(acc);
+            let total = there.change_ref(&key, || acc.take().expect("it is asked for once"));
+            if let Some(acc) = acc {
+                merge(total, &acc);
+            }
+        }
+    }
+
     /// The places of the panes in which something has changed since they last fired.
     pub(super) fn changed(&self) -> Vec<P> {
         let changed = self.changed.iter().flat_map(|changed| changed.iter());

@@ -129,7 +129,7 @@ pub trait InWindow<'s, K, D: Data, L, F> {
     /// in: `D` by key; out, after `aggregate`: a [`Pane`] per key and window, when the watermark passes its end.
     ///
     /// Cuts the stream into windows of a kind: [`tumbling`](super::tumbling), [`sliding`](super::sliding),
-    /// [`session`](super::session) or [`whole`](super::whole). It remembers an accumulator per key and window until the
+    /// [`cumulate`](super::cumulate), [`session`](super::session) or [`whole`](super::whole). It remembers an accumulator per key and window until the
     /// window can change no more. Records that come later than that leave by `late()` and are counted.
     ///
     /// ```
@@ -165,7 +165,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> InWindow<'s, K, D, L
 impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     /// Waits for records this late. Zero by default.
     ///
-    /// Tumbling and sliding windows fire when the watermark passes their end, and again when a record comes within the
+    /// Tumbling, sliding and cumulating windows fire when the watermark passes their end, and again when a record comes within the
     /// lateness: their output is then a stream of upserts, of which a sink keeps the last. Sessions wait the lateness
     /// out and fire once.
     ///

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dualgauge_engine::testing::Item;
 use dualgauge_engine::{Duration, EventTime, Stream};
 use dualgauge_operators::aggregate::{collect, count, distinct_count, first, last, sum};
-use dualgauge_operators::window::{InWindow, Pane, Window, session, sliding, tumbling, whole};
+use dualgauge_operators::window::{InWindow, Pane, Window, cumulate, session, sliding, tumbling, whole};
 use dualgauge_operators::{KeyBy, Map};
 use proptest::prelude::*;
 
@@ -63,6 +63,15 @@ pub fn windows_of(time: EventTime, size: i64, slide: i64, offset: i64) -> Vec<Wi
     let at = EventTime::from_micros;
     let starts = (time - size + 1..=time).filter(|start| (start - offset).rem_euclid(slide) == 0);
     starts.map(|start| Window { start: at(start), end: at(start + size) }).collect()
+}
+
+/// The windows of up to `size`, growing by `step` from `offset`, that hold `time`.
+pub fn growing_windows_of(time: EventTime, step: i64, size: i64, offset: i64) -> Vec<Window> {
+    let time = time.as_micros();
+    let start = time - (time - offset).rem_euclid(size);
+    let at = EventTime::from_micros;
+    let ends = (1..=size / step).map(|number| start + number * step).filter(|end| time < *end);
+    ends.map(|end| Window { start: at(start), end: at(end) }).collect()
 }
 
 /// The answer and the late records of sessions.
@@ -132,6 +141,20 @@ proptest! {
         let kind = sliding(Duration::from_micros(size), Duration::from_micros(slide));
         let kind = kind.offset(Duration::from_micros(offset));
         let windows = |time| windows_of(time, size, slide, offset);
+        prop_assert_eq!(run!(case, case.script(), kind, lateness, early), aligned(&case.judged(), lateness, windows));
+    }
+
+    #[test]
+    fn cumulating_windows(
+        case in case(),
+        (step, size, offset) in (1..8_i64, 1..6_i64).prop_flat_map(|(step, steps)| {
+            (Just(step), Just(step * steps), 1 - step * steps..step * steps)
+        }),
+        lateness in lateness(), early in early(),
+    ) {
+        let kind = cumulate(Duration::from_micros(step), Duration::from_micros(size));
+        let kind = kind.offset(Duration::from_micros(offset));
+        let windows = |time| growing_windows_of(time, step, size, offset);
         prop_assert_eq!(run!(case, case.script(), kind, lateness, early), aligned(&case.judged(), lateness, windows));
     }
 
