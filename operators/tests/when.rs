@@ -129,7 +129,12 @@ fn a_cumulating_window_is_seen_at_each_of_its_ends() {
     check_when(
         "a:1@1 a:1@5 a:1@12 b:1@16 a:1@31",
         |items| {
-            text(items.key_by(|item| item.key.clone()).window(cumulate(5.seconds(), 15.seconds())).aggregate("n", count()))
+            text(
+                items
+                    .key_by(|item| item.key.clone())
+                    .window(cumulate(5.seconds(), 15.seconds()))
+                    .aggregate("n", count()),
+            )
         },
         "4.999999 a 1 behind a:1@5
          9.999999 a 2 behind a:1@12
