@@ -45,9 +45,9 @@ struct TooLate {
 
 /// The exchange may correct its rates for ten minutes.
 pub fn conversion(flow: &Flow) {
-    let rates = flow.source::<Rate>(source("rates").disorder(0.minutes()));
+    let rates = flow.source::<Rate>("rates").disorder(0.minutes());
     let rates = rates.key_by_ref(|rate| &rate.currency).allowed_lateness(10.minutes());
-    let orders = flow.source::<Order>(source("orders").disorder(0.minutes()));
+    let orders = flow.source::<Order>("orders").disorder(0.minutes());
     let converted =
         orders.key_by_ref(|order| &order.currency).as_of(rates).left("conversion", |order, rate| Converted {
             number: order.number,

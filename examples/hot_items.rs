@@ -32,7 +32,8 @@ struct HotItem {
 
 /// The graph. It names its input and its output, and not where they live.
 pub fn hot_items(flow: &Flow) {
-    flow.source::<Bid>(source("bids").disorder(1.seconds()))
+    flow.source::<Bid>("bids")
+        .disorder(1.seconds())
         .key_by(|bid| bid.auction)
         .window(tumbling(10.seconds()))
         .aggregate("bids_per_auction", count())

@@ -30,7 +30,8 @@ fn gap() -> Duration {
 /// Phones deliver their clicks up to ten minutes after others that happened later.
 pub fn visits(flow: &Flow) {
     let visits = flow
-        .source::<Click>(source("clicks").disorder(10.minutes()))
+        .source::<Click>("clicks")
+        .disorder(10.minutes())
         .key_by(|click| click.user.clone())
         .window(session(gap()))
         .aggregate("visits", count());

@@ -51,7 +51,7 @@ fn answer(pane: Pane<u64, (u64, Option<u64>)>) -> Answer {
 }
 
 fn bids<'s>(flow: &Flow<'s>) -> Stream<'s, Bid> {
-    flow.source::<Bid>(source("bids").disorder(1.seconds()))
+    flow.source::<Bid>("bids").disorder(1.seconds())
 }
 
 fn hot_items(flow: &Flow) {

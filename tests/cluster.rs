@@ -49,7 +49,7 @@ struct Visit {
 
 /// Windows with aggregation before the exchange, sessions, running state, a state that is broadcast, and rows as they are.
 fn graph(flow: &Flow<'_>) {
-    let bids = flow.source::<Bid>(source("bids").disorder(5.seconds()));
+    let bids = flow.source::<Bid>("bids").disorder(5.seconds());
     let (cheap, dear) = bids.split(|bid| if bid.price < 60 { Either::Left(bid) } else { Either::Right(bid) });
     let (some, others) = dear.split(|bid| if bid.price < 80 { Either::Left(bid) } else { Either::Right(bid) });
     // Every change so far, and in their order, is in the state.

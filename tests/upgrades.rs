@@ -198,8 +198,8 @@ impl<V: Version> Process<String, V::Row> for Silent<V> {
 /// Every operator that keeps something of a type that has changed, each with a sink of its name.
 fn graph<V: Version>(flow: &Flow<'_>) {
     V::declare(flow);
-    let items = flow.source::<V::Row>(source("items").disorder(4.seconds()));
-    let others = flow.source::<V::Row>(source("others").disorder(4.seconds()));
+    let items = flow.source::<V::Row>("items").disorder(4.seconds());
+    let others = flow.source::<V::Row>("others").disorder(4.seconds());
     let keyed = || items.clone().key_by(V::Row::key);
     let other = || others.clone().key_by(V::Row::key);
     let text = |row: &V::Row| format!("{} {}", row.key(), row.value());

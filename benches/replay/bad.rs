@@ -18,7 +18,7 @@ const LINES: u64 = 400_000;
 const ROUNDS: usize = 5;
 
 fn dropping(flow: &Flow) {
-    flow.source::<Bid>(source("bids").on_bad_records(BadRecords::Drop)).sink("bids_out");
+    flow.source::<Bid>("bids").on_bad_records(BadRecords::Drop).sink("bids_out");
 }
 
 fn failing(flow: &Flow) {

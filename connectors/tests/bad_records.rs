@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use dualgauge_connectors::{binding, csv, json, log, memory};
-use dualgauge_engine::flow::{BadRecord, BadRecords, SourceOptions, source};
+use dualgauge_engine::flow::{BadRecord, BadRecords, SourceOptions};
 use dualgauge_engine::fs::{FaultFs, Fs};
 use dualgauge_engine::testing::{Item, survive_on};
 use dualgauge_engine::{
@@ -24,7 +24,7 @@ fn at(seconds: i64) -> EventTime {
 }
 
 fn graph(flow: &Flow<'_>) {
-    flow.source::<Item>(source("items").disorder(4.seconds()).quarantine("bad_items")).sink("copies");
+    flow.source::<Item>("items").disorder(4.seconds()).quarantine("bad_items").sink("copies");
 }
 
 /// A number that looks drawn, by a seed and its place.
@@ -412,7 +412,7 @@ fn an_event_at_an_end_of_time_is_a_bad_record_of_every_source_that_can_say_it() 
     for items in at_the_ends(dir.path()) {
         let name = items.describe();
         let (good, bad) = (memory::collect::<Ends>(), memory::collect::<BadRecord>());
-        let job = Job::new(|flow| flow.source::<Ends>(source("items").quarantine("bad")).sink("good"));
+        let job = Job::new(|flow| flow.source::<Ends>("items").quarantine("bad").sink("good"));
         let job = job.sink("good", good.clone()).sink("bad", bad.clone());
         let fails = SourceOptions::default().on_bad_records(BadRecords::Fail);
         let error = job.clone().source_with("items", Arc::clone(&items), fails).run().unwrap_err();

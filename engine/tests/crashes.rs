@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use dualgauge_engine::checkpoint::{CommitKind, Entry, LocalStore, ManifestLog};
-use dualgauge_engine::flow::{NodeSpec, Outputs, TwoInputStep, source};
+use dualgauge_engine::flow::{NodeSpec, Outputs, TwoInputStep};
 use dualgauge_engine::fs::FaultFs;
 use dualgauge_engine::state::{Parts, Tables};
 use dualgauge_engine::testing::{Item, Line, Lines, Script, Step as Do, Survived, seconds, survive, survive_on};
@@ -128,8 +128,8 @@ fn as_lines(stream: Stream<'_, String>, sink: &str) {
 
 /// Sums, what was late for them, and pairs; three sinks.
 fn graph(flow: &Flow<'_>) {
-    let items = flow.source::<Item>(source("items").disorder(4.seconds()));
-    let others = flow.source::<Item>(source("others").disorder(4.seconds()));
+    let items = flow.source::<Item>("items").disorder(4.seconds());
+    let others = flow.source::<Item>("others").disorder(4.seconds());
     let joined = items.clone().step_with(others, NodeSpec::stateful("pairs", "pairs"), group, group, Pairs::default());
     let sums = items.step(NodeSpec::stateful("sums", "sums"), group, Sums::default());
     let late = sums.late().transform(NodeSpec::stateless("late text"), |batch| {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use dualgauge_engine::flow::{NodeSpec, source};
+use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::testing::{Item, Line, Lines, Script, Step, check, run, seconds, survive};
 use dualgauge_engine::{Duration, Durations, Event, EventTime, Flow, Job, Stream};
 use dualgauge_operators::aggregate::{count, sum};
@@ -301,7 +301,7 @@ fn early_and_late(lines: Lines) -> Job {
     let script = "a:1@1 b:1@2 a:1@4 | a:1@12 b:1@13 a:1@8 | b:1@9 a:1@17 | a:1@16 a:1@25 b:1@26 | a:1@21 a:1@44
         b:1@3 | b:1@6 a:1@11 | b:1@19 | a:1@14 b:1@31 a:1@33";
     let graph = |flow: &Flow<'_>| {
-        let items = flow.source::<Item>(source("items").disorder(2.seconds())).key_by(|item| item.key.clone());
+        let items = flow.source::<Item>("items").disorder(2.seconds()).key_by(|item| item.key.clone());
         let windows = items.window(tumbling(10.seconds())).early(2.seconds()).allowed_lateness(5.seconds());
         let counts = windows.aggregate("n", count()).transform(NodeSpec::stateless("lines"), |batch| {
             batch.transform(|Event { time, data }, out| {

@@ -103,7 +103,7 @@ pub fn build(name: &str, flow: &Flow<'_>) {
         "lengths" => copied::<Lengths>(flow),
         "ev_day" => copied::<Day>(flow),
         "ev_typed" => copied::<Typed>(flow),
-        "ev_quarantine" => flow.source::<Ev>(source("in").quarantine("bad")).sink("out"),
+        "ev_quarantine" => flow.source::<Ev>("in").quarantine("bad").sink("out"),
         // No event at all.
         "nothing" => flow.source::<Ev>("in").filter(|_| false).sink("out"),
         // Counts and sums of each key and hour; what is late goes to `late`.
@@ -116,7 +116,7 @@ pub fn build(name: &str, flow: &Flow<'_>) {
         // Counts of each key and hour, by a time that is made of two fields; what is late goes to `late`.
         "made_hours" => {
             let made = |split: &Split| split.day.parse::<EventTime>().map(|day| day + split.second.seconds());
-            let split = flow.source::<Split>(source("in").event_time_by(made));
+            let split = flow.source::<Split>("in").event_time_by(made);
             let panes = split.key_by(|split| split.key.clone()).window(tumbling(1.hours())).aggregate("hours", count());
             panes.late().sink("late");
             let out = |pane: Pane<String, u64>| Out {

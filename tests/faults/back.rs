@@ -46,7 +46,7 @@ impl Run<'_> {
         let known = Arc::clone(&handle);
         let graph = move |flow: &Flow<'_>| {
             let (known, count) = (Arc::clone(&known), Arc::clone(&count));
-            let items = flow.source::<Item>(source("items").disorder(9.seconds())).map(move |item| {
+            let items = flow.source::<Item>("items").disorder(9.seconds()).map(move |item| {
                 let read = 1 + count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 match asks {
                     Asks::Savepoints if AT.contains(&read) => known.wait().savepoint(),

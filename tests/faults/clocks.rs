@@ -71,7 +71,7 @@ impl Clock for Running {
 /// Every row is in a sum or is late, whatever falls idle; and where nothing is late the sums are those of a run without
 /// idleness.
 fn with_idleness(flow: &Flow<'_>) {
-    let items = flow.source::<Item>(source("items").disorder(4.seconds()).idle_after(3.seconds()));
+    let items = flow.source::<Item>("items").disorder(4.seconds()).idle_after(3.seconds());
     let counts = items.key_by(|_| ()).window(tumbling(10.seconds())).aggregate("counts", count());
     counts.late().map(|item| Line { time: item.time, text: String::new() }).sink("late");
     counts.map(|pane| Line { time: pane.time(), text: pane.value.to_string() }).sink("counts");

@@ -116,7 +116,7 @@ fn graph(flow: &Flow<'_>) {
             item
         }
     };
-    let items = flow.source::<Item>(source("items").disorder(9.seconds())).map(hooked("map"));
+    let items = flow.source::<Item>("items").disorder(9.seconds()).map(hooked("map"));
     let items = items.filter(|_| {
         call("filter");
         true

@@ -99,7 +99,7 @@ impl Fs for InTurn {
 pub const SINKS: [&str; 4] = ["parquet", "csv", "one file of json", "log"];
 
 fn graph(flow: &Flow<'_>) {
-    let items = flow.source::<Item>(source("items").disorder(9.seconds()));
+    let items = flow.source::<Item>("items").disorder(9.seconds());
     let sums = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
     let sums = sums.aggregate("sums", sum(|item: &Item| item.value));
     sums.map(|pane| Line { time: pane.time(), text: format!("{} {}", pane.key, pane.value) }).sink("sums");

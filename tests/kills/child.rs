@@ -49,14 +49,14 @@ fn files_and_log(flow: &Flow<'_>) {
 
 /// Windows to Parquet, and lines that cannot be read to JSON.
 fn quarantined(flow: &Flow<'_>) {
-    let bids = flow.source::<Bid>(source("bids").disorder(1.seconds()).quarantine("bad_bids"));
+    let bids = flow.source::<Bid>("bids").disorder(1.seconds()).quarantine("bad_bids");
     let windows = bids.key_by(|bid| bid.auction).window(tumbling(5.seconds())).aggregate("bids_of_windows", count());
     windows.map(|pane| Answer { time: pane.time(), key: pane.key, value: pane.value }).sink("windows");
 }
 
 /// Windows, and a total, with hooks that may panic.
 fn hooked(flow: &Flow<'_>) {
-    let bids = flow.source::<Bid>(source("bids").disorder(1.seconds())).map(|bid| {
+    let bids = flow.source::<Bid>("bids").disorder(1.seconds()).map(|bid| {
         panics::call("map");
         bid
     });
@@ -81,7 +81,7 @@ fn hooked(flow: &Flow<'_>) {
 }
 
 fn of_files<'s>(flow: &Flow<'s>) -> Stream<'s, Bid> {
-    let bids = flow.source::<Bid>(source("bids").disorder(1.seconds()));
+    let bids = flow.source::<Bid>("bids").disorder(1.seconds());
 
     let windows = bids.clone().key_by(|bid| bid.auction).window(tumbling(5.seconds()));
     let windows = windows.aggregate("bids_of_windows", count());

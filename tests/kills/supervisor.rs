@@ -230,7 +230,7 @@ fn rows(dir: &Path) -> Vec<u8> {
         assert!(left.is_empty(), "{left:?} are left over");
     }
     let (out, log) = (memory::collect::<Answer>(), LogSource::open(dir).unwrap().bounded(true));
-    let copy = |flow: &Flow<'_>| flow.source::<Answer>(source("rows").disorder(Duration::MAX)).sink("out");
+    let copy = |flow: &Flow<'_>| flow.source::<Answer>("rows").disorder(Duration::MAX).sink("out");
     Job::new(copy).source("rows", log).sink("out", out.clone()).run().unwrap();
     let mut rows: Vec<_> = out.rows().iter().map(|row| format!("{} {} {}\n", row.time, row.key, row.value)).collect();
     rows.sort();

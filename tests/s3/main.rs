@@ -35,7 +35,7 @@ struct Answer {
 
 /// Bids per auction in windows, and running totals of what was bid.
 fn graph(flow: &Flow<'_>) {
-    let bids = flow.source::<Bid>(source("bids").disorder(1.seconds()));
+    let bids = flow.source::<Bid>("bids").disorder(1.seconds());
     let windows = bids.clone().key_by(|bid| bid.auction).window(tumbling(5.seconds()));
     let windows = windows.aggregate("bids_of_windows", count());
     windows.map(|pane| Answer { time: pane.time(), auction: pane.key, value: pane.value }).sink("windows");

@@ -76,7 +76,7 @@ fn a_time_that_is_made_goes_before_the_field_that_is_one_and_before_what_a_sourc
     let output = dir.path().join("out.jsonl");
     let job = Job::new(|flow: &Flow<'_>| {
         let made = |row: &Both| Some(row.time - row.delay.seconds());
-        flow.source::<Both>(source("rows").event_time_by(made)).sink("out");
+        flow.source::<Both>("rows").event_time_by(made).sink("out");
     });
     let rows = vec![row(1, 0), row(2, 0), row(3, 100), row(4, 2)];
     job.source("rows", memory::rows(rows)).sink("out", json::write(&output)).run().unwrap();

@@ -67,9 +67,11 @@ pub(crate) enum Mode {
 /// An input that the graph names.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceDeclaration {
+    pub(super) node: NodeId,
     pub(crate) options: SourceOptions,
     pub(crate) schema: SchemaRef,
-    pub(crate) event_time: &'static str,
+    /// The column of the event time, empty where one is made; a source with neither is refused.
+    pub(crate) event_time: Option<&'static str>,
 }
 
 /// An output that the graph names.
@@ -86,8 +88,9 @@ impl<'s> Flow<'s> {
 
     /// The events of the source that is bound to a name.
     ///
-    /// The name may come with options, `flow.source::<Bid>(source("bids").disorder(5.seconds()))`, and with how event times
-    /// are made where no field is one ([`SourceOptions::event_time_by`]).
+    /// How it is read is said right behind it, `flow.source::<Bid>("bids").disorder(5.seconds())`, and so is how event times
+    /// are made where no field is one ([`Stream::event_time_by`]). Options that are a value come with the name:
+    /// `flow.source::<Bid>(options)`, of [`SourceOptions`].
     #[track_caller]
     pub fn source<D: Record>(&self, source: impl Into<SourceOf<D>>) -> Stream<'s, D> {
         super::read::source(self, source.into())
@@ -281,6 +284,15 @@ impl Context {
             self.refuse(Error::usage(
                 "the graph has no sink, so nothing it computes could be seen; end a stream with `.sink(\"name\")`",
             ));
+        }
+        for source in self.sources.borrow().iter().filter(|source| source.event_time.is_none()) {
+            let graph = self.graph.borrow();
+            let spec = &graph.node(source.node).spec;
+            self.refuse(Error::usage(format!(
+                "{spec} at {}: its record has no field marked #[event_time], so the source could not tell when a row \
+                 happened; mark one, or make the time of several by `event_time_by`",
+                spec.location
+            )));
         }
         let errors = self.errors.borrow();
         match errors.as_slice() {

@@ -12,6 +12,7 @@ use timely::progress::operate::FrontierInterest;
 use super::context::Flow;
 use super::drive::{by_owner, drive, drive_two, to_all};
 use super::graph::{NodeId, NodeSpec};
+use super::read::SourceEnds;
 use super::step::{Step, TwoInputStep, enter};
 use crate::time::Stamp;
 use crate::{Batch, Data, Error, KeyGroup, Record};
@@ -36,6 +37,8 @@ pub struct Stream<'s, D: Data, L = NoLate> {
     node: NodeId,
     upserts: bool,
     late: Option<Rc<LateStream<'s, L>>>,
+    /// What is still asked of the source whose stream this is; `None` behind a step.
+    source: Option<Rc<SourceEnds<'s, D>>>,
 }
 
 /// The second output of a step, kept until it is asked for.
@@ -50,6 +53,7 @@ impl<D: Data, L> Clone for Stream<'_, D, L> {
             node: self.node,
             upserts: self.upserts,
             late: self.late.clone(),
+            source: self.source.clone(),
         }
     }
 }
@@ -93,7 +97,7 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
     ) -> Stream<'s, R, L> {
         let late = self.late.clone();
         let Stream { inner, flow, node, upserts, .. } = self.transform(spec, each);
-        Stream { inner, flow, node, upserts, late }
+        Stream { inner, flow, node, upserts, late, source: None }
     }
 
     /// Adds an operator without memory that has two outputs.
@@ -291,13 +295,26 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         L: Data,
     {
         let late: Rc<LateStream<'s, L>> = Rc::new(move || (late.clone(), node));
-        Stream { inner: results, flow, node, upserts: false, late: Some(late) }
+        Stream { inner: results, flow, node, upserts: false, late: Some(late), source: None }
     }
 }
 
 impl<'s, D: Data> Stream<'s, D> {
     pub(super) fn of(inner: Inner<'s, D>, flow: Flow<'s>, node: NodeId, upserts: bool) -> Stream<'s, D> {
-        Stream { inner, flow, node, upserts, late: None }
+        Stream { inner, flow, node, upserts, late: None, source: None }
+    }
+
+    pub(super) fn of_source(
+        inner: Inner<'s, D>,
+        flow: Flow<'s>,
+        node: NodeId,
+        source: SourceEnds<'s, D>,
+    ) -> Stream<'s, D> {
+        Stream { source: Some(Rc::new(source)), ..Stream::of(inner, flow, node, false) }
+    }
+
+    pub(super) fn source(&self) -> Option<Rc<SourceEnds<'s, D>>> {
+        self.source.clone()
     }
 }
 

@@ -39,7 +39,7 @@ impl Bindings {
         let (_, source, overrides) = self.sources.iter().find(|bound| bound.0 == name).expect("names were checked");
         let scan = Scan {
             schema: Arc::clone(&declared.schema),
-            event_time: declared.event_time.to_string(),
+            event_time: declared.event_time.expect("a source without one was refused").to_string(),
             from: self.from,
             to: self.to,
             batch_rows,

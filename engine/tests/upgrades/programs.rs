@@ -1,6 +1,6 @@
 //! Three versions of a program, which keep the same in different types.
 
-use dualgauge_engine::flow::{NodeSpec, Outputs, source};
+use dualgauge_engine::flow::{NodeSpec, Outputs};
 use dualgauge_engine::state::{Parts, Queue, Tables};
 use dualgauge_engine::testing::{Item, Line};
 use dualgauge_engine::{Batch, Data, Duration, Durations, Event, EventTime, Flow, KeyGroup, Record, Step, Stream};
@@ -324,7 +324,7 @@ pub fn graph<V: Version>(flow: &Flow<'_>) {
 }
 
 pub fn keep_and_write<V: Version>(flow: &Flow<'_>) {
-    let items = flow.source::<Item>(source("items").disorder(4.seconds()));
+    let items = flow.source::<Item>("items").disorder(4.seconds());
     let windows = Tables::new();
     let sums = items.clone().step(NodeSpec::stateful("sums", "sums"), group, Sums::<V::Sum> { windows });
     let waiting = Queue::new(|word: &V::Word| KeyGroup::of(&Into::<(String, i64)>::into(word.clone()).0));

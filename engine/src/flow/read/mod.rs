@@ -10,7 +10,9 @@
 mod ahead;
 mod appeared;
 mod bad_record;
+mod build;
 mod decode;
+mod handle;
 mod made_time;
 mod moving;
 mod outlet;
@@ -23,23 +25,20 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use timely::dataflow::operators::generic::OutputBuilder;
-use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::Activator;
 
 use self::ahead::ReadAhead;
 use self::appeared::Appeared;
 pub use self::bad_record::BadRecord;
+pub(super) use self::build::source;
 use self::decode::Decoder;
+pub(super) use self::handle::SourceEnds;
 pub use self::made_time::{MadeTime, SourceOf};
-use self::outlet::{Hold, Outlet, Outlets};
+use self::outlet::{Hold, Outlet};
 use self::partition::OpenPartition;
 use self::standing::Standing;
 use super::bound::BoundSource;
-use super::context::{Context, Flow, Mode, SourceDeclaration};
-use super::graph::NodeSpec;
-use super::step::enter;
-use super::stream::Stream;
+use super::context::Context;
 use crate::checkpoint::PartitionCut;
 use crate::commit::{Contribution, Holding, Passage, Report, State};
 use crate::failpoint::{Point, around};
@@ -52,64 +51,6 @@ const POLL: std::time::Duration = std::time::Duration::from_micros(500);
 
 /// How long a source that has reached a limit waits before it looks again: the others are at work on it.
 const BLOCKED: std::time::Duration = std::time::Duration::from_micros(50);
-
-/// Adds the source that `options` name.
-#[track_caller]
-pub(super) fn source<'s, D: Record>(flow: &Flow<'s>, source: SourceOf<D>) -> Stream<'s, D> {
-    let SourceOf { options, time } = source;
-    let context = flow.context();
-    let index = context.sources.borrow().len();
-    let spec = NodeSpec { name: Some(options.name.clone()), ..NodeSpec::stateless("source") };
-    // A time that is made stands in no column.
-    let column = if time.is_some() { Some("") } else { D::event_time_column() };
-    let event_time = column.unwrap_or_else(|| {
-        flow.refuse(
-            &spec,
-            "its record has no field marked #[event_time], so the source could not tell when a row happened; mark one, or \
-             make the time of several by `event_time_by`",
-        );
-        ""
-    });
-    let declaration = SourceDeclaration { options, schema: D::wanted(), event_time };
-    context.sources.borrow_mut().push(declaration.clone());
-    context.desk.borrow_mut().join();
-    let node = flow.add(spec, Vec::new());
-
-    let mut builder = OperatorBuilder::new(flow.label(node), flow.scope());
-    let activator = flow.scope().activator_for(builder.operator_info().address);
-    context.desk.borrow_mut().wake(activator.clone());
-    let (output, stream) = builder.new_output();
-    let mut outlets = Outlets::<D> { rows: OutputBuilder::from(output), bad: None, time };
-    let bad = declaration.options.quarantine.clone().map(|sink| {
-        let (output, stream) = builder.new_output();
-        outlets.bad = Some(OutputBuilder::from(output));
-        (sink, stream)
-    });
-    let context = Rc::clone(context);
-    let (worker, workers) = (flow.scope().index(), flow.scope().peers());
-    builder.build(move |capabilities| {
-        let hold = Hold::of(capabilities);
-        let mut driver = match &context.mode {
-            Mode::Describe => None,
-            Mode::Run { shared, sources, .. } => {
-                let bound = sources[&declaration.options.name].clone();
-                let shared = Arc::clone(shared);
-                Some(SourceDriver::new(index, worker, workers, bound, shared, Rc::clone(&context), hold, activator))
-            }
-        };
-        move |_| {
-            enter(node);
-            if let Some(driver) = &mut driver {
-                driver.activate::<D>(&mut outlets.activate());
-            }
-        }
-    });
-    if let Some((sink, stream)) = bad {
-        let bad = flow.add(NodeSpec::stateless("bad"), vec![node]);
-        Stream::of(stream, flow.clone(), bad, false).sink(&sink);
-    }
-    Stream::of(stream, flow.clone(), node, false)
-}
 
 /// A source on one worker.
 struct SourceDriver {

@@ -3,6 +3,9 @@
 //! Both leave under the same stamps, by capabilities that move together. So a bad record is in the same epoch as the rows
 //! around it and as the offset behind it, and a checkpoint has either all of these or none.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use timely::container::NoopBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::{OutputBuilder, OutputBuilderSession};
@@ -18,32 +21,28 @@ type Session<'a, D> = OutputBuilderSession<'a, Stamp, NoopBuilder<Batch<D>>>;
 /// The outputs of a source.
 pub(super) struct Outlets<D: Data> {
     pub(super) rows: OutputBuilder<Stamp, NoopBuilder<Batch<D>>>,
-    /// Where the graph names a sink for bad records.
-    pub(super) bad: Option<OutputBuilder<Stamp, NoopBuilder<Batch<BadRecord>>>>,
+    /// Nobody takes them where the graph names no sink for bad records.
+    pub(super) bad: OutputBuilder<Stamp, NoopBuilder<Batch<BadRecord>>>,
     /// How the event time of a row is made, where the row has none.
-    pub(super) time: Option<MakeTime<D>>,
+    pub(super) time: Rc<OnceCell<MakeTime<D>>>,
 }
 
 /// The outputs during one turn. What was given is sent when it is let go of, before the source looks at its epochs again.
 pub(super) struct Outlet<'a, D: Data> {
     rows: Session<'a, D>,
-    bad: Option<Session<'a, BadRecord>>,
+    bad: Session<'a, BadRecord>,
     time: Option<&'a MakeTime<D>>,
 }
 
 /// The capabilities of a source, one for each output, always at the same stamp.
 pub(super) struct Hold {
     rows: Capability<Stamp>,
-    bad: Option<Capability<Stamp>>,
+    bad: Capability<Stamp>,
 }
 
 impl<D: Data> Outlets<D> {
     pub(super) fn activate(&mut self) -> Outlet<'_, D> {
-        Outlet {
-            rows: self.rows.activate(),
-            bad: self.bad.as_mut().map(OutputBuilder::activate),
-            time: self.time.as_ref(),
-        }
+        Outlet { rows: self.rows.activate(), bad: self.bad.activate(), time: self.time.get() }
     }
 }
 
@@ -60,10 +59,10 @@ impl<'a, D: Data> Outlet<'a, D> {
         }
     }
 
-    /// Sends bad records under `stamp`; what the graph has no sink for goes nowhere.
+    /// Sends bad records under `stamp`.
     pub(super) fn give_bad(&mut self, hold: &Hold, stamp: &Stamp, mut records: Batch<BadRecord>) {
-        if let (false, Some(output), Some(capability)) = (records.is_empty(), &mut self.bad, &hold.bad) {
-            output.session_with_builder(&capability.delayed(stamp)).give_container(&mut records);
+        if !records.is_empty() {
+            self.bad.session_with_builder(&hold.bad.delayed(stamp)).give_container(&mut records);
         }
     }
 }
@@ -72,7 +71,8 @@ impl Hold {
     /// Of the capabilities that timely gives out, one for each output in their order.
     pub(super) fn of(capabilities: Vec<Capability<Stamp>>) -> Hold {
         let mut capabilities = capabilities.into_iter();
-        Hold { rows: capabilities.next().expect("a source has an output for its rows"), bad: capabilities.next() }
+        let mut next = || capabilities.next().expect("a source has two outputs");
+        Hold { rows: next(), bad: next() }
     }
 
     pub(super) fn stamp(&self) -> Stamp {
@@ -85,8 +85,6 @@ impl Hold {
 
     pub(super) fn downgrade(&mut self, stamp: &Stamp) {
         self.rows.downgrade(stamp);
-        if let Some(bad) = &mut self.bad {
-            bad.downgrade(stamp);
-        }
+        self.bad.downgrade(stamp);
     }
 }
