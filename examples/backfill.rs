@@ -32,7 +32,7 @@ pub fn by_minute(flow: &Flow) {
         .filter(|bid| !bid.channel.starts_with("channel-"))
         .key_by(|bid| bid.channel.clone())
         .window(tumbling(1.minutes()))
-        .aggregate("turnover", sum(|bid: &Bid| bid.price))
+        .aggregate_of("turnover", |of| of.sum(|bid| bid.price))
         .rows(|channel, window, cents| Turnover { time: window.last_instant(), start: window.start, channel, cents })
         .sink("turnover");
 }
@@ -43,7 +43,7 @@ pub fn rolling(flow: &Flow) {
         .filter(|bid| !bid.channel.starts_with("channel-"))
         .key_by(|bid| bid.channel.clone())
         .window(sliding(1.minutes(), 10.seconds())) // the line that changed
-        .aggregate("turnover", sum(|bid: &Bid| bid.price))
+        .aggregate_of("turnover", |of| of.sum(|bid| bid.price))
         .rows(|channel, window, cents| Turnover { time: window.last_instant(), start: window.start, channel, cents })
         .sink("turnover");
 }

@@ -34,7 +34,7 @@ fn graph(flow: &Flow) {
     flow.source::<Bid>(table(Table::Bids))
         .key_by(|bid| bid.auction)
         .window(tumbling(10.seconds()))
-        .aggregate("highest_bids", top_k(10, |bid: &Bid| bid.price))
+        .aggregate_of("highest_bids", |of| of.top_k(10, |bid| bid.price))
         .flat_map(|pane| {
             let (window_end, time) = (pane.window.end, pane.time());
             (1..).zip(pane.value).map(move |(rank, Bid { auction, bidder, price, date_time })| Ranked {

@@ -7,7 +7,7 @@ use dualgauge_engine::{Data, Duration, EventTime, Key, Stream};
 use serde::{Deserialize, Serialize};
 
 use super::kind::Window;
-use crate::aggregate::Aggregate;
+use crate::aggregate::{Aggregate, Of};
 use crate::key_by::{KeyBy, KeyedStream};
 use crate::key_fn::KeyFn;
 use crate::map::Map;
@@ -122,6 +122,40 @@ pub trait AggregateAs<'s, K: Key, D: Data> {
         name: &str,
         aggregate: A,
     ) -> Stream<'s, Pane<K, A::Out>, D>;
+}
+
+impl<'s, K: Key, D: Data, L: 'static, F, W> Windowed<'s, K, D, L, F, W>
+where
+    Self: AggregateAs<'s, K, D>,
+{
+    /// Aggregates each key and window, under the step's durable name, as `aggregate` of each kind of window does: what is
+    /// aggregated is said by a closure, and the closures in it know the type of the records.
+    ///
+    /// ```
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::window::{InWindow, tumbling};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// check(
+    ///     "a:3@1 a:7@6 b:5@8",
+    ///     |items| {
+    ///         let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+    ///         let hot = windows.aggregate_of("hot", |of| (of.count(), of.max(|item| item.value)));
+    ///         hot.map(|pane| format!("{} {:?}", pane.key, pane.value))
+    ///     },
+    ///     "9.999999 a (2, Some(7))
+    ///      9.999999 b (1, Some(5))",
+    /// );
+    /// ```
+    #[track_caller]
+    pub fn aggregate_of<A: Aggregate<D>>(
+        self,
+        name: &str,
+        aggregate: impl FnOnce(Of<D>) -> A,
+    ) -> Stream<'s, Pane<K, A::Out>, D> {
+        self.aggregate_as("aggregate", name, aggregate(Of::records()))
+    }
 }
 
 /// Adds [`InWindow::window`] to keyed streams.
