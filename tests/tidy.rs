@@ -7,6 +7,8 @@
 mod codes;
 #[path = "tidy/dependencies.rs"]
 mod dependencies;
+#[path = "tidy/flags.rs"]
+mod flags;
 #[path = "tidy/floors.rs"]
 mod floors;
 

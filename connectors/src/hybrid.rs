@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dualgauge_engine::{
-    Basis, Change, Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Result, Scan,
-    Source,
+    Basis, Change, Error, EventTime, Listing, Offset, Partition, PartitionId, PartitionReader, Place, Remedy, Result,
+    Scan, Source,
 };
 
 use crate::log::LogSource;
@@ -155,9 +155,8 @@ impl Source for Hybrid {
 /// What the history holds of each partition of the log, joined: from its first offset to the seam.
 fn seams(covered: &[Covered], log: &str, partitions: u32) -> Result<Vec<Covered>> {
     if covered.is_empty() {
-        return Err(Error::usage(
-            "the history's files do not say which offsets of the log they hold; give the seam as an event time (--seam)",
-        ));
+        let error = Error::usage("the history's files do not say which offsets of the log they hold");
+        return Err(error.with_remedy(Remedy::Seam));
     }
     if let Some(other) = covered.iter().find(|part| part.log != log) {
         let message = format!("the history is of another log, {}, and this one is {log}", other.log);
@@ -226,6 +225,6 @@ mod tests {
         assert!(refused(&[part(0, 1, 3)], "log").contains("hole"));
         assert!(refused(&[part(0, 0, 3)], "other").contains("another log"));
         assert!(refused(&[part(7, 0, 3)], "log").contains("partition 7"));
-        assert!(refused(&[], "log").contains("--seam"));
+        assert!(refused(&[], "log").contains("Hybrid::cut_at"));
     }
 }

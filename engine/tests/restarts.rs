@@ -252,7 +252,7 @@ fn a_restart_without_checkpoints_is_refused() {
     let job = Job::new(copies(|_| {})).source("items", script()).sink("lines", Lines::default());
     let error = job.restart(Restart::times(5)).run().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
-    assert!(error.to_string().contains("--checkpoint"), "{error}");
+    assert!(error.to_string().contains("`Job::checkpoints`"), "{error}");
 }
 
 /// A sink that writes to a disk when it claims its place.

@@ -256,7 +256,7 @@ fn a_step_does_not_resume_under_other_words_and_does_under_its_own_or_empty() {
             let error = resume(&now, None).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage, "{what}: {error}");
             let error = error.to_string();
-            for part in ["E-OTHER-WORDS: the step `step`", words[0], words[1], "--drop-state step"] {
+            for part in ["E-OTHER-WORDS: the step `step`", words[0], words[1], "drop_state(\"step\")"] {
                 assert!(error.contains(part), "{what}: `{part}` is not in {error}");
             }
             let resumed = if empty { resume(&now, Some("step")) } else { resume(&before, None) };

@@ -45,6 +45,14 @@ pub(super) fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>)
     }
 }
 
+/// What `run --help` says.
+#[cfg(test)]
+pub(super) fn help_of_run() -> String {
+    let mut command = command();
+    let run = command.find_subcommand_mut("run").expect("it is one of the commands");
+    run.render_help().to_string()
+}
+
 fn command() -> Command {
     let run = Command::new("run")
         .about("Run the graph to the end of its input")

@@ -13,6 +13,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use super::words_of;
 use crate::{Error, ErrorKind};
 
 /// How it ended; turns into the process's [`ExitCode`].
@@ -77,13 +78,14 @@ pub(super) fn told(error: &Error, err: &mut dyn Write) -> Exit {
     if is_enough(error) {
         return Exit::Done;
     }
+    let words = words_of(error);
     // Nobody is left to tell when standard error is closed.
     let _ = match error.kind() {
-        ErrorKind::Stopped => writeln!(err, "stopped: {error}"),
+        ErrorKind::Stopped => writeln!(err, "stopped: {words}"),
         ErrorKind::Panic if std::env::var_os("RUST_BACKTRACE").is_none() => {
-            writeln!(err, "error: {error}\n(RUST_BACKTRACE=1 shows where)")
+            writeln!(err, "error: {words}\n(RUST_BACKTRACE=1 shows where)")
         }
-        _ => writeln!(err, "error: {error}"),
+        _ => writeln!(err, "error: {words}"),
     };
     error.into()
 }

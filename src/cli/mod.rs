@@ -37,6 +37,7 @@ mod outside;
 mod panics;
 mod plan;
 mod progress;
+mod remedy;
 mod run;
 mod settings;
 mod signals;
@@ -54,6 +55,7 @@ use cluster::Part;
 pub use exit::{Exit, is_enough};
 pub use interrupt::Interrupt;
 pub use outside::Outside;
+pub use remedy::words_of;
 use supervise::Supervisor;
 
 use crate::{Durations, Error, ErrorKind, Flow, Job, Result};

@@ -57,8 +57,8 @@ const SOURCES: &[(&str, &[&str], [&str; 2])] = &[
     ("in=csv:in.csv?follow=true&delimiter=;", &[], ["`,`", "`;`"]),
     ("in=csv:in.csv?follow=true&header=false", &[], ["`true`", "`false`"]),
     ("in=json:in.csv?follow=true", &[], ["csv", "json"]),
-    (SOURCE, &["--from", "2024-01-01T00:00:01Z"], ["--from", "not set"]),
-    (SOURCE, &["--to", "2024-01-02"], ["--to", "not set"]),
+    (SOURCE, &["--from", "2024-01-01T00:00:01Z"], ["`from` was `not set`", "2024-01-01T00:00:01Z"]),
+    (SOURCE, &["--to", "2024-01-02"], ["`to` was `not set`", "2024-01-02"]),
 ];
 
 fn refused() {

@@ -8,7 +8,7 @@ use super::look::{commit_of, kept};
 use super::manifest::{Commit, Entry};
 use super::named::{CommitName, named};
 use super::store::Store;
-use crate::{Epoch, Error, ErrorKind, Result};
+use crate::{Epoch, Error, ErrorKind, Remedy, Result};
 
 /// How often a newer commit is followed before a look gives up.
 const LOOKS_MAX: usize = 100;
@@ -65,11 +65,8 @@ pub fn look_at_named<T>(
             return Err(Error::usage(collected)); // without what failed, which sounds like damage
         }
     }
-    Err(Error::environment(format!(
-        "{}: the job collects each checkpoint before it is read; take a savepoint, which stays, and look at that one with \
-         --epoch",
-        store.describe()
-    )))
+    let busy = "the job collects each checkpoint before it is read; a savepoint would stay";
+    Err(Error::environment(busy).at(store.describe()).with_remedy(Remedy::LookAtEpoch))
 }
 
 /// The commit that is looked at, and the number of its entry.
@@ -87,7 +84,7 @@ fn pick(store: &dyn Store, entries: Vec<(u64, Result<Entry>)>, epoch: Option<Com
         match (entry, epoch) {
             (Ok(Entry::Commit(commit)), None) => return Ok((number, *commit)),
             (Ok(Entry::Commit(commit)), Some(_)) if meant == Some(number) => return Ok((number, *commit)),
-            (Err(error), None) => return Err(error.with_note("an older one can be looked at with --epoch")),
+            (Err(error), None) => return Err(error.with_remedy(Remedy::LookAtEpoch)),
             (Ok(_), _) | (Err(_), Some(_)) => {}
         }
     }

@@ -16,7 +16,7 @@ use super::protocol::{Asked, CommitFact, Layers, Resume, resume};
 use super::scan::{Scan, name_of, scan, unreadable};
 use super::store::{Store, probe, random};
 use crate::connector::BucketCut;
-use crate::{Code, Epoch, Error, Prepared, Result};
+use crate::{Code, Epoch, Error, Prepared, Remedy, Result};
 
 /// What is wanted of a start.
 #[derive(Clone, Debug, Default)]
@@ -241,10 +241,8 @@ fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<O
                 }
             }
             Resume::NotFresh => {
-                return Err(Error::usage(format!(
-                    "{}: there is a checkpoint already: leave out --fresh to go on from it, or use an empty place",
-                    store.describe()
-                )));
+                let there = Error::usage("there is a checkpoint already").at(store.describe());
+                return Err(there.with_remedy(Remedy::LeaveOutFresh));
             }
             Resume::NoSuchEpoch => {
                 return Err(no_such(store, wish.from.expect("an epoch that is not found was asked for")));
@@ -278,8 +276,7 @@ fn corrupt(store: &dyn Store, number: u64, read: &Scan, damage: Option<String>) 
         Some(Err(why)) => format!("{}/{}: {why}", store.describe(), name_of(number)),
         _ => damage.expect("a commit that was read is corrupt by a layer"),
     };
-    Code::CheckpointCorrupt.error(format!(
-        "{how}; going on from an older checkpoint could lose or repeat output: bring the file back \
-         from a copy, or go on from an older one with --from-checkpoint"
-    ))
+    let error =
+        Code::CheckpointCorrupt.error(format!("{how}; going on from an older checkpoint could lose or repeat output"));
+    error.with_remedy(Remedy::OlderCheckpoint)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Code, Error, ErrorKind};
+use crate::{Code, Error, ErrorKind, Remedy};
 
 /// All that whoever starts the job again has to know of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +10,7 @@ pub(super) struct Failure {
     /// Its place in [`KINDS`].
     kind: u8,
     code: Option<Code>,
+    remedy: Option<Remedy>,
     message: String,
     /// Whether starting again cannot mend it, wherever that is decided.
     for_good: bool,
@@ -21,13 +22,14 @@ const KINDS: [ErrorKind; 5] =
 impl Failure {
     pub(super) fn of(error: &Error) -> Failure {
         let kind = KINDS.iter().position(|one| *one == error.kind()).expect("every kind has a number");
-        let (code, message) = (error.code(), error.to_string());
-        Failure { kind: kind as u8, code, message, for_good: error.is_for_good() }
+        let (code, remedy) = (error.code(), error.remedy().cloned());
+        Failure { kind: kind as u8, code, remedy, message: error.without_remedy(), for_good: error.is_for_good() }
     }
 
     pub(super) fn into_error(self) -> Error {
         let kind = KINDS.get(self.kind as usize).copied().unwrap_or(ErrorKind::Environment);
         let error = Error::new(kind, self.message).with_code(self.code);
+        let error = self.remedy.into_iter().fold(error, Error::with_remedy);
         if self.for_good { error.for_good() } else { error }
     }
 }
@@ -44,6 +46,12 @@ mod tests {
             assert_eq!(there.to_string(), error.to_string());
             assert_eq!((there.code(), there.kind()), (Some(*code), error.kind()));
             assert!(!there.is_for_good() && Failure::of(&error.for_good()).into_error().is_for_good());
+        }
+        for remedy in Remedy::examples() {
+            let error = Error::usage("it is so").with_remedy(remedy.clone());
+            let error = Error::environment("it ended").caused_by(error);
+            let there = Failure::of(&error).into_error();
+            assert_eq!((there.to_string(), there.remedy()), (error.to_string(), Some(&remedy)));
         }
     }
 }

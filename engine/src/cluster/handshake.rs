@@ -253,7 +253,7 @@ impl Identity {
             return fatal(difference);
         }
         if joined(them, hello.purpose) {
-            let mistake = format!("likely mistake: two were started as --process {them}");
+            let mistake = format!("likely mistake: two were started with the number {them}");
             return theirs(format!("there is a process {them} already; {mistake}"), false);
         }
         None

@@ -18,7 +18,7 @@ impl Terms {
     pub(crate) const SUBJECTS: [(&'static str, &'static str); 5] = [
         ("version of dualgauge", "the processes run different builds"),
         ("graph", "the processes run different programs"),
-        ("binding of the sources and sinks", "one of them was started with other --source or --sink options"),
+        ("binding of the sources and sinks", "something else is bound to a source or a sink in one of them"),
         ("options of the run", "one of them was started with other options"),
         ("list of what the sources hold", "the processes see different files, or files were added while they started"),
     ];
@@ -39,7 +39,7 @@ impl Terms {
         if self.encrypted != other.encrypted {
             let (does, does_not) = if self.encrypted { (here, there) } else { (there, here) };
             return Some(format!(
-                "process {does} encrypts what it sends and process {does_not} does not: give --cluster-encrypt to all or to none"
+                "process {does} encrypts what it sends and process {does_not} does not: let all of them encrypt, or none"
             ));
         }
         let at = (0..self.digests.len()).find(|&at| self.digests[at] != other.digests[at])?;
@@ -68,6 +68,6 @@ mod tests {
         let graph = terms.difference(0, &Terms::new(2, ["0.1", "graph!", "bids=csv:b", "to=1", "a"]), 1).unwrap();
         assert!(graph.starts_with("the graph is another in process 1 than in process 0"), "{graph}");
         let binding = terms.difference(2, &Terms::new(2, ["0.1", "graph", "bids=csv:b", "to=1", "a"]), 4).unwrap();
-        assert!(binding.contains("process 4 than in process 2") && binding.contains("--source"), "{binding}");
+        assert!(binding.contains("process 4 than in process 2") && binding.contains("bound to a source"), "{binding}");
     }
 }

@@ -14,7 +14,7 @@ use super::storing::append;
 use crate::checkpoint::{self, Commit, CommitKind, Entry, KeptOutput, Left};
 use crate::connector::Basis;
 use crate::run::Shared;
-use crate::{Code, Delivery, Prepared, Result, Since, Sink, Writing};
+use crate::{Code, Delivery, Prepared, Remedy, Result, Since, Sink, Writing};
 
 /// Under what a commit that was appended once more says so, among its bases.
 const GONE_BACK: &str = "gone back";
@@ -70,11 +70,11 @@ impl Checkpointing {
                 Some(left) => format!("its newest checkpoint is of epoch {}", left.newest),
                 None => "likely mistake: the checkpoints were brought back from an older copy".to_string(),
             };
-            return Err(Code::OutputAhead.error(format!(
-                "the job would go on after epoch {epoch} in {place}, and {told}: these rows would be \
-                 published once more; {likely}. Go on from the newest checkpoint; or say --replace-output, and what was \
-                 published since is replaced, and nothing else"
-            )));
+            let error = Code::OutputAhead.error(format!(
+                "the job would go on after epoch {epoch} in {place}, and {told}: these rows would be published once more; \
+                 {likely}"
+            ));
+            return Err(error.with_remedy(Remedy::ReplaceOutput));
         }
         self.back.notes.push(note);
         Ok(())

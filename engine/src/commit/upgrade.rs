@@ -18,7 +18,7 @@ use crate::checkpoint::{self, Becomes, Chain, Commit, CompactError, Store, layer
 use crate::connector::Basis;
 use crate::run::{Shared, message_of};
 use crate::state::{Fingerprint, NoUpcast, Upcast};
-use crate::{Code, Error, ErrorKind, Result};
+use crate::{Code, Error, ErrorKind, Remedy, Result};
 
 /// What must be done to the state of a commit before a graph can go on from it.
 #[derive(Debug, Default)]
@@ -136,17 +136,11 @@ fn gone(commit: &Commit, step: &str) -> Error {
         Some(sink) => format!("the rows that wait at the sink `{sink}`"),
         None => format!("the state of the step `{step}`"),
     };
-    Error::usage(format!(
-        "the checkpoint of epoch {} holds {what}, which is not in the graph; was it renamed? To forget what it kept: {}",
-        commit.epoch,
-        drop_state(step)
-    ))
-}
-
-/// The words that drop the state of a step, as a shell takes them.
-fn drop_state(step: &str) -> String {
-    let plain = step.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
-    if plain { format!("--drop-state {step}") } else { format!("--drop-state '{step}'") }
+    let error = Error::usage(format!(
+        "the checkpoint of epoch {} holds {what}, which is not in the graph: give it its name back if it was renamed",
+        commit.epoch
+    ));
+    error.with_remedy(Remedy::DropState(step.to_string()))
 }
 
 /// What a step is said to do otherwise than when the commit was taken.
@@ -159,22 +153,21 @@ fn changes_of(commit: &Commit, bases: &BTreeMap<String, Basis>, step: &str) -> O
 }
 
 fn of_other_detail(commit: &Commit, step: &str, changes: &str) -> Error {
-    Code::OtherWords.error(format!(
+    let error = Code::OtherWords.error(format!(
         "the step `{step}` is not what it was at its checkpoint of epoch {}: {changes}; what it keeps was made \
-         by the old words and would be read by the new ones. Put the old ones back; or start it empty, and forget what it \
-         kept: {}",
-        commit.epoch,
-        drop_state(step)
-    ))
+         by the old words and would be read by the new ones. Put the old ones back, or start it empty",
+        commit.epoch
+    ));
+    error.with_remedy(Remedy::DropState(step.to_string()))
 }
 
 fn of_another_kind(commit: &Commit, step: &str, part: &str) -> Error {
-    Error::usage(format!(
+    let error = Error::usage(format!(
         "the step `{step}` is of another kind than the one of its checkpoint of epoch {}, which kept `{part}`; give it \
-         another name to start it empty, and forget what the old one kept: {}",
-        commit.epoch,
-        drop_state(step)
-    ))
+         another name to start it empty, and forget the old one",
+        commit.epoch
+    ));
+    error.with_remedy(Remedy::DropState(step.to_string()))
 }
 
 fn of_another_type(
@@ -183,11 +176,10 @@ fn of_another_type(
     (old, new): (&Fingerprint, &Fingerprint),
     why: NoUpcast,
 ) -> Error {
-    Error::usage(format!(
+    let error = Error::usage(format!(
         "the step `{step}` keeps another type of state than its checkpoint of epoch {} holds ({part}): it was {old} and is \
-         {new}; {why}. Or keep the type; or give the step another name to start it empty, and forget what the old one \
-         kept: {}",
-        commit.epoch,
-        drop_state(step)
-    ))
+         {new}; {why}. Or keep the type; or give the step another name to start it empty, and forget the old one",
+        commit.epoch
+    ));
+    error.with_remedy(Remedy::DropState(step.to_string()))
 }

@@ -50,6 +50,12 @@ impl Basis {
         self
     }
 
+    /// The same without the dashes that older versions wrote in front of what a job was told beside its bindings.
+    pub(crate) fn without_dashes(&self) -> Basis {
+        let plain = |(option, value): &(String, String)| (option.trim_start_matches('-').to_string(), value.clone());
+        Basis(self.0.iter().map(plain).collect())
+    }
+
     /// The value of an option.
     pub fn get(&self, option: &str) -> Option<&str> {
         self.0.iter().find(|(name, _)| name == option).map(|(_, value)| value.as_str())

@@ -1,10 +1,12 @@
 //! What can go wrong in the world, and what the caller must do about it.
 
 mod code;
+mod remedy;
 
 use std::fmt;
 
 pub use code::Code;
+pub use remedy::Remedy;
 
 /// The result of everything that the world can make fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -16,6 +18,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error {
     kind: ErrorKind,
     code: Option<Code>,
+    remedy: Option<Remedy>,
     message: String,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     /// What was known around it, which may differ where the error is the same.
@@ -64,6 +67,7 @@ impl Error {
         Error {
             kind,
             code: None,
+            remedy: None,
             message: message.into(),
             cause: None,
             note: None,
@@ -102,8 +106,33 @@ impl Error {
 
     /// Its code, if it is of those that have one; or that of the error beneath it.
     pub fn code(&self) -> Option<Code> {
-        let beneath = || self.cause.as_ref()?.downcast_ref::<Error>()?.code();
-        self.code.or_else(beneath)
+        self.code.or_else(|| self.beneath()?.code())
+    }
+
+    /// Says what a person can do about it; it stands at the end of the text.
+    pub fn with_remedy(self, remedy: Remedy) -> Error {
+        Error { remedy: Some(remedy), ..self }
+    }
+
+    /// What a person can do about it, if that is known; or about the error beneath it.
+    pub fn remedy(&self) -> Option<&Remedy> {
+        self.remedy.as_ref().or_else(|| self.beneath()?.remedy())
+    }
+
+    /// Its text without the [remedy](Error::remedy), for whoever has other words for that than the call.
+    pub fn without_remedy(&self) -> String {
+        let cause = match (self.beneath(), &self.cause) {
+            (Some(error), _) => format!(": {}", error.without_remedy()),
+            (None, Some(cause)) => format!(": {cause}"),
+            (None, None) => String::new(),
+        };
+        let note = self.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+        format!("{}{cause}{note}", self.message)
+    }
+
+    /// The error beneath it, where that is one of ours.
+    fn beneath(&self) -> Option<&Error> {
+        self.cause.as_ref()?.downcast_ref::<Error>()
     }
 
     /// Puts the place in front of the message: `place: message`.
@@ -174,10 +203,11 @@ impl Error {
     pub(crate) fn retold(&self) -> Error {
         Error {
             code: self.code(),
+            remedy: self.remedy().cloned(),
             for_good: self.for_good,
             resumable: self.resumable,
             absent: self.absent,
-            ..Error::new(self.kind, self.to_string())
+            ..Error::new(self.kind, self.without_remedy())
         }
     }
 
@@ -213,12 +243,9 @@ const TOO_MANY_OPEN: Option<i32> = None;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        if let Some(cause) = &self.cause {
-            write!(f, ": {cause}")?;
-        }
-        match &self.note {
-            Some(note) => write!(f, " ({note})"),
+        f.write_str(&self.without_remedy())?;
+        match self.remedy() {
+            Some(remedy) => write!(f, "; {remedy}"),
             None => Ok(()),
         }
     }
@@ -249,5 +276,20 @@ mod tests {
         assert_eq!(error.to_string(), text);
         assert_eq!(format!("{error:?}"), text);
         assert_eq!(format!("{:?}", Err::<(), _>(error)), format!("Err({text})"));
+    }
+
+    #[test]
+    fn a_remedy_stands_at_the_end_once_whatever_is_around_it() {
+        for remedy in Remedy::examples() {
+            let error = Error::usage("it does not go").with_remedy(remedy.clone()).with_note("here").at("job");
+            let around = Error::environment("it ended").caused_by(error).with_note("there");
+            let text = "it ended: job: it does not go (here) (there)";
+            for error in [around.retold(), around] {
+                assert_eq!(error.remedy(), Some(&remedy));
+                assert_eq!(error.without_remedy(), text);
+                assert_eq!(error.to_string(), format!("{text}; {remedy}"));
+            }
+            assert!(remedy.to_string().contains(&format!("`{}`", remedy.call())), "{remedy}");
+        }
     }
 }

@@ -29,7 +29,7 @@ fn basis_of(bound: &BoundSource) -> Basis {
     let metadata: BTreeMap<_, _> = column.iter().flat_map(|field| field.metadata()).collect();
     let metadata = metadata.iter().map(|(option, value)| format!(", {option} {value}")).collect::<String>();
     let basis = bound.source.basis().with("event time", format!("{}{metadata}", scan.event_time));
-    basis.with("--from", time(scan.from)).with("--to", time(scan.to)).with("--until", time(bound.until))
+    basis.with("from", time(scan.from)).with("to", time(scan.to)).with("until", time(bound.until))
 }
 
 /// The sources as a commit has them against those of now.
@@ -53,18 +53,22 @@ fn check_basis(commit: &Commit, name: &str, bound: &BoundSource, cut: &SourceCut
     }
     let taken = |change: &Change| match change.option.as_str() {
         // An end that was not there before has left out nothing.
-        "--until" => change.before.as_deref() == Some("not set"),
-        "--from" | "--to" | "event time" => false,
+        "until" => change.before.as_deref() == Some("not set"),
+        "from" | "to" | "event time" => false,
         _ => bound.source.takes(change),
     };
-    refuse(commit, before.changes(&basis_of(bound)).into_iter().filter(|change| !taken(change)), || {
-        format!(
-            "{} was read so far by these words, and what follows would be read by others; likely mistake: an option that \
+    refuse(
+        commit,
+        before.without_dashes().changes(&basis_of(bound)).into_iter().filter(|change| !taken(change)),
+        || {
+            format!(
+                "{} was read so far by these words, and what follows would be read by others; likely mistake: an option that \
              was not there at the first start. Say what was said then; or start from the beginning, with a new place for \
              checkpoints and for the output",
-            bound.source.describe()
-        )
-    })
+                bound.source.describe()
+            )
+        },
+    )
 }
 
 /// Refuses a sink that would finish what is staged in another way than it was begun.

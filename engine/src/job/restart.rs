@@ -9,19 +9,17 @@ use std::thread;
 use super::running::Present;
 use super::{Attempt, Bound, Job, Outcome, Running};
 use crate::run::{Decision, InARow, Metrics, Restart, SAME_MAX};
-use crate::{Duration, Error, ErrorKind, Result};
+use crate::{Duration, Error, ErrorKind, Remedy, Result};
 
 /// Why a job cannot be started again, where it cannot.
-pub(super) fn refusal(job: &Job) -> Option<&'static str> {
+pub(super) fn refusal(job: &Job) -> Option<Error> {
     if job.checkpoints.is_none() {
-        return Some(
-            "a restart goes on from a checkpoint, and the job takes none: give it a place for checkpoints \
-             (--checkpoint URL), or leave the restart out (--restart)",
-        );
+        let message = "a restart goes on from a checkpoint, and the job takes none";
+        return Some(Error::usage(message).with_remedy(Remedy::TakeCheckpoints));
     }
     let several = "of several processes none starts again by itself, since the others would be gone: whoever starts them \
-                   starts all of them again (leave out --restart)";
-    job.cluster.is_some().then_some(several)
+                   starts all of them again";
+    job.cluster.is_some().then(|| Error::usage(several).with_remedy(Remedy::LeaveOutRestart))
 }
 
 /// Starts the job, and from then on starts it again where it fails, which looks at its sources again.

@@ -203,7 +203,7 @@ impl Job {
     /// Refuses what cannot be run whatever is bound.
     pub(super) fn check(&self) -> Result<()> {
         if let (Some(_), Some(why)) = (&self.restart, super::restart::refusal(self)) {
-            return Err(Error::usage(why));
+            return Err(why);
         }
         let all_workers = self.all_workers();
         if !(1..=KEY_GROUPS as usize).contains(&all_workers) {

@@ -29,7 +29,7 @@ fn a_type_that_changed_without_an_up_cast_is_refused_and_nothing_of_it_is_touche
         "`flow.upcast::<Old, New>()` does",
         "the graph has the up-casts of WordV1 to Word from `struct WordV1(String, i32)`",
         "give the step another name to start it empty",
-        "--drop-state sums",
+        "`Checkpoints::drop_state(\"sums\")`",
     ] {
         assert!(error.contains(part), "`{part}` is not in {error}");
     }
@@ -123,13 +123,13 @@ fn a_step_that_was_dropped_leaves_nothing_for_a_new_one_of_its_name() {
     stop(begun(both("a:1@1 b:1@2 ..."), 2, checkpoints(&fs)), &fs);
     let error = one("a:1@1 b:1@2 | a:10@3 ...").checkpoints(checkpoints(&fs)).run().unwrap_err().to_string();
     assert!(
-        error.contains("the step `sums`, which is not in the graph") && error.contains("--drop-state sums"),
+        error.contains("the step `sums`, which is not in the graph") && error.contains("drop_state(\"sums\")"),
         "{error}"
     );
     let dropping = checkpoints(&fs).drop_state("sums");
     let error = one("a:1@1 b:1@2 | a:10@3 ...").checkpoints(dropping.clone()).run().unwrap_err().to_string();
     assert!(
-        error.contains("the sink `sums`, which is not in") && error.contains("--drop-state 'sink sums'"),
+        error.contains("the sink `sums`, which is not in") && error.contains("drop_state(\"sink sums\")"),
         "{error}"
     );
     let running = begun(one("a:1@1 b:1@2 | a:10@3 ..."), 1, dropping.drop_state("sink sums"));

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use crate::print::remark;
 use clap::Command;
-use dualgauge::cli::{Exit, is_enough};
+use dualgauge::cli::{Exit, is_enough, words_of};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Ok(()) => Exit::Done.into(),
         Err(error) if is_enough(&error) => Exit::Done.into(),
         Err(error) => {
-            remark!("error: {error}");
+            remark!("error: {}", words_of(&error));
             Exit::from(&error).into()
         }
     }
