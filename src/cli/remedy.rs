@@ -9,7 +9,7 @@ use crate::{Error, Remedy};
 /// use dualgauge::{Error, Remedy};
 ///
 /// let error = Error::usage("there is a checkpoint already").with_remedy(Remedy::LeaveOutFresh);
-/// let text = "there is a checkpoint already; leave out --fresh to resume from it, or use an empty place";
+/// let text = "there is a checkpoint already; leave out --fresh to go on from it, or use an empty place";
 /// assert_eq!(words_of(&error), text);
 /// ```
 pub fn words_of(error: &Error) -> String {
@@ -63,8 +63,8 @@ mod tests {
             ],
             ["no; leave out `Job::restart`", "no; leave out --restart"],
             [
-                "no; leave out `Checkpoints::fresh` to resume from it, or use an empty place",
-                "no; leave out --fresh to resume from it, or use an empty place",
+                "no; leave out `Checkpoints::fresh` to go on from it, or use an empty place",
+                "no; leave out --fresh to go on from it, or use an empty place",
             ],
             [
                 "no; bring the file back from a copy, or resume from an older checkpoint with `Checkpoints::from`",

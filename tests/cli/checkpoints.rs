@@ -93,7 +93,7 @@ fn a_place_that_holds_a_checkpoint_is_not_fresh_and_has_only_the_epochs_it_has()
     let done = run(hot_items, &live(&data, &[&until()[..], &["--fresh"]].concat()), Interrupt::default());
     assert_eq!(done.exit, Exit::Done, "{}", done.err);
     for (more, part) in [
-        (&["--fresh"][..], "there is a checkpoint already: leave out --fresh"),
+        (&["--fresh"][..], "there is a checkpoint already; leave out --fresh"),
         (&["--from-checkpoint", "999999"], "there is no checkpoint of epoch 999999"),
         (&["--fresh", "--from-checkpoint", "3"], "leave one of them out"),
     ] {

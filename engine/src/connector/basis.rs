@@ -81,3 +81,15 @@ impl fmt::Display for Change {
         write!(f, "`{}` was {} and is {}", self.option, value(&self.before), value(&self.now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_older_versions_wrote_with_dashes_is_the_same_option() {
+        let stored = Basis::new().with("place", "in/--old").with("--from", "not set").with("--to", "7");
+        let changes = stored.without_dashes().changes(&Basis::new().with("place", "in/--old").with("from", "not set"));
+        assert_eq!(changes.iter().map(Change::to_string).collect::<Vec<_>>(), ["`to` was `7` and is not there"]);
+    }
+}

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// let error = Error::usage("there is a checkpoint already").with_remedy(Remedy::LeaveOutFresh);
 /// assert_eq!(error.remedy(), Some(&Remedy::LeaveOutFresh));
 /// assert_eq!(error.without_remedy(), "there is a checkpoint already");
-/// let text = "there is a checkpoint already; leave out `Checkpoints::fresh` to resume from it, or use an empty place";
+/// let text = "there is a checkpoint already; leave out `Checkpoints::fresh` to go on from it, or use an empty place";
 /// assert_eq!(error.to_string(), text);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ impl Remedy {
                 format!("give it a place for checkpoints with {way}, or do not ask for restarts")
             }
             Remedy::LeaveOutRestart => format!("leave out {way}"),
-            Remedy::LeaveOutFresh => format!("leave out {way} to resume from it, or use an empty place"),
+            Remedy::LeaveOutFresh => format!("leave out {way} to go on from it, or use an empty place"),
             Remedy::OlderCheckpoint => {
                 format!("bring the file back from a copy, or resume from an older checkpoint with {way}")
             }
