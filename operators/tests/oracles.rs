@@ -7,6 +7,8 @@
 
 #[path = "oracles/broadcast.rs"]
 mod broadcast;
+#[path = "oracles/calendar.rs"]
+mod calendar;
 #[path = "oracles/case.rs"]
 mod case;
 #[path = "oracles/counts.rs"]

@@ -12,7 +12,7 @@ use dualgauge_engine::{Checkpoints, Data, Duration, Durations, ErrorKind, EventT
 use dualgauge_operators::aggregate::{count, filtered, first, last, max, min, top_k};
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
 use dualgauge_operators::keyed::{Fold, Reduce};
-use dualgauge_operators::window::{InWindow, cumulate, session, sliding, tumbling};
+use dualgauge_operators::window::{InWindow, cumulate, days_in, months_in, session, sliding, tumbling};
 use dualgauge_operators::{Deduplicate, KeyBy, KeyedStream, Map, first_within, last_within};
 
 type Graph = Box<dyn Fn(&Flow<'_>) + Send + Sync>;
@@ -87,6 +87,18 @@ fn table() -> Vec<Row> {
             graph!(|flow| keyed(flow, "items").window(cumulate(5.seconds(), 20.seconds())).aggregate("step", count())),
             graph!(|flow| keyed(flow, "items").window(cumulate(4.seconds(), 20.seconds())).aggregate("step", count())),
             ["cumulating 5s to 20s", "cumulating 4s to 20s"],
+        ),
+        Row(
+            "the zone of days",
+            graph!(|flow| keyed(flow, "items").window(days_in("Europe/Berlin")).aggregate("step", count())),
+            graph!(|flow| keyed(flow, "items").window(days_in("Europe/Paris")).aggregate("step", count())),
+            ["days in Europe/Berlin, time zones of 20", "days in Europe/Paris, time zones of 20"],
+        ),
+        Row(
+            "the unit of the calendar",
+            graph!(|flow| keyed(flow, "items").window(days_in("Europe/Berlin")).aggregate("step", count())),
+            graph!(|flow| keyed(flow, "items").window(months_in("Europe/Berlin")).aggregate("step", count())),
+            ["`days in Europe/Berlin", "`months in Europe/Berlin"],
         ),
         Row(
             "the gap of sessions",

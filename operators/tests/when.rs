@@ -9,7 +9,7 @@ use dualgauge_engine::{Durations, Stream};
 use dualgauge_operators::aggregate::{count, sum};
 use dualgauge_operators::join::{JoinInterval, between};
 use dualgauge_operators::keyed::Reduce;
-use dualgauge_operators::window::{InWindow, Pane, cumulate, session, sliding, tumbling};
+use dualgauge_operators::window::{InWindow, Pane, cumulate, days_in, session, sliding, tumbling};
 use dualgauge_operators::{Deduplicate, KeyBy, Map, first_within, last_within};
 
 fn text<'s, L: 'static>(panes: Stream<'s, Pane<String, u64>, L>) -> Stream<'s, String> {
@@ -182,6 +182,18 @@ fn early_firings_of_cumulating_windows_replace_each_other_and_nothing_that_has_n
          19.999999 a 1 firing 1 behind a:1@12
          14.999999 a 1 firing 1 last behind end
          19.999999 a 1 firing 1 last behind end",
+    );
+}
+
+#[test]
+fn a_day_of_a_zone_is_seen_when_the_watermark_reaches_its_midnight() {
+    // In Tokyo the first of January 1970 ended at 15:00 UTC.
+    check_when(
+        "a:1@1 a:1@53999.999999 a:1@54000 a:1@140400",
+        |items| text(items.key_by(|item| item.key.clone()).window(days_in("Asia/Tokyo")).aggregate("n", count())),
+        "53999.999999 a 2 behind a:1@54000
+         140399.999999 a 1 behind a:1@140400
+         226799.999999 a 1 behind end",
     );
 }
 

@@ -326,7 +326,20 @@ impl<D: Data, L> std::fmt::Debug for Stream<'_, D, L> {
 
 /// Refused graphs are collected, so that one start names them all.
 impl Flow<'_> {
-    pub(super) fn refuse(&self, spec: &NodeSpec, why: &str) {
+    /// Refuses the graph, once all of it is built: what an operator was told makes no step.
+    ///
+    /// ```
+    /// use dualgauge_engine::Flow;
+    /// use dualgauge_engine::flow::NodeSpec;
+    ///
+    /// fn every(flow: &Flow<'_>, rows: usize) {
+    ///     let spec = NodeSpec::stateful("sample", "one in many");
+    ///     if rows == 0 {
+    ///         flow.refuse(&spec, "one row in 0 is none; how many should it be?");
+    ///     }
+    /// }
+    /// ```
+    pub fn refuse(&self, spec: &NodeSpec, why: &str) {
         self.context().refuse(Error::usage(format!("{spec} at {}: {why}", spec.location)));
     }
 }

@@ -4,6 +4,7 @@
 //! them what they share.
 
 mod aligned;
+mod calendar;
 mod cumulate;
 mod ends;
 mod few;
@@ -21,6 +22,7 @@ mod tumbling;
 mod windowed;
 
 pub(crate) use aligned::Assign;
+pub use calendar::{Calendar, days_in, months_in, weeks_in};
 pub use cumulate::{Cumulate, cumulate};
 pub(crate) use fire::Firing;
 pub(crate) use fired::Fired;

@@ -1,4 +1,5 @@
-//! Tumbling windows, and the whole of time as the one window that never ends.
+//! Windows of which each event belongs to exactly one: tumbling, the whole of time as the one that never ends, and those
+//! of the [calendar](super::calendar).
 //!
 //! in: `D`; out: [`Pane`] of key, window and aggregate, when the watermark passes the window's end. It remembers an
 //! accumulator per key and open window, until the watermark passes the end by the allowed lateness. A record is late when
@@ -85,6 +86,9 @@ where
     ) -> Stream<'s, Pane<K, A::Out>, D> {
         let any = self.window.window_of(EventTime::default());
         let (size, spec) = (any.end - any.start, self.spec(operator, name, &aggregate));
+        if let Some(fault) = self.window.fault() {
+            self.keyed.stream.flow().refuse(&spec, &fault);
+        }
         let spec = spec.windows(size + self.lateness, size);
         let firing = Firing::new(name, self.lateness, self.early);
         let single = Single { window: self.window.clone(), firing: firing.clone() };
@@ -99,6 +103,11 @@ where
 /// A kind of window of which each event belongs to exactly one.
 pub(crate) trait SingleWindow: Clone + std::fmt::Display + 'static {
     fn window_of(&self, time: EventTime) -> Window;
+
+    /// Why there can be no such windows: the graph is refused with it.
+    fn fault(&self) -> Option<String> {
+        None
+    }
 }
 
 impl SingleWindow for Tumbling {

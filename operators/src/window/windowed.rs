@@ -163,7 +163,8 @@ pub trait InWindow<'s, K, D: Data, L, F> {
     /// in: `D` by key; out, after `aggregate`: a [`Pane`] per key and window, when the watermark passes its end.
     ///
     /// Cuts the stream into windows of a kind: [`tumbling`](super::tumbling), [`sliding`](super::sliding),
-    /// [`cumulate`](super::cumulate), [`session`](super::session) or [`whole`](super::whole). It remembers an accumulator per key and window until the
+    /// [`cumulate`](super::cumulate), [`days_in`](super::days_in) and its like, [`session`](super::session) or
+    /// [`whole`](super::whole). It remembers an accumulator per key and window until the
     /// window can change no more. Records that come later than that leave by `late()` and are counted.
     ///
     /// ```

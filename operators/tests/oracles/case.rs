@@ -107,6 +107,19 @@ impl Case {
         partitions
     }
 
+    /// The same events, with `unit` microseconds for one, and the first around `origin`.
+    pub fn stretched(mut self, unit: i64, origin: EventTime) -> Case {
+        self.start = origin.as_micros() + self.start * unit;
+        self.disorder = Duration::from_micros(self.disorder.as_micros() * unit);
+        for Move { advance, behind, then, .. } in &mut self.moves {
+            (*advance, *behind) = (*advance * unit, *behind * unit);
+            if let Then::Promise(behind) = then {
+                *behind *= unit;
+            }
+        }
+        self
+    }
+
     /// The input as a script.
     pub fn script(&self) -> Script {
         let steps = |events: Vec<(Item, i64, &Then)>| {

@@ -18,9 +18,11 @@ macro_rules! everything {
     };
 }
 
-type Everything = (u64, i64, (Vec<Item>, Option<Item>, Option<Item>), u64);
+pub(crate) use everything;
 
-fn text(pane: Pane<String, Everything>) -> String {
+pub type Everything = (u64, i64, (Vec<Item>, Option<Item>, Option<Item>), u64);
+
+pub fn text(pane: Pane<String, Everything>) -> String {
     let (count, sum, (items, first, last), distinct) = pane.value;
     let events: Vec<_> = items.iter().map(event).collect();
     let (first, last) = (first.as_ref().map(event), last.as_ref().map(event));
@@ -40,7 +42,7 @@ fn expected(key: &str, window: Window, mut items: Vec<Item>) -> (EventTime, Stri
 }
 
 /// The answer and the late records of windows that lie alike for every key.
-fn aligned(events: &[Judged], lateness: Duration, windows_of: impl Fn(EventTime) -> Vec<Window>) -> [Vec<String>; 2] {
+pub fn aligned(events: &[Judged], lateness: Duration, windows_of: impl Fn(EventTime) -> Vec<Window>) -> [Vec<String>; 2] {
     let mut panes: BTreeMap<(Window, &str), Vec<Item>> = BTreeMap::new();
     let mut late = Vec::new();
     for Judged { item, stamp } in events {
@@ -101,7 +103,7 @@ pub fn lateness() -> impl Strategy<Value = Duration> {
     prop_oneof![Just(Duration::ZERO), micros(1..25)]
 }
 
-fn early() -> impl Strategy<Value = Option<Duration>> {
+pub fn early() -> impl Strategy<Value = Option<Duration>> {
     prop_oneof![2 => Just(None), 1 => micros(1..8).prop_map(Some)]
 }
 

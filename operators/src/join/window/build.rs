@@ -22,6 +22,11 @@ pub trait Build: std::fmt::Display + 'static {
     /// The spec with what a plan should know of the windows.
     fn spec(&self, spec: NodeSpec, lateness: Duration) -> NodeSpec;
 
+    /// Why there can be no such windows.
+    fn fault(&self) -> Option<String> {
+        None
+    }
+
     /// The step.
     fn step<K, L, R, F, G, J>(
         self,

@@ -357,6 +357,9 @@ where
         }
         let Windowed { keyed, window, lateness, .. } = self.windowed;
         let spec = window.spec(NodeSpec::stateful("join", name).detail(detail).state_detail(of_state), lateness);
+        if let Some(fault) = window.fault() {
+            keyed.stream.flow().refuse(&spec, &fault);
+        }
         let (left_key, right_key) = (keyed.key.clone(), self.right.key.clone());
         let joiner = Joiner {
             left_key: keyed.key,

@@ -1,4 +1,4 @@
-//! Joins in windows of which each event belongs to exactly one: tumbling, and the whole of time.
+//! Joins in windows of which each event belongs to exactly one: tumbling, the calendar's, and the whole of time.
 //!
 //! It remembers the rows of open windows, each once, until the watermark passes the window's end by the allowed
 //! lateness; then the window is joined, and its room goes to the next.
@@ -13,7 +13,7 @@ use crate::join::joiner::Joiner;
 use crate::join::kind::JoinKind;
 use crate::key_fn::KeyFn;
 use crate::split::Either;
-use crate::window::{Firing, Single, SingleWindow, Tumbling, Whole};
+use crate::window::{Calendar, Firing, Single, SingleWindow, Tumbling, Whole};
 
 macro_rules! single {
     ($window:ident) => {
@@ -21,6 +21,10 @@ macro_rules! single {
             fn spec(&self, spec: NodeSpec, lateness: Duration) -> NodeSpec {
                 let any = self.window_of(EventTime::default());
                 spec.windows(any.end - any.start + lateness, any.end - any.start)
+            }
+
+            fn fault(&self) -> Option<String> {
+                SingleWindow::fault(self)
             }
 
             fn step<K, L, R, F, G, J>(
@@ -41,6 +45,7 @@ macro_rules! single {
     };
 }
 
+single!(Calendar);
 single!(Tumbling);
 single!(Whole);
 
