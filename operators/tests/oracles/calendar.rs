@@ -170,7 +170,8 @@ fn a_zone_that_does_not_exist_refuses_the_graph_and_says_which_was_meant() {
         let error = job.sink("out", Lines::default()).sink("pairs", Lines::default()).run().unwrap_err();
         let said = error.to_string();
         assert_eq!(error.kind(), dualgauge_engine::ErrorKind::Usage, "{said}");
-        for part in ["aggregate per_day", "join pairs", "calendar.rs:", &format!("`{zone}` is no time zone"), expected] {
+        for part in ["aggregate per_day", "join pairs", "calendar.rs:", &format!("`{zone}` is no time zone"), expected]
+        {
             assert!(said.contains(part), "{part}: {said}");
         }
     }

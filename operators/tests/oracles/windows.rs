@@ -42,7 +42,11 @@ fn expected(key: &str, window: Window, mut items: Vec<Item>) -> (EventTime, Stri
 }
 
 /// The answer and the late records of windows that lie alike for every key.
-pub fn aligned(events: &[Judged], lateness: Duration, windows_of: impl Fn(EventTime) -> Vec<Window>) -> [Vec<String>; 2] {
+pub fn aligned(
+    events: &[Judged],
+    lateness: Duration,
+    windows_of: impl Fn(EventTime) -> Vec<Window>,
+) -> [Vec<String>; 2] {
     let mut panes: BTreeMap<(Window, &str), Vec<Item>> = BTreeMap::new();
     let mut late = Vec::new();
     for Judged { item, stamp } in events {
