@@ -125,6 +125,30 @@ fn a_sliding_window_that_fires_once_is_seen_at_its_end() {
 }
 
 #[test]
+fn a_window_behind_a_gap_is_seen_at_its_end_and_nothing_is_held_for_what_is_in_none() {
+    check_when(
+        "a:1@1 a:1@4 a:1@11 a:1@13 a:1@40",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(sliding(2.seconds(), 10.seconds()));
+            text(windows.aggregate("n", count()))
+        },
+        "1.999999 a 1 behind a:1@4
+         11.999999 a 1 behind a:1@13
+         41.999999 a 1 behind end",
+    );
+    check_when(
+        "a:1@1 a:1@4 a:1@11 a:1@15 a:1@40",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(sliding(2.seconds(), 10.seconds()));
+            text(windows.allowed_lateness(3.seconds()).aggregate("n", count()))
+        },
+        "1.999999 a 1 behind a:1@11
+         11.999999 a 1 behind a:1@15
+         41.999999 a 1 behind end",
+    );
+}
+
+#[test]
 fn a_cumulating_window_is_seen_at_each_of_its_ends() {
     check_when(
         "a:1@1 a:1@5 a:1@12 b:1@16 a:1@31",

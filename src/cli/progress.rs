@@ -36,6 +36,7 @@ pub(super) struct Progress {
 struct Standing {
     rows: u64,
     late: u64,
+    in_no_window: u64,
     bad: u64,
     /// The lowest watermark of the sources.
     watermark: EventTime,
@@ -88,6 +89,7 @@ impl Progress {
         let standing = Standing {
             rows,
             late: snapshot.late(),
+            in_no_window: snapshot.in_no_window(),
             bad: snapshot.bad(),
             watermark: self.sources.iter().map(|name| snapshot.source(name).watermark).min().unwrap_or(EventTime::MIN),
             checkpoint: snapshot.checkpoints.last,
@@ -148,7 +150,11 @@ impl Progress {
             EventTime::MAX => "all is read".to_string(),
             time => time.floor_to(1.millis(), Duration::ZERO).to_string(),
         };
-        let trouble = format!("late {}  bad {}", grouped(standing.late), grouped(standing.bad));
+        let late = match standing.in_no_window {
+            0 => format!("late {}", grouped(standing.late)),
+            outside => format!("late {}  in no window {}", grouped(standing.late), grouped(outside)),
+        };
+        let trouble = format!("{late}  bad {}", grouped(standing.bad));
         if self.history.is_some() {
             let done = self.done(standing.watermark);
             let eta = match done {
@@ -180,6 +186,9 @@ pub(super) fn summary(plan: &Plan, metrics: &Metrics, elapsed: Duration) -> Stri
     }
     for (name, step) in snapshot.steps.iter().filter(|(_, step)| step.late > 0) {
         lines.push(format!("  {name}: {} late", plural(step.late, "record")));
+    }
+    for (name, step) in snapshot.steps.iter().filter(|(_, step)| step.in_no_window > 0) {
+        lines.push(format!("  {name}: {} in no window", plural(step.in_no_window, "record")));
     }
     for (name, sink) in &snapshot.sinks {
         lines.push(format!("  {name}: {} written", plural(sink.rows, "row")));
@@ -227,7 +236,9 @@ mod tests {
     fn standing(watermark: EventTime) -> Standing {
         let rate = "5 rows/s".to_string();
         let (checkpoint, stands) = (None, None);
-        Standing { rows: 50, late: 1, bad: 2, watermark, checkpoint, stands, rate, elapsed: 10.seconds(), now: at(60) }
+        let (late, in_no_window, bad) = (1, 0, 2);
+        let (elapsed, now) = (10.seconds(), at(60));
+        Standing { rows: 50, late, in_no_window, bad, watermark, checkpoint, stands, rate, elapsed, now }
     }
 
     #[test]
@@ -246,6 +257,8 @@ mod tests {
         let progress = Progress::new(&plan(Partition { followed: true, ..Partition::new("a") }), (None, None), false);
         let line = "watermark 1970-01-01T00:00:25Z  lag 35s  50 rows  5 rows/s  late 1  bad 2";
         assert_eq!(progress.line(&standing(at(25))), line);
+        let between = Standing { in_no_window: 3, ..standing(at(25)) };
+        assert!(progress.line(&between).ends_with("late 1  in no window 3  bad 2"), "{}", progress.line(&between));
         assert!(progress.line(&standing(EventTime::MIN)).starts_with("nothing read yet"));
     }
 

@@ -104,6 +104,8 @@ pub struct Outputs<O, L> {
     pub emit: Emitter<O>,
     /// Records that came too late, as they were.
     pub late: Emitter<L>,
+    /// How many records were taken that belong to no window: they are not late, and go nowhere.
+    pub in_no_window: u64,
 }
 
 /// Batches on their way out, each with the smallest event time in it.
@@ -119,7 +121,7 @@ pub struct Emitter<D> {
 /// Nothing on its way out.
 impl<O, L> Default for Outputs<O, L> {
     fn default() -> Outputs<O, L> {
-        Outputs { emit: Emitter::default(), late: Emitter::default() }
+        Outputs { emit: Emitter::default(), late: Emitter::default(), in_no_window: 0 }
     }
 }
 

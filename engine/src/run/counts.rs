@@ -100,10 +100,11 @@ pub(crate) struct StepCounts {
     pub(crate) records_in: Counter,
     pub(crate) records_out: Counter,
     pub(crate) late: Counter,
+    pub(crate) in_no_window: Counter,
 }
 
 impl StepCounts {
-    /// For the half of a step before the deal: what comes in and what is late. What it gives out is not seen outside.
+    /// For the half of a step before the deal: what comes in, what is late and what is in no window. What it gives out is not seen outside.
     pub(crate) fn before_the_deal(&self) -> StepCounts {
         StepCounts { records_out: Counter::default(), ..self.clone() }
     }

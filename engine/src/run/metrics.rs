@@ -302,6 +302,7 @@ fn add_step(step: &mut StepMetrics, counts: &StepCounts) {
     step.records_in += counts.records_in.get();
     step.records_out += counts.records_out.get();
     step.late += counts.late.get();
+    step.in_no_window += counts.in_no_window.get();
 }
 
 fn add_sink(sink: &mut SinkMetrics, counts: &SinkCounts) {

@@ -83,6 +83,9 @@ pub struct StepMetrics {
     pub records_out: u64,
     /// Records that came too late for it.
     pub late: u64,
+    /// Records that lay between its windows, where sliding windows leave gaps. They are not late.
+    #[serde(default)]
+    pub in_no_window: u64,
     /// Bytes of state in the newest checkpoint: what is held, and what was replaced and is not merged away yet. Of several
     /// processes the first knows it.
     pub state_bytes: u64,
@@ -197,6 +200,11 @@ impl Snapshot {
     /// Late records, over all steps. One that is late for two steps counts twice.
     pub fn late(&self) -> u64 {
         self.steps.values().map(|step| step.late).sum()
+    }
+
+    /// Records that lay between the windows of a step, over all steps.
+    pub fn in_no_window(&self) -> u64 {
+        self.steps.values().map(|step| step.in_no_window).sum()
     }
 
     /// The least watermark of all sources: [`EventTime::MAX`] when all have ended, [`EventTime::MIN`] where there is none.

@@ -19,8 +19,14 @@ pub(crate) trait Assign: Clone + 'static {
     /// A pane's place. Places are ordered by [`Assign::first_end`].
     type Place: Place + Data;
 
-    /// The pane of a record at `time` that is judged against `watermark`; `None` when it is late for all its windows.
+    /// The pane of a record at `time` that is judged against `watermark`; `None` when it is late for all its windows, or has
+    /// none.
     fn place(&self, time: EventTime, watermark: EventTime) -> Option<Self::Place>;
+
+    /// Whether no window holds `time`.
+    fn is_between(&self, _time: EventTime) -> bool {
+        false
+    }
 
     /// The event times that share a place when judged against one watermark.
     fn span(&self, time: EventTime) -> Window;
@@ -99,6 +105,7 @@ impl<F, S: Assign, A> Gather<F, S, A> {
         if !batch.all_on_time() {
             return batch.drain_judged(watermark, |event, watermark| match self.assign.place(event.time, watermark) {
                 Some(place) => self.add(panes, place, std::slice::from_ref(&event)),
+                None if self.assign.is_between(event.time) => out.in_no_window += 1,
                 None => out.late.give_behind(event.time, event.data, watermark),
             });
         }
@@ -112,6 +119,7 @@ impl<F, S: Assign, A> Gather<F, S, A> {
             rest = others;
             match self.assign.place(first.time, watermark) {
                 Some(place) => self.add(panes, place, run),
+                None if self.assign.is_between(first.time) => out.in_no_window += run.len() as u64,
                 None => run.iter().for_each(|event| out.late.give_behind(event.time, event.data.clone(), watermark)),
             }
         }

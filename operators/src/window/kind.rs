@@ -85,6 +85,9 @@ pub fn tumbling(size: Duration) -> Tumbling {
 
 /// Windows of `size`, a new one every `slide`: an event belongs to `size / slide` of them.
 ///
+/// The slide may be longer than the size: the last ten seconds of each minute. What lies between two windows is then in none,
+/// and no answer has it; the step counts it as [in no window](dualgauge_engine::job::StepMetrics::in_no_window), not as late.
+///
 /// ```
 /// use dualgauge_engine::testing::{check, seconds};
 /// use dualgauge_engine::Durations;
@@ -109,10 +112,10 @@ pub fn tumbling(size: Duration) -> Tumbling {
 /// ```
 ///
 /// # Panics
-/// When `slide` is not positive, or `size` is below `slide` (events between two windows would belong to none).
+/// When `size` or `slide` is not positive.
 pub fn sliding(size: Duration, slide: Duration) -> Sliding {
     assert!(slide.is_positive(), "the slide of a window is positive, not {slide}");
-    assert!(size >= slide, "windows of {size} every {slide} leave events out; filter before the window instead");
+    assert!(size.is_positive(), "the size of a window is positive, not {size}");
     Sliding { size, slide, offset: Duration::ZERO }
 }
 

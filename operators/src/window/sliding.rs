@@ -3,8 +3,8 @@
 //! in: `D`; out: [`Pane`] of key, window and aggregate, when the watermark passes the window's end. Event time is cut
 //! into slices as long as the greatest common divisor of size and slide; a record is added to one slice, and a window is
 //! the merge of its slices. It remembers an accumulator per key and slice until no open window covers the slice. A record
-//! is late when every window it belongs to was closed to it by the watermark it came under; where only some were, it
-//! counts for the others.
+//! is late when every window that it belongs to was closed to it by the watermark it came under; where only some were, it
+//! counts for the others. Where the slide is longer than the size, a record between two windows is in none, and counted.
 //!
 //! Successive windows are merged with two stacks, so that the cost of a firing does not grow with `size / slide`: see
 //! [`super::slices`]. Windows that may fire again (allowed lateness, early firing) are merged anew for the keys that
@@ -175,6 +175,12 @@ impl Assign for Grid {
             first_end = self.first_open(watermark);
         }
         self.covers(first_end, slice.start).then_some((first_end, slice.start))
+    }
+
+    #[inline]
+    fn is_between(&self, time: EventTime) -> bool {
+        let slice = self.slice_of(time);
+        self.window.size < self.window.slide && !self.covers(self.first_end(slice), slice.start)
     }
 
     #[inline]

@@ -177,6 +177,36 @@ fn each_stateful_operator_counts_what_comes_in_what_goes_out_and_what_is_late_on
 }
 
 #[test]
+fn what_lies_between_two_windows_is_in_none_and_not_late() {
+    // Windows of 2 s every 10 s: 1 and 31 s are in one, 5, 25 and 4 s are in none, and 0 s comes late for its own.
+    let script = "a:1@1 a:2@5 a:3@25 a:4@31 a:5@4 a:6@0";
+    let alone = |flow: &Flow<'_>| end(keyed(flow, NAME).window(sliding(2.seconds(), 10.seconds())).aggregate(NAME, count()));
+    let early = |flow: &Flow<'_>| {
+        let windows = keyed(flow, NAME).window(sliding(2.seconds(), 10.seconds())).early(1.seconds());
+        let panes = windows.aggregate(NAME, count());
+        panes.late().map(line).sink("late");
+        panes.map(line).sink(NAME);
+    };
+    let join = |flow: &Flow<'_>| {
+        let windows = keyed(flow, NAME).window(sliding(2.seconds(), 10.seconds()));
+        end(windows.join(keyed(flow, "others")).inner(NAME, |_, left, right| (left.clone(), right.clone())));
+    };
+    for workers in [1, 2, 7] {
+        for (graph, sources, times) in [
+            (alone as fn(&Flow<'_>), vec![(NAME, script)], 1),
+            (early, vec![(NAME, script)], 1),
+            (join, vec![(NAME, script), ("others", script)], 2),
+        ] {
+            let metrics = snapshot(graph, &sources, workers);
+            let step = metrics.step(NAME);
+            assert_eq!((step.records_in, step.in_no_window, step.late), (6 * times, 3 * times, times), "{workers} workers");
+            assert_eq!((metrics.in_no_window(), metrics.late()), (3 * times, times), "{workers} workers");
+            assert_eq!((metrics.sink(NAME).rows, metrics.sink("late").rows), (2, times), "{workers} workers");
+        }
+    }
+}
+
+#[test]
 fn in_the_window_of_all_time_nothing_is_late() {
     let graph = |flow: &Flow<'_>| end(keyed(flow, NAME).window(whole()).aggregate(NAME, count()));
     let metrics = snapshot(graph, &[(NAME, "a:1@10 a:2@30 a:9@4")], 2);

@@ -100,6 +100,9 @@ fn aligned(
     let (mut windows, mut late): (BTreeMap<Window, Sides>, _) = Default::default();
     for (Judged { item, stamp }, is_right) in events {
         let all = windows_of(item.time);
+        if all.is_empty() {
+            continue; // between two windows is not late
+        }
         let open: Vec<_> = all.into_iter().filter(|window| window.end + lateness > stamp).collect();
         if open.is_empty() {
             Vec::push(&mut late, late_line(&item, is_right));
@@ -184,7 +187,7 @@ proptest! {
     #[test]
     fn joins_in_sliding_windows(
         left in case(), right in case(), strategy in strategy(), lateness in lateness(),
-        (size, slide, offset) in (1..12_i64).prop_flat_map(|slide| (slide..30, Just(slide), 1 - slide..slide)),
+        (size, slide, offset) in (1..12_i64).prop_flat_map(|slide| (1..30_i64, Just(slide), 1 - slide..slide)),
     ) {
         let kind = sliding(Duration::from_micros(size), Duration::from_micros(slide));
         let kind = kind.offset(Duration::from_micros(offset));

@@ -51,6 +51,9 @@ pub fn aligned(
     let mut late = Vec::new();
     for Judged { item, stamp } in events {
         let windows = windows_of(item.time);
+        if windows.is_empty() {
+            continue; // between two windows is not late
+        }
         let open: Vec<_> = windows.into_iter().filter(|window| window.end + lateness > *stamp).collect();
         if open.is_empty() {
             late.push((item.time, event(item)));
@@ -141,7 +144,7 @@ proptest! {
     #[test]
     fn sliding_windows(
         case in case(),
-        (size, slide, offset) in (1..12_i64).prop_flat_map(|slide| (slide..30, Just(slide), 1 - slide..slide)),
+        (size, slide, offset) in (1..12_i64).prop_flat_map(|slide| (1..30_i64, Just(slide), 1 - slide..slide)),
         lateness in lateness(), early in early(),
     ) {
         let kind = sliding(Duration::from_micros(size), Duration::from_micros(slide));

@@ -394,6 +394,7 @@ impl Hold {
     ) {
         self.send_on(RESULTS, &mut driver.out.emit, results, &driver.counts.records_out);
         self.send_on(LATE, &mut driver.out.late, late, &driver.counts.late);
+        driver.counts.in_no_window.add(std::mem::take(&mut driver.out.in_no_window));
     }
 
     fn send_on<D: Data>(

@@ -116,7 +116,7 @@ where
 
     fn apply_left(&mut self, batch: Batch<L>, watermark: EventTime, out: &mut Outputs<M::Out, Either<L, R>>) {
         let kind = &mut self.kind;
-        let Outputs { emit, late } = out;
+        let Outputs { emit, late, .. } = out;
         let take = Take { lateness: self.lateness, watermark };
         let null = |left: &L| kind.left_unmatched(left);
         take.into_side(&mut self.left, batch, null, emit, |event, judged| {
@@ -126,7 +126,7 @@ where
 
     fn apply_right(&mut self, batch: Batch<R>, watermark: EventTime, out: &mut Outputs<M::Out, Either<L, R>>) {
         let kind = &mut self.kind;
-        let Outputs { emit, late } = out;
+        let Outputs { emit, late, .. } = out;
         let take = Take { lateness: self.lateness, watermark };
         let null = |right: &R| kind.right_unmatched(right);
         take.into_side(&mut self.right, batch, null, emit, |event, judged| {

@@ -59,7 +59,7 @@ where
     type Late = Either<L, R>;
 
     fn apply_left(&mut self, batch: Batch<L>, watermark: EventTime, out: &mut Outputs<O, Either<L, R>>) {
-        let Outputs { emit, late } = out;
+        let Outputs { emit, late, .. } = out;
         // A key with a null has no version, which is known at once.
         let null = |event: Event<L>| {
             if let Some(result) = (self.each)(&event.data, None) {

@@ -1,6 +1,6 @@
 //! What an aligned window join remembers: the rows of both sides, by where they count.
 
-use dualgauge_engine::flow::{Emitter, Outputs};
+use dualgauge_engine::flow::Outputs;
 use dualgauge_engine::state::{Buffers, Parts};
 use dualgauge_engine::{Batch, Data, Event, EventTime};
 
@@ -16,11 +16,11 @@ pub(super) struct SidesKept<S: Assign, L, R> {
 
 impl<S: Assign, L: Data, R: Data> SidesKept<S, L, R> {
     pub(super) fn take_left<O>(&mut self, batch: Batch<L>, watermark: EventTime, out: &mut Outputs<O, Either<L, R>>) {
-        take(&self.assign, &mut self.left, batch, watermark, &mut out.late, Either::Left);
+        take(&self.assign, &mut self.left, batch, watermark, out, Either::Left);
     }
 
     pub(super) fn take_right<O>(&mut self, batch: Batch<R>, watermark: EventTime, out: &mut Outputs<O, Either<L, R>>) {
-        take(&self.assign, &mut self.right, batch, watermark, &mut out.late, Either::Right);
+        take(&self.assign, &mut self.right, batch, watermark, out, Either::Right);
     }
 
     /// The first place that has rows on any side.
@@ -35,18 +35,19 @@ impl<S: Assign, L: Data, R: Data> SidesKept<S, L, R> {
 }
 
 /// Puts the rows of a batch where they belong.
-fn take<S: Assign, D: Data, E>(
+fn take<S: Assign, D: Data, E, O>(
     assign: &S,
     buffers: &mut Buffers<S::Place, D>,
     mut batch: Batch<D>,
     watermark: EventTime,
-    late: &mut Emitter<E>,
+    out: &mut Outputs<O, E>,
     side: impl Fn(D) -> E,
 ) {
     if !batch.all_on_time() {
         return batch.drain_judged(watermark, |event, watermark| match assign.place(event.time, watermark) {
             Some(place) => buffers.push(place, event),
-            None => late.give_behind(event.time, side(event.data), watermark),
+            None if assign.is_between(event.time) => out.in_no_window += 1,
+            None => out.late.give_behind(event.time, side(event.data), watermark),
         });
     }
     // Neighbours mostly share a place, so it is found once a run and not once a row.
@@ -55,11 +56,12 @@ fn take<S: Assign, D: Data, E>(
         let Window { start, end } = assign.span(first.time);
         let inside = |event: &Event<D>| start <= event.time && event.time < end;
         let length = rest.as_slice().iter().position(|event| !inside(event)).unwrap_or(rest.len());
-        let place = assign.place(first.time, watermark);
+        let (place, is_between) = (assign.place(first.time, watermark), assign.is_between(first.time));
         let run = rest.by_ref().take(length.max(1)); // the end of time is in no half-open span
         match place {
             Some(place) => buffers.extend(place, run),
-            None => run.for_each(|event| late.give_behind(event.time, side(event.data), watermark)),
+            None if is_between => out.in_no_window += run.count() as u64,
+            None => run.for_each(|event| out.late.give_behind(event.time, side(event.data), watermark)),
         }
     }
 }
