@@ -180,7 +180,8 @@ fn each_stateful_operator_counts_what_comes_in_what_goes_out_and_what_is_late_on
 fn what_lies_between_two_windows_is_in_none_and_not_late() {
     // Windows of 2 s every 10 s: 1 and 31 s are in one, 5, 25 and 4 s are in none, and 0 s comes late for its own.
     let script = "a:1@1 a:2@5 a:3@25 a:4@31 a:5@4 a:6@0";
-    let alone = |flow: &Flow<'_>| end(keyed(flow, NAME).window(sliding(2.seconds(), 10.seconds())).aggregate(NAME, count()));
+    let alone =
+        |flow: &Flow<'_>| end(keyed(flow, NAME).window(sliding(2.seconds(), 10.seconds())).aggregate(NAME, count()));
     let early = |flow: &Flow<'_>| {
         let windows = keyed(flow, NAME).window(sliding(2.seconds(), 10.seconds())).early(1.seconds());
         let panes = windows.aggregate(NAME, count());
@@ -199,7 +200,11 @@ fn what_lies_between_two_windows_is_in_none_and_not_late() {
         ] {
             let metrics = snapshot(graph, &sources, workers);
             let step = metrics.step(NAME);
-            assert_eq!((step.records_in, step.in_no_window, step.late), (6 * times, 3 * times, times), "{workers} workers");
+            assert_eq!(
+                (step.records_in, step.in_no_window, step.late),
+                (6 * times, 3 * times, times),
+                "{workers} workers"
+            );
             assert_eq!((metrics.in_no_window(), metrics.late()), (3 * times, times), "{workers} workers");
             assert_eq!((metrics.sink(NAME).rows, metrics.sink("late").rows), (2, times), "{workers} workers");
         }
