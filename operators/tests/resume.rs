@@ -12,7 +12,7 @@ use dualgauge_engine::{Checkpoints, Data, Duration, Durations, ErrorKind, EventT
 use dualgauge_operators::aggregate::{count, filtered, first, last, max, min, top_k};
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
 use dualgauge_operators::keyed::{Fold, Reduce};
-use dualgauge_operators::window::{InWindow, cumulate, days_in, months_in, session, sliding, tumbling};
+use dualgauge_operators::window::{InWindow, cumulate, days_in, months_in, places, session, sliding, tumbling};
 use dualgauge_operators::{Deduplicate, KeyBy, KeyedStream, Map, first_within, last_within};
 
 type Graph = Box<dyn Fn(&Flow<'_>) + Send + Sync>;
@@ -111,6 +111,15 @@ fn table() -> Vec<Row> {
             graph!(|flow| keyed(flow, "items").window(tumbling(10.seconds())).top_n("step", 2, |item| item.value)),
             graph!(|flow| keyed(flow, "items").window(tumbling(10.seconds())).top_n("step", 3, |item| item.value)),
             ["top 2", "top 3"],
+        ),
+        Row(
+            "what place equals have",
+            graph!(|flow| keyed(flow, "items").window(tumbling(10.seconds())).top_n("step", 2, |item| item.value)),
+            graph!(|flow| {
+                let windows = keyed(flow, "items").window(tumbling(10.seconds()));
+                windows.top_n("step", places(2).dense_rank(), |item| item.value)
+            }),
+            ["`tumbling 10s, top 2`", "`tumbling 10s, dense rank to 2`"],
         ),
         Row(
             "the k of an aggregate among others",

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use dualgauge_engine::testing::{Item, Script, check, seconds};
 use dualgauge_engine::{Durations, Flow, Job, Stream};
-use dualgauge_operators::window::{InWindow, Ranked, session, sliding, tumbling, whole};
+use dualgauge_operators::window::{InWindow, Ranked, places, session, sliding, tumbling, whole};
 use dualgauge_operators::{Filter, KeyBy, Map, Union};
 
 fn text(row: Ranked<String, Item>) -> String {
@@ -46,6 +46,20 @@ fn among_equals_the_greater_record_is_first_and_one_that_was_there_twice_has_two
     ] {
         check(script, tens, expected);
     }
+}
+
+#[test]
+fn equals_share_a_place_where_that_is_asked_for_and_a_firing_takes_rows_back() {
+    // In the first firing 3 shares the second place with nobody, and 1 has the third.
+    check(
+        "a:5@1 a:3@2 a:1@3 | b:9@12 | a:5@4 | b:9@30",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+            let windows = windows.allowed_lateness(5.seconds());
+            windows.top_n("top", places(3).from(2).rank(), |item| item.value).map(text)
+        },
+        "9.999999 a [0,10) #3 3@2",
+    );
 }
 
 #[test]

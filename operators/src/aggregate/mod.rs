@@ -32,6 +32,7 @@ mod mean;
 mod min;
 mod of;
 mod order;
+mod places;
 mod quantile;
 mod sum;
 mod then;
@@ -54,9 +55,12 @@ pub use mean::{Averageable, Mean, mean};
 pub use min::{min, min_by_key};
 pub use of::Of;
 pub use order::{ByOrd, ByTotalOrder, Orderable};
+pub(crate) use places::Ties;
+pub use places::{Places, places};
 pub use quantile::{Quantile, Quantiles, quantile, quantiles};
 pub use sum::{Sum, Summable, sum};
 pub use then::{Then, then};
+pub(crate) use top_k::top_places;
 pub use top_k::{TopK, top_k};
 
 /// Many records into one answer.

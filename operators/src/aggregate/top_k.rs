@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use dualgauge_engine::{Data, EventTime};
 
-use super::{Aggregate, Orderable};
+use super::{Aggregate, Orderable, Places, Ties};
 
 /// The `k` records with the largest values, largest first; among equal values, the larger record first.
 ///
@@ -27,13 +27,19 @@ where
     V: Orderable<By>,
     F: Fn(&D) -> V + Clone + 'static,
 {
-    TopK { k, f, by: PhantomData }
+    TopK { k, ties: Ties::Apart, f, by: PhantomData }
+}
+
+/// The records that have these places; those before the first that is asked for are among them.
+pub(crate) fn top_places<F, By>(places: Places, f: F) -> TopK<F, By> {
+    TopK { k: places.to, ties: places.ties, f, by: PhantomData }
 }
 
 /// What [`top_k`] makes.
 #[derive(Debug)]
 pub struct TopK<F, By> {
     k: usize,
+    ties: Ties,
     f: F,
     by: PhantomData<fn() -> By>,
 }
@@ -49,7 +55,11 @@ where
     type Out = Vec<D>;
 
     fn detail(&self) -> String {
-        format!("top {}", self.k)
+        match self.ties {
+            Ties::Apart => format!("top {}", self.k),
+            Ties::Rank => format!("rank to {}", self.k),
+            Ties::DenseRank => format!("dense rank to {}", self.k),
+        }
     }
 
     fn start(&self) -> Vec<D> {
@@ -59,6 +69,16 @@ where
     fn add(&self, acc: &mut Vec<D>, _: EventTime, data: &D) {
         let value = (self.f)(data);
         let behind = |other: &D| (self.f)(other).order(&value).then_with(|| other.cmp(data)) != Ordering::Less;
+        if self.ties != Ties::Apart {
+            let order = |one: &D, other: &D| (self.f)(one).order(&(self.f)(other));
+            let (_, all_taken) = self.ties.within(self.k, acc, order);
+            if all_taken && acc.last().is_some_and(|last| (self.f)(last).order(&value) == Ordering::Greater) {
+                return;
+            }
+            acc.insert(acc.partition_point(behind), data.clone());
+            let (kept, _) = self.ties.within(self.k, acc, order);
+            return acc.truncate(kept);
+        }
         if acc.len() == self.k {
             // Most records are below all that are kept.
             match acc.last() {
@@ -82,6 +102,6 @@ where
 
 impl<F: Clone, By> Clone for TopK<F, By> {
     fn clone(&self) -> Self {
-        TopK { k: self.k, f: self.f.clone(), by: PhantomData }
+        TopK { k: self.k, ties: self.ties, f: self.f.clone(), by: PhantomData }
     }
 }

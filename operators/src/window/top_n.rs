@@ -4,13 +4,15 @@
 //! [`top_k`](crate::aggregate::top_k) and nothing besides: what it remembers, what is late, how it fires again and how it
 //! is combined before the exchange are those of `aggregate`.
 
+use std::cmp::Ordering;
+
 use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::{Data, Event, EventTime, Key, Stream};
 use serde::{Deserialize, Serialize};
 
 use super::kind::Window;
 use super::windowed::{AggregateAs, Windowed};
-use crate::aggregate::{Orderable, top_k};
+use crate::aggregate::{Orderable, Places, Ties, top_places};
 
 /// A record, and the place it has among those of its key and window.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -40,8 +42,11 @@ where
     ///
     /// The greatest has rank 1; among equals, the greater record is first, and a record that was there twice has two
     /// places. Where a window has fewer than `n` records, all of them come out. For the least instead of the greatest,
-    /// order by [`Reverse`](std::cmp::Reverse). It remembers `n` records per key and open window, and records are late as for
-    /// `aggregate`; they leave by `late()`.
+    /// order by [`Reverse`](std::cmp::Reverse). [`places`](crate::aggregate::places) in place of the number lets equals share a
+    /// place, `places(3).rank()` or `.dense_rank()`, and leaves out the first ones, `places(3).from(2)`.
+    ///
+    /// It remembers `n` records per key and open window, and with shared places all that share the last one. Records are late
+    /// as for `aggregate`; they leave by `late()`.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -69,24 +74,44 @@ where
     pub fn top_n<V, By>(
         self,
         name: &str,
-        n: usize,
+        n: impl Into<Places>,
         by: impl Fn(&D) -> V + Clone + 'static,
     ) -> Stream<'s, Ranked<K, D>, D>
     where
         V: Orderable<By>,
         By: 'static,
     {
-        assert!(n > 0, "the first 0 records of each window are none; how many should it be?");
-        let tops = self.aggregate_as("top_n", name, top_k(n, by));
-        tops.transform_results(NodeSpec::stateless("ranks"), |batch| {
+        let places: Places = n.into();
+        let tops = self.aggregate_as("top_n", name, top_places(places, by.clone()));
+        let spec = NodeSpec::stateless("ranks");
+        let spec = if places.from == 1 { spec } else { spec.detail(format!("from {}", places.from)) };
+        tops.transform_results(spec, move |batch| {
             batch.transform(|event, out| {
-                let pane = event.data;
-                let ranked = (1..).zip(pane.value).map(|(rank, value)| {
-                    let row = Ranked { key: pane.key.clone(), window: pane.window, rank, value };
-                    Event::new(event.time, row)
-                });
-                out.extend(ranked);
+                let (pane, mut before) = (event.data, (0, None));
+                for (number, value) in (1..).zip(pane.value) {
+                    let rank = rank_of(places.ties, number, &mut before, || by(&value));
+                    if rank >= places.from as u64 {
+                        let row = Ranked { key: pane.key.clone(), window: pane.window, rank, value };
+                        out.push(Event::new(event.time, row));
+                    }
+                }
             })
         })
     }
+}
+
+/// The rank of the `number`th record, behind the one whose rank and value are `before`; it takes that one's place.
+fn rank_of<V: Orderable<By>, By>(
+    ties: Ties,
+    number: u64,
+    before: &mut (u64, Option<V>),
+    value: impl FnOnce() -> V,
+) -> u64 {
+    if ties == Ties::Apart {
+        return number;
+    }
+    let value = value();
+    let tied = before.1.as_ref().is_some_and(|before| before.order(&value) == Ordering::Equal);
+    *before = (ties.place(number, before.0, tied), Some(value));
+    before.0
 }

@@ -1,11 +1,11 @@
 //! Top-N: each window's records sorted, and the first few of them.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dualgauge_engine::testing::Item;
 use dualgauge_engine::{Duration, EventTime};
-use dualgauge_operators::window::{InWindow, Ranked, Window, session, sliding, tumbling};
+use dualgauge_operators::window::{InWindow, Places, Ranked, Window, places, session, sliding, tumbling};
 use dualgauge_operators::{KeyBy, Map};
 use proptest::prelude::*;
 
@@ -21,14 +21,48 @@ fn text(row: &Ranked<String, Item>) -> String {
     format!("{} [{},{}) #{} {}", row.key, start.as_micros(), end.as_micros(), row.rank, event(&row.value))
 }
 
+/// How equals are ranked.
+#[derive(Clone, Copy, Debug)]
+enum Ties {
+    Apart,
+    Rank,
+    DenseRank,
+}
+
+/// Places to give: up to the first number, from the second.
+#[derive(Clone, Copy, Debug)]
+struct Wanted(u64, u64, Ties);
+
+impl Wanted {
+    fn places(self) -> Places {
+        let Wanted(to, from, ties) = self;
+        let places = places(to as usize).from(from as usize);
+        match ties {
+            Ties::Apart => places,
+            Ties::Rank => places.rank(),
+            Ties::DenseRank => places.dense_rank(),
+        }
+    }
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    let ties = prop_oneof![Just(Ties::Apart), Just(Ties::Rank), Just(Ties::DenseRank)];
+    (1..5_u64, ties).prop_flat_map(|(to, ties)| (1..=to).prop_map(move |from| Wanted(to, from, ties)))
+}
+
 /// The rows of a window of these records.
-fn rows(key: &str, window: Window, mut items: Vec<Item>, n: usize) -> Vec<(EventTime, String)> {
+fn rows(key: &str, window: Window, mut items: Vec<Item>, Wanted(to, from, ties): Wanted) -> Vec<(EventTime, String)> {
     items.sort_by_key(|item| Reverse((by(item), item.clone())));
-    let ranked = items.into_iter().take(n).enumerate().map(|(place, value)| {
-        let row = Ranked { key: key.to_string(), window, rank: place as u64 + 1, value };
-        (row.time(), text(&row))
+    let ranked = items.iter().enumerate().map(|(place, value)| {
+        let above = items.iter().map(by).filter(|other| *other > by(value));
+        let rank = 1 + match ties {
+            Ties::Apart => place as u64,
+            Ties::Rank => above.count() as u64,
+            Ties::DenseRank => above.collect::<BTreeSet<_>>().len() as u64,
+        };
+        Ranked { key: key.to_string(), window, rank, value: value.clone() }
     });
-    ranked.collect()
+    ranked.filter(|row| (from..=to).contains(&row.rank)).map(|row| (row.time(), text(&row))).collect()
 }
 
 proptest! {
@@ -36,7 +70,7 @@ proptest! {
 
     #[test]
     fn top_n_of_tumbling_and_sliding_windows(
-        case in case(), n in 1..5_usize, slide in 1..10_i64, slides in 1..4_i64,
+        case in case(), n in wanted(), slide in 1..10_i64, slides in 1..4_i64,
         lateness in prop_oneof![Just(0_i64), 1..25_i64], early in prop_oneof![Just(None), (1..8_i64).prop_map(Some)],
     ) {
         let (micros, size) = (Duration::from_micros, slide * slides);
@@ -46,7 +80,7 @@ proptest! {
                     let windows = items.clone().key_by(|item| item.key.clone()).window($kind);
                     let windows = windows.allowed_lateness(micros(lateness));
                     let windows = if let Some(every) = early { windows.early(micros(every)) } else { windows };
-                    let top = windows.top_n($name, n, by);
+                    let top = windows.top_n($name, n.places(), by);
                     let late = top.late().map(|item| event(&item));
                     [top.map(|row| text(&row)), late]
                 }};
@@ -78,11 +112,11 @@ proptest! {
     }
 
     #[test]
-    fn top_n_of_sessions(case in case(), n in 1..5_usize, gap in 1..20_i64) {
+    fn top_n_of_sessions(case in case(), n in wanted(), gap in 1..20_i64) {
         let gap = Duration::from_micros(gap);
         let answer = case.run(case.script(), move |items| {
             let windows = items.key_by(|item| item.key.clone()).window(session(gap));
-            [windows.top_n("top", n, by).map(|row| text(&row))]
+            [windows.top_n("top", n.places(), by).map(|row| text(&row))]
         });
         let mut keys = BTreeMap::<String, Vec<Item>>::new();
         for judged in case.judged().into_iter().filter(|judged| judged.item.time >= judged.stamp) {
