@@ -12,7 +12,7 @@ use dualgauge_engine::{Checkpoints, Data, Duration, Durations, ErrorKind, EventT
 use dualgauge_operators::aggregate::{count, filtered, first, last, max, min, top_k};
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
 use dualgauge_operators::keyed::{Fold, Reduce};
-use dualgauge_operators::window::{InWindow, cumulate, days_in, months_in, places, session, sliding, tumbling};
+use dualgauge_operators::window::{InWindow, counted, cumulate, days_in, months_in, places, session, sliding, tumbling};
 use dualgauge_operators::{Deduplicate, KeyBy, KeyedStream, Map, first_within, last_within};
 
 type Graph = Box<dyn Fn(&Flow<'_>) + Send + Sync>;
@@ -99,6 +99,12 @@ fn table() -> Vec<Row> {
             graph!(|flow| keyed(flow, "items").window(days_in("Europe/Berlin")).aggregate("step", count())),
             graph!(|flow| keyed(flow, "items").window(months_in("Europe/Berlin")).aggregate("step", count())),
             ["`days in Europe/Berlin", "`months in Europe/Berlin"],
+        ),
+        Row(
+            "how many events a window has",
+            graph!(|flow| keyed(flow, "items").window(counted(2)).aggregate("step", count())),
+            graph!(|flow| keyed(flow, "items").window(counted(3)).aggregate("step", count())),
+            ["counted 2", "counted 3"],
         ),
         Row(
             "the gap of sessions",

@@ -9,7 +9,7 @@ use dualgauge_engine::{Durations, Stream};
 use dualgauge_operators::aggregate::{count, sum};
 use dualgauge_operators::join::{JoinInterval, between};
 use dualgauge_operators::keyed::Reduce;
-use dualgauge_operators::window::{InWindow, Pane, cumulate, days_in, session, sliding, tumbling};
+use dualgauge_operators::window::{InWindow, Pane, counted, cumulate, days_in, session, sliding, tumbling};
 use dualgauge_operators::{Deduplicate, KeyBy, Map, first_within, last_within};
 
 fn text<'s, L: 'static>(panes: Stream<'s, Pane<String, u64>, L>) -> Stream<'s, String> {
@@ -218,6 +218,28 @@ fn a_day_of_a_zone_is_seen_when_the_watermark_reaches_its_midnight() {
         "53999.999999 a 2 behind a:1@54000
          140399.999999 a 1 behind a:1@140400
          226799.999999 a 1 behind end",
+    );
+}
+
+#[test]
+fn a_counted_window_is_seen_when_its_last_event_is_passed_and_one_that_is_not_full_at_the_end() {
+    check_when(
+        "a:1@1 b:1@2 a:1@3 a:1@4 a:1@9 b:1@10 b:1@12",
+        |items| text(items.key_by(|item| item.key.clone()).window(counted(2)).aggregate("n", count())),
+        "3 a 2 behind a:1@4
+         9 a 2 behind b:1@10
+         10 b 2 behind b:1@12
+         9223372036854.775806 b 1 behind end",
+    );
+    check_when(
+        "a:1@1 a:1@3 a:1@5 a:1@6 a:1@9",
+        |items| {
+            let windows = items.key_by(|item| item.key.clone()).window(counted(2)).allowed_lateness(2.seconds());
+            text(windows.aggregate("n", count()))
+        },
+        "3 a 2 behind a:1@6
+         6 a 2 behind a:1@9
+         9223372036854.775806 a 1 behind end",
     );
 }
 

@@ -8,7 +8,7 @@ use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::testing::{Item, Line, Lines, Script, Step, check, run, seconds, survive};
 use dualgauge_engine::{Duration, Durations, Event, EventTime, Flow, Job, Stream};
 use dualgauge_operators::aggregate::{count, sum};
-use dualgauge_operators::window::{InWindow, Pane, session, sliding, tumbling, whole};
+use dualgauge_operators::window::{InWindow, Pane, counted, session, sliding, tumbling, whole};
 use dualgauge_operators::{KeyBy, Map, Union};
 
 fn text<V: std::fmt::Debug>(pane: Pane<String, V>) -> String {
@@ -57,6 +57,20 @@ fn an_event_below_the_watermark_is_not_late_while_its_window_is_open() {
         "9.999999 a [0,10) (4, 15)
          29.999999 a [20,30) (1, 16)",
     );
+}
+
+#[test]
+fn counted_windows_that_are_to_fire_early_or_as_events_arrive_refuse_the_graph() {
+    let graph = |flow: &Flow<'_>| {
+        let keyed = flow.source::<Item>("items").key_by(|item| item.key.clone());
+        let line = |pane: Pane<String, u64>| Line { time: pane.time(), text: text(pane) };
+        keyed.clone().window(counted(2)).early(1.seconds()).aggregate("early", count()).map(line).sink("early");
+        keyed.as_arrives().window(counted(2)).aggregate("arriving", count()).map(line).sink("arriving");
+    };
+    let error = Job::new(graph).graph().unwrap_err().to_string();
+    for part in ["aggregate early (counted 2, early every 1s)", "leave `early` out", "aggregate arriving", "`as_arrives` out"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
 }
 
 #[test]

@@ -9,5 +9,6 @@ mod reduce;
 mod timers;
 
 pub use fold::Fold;
+pub(crate) use process::ordered_step;
 pub use process::{Context, Process, ProcessWith};
 pub use reduce::Reduce;

@@ -138,9 +138,22 @@ pub(super) fn ordered<'s, K: Key, D: Data + Ord, L: 'static, F, P: Process<K, D>
 where
     F: KeyFn<D, Key = K>,
 {
+    let lateness = keyed.lateness;
+    let spec = if lateness.is_positive() { spec.detail(format!("lateness {lateness}")) } else { spec };
+    ordered_step(keyed, spec, process)
+}
+
+/// Adds an ordered step whose spec says all that it was told.
+pub(crate) fn ordered_step<'s, K: Key, D: Data + Ord, L: 'static, F, P: Process<K, D>>(
+    keyed: KeyedStream<'s, D, L, F>,
+    spec: NodeSpec,
+    process: P,
+) -> Stream<'s, P::Out, D>
+where
+    F: KeyFn<D, Key = K>,
+{
     let KeyedStream { stream, key, lateness, as_arrives } = keyed;
     let spec = if as_arrives { spec.timing_dependent() } else { spec };
-    let spec = if lateness.is_positive() { spec.detail(format!("lateness {lateness}")) } else { spec };
     let step = KeyedProcess::new(process, key.clone(), lateness, as_arrives);
     stream.step(spec, move |data| key.group(data), step)
 }
@@ -216,6 +229,8 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> Step for Key
         let at_end = watermark == EventTime::MAX;
         let limit = watermark - self.lateness;
         let passed = |time: EventTime| at_end || time < limit;
+        // What is set by then may be as many as there are keys.
+        let fired_max = TIMERS_AFTER_END + self.timers.len() as u64;
         let mut fired = 0;
         loop {
             let event = self.waiting.next_time().filter(|time| passed(*time));
@@ -230,7 +245,7 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> Step for Key
                     let (time, key) = self.timers.pop().expect("it was just seen");
                     fired += u64::from(at_end);
                     assert!(
-                        fired <= TIMERS_AFTER_END,
+                        fired <= fired_max,
                         "{fired} timers have fired since the input ended, the last at {time}; does `on_timer` always set another?"
                     );
                     self.on_timer(time, key, &mut out.emit);

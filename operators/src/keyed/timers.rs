@@ -35,6 +35,11 @@ impl<K: Ord> Timers<K> {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.saved.len() + self.fresh.len()
+    }
+
     /// When the next one fires.
     pub(super) fn next(&self) -> Option<EventTime> {
         self.saved.first().into_iter().chain(self.fresh.first()).map(|(time, _)| *time).min()

@@ -5,6 +5,7 @@
 
 mod aligned;
 mod calendar;
+mod counted;
 mod cumulate;
 mod ends;
 mod few;
@@ -23,6 +24,7 @@ mod windowed;
 
 pub(crate) use aligned::Assign;
 pub use calendar::{Calendar, days_in, months_in, weeks_in};
+pub use counted::{Counted, counted};
 pub use cumulate::{Cumulate, cumulate};
 pub(crate) use fire::Firing;
 pub(crate) use fired::Fired;

@@ -163,8 +163,8 @@ pub trait InWindow<'s, K, D: Data, L, F> {
     /// in: `D` by key; out, after `aggregate`: a [`Pane`] per key and window, when the watermark passes its end.
     ///
     /// Cuts the stream into windows of a kind: [`tumbling`](super::tumbling), [`sliding`](super::sliding),
-    /// [`cumulate`](super::cumulate), [`days_in`](super::days_in) and its like, [`session`](super::session) or
-    /// [`whole`](super::whole). It remembers an accumulator per key and window until the
+    /// [`cumulate`](super::cumulate), [`days_in`](super::days_in) and its like, [`session`](super::session),
+    /// [`counted`](super::counted) or [`whole`](super::whole). It remembers an accumulator per key and window until the
     /// window can change no more. Records that come later than that leave by `late()` and are counted.
     ///
     /// ```
@@ -201,8 +201,8 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     /// Waits for records this late. Zero by default.
     ///
     /// Tumbling, sliding and cumulating windows fire when the watermark passes their end, and again when a record comes within the
-    /// lateness: their output is then a stream of upserts, of which a sink keeps the last. Sessions wait the lateness
-    /// out and fire once.
+    /// lateness: their output is then a stream of upserts, of which a sink keeps the last. Sessions and counted
+    /// windows wait the lateness out and fire once.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;

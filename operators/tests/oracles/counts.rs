@@ -15,7 +15,7 @@ use dualgauge_engine::{Checkpoints, Data, Durations, ErrorKind, EventTime, Flow,
 use dualgauge_operators::aggregate::count;
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, between};
 use dualgauge_operators::keyed::{Fold, Reduce};
-use dualgauge_operators::window::{InWindow, cumulate, session, sliding, tumbling, whole};
+use dualgauge_operators::window::{InWindow, counted, cumulate, session, sliding, tumbling, whole};
 use dualgauge_operators::{Deduplicate, KeyBy, KeyedStream, Map, first_within, last_within};
 
 /// One name for a source, a step and a sink.
@@ -44,10 +44,11 @@ fn end<D: Data, L: Data>(step: Stream<'_, D, L>) {
 type Row = (&'static str, fn(&Flow<'_>), u64);
 
 /// The operators of one input, which is told `NAME`: two records on time, and the third late.
-const ONE: [Row; 11] = [
+const ONE: [Row; 12] = [
     ("tumbling", |flow| end(keyed(flow, NAME).window(tumbling(10.seconds())).aggregate(NAME, count())), 2),
     ("sliding", |flow| end(keyed(flow, NAME).window(sliding(10.seconds(), 5.seconds())).aggregate(NAME, count())), 4),
     ("cumulate", |flow| end(keyed(flow, NAME).window(cumulate(5.seconds(), 10.seconds())).aggregate(NAME, count())), 4),
+    ("counted", |flow| end(keyed(flow, NAME).window(counted(2)).aggregate(NAME, count())), 1),
     ("session", |flow| end(keyed(flow, NAME).window(session(2.seconds())).aggregate(NAME, count())), 2),
     ("top_n", |flow| end(keyed(flow, NAME).window(tumbling(10.seconds())).top_n(NAME, 1, |item| item.value)), 2),
     (

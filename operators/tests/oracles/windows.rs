@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dualgauge_engine::testing::Item;
 use dualgauge_engine::{Duration, EventTime, Stream};
 use dualgauge_operators::aggregate::{collect, count, distinct_count, first, last, sum};
-use dualgauge_operators::window::{InWindow, Pane, Window, cumulate, session, sliding, tumbling, whole};
+use dualgauge_operators::window::{InWindow, Pane, Window, counted, cumulate, session, sliding, tumbling, whole};
 use dualgauge_operators::{KeyBy, Map};
 use proptest::prelude::*;
 
@@ -102,6 +102,24 @@ fn sessions(events: &[Judged], lateness: Duration, gap: Duration) -> [Vec<String
     [in_order(panes), in_order(late.collect())]
 }
 
+/// The answer and the late records of windows of `size` events; what is left of a key is one up to the end of time.
+fn chunks(events: &[Judged], lateness: Duration, size: u64) -> [Vec<String>; 2] {
+    let (late, taken): (Vec<_>, Vec<_>) = events.iter().partition(|judged| judged.item.time + lateness < judged.stamp);
+    let mut by_key: BTreeMap<&str, Vec<Item>> = BTreeMap::new();
+    taken.iter().for_each(|judged| by_key.entry(&judged.item.key).or_default().push(judged.item.clone()));
+    let mut panes = Vec::new();
+    for (key, mut items) in by_key {
+        items.sort_by_key(|item| (item.time, item.clone()));
+        for chunk in items.chunks(size as usize) {
+            let last = chunk[chunk.len() - 1].time + Duration::from_micros(1);
+            let end = if chunk.len() as u64 == size { last } else { EventTime::MAX };
+            panes.push(expected(key, Window { start: chunk[0].time, end }, chunk.to_vec()));
+        }
+    }
+    let late = late.iter().map(|judged| (judged.item.time, event(&judged.item)));
+    [in_order(panes), in_order(late.collect())]
+}
+
 pub fn micros(range: std::ops::Range<i64>) -> impl Strategy<Value = Duration> {
     range.prop_map(Duration::from_micros)
 }
@@ -165,6 +183,12 @@ proptest! {
         let kind = kind.offset(Duration::from_micros(offset));
         let windows = |time| growing_windows_of(time, step, size, offset);
         prop_assert_eq!(run!(case, case.script(), kind, lateness, early), aligned(&case.judged(), lateness, windows));
+    }
+
+    #[test]
+    fn counted_windows(case in case(), size in 1..6_u64, lateness in lateness()) {
+        let answer = run!(case, case.script(), counted(size), lateness, None);
+        prop_assert_eq!(answer, chunks(&case.judged(), lateness, size));
     }
 
     #[test]
