@@ -22,8 +22,8 @@ pub mod prelude {
     pub use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
     pub use dualgauge_operators::keyed::*;
     pub use dualgauge_operators::window::{
-        InWindow, Pane, Ranked, Rows, Window, WindowAll, counted, cumulate, days_in, months_in, session, sliding, tumbling,
-        weeks_in, whole,
+        InWindow, Pane, Ranked, Rows, Window, WindowAll, counted, cumulate, days_in, months_in, session, sliding,
+        tumbling, weeks_in, whole,
     };
     pub use dualgauge_operators::{Deduplicate, Lookup, first_within, last_within};
     pub use dualgauge_operators::{Either, Filter, FilterMap, FlatMap, Inspect, KeyBy, Map, Split, Union};

@@ -12,7 +12,9 @@ use dualgauge_engine::{Checkpoints, Data, Duration, Durations, ErrorKind, EventT
 use dualgauge_operators::aggregate::{count, filtered, first, last, max, min, top_k};
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
 use dualgauge_operators::keyed::{Fold, Reduce};
-use dualgauge_operators::window::{InWindow, counted, cumulate, days_in, months_in, places, session, sliding, tumbling};
+use dualgauge_operators::window::{
+    InWindow, counted, cumulate, days_in, months_in, places, session, sliding, tumbling,
+};
 use dualgauge_operators::{Deduplicate, KeyBy, KeyedStream, Map, first_within, last_within};
 
 type Graph = Box<dyn Fn(&Flow<'_>) + Send + Sync>;

@@ -68,7 +68,9 @@ fn counted_windows_that_are_to_fire_early_or_as_events_arrive_refuse_the_graph()
         keyed.as_arrives().window(counted(2)).aggregate("arriving", count()).map(line).sink("arriving");
     };
     let error = Job::new(graph).graph().unwrap_err().to_string();
-    for part in ["aggregate early (counted 2, early every 1s)", "leave `early` out", "aggregate arriving", "`as_arrives` out"] {
+    for part in
+        ["aggregate early (counted 2, early every 1s)", "leave `early` out", "aggregate arriving", "`as_arrives` out"]
+    {
         assert!(error.contains(part), "{part}: {error}");
     }
 }
