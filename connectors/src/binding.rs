@@ -1,13 +1,15 @@
 //! Bindings as text: `csv:data/bids/?follow=true` becomes a source, `json:out/?buckets=4` a sink.
 //!
 //! A binding is a scheme, a colon, a path, and options after a question mark, `key=value` with `&` between. `-` as a
-//! path is standard input or output. What is not known is refused with a list of what is; so a connector is a line in
-//! the table and two functions that read its options. The options of a source that the engine follows, whatever the
+//! path is standard input or output. What is not known is refused with a list of what is. What stands behind a scheme is a
+//! [`Connector`], and a [`Registry`] has all that there are. The options of a source that the engine follows, whatever the
 //! connector (`disorder=5s`, `idle_after=1m`, `all_idle=clock`, `max_ahead=1h`, `bad=drop`, `new_files=fail`), are
 //! [`source_options`].
 
+mod built_in;
 mod delimiter;
 mod hybrid;
+mod registry;
 mod shown;
 mod standard;
 mod values;
@@ -16,31 +18,12 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use dualgauge_engine::flow::{AllIdle, BadRecords, NewFiles, SourceOptions};
-use dualgauge_engine::{Duration, Error, Result, Sink, Source};
+use dualgauge_engine::{Duration, Error, EventTime, Result, Sink, Source};
 
-use self::delimiter::Delimiter;
-use self::shown::{FIRINGS, IN_ORDER};
-use self::values::{COLUMNS, TEXT_COLUMNS};
+use self::values::TEXT_COLUMNS;
 use crate::suggest::did_you_mean;
-use crate::text::{Format, TextSink, TextSource};
-use crate::{csv, json, log, parquet};
-use listed::listed;
 
-pub use hybrid::{hybrid, hybrid_options};
-
-/// A connector that can be bound by text. The memory connector is missing: only a program has rows.
-struct Connector {
-    scheme: &'static str,
-    source: fn(&mut Binding) -> Result<Box<dyn Source>>,
-    sink: fn(&mut Binding) -> Result<Box<dyn Sink>>,
-}
-
-const CONNECTORS: &[Connector] = &[
-    Connector { scheme: "parquet", source: parquet_source, sink: parquet_sink },
-    Connector { scheme: "log", source: log_source, sink: log_sink },
-    Connector { scheme: "csv", source: csv_source, sink: csv_sink },
-    Connector { scheme: "json", source: json_source, sink: json_sink },
-];
+pub use registry::{Connector, Registry};
 
 /// The source that a binding names.
 ///
@@ -55,7 +38,7 @@ const CONNECTORS: &[Connector] = &[
 /// assert!(!bids.bounded());
 /// ```
 pub fn source(text: &str) -> Result<Box<dyn Source>> {
-    bind(text, |connector| connector.source, |binding| shared(binding).map(drop))
+    Registry::built_in().source(text)
 }
 
 /// The options in a binding of a source that override what the graph says of it.
@@ -72,8 +55,7 @@ pub fn source(text: &str) -> Result<Box<dyn Source>> {
 /// assert_eq!(options, SourceOptions::default().disorder(5.seconds()));
 /// ```
 pub fn source_options(text: &str) -> Result<SourceOptions> {
-    let (_, mut binding) = parse(text)?;
-    shared(&mut binding).map_err(|error| error.at(format!("`{text}`")))
+    Registry::built_in().source_options(text)
 }
 
 /// The bindings in a list with commas between them: `parquet:data/bids/,log:data/live/bids` is two.
@@ -86,15 +68,7 @@ pub fn source_options(text: &str) -> Result<SourceOptions> {
 /// assert_eq!(binding::parts("parquet:a,b/,log:live"), ["parquet:a,b/", "log:live"]);
 /// ```
 pub fn parts(text: &str) -> Vec<&str> {
-    let is_scheme = |scheme: &str| CONNECTORS.iter().any(|connector| connector.scheme == scheme);
-    let begins = |rest: &str| rest.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme));
-    let (mut parts, mut start) = (Vec::new(), 0);
-    for (comma, _) in text.match_indices(',').filter(|(comma, _)| begins(&text[comma + 1..])) {
-        parts.push(&text[start..comma]);
-        start = comma + 1;
-    }
-    parts.push(&text[start..]);
-    parts
+    Registry::built_in().parts(text)
 }
 
 /// The sink that a binding names.
@@ -108,48 +82,40 @@ pub fn parts(text: &str) -> Vec<&str> {
 /// assert_eq!(binding::sink("json:out/?buckets=4&span=10m").unwrap().buckets(), 4);
 /// ```
 pub fn sink(text: &str) -> Result<Box<dyn Sink>> {
-    bind(text, |connector| connector.sink, |_| Ok(()))
+    Registry::built_in().sink(text)
 }
 
-fn bind<T>(
-    text: &str,
-    make: impl Fn(&Connector) -> fn(&mut Binding) -> Result<T>,
-    shared: impl Fn(&mut Binding) -> Result<()>, // takes out what is not for the connector
-) -> Result<T> {
-    let (connector, _) = parse(text)?;
-    bind_as(text, make(connector), shared)
+/// History and live behind each other: the second binding goes on where the first one ends.
+///
+/// Without a seam, the files must be those that were archived from the log: they say themselves where they end. Any two
+/// sources can be cut at an event time. Each side takes the options of its own connector, and what the engine takes of a
+/// source ([`hybrid_options`]) may stand at either.
+///
+/// # Errors
+/// As for [`source`]; two sources that need a seam and have none; files that do not fit the log.
+pub fn hybrid(history: &str, live: &str, seam: Option<EventTime>) -> Result<Box<dyn Source>> {
+    Registry::built_in().hybrid(history, live, seam)
 }
 
-/// The same by what reads the options of a connector.
-fn bind_as<T>(
-    text: &str,
-    make: impl Fn(&mut Binding) -> Result<T>,
-    shared: impl Fn(&mut Binding) -> Result<()>,
-) -> Result<T> {
-    let (_, mut binding) = parse(text)?;
-    let made = make(&mut binding);
-    let bound = made.and_then(|made| shared(&mut binding).and_then(|()| binding.finish()).map(|()| made));
-    bound.map_err(|error| error.at(format!("`{text}`")))
+/// The options in two bindings of one source that override what the graph says of it. They are of the source as a whole,
+/// whichever of its sides says them.
+///
+/// # Errors
+/// As for [`source`]; an option of which the sides say different things.
+///
+/// ```
+/// use dualgauge_connectors::binding;
+///
+/// let options = binding::hybrid_options("csv:old/?disorder=5s", "csv:new/?follow=true&bad=drop").unwrap();
+/// assert_eq!(options, binding::source_options("csv:both/?disorder=5s&bad=drop").unwrap());
+/// assert!(binding::hybrid_options("csv:old/?disorder=5s", "csv:new/?disorder=1s").is_err());
+/// ```
+pub fn hybrid_options(history: &str, live: &str) -> Result<SourceOptions> {
+    Registry::built_in().hybrid_options(history, live)
 }
 
-/// The connector that a binding names, and what it says to it.
-fn parse(text: &str) -> Result<(&'static Connector, Binding)> {
-    let schemes = || CONNECTORS.iter().map(|connector| connector.scheme);
-    let expected = || schemes().map(|scheme| format!("{scheme}:PATH")).collect::<Vec<_>>().join(", ");
-    let Some((scheme, rest)) = text.split_once(':') else {
-        return Err(Error::usage(format!("`{text}` names no connector; expected one of {}", expected())));
-    };
-    let Some(connector) = CONNECTORS.iter().find(|connector| connector.scheme == scheme) else {
-        let hint = did_you_mean(scheme, schemes());
-        let message = format!("`{text}`: unknown connector `{scheme}`{hint}; expected one of {}", expected());
-        return Err(Error::usage(message));
-    };
-    let binding = Binding::parse(rest).map_err(|error| error.at(format!("`{text}`")))?;
-    Ok((connector, binding))
-}
-
-/// The path and the options, as they are taken out one by one.
-struct Binding {
+/// What a binding says to its connector: a path, and options that are taken out one by one.
+pub struct Binding {
     path: String,
     options: Vec<(String, String)>,
     /// The names that were asked for: all that there are.
@@ -178,6 +144,19 @@ impl Binding {
             parsed.push((name.to_string(), value.to_string()));
         }
         Ok(Binding { path: path.to_string(), options: parsed, known: Vec::new() })
+    }
+
+    /// What stands between the colon and the question mark. Never empty.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Takes out an option, if it is given; `expected` says what it is: `a whole number above zero`.
+    ///
+    /// # Errors
+    /// Of kind `Usage`: a value that is not that.
+    pub fn take<V: FromStr>(&mut self, name: &'static str, expected: &str) -> Result<Option<V>> {
+        self.option(None, name, expected, |_, value| Some(value))
     }
 
     /// Applies an option, if it is given, to what is being built.
@@ -255,86 +234,6 @@ fn shared(binding: &mut Binding) -> Result<SourceOptions> {
     let options = binding.choice(options, "bad", bad, SourceOptions::on_bad_records)?;
     let new_files = &[("late", NewFiles::Late), ("fail", NewFiles::Fail)];
     binding.choice(options, "new_files", new_files, SourceOptions::new_files)
-}
-
-fn parquet_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
-    Ok(Box::new(parquet_files(binding)?))
-}
-
-fn parquet_files(binding: &mut Binding) -> Result<parquet::ParquetSource> {
-    binding.is_on_disk()?;
-    let source = parquet::read(&binding.path).written(binding.written(COLUMNS)?);
-    let source = binding.option(source, "sorted", TRUTH, parquet::ParquetSource::sorted)?;
-    Ok(source.listed(listed(binding)?))
-}
-
-fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
-    binding.is_on_disk()?;
-    binding.refuse_shown()?;
-    let sink = parquet::write(&binding.path);
-    let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
-    let sink = binding.option(sink, "row_group_rows", COUNT, |sink, Positive(count)| sink.row_group_rows(count))?;
-    let sink = binding.option(sink, "span", SPAN, |sink, Span(span)| sink.span(span))?;
-    Ok(Box::new(binding.option(sink, "overwrite", TRUTH, parquet::ParquetSink::overwrite)?))
-}
-
-fn log_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
-    Ok(Box::new(opened_log(binding)?))
-}
-
-fn opened_log(binding: &mut Binding) -> Result<log::LogSource> {
-    binding.is_on_disk()?;
-    let follow = binding.option(true, "follow", TRUTH, |_, follow| follow)?;
-    let written = binding.written(COLUMNS)?;
-    Ok(log::LogSource::open(&binding.path)?.bounded(!follow).written(written))
-}
-
-fn log_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
-    binding.is_on_disk()?;
-    binding.refuse("order", IN_ORDER)?;
-    let partitions = binding.option(1, "partitions", COUNT, |_, Positive(count)| count)?;
-    let sink = log::LogSink::new(&binding.path, u32::try_from(partitions).unwrap_or(u32::MAX));
-    let sink = binding.choice(sink, "firings", FIRINGS, log::LogSink::firings)?;
-    Ok(Box::new(binding.option(sink, "seal", TRUTH, log::LogSink::seal)?))
-}
-
-fn csv_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
-    let source = text_source(binding, csv::read(&binding.path))?;
-    let source = binding.option(source, "header", TRUTH, TextSource::<csv::Csv>::header)?;
-    let delimited = |source: TextSource<csv::Csv>, Delimiter(byte)| source.delimiter(byte);
-    Ok(Box::new(binding.option(source, "delimiter", Delimiter::EXPECTED, delimited)?))
-}
-
-fn csv_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
-    let sink = text_sink(binding, csv::write(&binding.path))?;
-    let delimited = |sink: TextSink<csv::Csv>, Delimiter(byte)| sink.delimiter(byte);
-    Ok(Box::new(binding.option(sink, "delimiter", Delimiter::EXPECTED, delimited)?))
-}
-
-fn json_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
-    Ok(Box::new(text_source(binding, json::read(&binding.path))?))
-}
-
-fn json_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(text_sink(binding, json::write(&binding.path))?))
-}
-
-fn text_source<F: Format>(binding: &mut Binding, source: TextSource<F>) -> Result<TextSource<F>> {
-    binding.refuse_of_stdin()?;
-    let source = binding.option(source, "follow", TRUTH, TextSource::follow)?;
-    let source = binding.option(source, "block_bytes", COUNT, |source, Positive(bytes)| source.block_bytes(bytes))?;
-    let source =
-        binding.option(source, "line_bytes_max", COUNT, |source, Positive(bytes)| source.line_bytes_max(bytes))?;
-    let written = binding.written(TEXT_COLUMNS)?;
-    Ok(source.written(written).listed(listed(binding)?))
-}
-
-fn text_sink<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
-    binding.refuse_of_stdout()?;
-    let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
-    let sink = binding.option(sink, "span", SPAN, |sink, Span(span)| sink.span(span))?;
-    let sink = shown::of_text(binding, sink)?;
-    binding.option(sink, "overwrite", TRUTH, TextSink::overwrite)
 }
 
 /// A count of something that there must be one of.

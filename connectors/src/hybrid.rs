@@ -84,6 +84,10 @@ impl Source for Hybrid {
         [self.history.places(), self.live.places()].concat()
     }
 
+    fn noun(&self) -> &'static str {
+        self.history.noun()
+    }
+
     fn bounded(&self) -> bool {
         self.live.bounded()
     }

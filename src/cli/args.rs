@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use dualgauge_connectors::binding::Registry;
+
 use super::checkpoints::{self, CheckpointSettings};
 use super::cluster::ClusterSettings;
 use super::settings::Settings;
@@ -31,8 +33,11 @@ pub(super) enum NoCall {
 }
 
 /// Reads the words of a call, the program's name first.
-pub(super) fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Call, NoCall> {
-    let matches = command().try_get_matches_from(args).map_err(NoCall::Clap)?;
+pub(super) fn parse(
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    registry: &Registry,
+) -> Result<Call, NoCall> {
+    let matches = command(registry).try_get_matches_from(args).map_err(NoCall::Clap)?;
     let (name, matches) = matches.subcommand().expect("clap requires one");
     match name {
         "graph" => Ok(Call::Graph { format: matches.get_one::<String>("format").expect("it has a default").clone() }),
@@ -48,12 +53,12 @@ pub(super) fn parse(args: impl IntoIterator<Item = impl Into<OsString> + Clone>)
 /// What `run --help` says.
 #[cfg(test)]
 pub(super) fn help_of_run() -> String {
-    let mut command = command();
+    let mut command = command(&Registry::new());
     let run = command.find_subcommand_mut("run").expect("it is one of the commands");
     run.render_help().to_string()
 }
 
-fn command() -> Command {
+fn command(registry: &Registry) -> Command {
     let run = Command::new("run")
         .about("Run the graph to the end of its input")
         .long_about(
@@ -77,19 +82,20 @@ fn command() -> Command {
     let graph = Command::new("graph").about("Show the operators of the graph").arg(format);
     Command::new("dualgauge graph")
         .about("Runs one dataflow graph over history, live events, or both")
-        .after_help(BINDINGS)
+        .after_help(bindings(registry))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .subcommands([run, plan, graph])
 }
 
-const BINDINGS: &str = "\
-A BINDING is scheme:path?option=value&…, for example
-  parquet:data/bids/             history: files, a directory or a pattern
-  log:data/live/bids             live: an event log, followed until it is sealed
-  csv:bids.csv?disorder=5s       text; `-` is standard input or output
-  parquet:data/bids/,log:data/live/bids    history, then live
+/// How a binding is written, with an example of each connector.
+fn bindings(registry: &Registry) -> String {
+    let examples: String = registry.help().map(|(example, what)| format!("  {example:<29}  {what}\n")).collect();
+    format!("A BINDING is scheme:path?option=value&…, for example\n{examples}{BINDINGS}")
+}
+
+const BINDINGS: &str = "  parquet:data/bids/,log:data/live/bids    history, then live
 Every source takes disorder=TIME, idle_after=TIME, all_idle=stay|greatest|clock, max_ahead=TIME,
 bad=fail|drop|quarantine and new_files=late|fail.";
 

@@ -50,6 +50,8 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use dualgauge_connectors::binding::{Connector, Registry};
+
 use args::{Call, NoCall};
 use cluster::Part;
 pub use exit::{Exit, is_enough};
@@ -84,15 +86,111 @@ pub struct Console<'a> {
 /// Returns 0 when done, and after a last checkpoint where SIGTERM asked for the stop, as service managers want it; 4 where
 /// Ctrl-C did; 1 for an error or a stop without a checkpoint, 2 for a wrong call, 70 for a panic in the graph's closures.
 pub fn main(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> ExitCode {
-    panics::set_hook();
-    let interrupt = Interrupt::default();
-    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    if let Err(cause) = signals::listen(&interrupt) {
-        return exit::told(&Error::io("the thread that hears signals does not start", cause), &mut err).into();
+    new(graph).main()
+}
+
+/// The command line of a graph, to be given connectors of the program's own.
+///
+/// ```no_run
+/// use dualgauge::connectors::binding::{Binding, Connector};
+/// use dualgauge::connectors::memory;
+/// use dualgauge::prelude::*;
+/// use dualgauge::{Result, Source};
+///
+/// #[record]
+/// struct Tick {
+///     #[event_time]
+///     time: EventTime,
+/// }
+///
+/// /// `ticks:CLOCK?count=10`, so that `--source ticks=ticks:sun?count=3` binds it.
+/// struct Ticks;
+///
+/// impl Connector for Ticks {
+///     fn scheme(&self) -> &str {
+///         "ticks"
+///     }
+///
+///     fn help(&self) -> (&str, &str) {
+///         ("ticks:sun?count=10", "so many ticks, a second apart")
+///     }
+///
+///     fn source(&self, binding: &mut Binding) -> Result<Box<dyn Source>> {
+///         let count: i64 = binding.take("count", "a whole number")?.unwrap_or(1);
+///         let tick = |second: i64| Tick { time: EventTime::default() + second.seconds() };
+///         Ok(Box::new(memory::rows((0..count).map(tick).collect())))
+///     }
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     let copies = |flow: &Flow<'_>| flow.source::<Tick>("ticks").sink("copies");
+///     dualgauge::cli::new(copies).connector(Ticks).main()
+/// }
+/// ```
+pub fn new(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> Cli {
+    Cli { job: Job::new(graph), registry: Registry::new() }
+}
+
+/// The command line of a graph: see [`new`].
+pub struct Cli {
+    job: Job,
+    registry: Registry,
+}
+
+impl Cli {
+    /// Bindings may name this connector too.
+    ///
+    /// # Panics
+    /// As [`Registry::with`]: when there is one of its scheme already.
+    pub fn connector(self, connector: impl Connector + 'static) -> Cli {
+        Cli { registry: self.registry.with(connector), ..self }
     }
-    let terminal = err.is_terminal();
-    let console = Console { out: &mut out, err: &mut err, terminal, interrupt };
-    run_from(graph, std::env::args_os(), console).into()
+
+    /// As [`main`](fn@main).
+    pub fn main(self) -> ExitCode {
+        panics::set_hook();
+        let interrupt = Interrupt::default();
+        let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+        if let Err(cause) = signals::listen(&interrupt) {
+            return exit::told(&Error::io("the thread that hears signals does not start", cause), &mut err).into();
+        }
+        let terminal = err.is_terminal();
+        let console = Console { out: &mut out, err: &mut err, terminal, interrupt };
+        self.run_from(std::env::args_os(), console).into()
+    }
+
+    /// As [`run_from`].
+    pub fn run_from(self, args: impl IntoIterator<Item = impl Into<OsString> + Clone>, console: Console<'_>) -> Exit {
+        let Cli { job, registry } = self;
+        let Console { out, err, terminal, interrupt } = console;
+        let (mut out, mut err) = (Outside(out), Outside(err));
+        let mut console = Console { out: &mut out, err: &mut err, terminal, interrupt };
+        let words: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        let call = match args::parse(words.clone(), &registry) {
+            Ok(call) => call,
+            Err(NoCall::Error(error)) => return exit::told(&error, console.err),
+            Err(NoCall::Clap(error)) => {
+                let (to, exit) = match error.use_stderr() {
+                    true => (console.err, Exit::Usage),
+                    false => (console.out, Exit::Done),
+                };
+                let _ = write!(to, "{}", error.render()); // whoever closed it does not want to read it
+                return exit;
+            }
+        };
+        match answer(job, &registry, words, call, &mut console) {
+            Ok(exit) => exit,
+            Err(error) => match exit::told(&error, console.err) {
+                Exit::Failed
+                    if cluster::is_supervised() && error.kind() == ErrorKind::Environment && error.may_be_retried() =>
+                {
+                    Exit::Again
+                }
+                Exit::Stopped if console.interrupt.is_terminated() => Exit::Done,
+                exit => exit,
+            },
+        }
+    }
 }
 
 /// As [`main`], with the arguments (the program's name first) and the console from the caller.
@@ -119,54 +217,27 @@ pub fn run_from(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     console: Console<'_>,
 ) -> Exit {
-    let Console { out, err, terminal, interrupt } = console;
-    let (mut out, mut err) = (Outside(out), Outside(err));
-    let mut console = Console { out: &mut out, err: &mut err, terminal, interrupt };
-    let words: Vec<OsString> = args.into_iter().map(Into::into).collect();
-    let call = match args::parse(words.clone()) {
-        Ok(call) => call,
-        Err(NoCall::Error(error)) => return exit::told(&error, console.err),
-        Err(NoCall::Clap(error)) => {
-            let (to, exit) = match error.use_stderr() {
-                true => (console.err, Exit::Usage),
-                false => (console.out, Exit::Done),
-            };
-            let _ = write!(to, "{}", error.render()); // whoever closed it does not want to read it
-            return exit;
-        }
-    };
-    match answer(Job::new(graph), words, call, &mut console) {
-        Ok(exit) => exit,
-        Err(error) => match exit::told(&error, console.err) {
-            Exit::Failed
-                if cluster::is_supervised() && error.kind() == ErrorKind::Environment && error.may_be_retried() =>
-            {
-                Exit::Again
-            }
-            Exit::Stopped if console.interrupt.is_terminated() => Exit::Done,
-            exit => exit,
-        },
-    }
+    new(graph).run_from(args, console)
 }
 
-fn answer(job: Job, words: Vec<OsString>, call: Call, console: &mut Console<'_>) -> Result<Exit> {
+fn answer(job: Job, registry: &Registry, words: Vec<OsString>, call: Call, console: &mut Console<'_>) -> Result<Exit> {
     let graph = panics::told_elsewhere(|| job.graph())?;
     match call {
         Call::Graph { format } => print(console, &graph::show(&graph, &format))?,
         Call::Plan { settings } => {
-            let plan = settings.apply(job)?.plan()?;
+            let plan = settings.apply(job, registry)?.plan()?;
             print(console, &plan::table(&plan))?;
         }
         Call::Run { settings, cluster, quiet } => {
             let part = cluster.part()?;
-            let job = settings.apply(job)?;
+            let job = settings.apply(job, registry)?;
             let checkpoints = settings.checkpoints.in_start(cluster::attempt());
             checkpoints.check()?;
             let job = match part {
                 Part::Alone => checkpoints.apply(job)?,
                 Part::Member(cluster) => checkpoints.apply(job)?.cluster(cluster),
                 Part::Supervisor(processes) => {
-                    settings.refuse_standard_input()?;
+                    settings.refuse_standard_input(registry)?;
                     settings.refuse_too_many(processes)?;
                     let patience = cluster.lost_after.unwrap_or(10.seconds()) + 2.seconds();
                     let (restarts, checkpoints) = (checkpoints.restarts(), checkpoints.checkpoint.clone());

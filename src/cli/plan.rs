@@ -39,7 +39,7 @@ fn paragraph(source: &SourcePlan) -> String {
     };
     if history > 0 || live == 0 || !listing.pruned.is_empty() {
         let (read, pruned) = (grouped(history as u64), grouped(listing.pruned.len() as u64));
-        line(noun(&source.binding), &format!("{read} to read, {pruned} pruned by time"));
+        line(source.noun, &format!("{read} to read, {pruned} pruned by time"));
         line("open at once", &format!("{} at most", grouped(source.open_at_once() as u64)));
         let bounded = listing.partitions.iter().filter(|partition| !partition.followed);
         line("to read", &size(bounded));
@@ -59,24 +59,15 @@ fn paragraph(source: &SourcePlan) -> String {
 /// What is read whole before the first event.
 fn whole(table: &TablePlan) -> String {
     let (name, binding, partitions) = (&table.name, &table.binding, &table.listing.partitions);
-    let (noun, count, size) = (noun(binding), grouped(partitions.len() as u64), size(partitions.iter()));
+    let (count, size) = (grouped(partitions.len() as u64), size(partitions.iter()));
     let mut paragraph = format!("table {name} = {binding}\n");
     let mut line = |what: &str, text: &str| {
         writeln!(paragraph, "  {what:WIDTH$}  {text}").expect("a string takes all");
     };
-    line(noun, &format!("{count} to read before the first event"));
+    line(table.noun, &format!("{count} to read before the first event"));
     line("to read", &size);
     table.listing.notes.iter().for_each(|note| line("note", note));
     paragraph
-}
-
-/// What the connector's partitions are.
-fn noun(binding: &str) -> &'static str {
-    match binding.split(':').next() {
-        Some("parquet") => "row groups",
-        Some("csv" | "json") => "files",
-        _ => "partitions",
-    }
 }
 
 /// Rows and bytes, as far as the partitions know them.

@@ -225,7 +225,13 @@ mod tests {
 
     fn plan(partition: Partition) -> Plan {
         let listing = Listing { partitions: vec![partition], ..Listing::default() };
-        let source = SourcePlan { name: "bids".into(), binding: "parquet:x".into(), disorder: None, listing };
+        let source = SourcePlan {
+            name: "bids".into(),
+            binding: "parquet:x".into(),
+            noun: "row groups",
+            disorder: None,
+            listing,
+        };
         Plan { sources: vec![source], tables: Vec::new(), graph: Graph::default() }
     }
 

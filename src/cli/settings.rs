@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dualgauge_connectors::binding;
+use dualgauge_connectors::binding::Registry;
 
 use super::checkpoints::CheckpointSettings;
 use crate::flow::SourceOptions;
@@ -37,23 +37,23 @@ impl Binding {
     }
 
     /// All of it as the text of a binding; the options beside a list belong to its last part.
-    fn whole(&self) -> Result<String> {
+    fn whole(&self, registry: &Registry) -> Result<String> {
         let mut text = self.text.clone();
         for (key, value) in &self.options {
             if value.contains('&') {
                 return Err(Error::usage(format!("option `{key}`: `{value}` has a `&`, which separates options")));
             }
-            let last = binding::parts(&text).pop().unwrap_or_default();
+            let last = registry.parts(&text).pop().unwrap_or_default();
             text.push(if last.contains('?') && last.contains('=') { '&' } else { '?' });
             text += &format!("{key}={value}");
         }
         Ok(text)
     }
 
-    fn sink(&self) -> Result<Arc<dyn Sink>> {
-        let text = self.whole()?;
-        match binding::parts(&text).as_slice() {
-            [one] => Ok(binding::sink(one)?.into()),
+    fn sink(&self, registry: &Registry) -> Result<Arc<dyn Sink>> {
+        let text = self.whole(registry)?;
+        match registry.parts(&text).as_slice() {
+            [one] => Ok(registry.sink(one)?.into()),
             _ => Err(Error::usage(format!("`{text}`: a sink is bound to one place"))),
         }
     }
@@ -85,15 +85,15 @@ impl Settings {
     }
 
     /// The job with everything bound and set.
-    pub(super) fn apply(&self, mut job: Job) -> Result<Job> {
+    pub(super) fn apply(&self, mut job: Job, registry: &Registry) -> Result<Job> {
         self.check_names(&job)?;
         for (name, binding) in &self.sources {
-            let bound = self.source(binding).map_err(|error| self.checkpoints.told_of_gap(name, error));
+            let bound = self.source(binding, registry).map_err(|error| self.checkpoints.told_of_gap(name, error));
             let (source, options) = bound.map_err(|error| binding.told("source", name, error))?;
             job = job.source_with(name, source, options);
         }
         for (name, binding) in &self.sinks {
-            let sink = binding.sink().map_err(|error| binding.told("sink", name, error))?;
+            let sink = binding.sink(registry).map_err(|error| binding.told("sink", name, error))?;
             job = job.sink_with(name, sink);
         }
         if let (Some(from), Some(to)) = (self.from, self.to)
@@ -101,7 +101,7 @@ impl Settings {
         {
             return Err(Error::usage(format!("nothing is from {from} to {to}; `to` is after `from`")));
         }
-        if self.seam.is_some() && !self.sources.iter().any(|(_, binding)| binding::parts(&binding.text).len() == 2) {
+        if self.seam.is_some() && !self.sources.iter().any(|(_, binding)| registry.parts(&binding.text).len() == 2) {
             let example = "such as bids=parquet:data/bids/,log:data/live/bids";
             return Err(Error::usage(format!("a seam is for a source of history and live, {example}; there is none")));
         }
@@ -112,12 +112,8 @@ impl Settings {
     }
 
     /// Several processes on one machine cannot all read what comes in there, and each would.
-    pub(super) fn refuse_standard_input(&self) -> Result<()> {
-        let reads = |text: &str| {
-            binding::parts(text)
-                .iter()
-                .any(|part| part.split_once(':').is_some_and(|(_, rest)| rest.split('?').next() == Some("-")))
-        };
+    pub(super) fn refuse_standard_input(&self, registry: &Registry) -> Result<()> {
+        let reads = |text: &str| registry.parts(text).iter().any(|part| registry.reads_standard_input(part));
         match self.sources.iter().find(|(_, binding)| reads(&binding.text)) {
             None => Ok(()),
             Some((name, _)) => Err(Error::usage(format!(
@@ -148,13 +144,13 @@ impl Settings {
     }
 
     /// One source, or history and live behind each other.
-    fn source(&self, binding: &Binding) -> Result<(Arc<dyn Source>, SourceOptions)> {
-        let text = binding.whole()?;
-        match binding::parts(&text).as_slice() {
-            [one] => Ok((binding::source(one)?.into(), binding::source_options(one)?)),
+    fn source(&self, binding: &Binding, registry: &Registry) -> Result<(Arc<dyn Source>, SourceOptions)> {
+        let text = binding.whole(registry)?;
+        match registry.parts(&text).as_slice() {
+            [one] => Ok((registry.source(one)?.into(), registry.source_options(one)?)),
             [history, live] => {
-                let source = binding::hybrid(history, live, self.seam)?;
-                Ok((source.into(), binding::hybrid_options(history, live)?))
+                let source = registry.hybrid(history, live, self.seam)?;
+                Ok((source.into(), registry.hybrid_options(history, live)?))
             }
             parts => {
                 let count = parts.len();

@@ -108,25 +108,24 @@ pub(super) fn path(dir: &std::path::Path, scheme: &str) -> String {
     format!("{scheme}:{}", dir.join(scheme).display())
 }
 
-/// The names of the options that a connector asks for.
-fn known<T>(text: &str, make: impl Fn(&Connector) -> fn(&mut Binding) -> Result<T>) -> BTreeSet<&'static str> {
-    let (connector, mut binding) = parse(text).unwrap();
-    make(connector)(&mut binding).unwrap_or_else(|error| panic!("{error}"));
-    binding.known.into_iter().collect()
-}
-
 #[test]
 fn every_option_of_every_connector_is_in_the_table() {
     let dir = tempfile::tempdir().unwrap();
     let of = |table: &[(&'static str, &'static str, &str, &str, Then)], scheme: &str| -> BTreeSet<&'static str> {
         table.iter().filter(|row| row.0 == scheme).map(|row| row.1).collect()
     };
-    for connector in CONNECTORS {
-        let text = path(dir.path(), connector.scheme);
-        assert_eq!(known(&text, |connector| connector.source), of(SOURCES, connector.scheme), "source {text}");
-        assert_eq!(known(&text, |connector| connector.sink), of(SINKS, connector.scheme), "sink {text}");
+    let known = |binding: Binding| -> BTreeSet<&'static str> { binding.known.into_iter().collect() };
+    let registry = Registry::new();
+    for scheme in registry.schemes() {
+        let text = path(dir.path(), scheme);
+        let (connector, mut binding) = registry.parse(&text).unwrap();
+        connector.source(&mut binding).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(known(binding), of(SOURCES, scheme), "source {text}");
+        let (_, mut binding) = registry.parse(&text).unwrap();
+        connector.sink(&mut binding).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(known(binding), of(SINKS, scheme), "sink {text}");
     }
-    let (_, mut binding) = parse("csv:a").unwrap();
+    let (_, mut binding) = registry.parse("csv:a").unwrap();
     shared(&mut binding).unwrap();
     assert_eq!(binding.known, SHARED.iter().map(|row| row.0).collect::<Vec<_>>());
 }

@@ -117,6 +117,10 @@ impl Source for ParquetSource {
         read_from(&self.path)
     }
 
+    fn noun(&self) -> &'static str {
+        "row groups"
+    }
+
     fn bounded(&self) -> bool {
         true
     }

@@ -160,6 +160,10 @@ impl<F: Format> Source for TextSource<F> {
         read_from(&self.path)
     }
 
+    fn noun(&self) -> &'static str {
+        "files"
+    }
+
     fn bounded(&self) -> bool {
         !self.follow
     }

@@ -22,6 +22,11 @@ pub trait Source: Send + Sync {
     /// What stands behind the name, as the user wrote it: `parquet:data/bids/`.
     fn describe(&self) -> String;
 
+    /// What its partitions are, for people: `files`, `row groups`.
+    fn noun(&self) -> &'static str {
+        "partitions"
+    }
+
     /// What it reads, or would read if it were there: a job does not write there.
     fn places(&self) -> Vec<Place> {
         Vec::new()

@@ -79,12 +79,14 @@ impl Bound {
         let sources = self.look.sources.iter().map(|declared| {
             let name = declared.options.name().to_string();
             let bound = &self.sources[&name];
-            let (binding, disorder) = (bound.source.describe(), bound.options.disorder);
-            SourcePlan { name, binding, disorder, listing: Listing::clone(&bound.listing) }
+            let (binding, noun) = (bound.source.describe(), bound.source.noun());
+            let (disorder, listing) = (bound.options.disorder, Listing::clone(&bound.listing));
+            SourcePlan { name, binding, noun, disorder, listing }
         });
         let tables = self.look.tables.iter().map(|declared| {
             let (name, bound) = (declared.name.clone(), &self.tables[&declared.name]);
-            TablePlan { name, binding: bound.source.describe(), listing: bound.listing.clone() }
+            let (binding, noun) = (bound.source.describe(), bound.source.noun());
+            TablePlan { name, binding, noun, listing: bound.listing.clone() }
         });
         Plan { sources: sources.collect(), tables: tables.collect(), graph: self.look.graph.clone() }
     }

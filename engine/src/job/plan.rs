@@ -21,6 +21,8 @@ pub struct SourcePlan {
     pub name: String,
     /// What stands behind it.
     pub binding: String,
+    /// What its partitions are: `files`.
+    pub noun: &'static str,
     /// How far events may be behind the latest one before them, where the graph or the binding says so.
     pub disorder: Option<Duration>,
     /// Its partitions, read and pruned, and what is to be said about them.
@@ -34,6 +36,8 @@ pub struct TablePlan {
     pub name: String,
     /// What stands behind it.
     pub binding: String,
+    /// What its partitions are: `files`.
+    pub noun: &'static str,
     /// Its partitions, and what is to be said about them.
     pub listing: Listing,
 }
@@ -164,7 +168,7 @@ mod tests {
             ..Partition::new(format!("{bound}"))
         };
         let listing = Listing { partitions: spans.iter().map(partition).collect(), ..Listing::default() };
-        SourcePlan { name: "bids".into(), binding: "parquet:x".into(), disorder: None, listing }
+        SourcePlan { name: "bids".into(), binding: "parquet:x".into(), noun: "row groups", disorder: None, listing }
     }
 
     fn plan(source: SourcePlan, held: Duration, slide: Duration) -> Plan {
