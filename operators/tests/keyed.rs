@@ -1,6 +1,6 @@
 //! Keyed state over scripts: what is seen in which order, when timers fire, and what is late.
 
-use dualgauge_engine::testing::{Item, Line, Lines, Script, check, seconds};
+use dualgauge_engine::testing::{Item, Lines, Script, as_lines, check, seconds};
 use dualgauge_engine::{Duration, Durations, EventTime, Flow, Job, Stream};
 use dualgauge_operators::keyed::{Context, Fold, Process, ProcessWith, Reduce};
 use dualgauge_operators::{KeyBy, Map, Union};
@@ -204,8 +204,4 @@ fn late_records_are_counted_by_the_name_of_the_step_whether_or_not_anyone_takes_
         assert_eq!(outcome.metrics.step("sum").late, 2);
         assert_eq!(outcome.metrics.source("items").rows, 5);
     }
-}
-
-fn as_lines<L: 'static>(texts: Stream<'_, String, L>) -> Stream<'_, Line> {
-    texts.map(|text| Line { time: EventTime::default(), text })
 }

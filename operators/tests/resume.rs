@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use dualgauge_engine::checkpoint::LocalStore;
 use dualgauge_engine::fs::FaultFs;
-use dualgauge_engine::testing::{Item, Line, Lines, Script};
-use dualgauge_engine::{Checkpoints, Data, Duration, Durations, ErrorKind, EventTime, Flow, Job, Stream};
+use dualgauge_engine::testing::{Item, Lines, Script, as_lines};
+use dualgauge_engine::{Checkpoints, Data, Duration, Durations, ErrorKind, Flow, Job, Stream};
 use dualgauge_operators::aggregate::{count, filtered, first, last, max, min, top_k};
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
 use dualgauge_operators::keyed::{Fold, Reduce};
@@ -29,7 +29,7 @@ fn keyed<'s>(flow: &Flow<'s>, source: &str) -> Keyed<'s> {
 }
 
 fn end<D: Data, L: 'static>(stream: Stream<'_, D, L>) {
-    stream.map(|_| Line { time: EventTime::default(), text: String::new() }).sink("out");
+    as_lines(stream.map(|_| String::new())).sink("out");
 }
 
 /// One line of the table: what the step is called, in two wordings, and what a refusal says of both.

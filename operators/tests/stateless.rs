@@ -1,8 +1,8 @@
 //! Operators without memory over scripts, on plain streams and on those whose results may still be corrected; and what
 //! becomes of a graph that cannot run, a closure that panics and a job that is stopped.
 
-use dualgauge_engine::testing::{Item, Line, Lines, Script, check};
-use dualgauge_engine::{Durations, ErrorKind, EventTime, Flow, Job, Stream};
+use dualgauge_engine::testing::{Item, Line, Lines, Script, as_lines, check};
+use dualgauge_engine::{Durations, ErrorKind, Flow, Job, Stream};
 use dualgauge_operators::aggregate::{count, sum};
 use dualgauge_operators::keyed::{Context, Fold, Process, ProcessWith, Reduce};
 use dualgauge_operators::window::{InWindow, Pane, session, sliding, tumbling, whole};
@@ -143,10 +143,6 @@ fn a_corrected_result_that_changes_sides_is_on_one_of_them() {
          19.999999 even c 2
          49.999999 odd c 1",
     );
-}
-
-fn as_lines<L: 'static>(texts: Stream<'_, String, L>) -> Stream<'_, Line> {
-    texts.map(|text| Line { time: EventTime::default(), text })
 }
 
 /// Why a graph is refused.

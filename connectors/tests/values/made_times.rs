@@ -1,8 +1,8 @@
 //! Event times that are made of fields: late and bad are judged as ever.
 
 use dualgauge_connectors::memory;
-use dualgauge_engine::flow::{BadRecord, BadRecords, source};
-use dualgauge_engine::{Durations, EventTime, Flow, Job, record};
+use dualgauge_engine::flow::{BadRecord, BadRecords, NodeSpec, source};
+use dualgauge_engine::{Durations, Event, EventTime, Flow, Job, record};
 
 use super::*;
 
@@ -72,11 +72,22 @@ fn a_time_that_is_made_goes_before_the_field_that_is_one_and_before_what_a_sourc
     }
     let at = |seconds: i64| EventTime::default() + seconds.seconds();
     let row = |seconds, delay| Both { time: at(seconds), delay };
+    #[record]
+    struct Delay {
+        delay: i64,
+    }
     let dir = tempfile::tempdir().unwrap();
     let output = dir.path().join("out.jsonl");
     let job = Job::new(|flow: &Flow<'_>| {
         let made = |row: &Both| Some(row.time - row.delay.seconds());
-        flow.source::<Both>("rows").event_time_by(made).sink("out");
+        let rows = flow.source::<Both>("rows").event_time_by(made);
+        // A row that says the other time would be refused.
+        let delays = rows.transform(NodeSpec::stateless("map"), |batch| {
+            batch.transform(|event: Event<Both>, out: &mut Vec<Event<Delay>>| {
+                out.push(Event::new(event.time, Delay { delay: event.data.delay }));
+            })
+        });
+        delays.sink("out");
     });
     let rows = vec![row(1, 0), row(2, 0), row(3, 100), row(4, 2)];
     job.source("rows", memory::rows(rows)).sink("out", json::write(&output)).run().unwrap();

@@ -8,6 +8,7 @@ mod made_times;
 mod ranges;
 mod round_trip;
 mod said;
+mod truth;
 mod written;
 
 use std::fs;

@@ -20,6 +20,8 @@ use super::{Error, ErrorKind};
 pub enum Code {
     /// A file of a checkpoint is damaged or missing, and no older checkpoint may take its place.
     CheckpointCorrupt,
+    /// A row's `#[event_time]` field says another time than the event time that the row has.
+    EventTime,
     /// A younger start of the same job has taken over.
     Fenced,
     /// The job would resume under other words: another graph, binding or option than at its checkpoint.
@@ -42,6 +44,7 @@ impl Code {
     /// All of them.
     pub const ALL: &[Code] = &[
         Code::CheckpointCorrupt,
+        Code::EventTime,
         Code::Fenced,
         Code::OtherWords,
         Code::OutputAhead,
@@ -59,7 +62,7 @@ impl Code {
 
     fn kind(self) -> ErrorKind {
         match self {
-            Code::OtherWords | Code::OutputAhead => ErrorKind::Usage,
+            Code::EventTime | Code::OtherWords | Code::OutputAhead => ErrorKind::Usage,
             Code::Fenced | Code::StateLimit => ErrorKind::Environment,
             Code::CheckpointCorrupt | Code::Schema | Code::SourceGap | Code::SourceNew | Code::TableChanged => {
                 ErrorKind::Data
@@ -72,6 +75,7 @@ impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Code::CheckpointCorrupt => "E-CHECKPOINT-CORRUPT",
+            Code::EventTime => "E-EVENT-TIME",
             Code::Fenced => "E-FENCED",
             Code::OtherWords => "E-OTHER-WORDS",
             Code::OutputAhead => "E-OUTPUT-AHEAD",

@@ -1,6 +1,6 @@
 //! The flow under construction, and what all its drivers on one worker share.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
@@ -243,6 +243,11 @@ impl<'s> Flow<'s> {
     pub(super) fn add(&self, spec: NodeSpec, inputs: Vec<NodeId>) -> NodeId {
         self.context.check_name(&spec);
         self.context.graph.borrow_mut().add(spec, inputs)
+    }
+
+    /// The operators that were added so far.
+    pub(super) fn graph(&self) -> Ref<'_, Graph> {
+        self.context.graph.borrow()
     }
 
     /// The name under which timely and messages know a node.

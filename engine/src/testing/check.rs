@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::baton::Baton;
 use super::crash::survive;
-use super::lines::Lines;
-use super::script::{Item, Line, Script};
+use super::lines::{Lines, as_lines};
+use super::script::{Item, Script};
 use crate::flow::{NodeSpec, source};
-use crate::{Duration, Durations, Event, EventTime, Job, Limits, Sink, Source, Stream, VirtualClock};
+use crate::{Duration, Durations, EventTime, Job, Limits, Sink, Source, Stream, VirtualClock};
 
 /// Runs `flow` over `script` and compares the lines it writes with `expected`, each `seconds text`, by event time.
 ///
@@ -206,12 +206,8 @@ pub(super) fn job<const M: usize, const N: usize>(
             let options = source(input(number)).disorder(disorder).all_idle(all_idle);
             graph.source::<Item>(idle_after.map_or(options.clone(), |idle_after| options.idle_after(idle_after)))
         };
-        let as_line = |event: Event<String>, out: &mut Vec<Event<Line>>| {
-            out.push(Event::new(event.time, Line { time: event.time, text: event.data }));
-        };
         for (number, output) in flow(std::array::from_fn(items)).into_iter().enumerate() {
-            let lines = output.transform(NodeSpec::stateless("lines"), move |batch| batch.transform(as_line));
-            lines.sink(&name(number));
+            as_lines(output).sink(&name(number));
         }
     };
     let mut job = Job::new(graph);

@@ -1,4 +1,4 @@
-//! The lines that a test writes, as a sink that publishes once or, to see a test fail, too early.
+//! The lines that a test writes, each at its event time, and a sink for them that publishes once or, to see a test fail, too early.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,7 +11,18 @@ use arrow_schema::SchemaRef;
 use super::script::{Line, seconds};
 use crate::checkpoint::BucketCut;
 use crate::connector::Firings;
-use crate::{Epoch, Error, Event, EventTime, Prepared, Record, Result, Since, Sink, SinkWriter, Writing};
+use crate::flow::NodeSpec;
+use crate::{Epoch, Error, Event, EventTime, Prepared, Record, Result, Since, Sink, SinkWriter, Stream, Writing};
+
+/// The texts of a flow as lines, each at its event time.
+#[track_caller]
+pub fn as_lines<L: 'static>(texts: Stream<'_, String, L>) -> Stream<'_, Line> {
+    texts.transform(NodeSpec::stateless("lines"), |batch| {
+        batch.transform(|event: Event<String>, out: &mut Vec<Event<Line>>| {
+            out.push(Event::new(event.time, Line { time: event.time, text: event.data }));
+        })
+    })
+}
 
 /// Collects the lines that a flow writes; its clones share them, and outlive a crash as files do.
 ///

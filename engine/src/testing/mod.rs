@@ -39,7 +39,7 @@ pub use check::{
     run_through_crashes,
 };
 pub use crash::{Survived, survive, survive_on};
-pub use lines::Lines;
+pub use lines::{Lines, as_lines};
 pub use listed::Listed;
 pub use random::Random;
 pub use script::{Item, Line, Script, Step, seconds};

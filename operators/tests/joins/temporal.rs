@@ -1,6 +1,6 @@
 //! Temporal joins: which version is valid, to the microsecond; idle, ended and early sides; late records.
 
-use dualgauge_engine::testing::{Item, Line, Lines, Script, Step, check_two, run_inputs, seconds};
+use dualgauge_engine::testing::{Item, Lines, Script, Step, as_lines, check_two, run_inputs, seconds};
 use dualgauge_engine::{Durations, EventTime, Flow, Job, Stream};
 use dualgauge_operators::join::{AsOf, TemporalJoin};
 use dualgauge_operators::{Either, KeyBy, KeyedStream, Map, Union};
@@ -245,7 +245,7 @@ fn the_listing_shows_kind_and_lateness_and_late_records_of_both_sides_are_counte
         let side = |name| flow.source::<Item>(name).key_by(|item: &Item| item.key.clone());
         let join = side("orders").as_of(side("rates").allowed_lateness(2.seconds()));
         let valid = join.inner("valid", |order, rate| format!("{} {}", order.value, rate.value));
-        valid.map(|text| Line { time: EventTime::default(), text }).sink("valid");
+        as_lines(valid).sink("valid");
     };
     let listing = Job::new(graph).graph().unwrap().to_string();
     assert!(listing.contains("as_of valid (inner, lateness 2s)"), "{listing}");

@@ -10,7 +10,7 @@ use dualgauge_engine::checkpoint::{CommitKind, LocalStore};
 use dualgauge_engine::flow::NoLate;
 use dualgauge_engine::fs::FaultFs;
 use dualgauge_engine::job::{Metrics, Snapshot};
-use dualgauge_engine::testing::{Item, Line, Lines, Script};
+use dualgauge_engine::testing::{Item, Line, Lines, Script, as_lines};
 use dualgauge_engine::{Checkpoints, Data, Durations, ErrorKind, EventTime, Flow, Job, Stream, VirtualClock};
 use dualgauge_operators::aggregate::count;
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, between};
@@ -31,13 +31,13 @@ fn keyed<'s>(flow: &Flow<'s>, source: &str) -> Keyed<'s> {
     flow.source::<Item>(source).key_by(key as fn(&Item) -> String)
 }
 
-fn line<D>(_: D) -> Line {
-    Line { time: EventTime::default(), text: String::new() }
+fn lines<D: Data, L: 'static>(records: Stream<'_, D, L>) -> Stream<'_, Line> {
+    as_lines(records.map(|_| String::new()))
 }
 
 fn end<D: Data, L: Data>(step: Stream<'_, D, L>) {
-    step.late().map(line).sink("late");
-    step.map(line).sink(NAME);
+    lines(step.late()).sink("late");
+    lines(step).sink(NAME);
 }
 
 /// An operator: its graph, and how many records come out of it.
@@ -56,8 +56,8 @@ const ONE: [Row; 12] = [
         |flow| {
             let windows = keyed(flow, NAME).window(tumbling(10.seconds())).early(1.seconds());
             let panes = windows.aggregate(NAME, count());
-            panes.late().map(line).sink("late");
-            panes.map(line).sink(NAME);
+            lines(panes.late()).sink("late");
+            lines(panes).sink(NAME);
         },
         0,
     ),
@@ -228,7 +228,7 @@ fn no_name_collides_with_what_the_engine_counts() {
             item
         });
         let sums = seen.key_by(key).reduce("checkpoint", |first, _| first);
-        sums.map(line).sink("checkpoint");
+        lines(sums).sink("checkpoint");
     };
     let script = Script::from("a:1@10 b:2@30 a:9@4");
     let job = Job::new(graph).source("checkpoint", script).sink("checkpoint", Lines::default());
@@ -258,9 +258,9 @@ fn a_running_job_shows_where_it_is_and_what_it_keeps() {
     let at = |seconds: i64| EventTime::default() + seconds.seconds();
     for workers in [1, 2, 7] {
         let graph = |flow: &Flow<'_>| {
-            flow.source::<Item>("rules").map(line).sink("ruled");
+            as_lines(flow.source::<Item>("rules").map(|_| String::new())).sink("ruled");
             let items = flow.source::<Item>(NAME);
-            items.clone().map(line).sink("raw");
+            lines(items.clone()).sink("raw");
             end(items.key_by(key).window(tumbling(10.seconds())).aggregate(NAME, count()));
         };
         let (fs, clock) = (FaultFs::new(), Arc::new(VirtualClock::at(at(100))));

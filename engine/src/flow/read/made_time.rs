@@ -60,7 +60,8 @@ impl<E: Display> MadeTime for Result<EventTime, E> {
 impl SourceOptions {
     /// The event time of a record is what `make` makes of its fields: a date and a time of day, a start and a length.
     ///
-    /// The record then needs no `#[event_time]`; where it has one, this one counts. A record of which none can be made
+    /// The record then needs no `#[event_time]`; where it has one, this one counts, and a sink refuses
+    /// the record itself unless both are equal. A record of which none can be made
     /// (`None`, an error) is a bad record. Which row is late is judged as ever. `make` must give the same time for the same
     /// record. A source cannot know such times before it reads: of Parquet files no row group is left out by them, and
     /// windows close when all is read, unless the source is followed or `disorder` says how far behind an event may be.

@@ -6,6 +6,7 @@
 
 mod firings;
 mod settle;
+mod truth;
 mod unsettled;
 
 use std::cell::RefCell;
@@ -18,6 +19,7 @@ use timely::dataflow::operators::Probe;
 
 use self::firings::{ShowAll, only};
 use self::settle::Settle;
+use self::truth::Truth;
 use self::unsettled::Unsettled;
 use super::context::{Flow, Mode, SinkDeclaration};
 use super::drive::{Driven, by_identity, by_owner, drive, drive_one, freeze, staying};
@@ -102,6 +104,8 @@ struct SinkStep<D> {
     own_bucket: Option<usize>,
     /// Whether rows are written as they come.
     at_once: bool,
+    /// Where the rows hold their event time: by what it is compared.
+    truth: Option<Truth>,
     /// Up to where rows have settled.
     watermark: EventTime,
     /// Gone when the flow is only looked at.
@@ -153,7 +157,15 @@ impl<D: Record> SinkStep<D> {
     fn new(flow: &Flow<'_>, node: NodeId, name: &str) -> SinkStep<D> {
         let Mode::Run { shared, sinks, checkpointing, .. } = &flow.context().mode else {
             let (unsettled, watermark) = (Unsettled::new(1), EventTime::MIN);
-            return SinkStep { unsettled, buckets: 1, own_bucket: None, at_once: false, watermark, output: None };
+            return SinkStep {
+                unsettled,
+                buckets: 1,
+                own_bucket: None,
+                at_once: false,
+                truth: None,
+                watermark,
+                output: None,
+            };
         };
         let sink = Arc::clone(&sinks[name].sink);
         let buckets = sink.buckets();
@@ -186,7 +198,8 @@ impl<D: Record> SinkStep<D> {
         }
         let (unsettled, watermark) = (Unsettled::new(buckets), EventTime::MIN);
         let at_once = output.sink.writes_at_once() || output.sink.firings() == Firings::All;
-        SinkStep { unsettled, buckets, own_bucket, at_once, watermark, output: Some(output) }
+        let truth = Truth::of::<D>(&flow.graph(), node);
+        SinkStep { unsettled, buckets, own_bucket, at_once, truth, watermark, output: Some(output) }
     }
 
     /// Writes the rows that the watermark has passed.
@@ -217,6 +230,9 @@ impl<D: Record> Driven for SinkStep<D> {
     const EMITS: bool = false;
 
     fn apply(&mut self, batch: Batch<D>, _: EventTime, _: &mut Outputs<(), ()>) {
+        if let Some(Err(lie)) = self.truth.as_ref().map(|truth| truth.check(&batch.events)) {
+            return self.with_output(|_, _| Err(lie));
+        }
         match self.own_bucket {
             Some(bucket) => self.with_output(|_, output| output.write_all(bucket, &batch.events)),
             None if self.at_once => {
