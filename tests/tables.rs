@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 
 use dualgauge::checkpoint::open_store;
 use dualgauge::connectors::parquet::{FileOptions, write_file};
+use dualgauge::flow::SourceOptions;
 use dualgauge::prelude::*;
 use dualgauge::testing::Item;
-use dualgauge::{Checkpoints, ErrorKind, Source};
+use dualgauge::{Checkpoints, Code, ErrorKind, Source};
 
 /// No event time: a category is not something that happened.
 #[record]
@@ -197,10 +198,14 @@ fn a_bad_row_ends_the_job_before_it_starts_and_is_named() {
 /// Runs `named` with checkpoints over `items.csv` as it is: followed until two rows of it are read and then stopped, or to
 /// its end.
 fn run_on(directory: &Path, table: impl Source + 'static, workers: usize, stops: bool) -> Result<(), dualgauge::Error> {
+    run_over(directory, Arc::new(table), workers, stops)
+}
+
+fn run_over(directory: &Path, table: Arc<dyn Source>, workers: usize, stops: bool) -> Result<(), dualgauge::Error> {
     let store = open_store(&directory.join("checkpoints").display().to_string())?;
     let checkpoints = Checkpoints::in_store(store).every(1.hours());
     let items = csv::read(directory.join("items.csv")).follow(stops);
-    let job = Job::new(named).source("items", items).source("categories", table);
+    let job = Job::new(named).source("items", items).source_with("categories", table, SourceOptions::default());
     let job = job.sink("named", csv::write(directory.join("named.csv"))).workers(workers).checkpoints(checkpoints);
     let running = job.start()?;
     if stops {
@@ -214,9 +219,13 @@ fn run_on(directory: &Path, table: impl Source + 'static, workers: usize, stops:
 
 /// `items.csv` with the first two items, a run that is stopped behind them, and then the other two.
 fn stopped_on(directory: &Path, table: impl Source + 'static) {
+    stopped_over(directory, Arc::new(table));
+}
+
+fn stopped_over(directory: &Path, table: Arc<dyn Source>) {
     std::fs::write(directory.join("items.csv"), "key,value,time\na,1,1970-01-01T00:00:00Z\nb,2,1970-01-01T00:00:10Z\n")
         .unwrap();
-    assert_eq!(run_on(directory, table, 2, true).unwrap_err().kind(), ErrorKind::Stopped);
+    assert_eq!(run_over(directory, table, 2, true).unwrap_err().kind(), ErrorKind::Stopped);
     let mut more = std::fs::OpenOptions::new().append(true).open(directory.join("items.csv")).unwrap();
     more.write_all(b"c,3,1970-01-01T00:00:20Z\nd,1,1970-01-01T00:00:30Z\n").unwrap();
 }
@@ -235,6 +244,52 @@ fn a_run_goes_on_with_the_same_rows_wherever_they_lie() {
         let mut keys: Vec<_> = text.lines().skip(1).map(|line| line.split(',').nth(1).unwrap()).collect();
         keys.sort_unstable();
         assert_eq!(keys, expected(), "{workers} workers");
+    }
+}
+
+/// A table that was there when the job started and is not when it goes on.
+#[test]
+fn a_table_whose_files_are_gone_is_a_gap_and_no_mistyped_path() {
+    type Read = fn(&Path) -> Arc<dyn Source>;
+    let forms: [(&str, &str, Read); 5] = [
+        ("a file", "cats/a.csv", |directory| Arc::new(csv::read(directory.join("cats/a.csv")))),
+        ("a directory", "cats/a.csv", |directory| Arc::new(csv::read(directory.join("cats")))),
+        ("a pattern", "cats/a.csv", |directory| Arc::new(csv::read(directory.join("cats/*.csv")))),
+        ("JSON lines", "cats/a.jsonl", |directory| Arc::new(json::read(directory.join("cats")))),
+        ("Parquet", "cats/a.parquet", |directory| Arc::new(parquet::read(directory.join("cats")))),
+    ];
+    for (form, file, read) in forms {
+        for whole in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let (cats, path) = (directory.path().join("cats"), directory.path().join(file));
+            std::fs::create_dir(&cats).unwrap();
+            let rows = categories();
+            match path.extension().and_then(|end| end.to_str()) {
+                Some("csv") => drop(csv_file(&cats, "a.csv", &rows)),
+                Some("parquet") => drop(parquet_file(&cats, "a.parquet", &rows)),
+                _ => {
+                    let line = |row: &Category| format!("{{\"id\":{},\"name\":\"{}\"}}\n", row.id, row.name);
+                    std::fs::write(&path, rows.iter().map(line).collect::<String>()).unwrap();
+                }
+            }
+            stopped_over(directory.path(), read(directory.path()));
+            let (there, away) = if whole { (cats, "away") } else { (path, "away.file") };
+            let away = directory.path().join(away);
+            std::fs::rename(&there, &away).unwrap();
+            let error = run_over(directory.path(), read(directory.path()), 1, false).unwrap_err();
+            let case = format!("{form}, the {} is gone", if whole { "directory" } else { "file" });
+            assert_eq!((error.code(), error.kind()), (Some(Code::SourceGap), ErrorKind::Data), "{case}: {error}");
+            let text = error.to_string();
+            for part in ["E-SOURCE-GAP: table categories (", "and had 4 rows when the job was started; put it back"] {
+                assert!(text.contains(part), "{case}: `{part}` is not in {text}");
+            }
+            std::fs::rename(&away, &there).unwrap();
+            run_over(directory.path(), read(directory.path()), 1, false).expect("put back, it goes on");
+            // A job that has ended needs no row of it any more, so there it is a path that leads nowhere.
+            std::fs::rename(&there, &away).unwrap();
+            let error = run_over(directory.path(), read(directory.path()), 1, false).unwrap_err();
+            assert_eq!(error.code(), None, "{case}: {error}");
+        }
     }
 }
 

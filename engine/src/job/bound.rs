@@ -51,19 +51,19 @@ impl Bound {
     /// Lists what the names that were compared are bound to.
     fn list(job: Job, look: Arc<Look>, sinks: Vec<SinkDeclaration>) -> Result<Bound> {
         super::apart::check(&job.bindings, job.checkpoints.as_ref().map(|checkpoints| &*checkpoints.store))?;
+        // What is not there any more is told as a gap where the job has read of it.
+        let told = |name: &str, error: Error| match &job.checkpoints {
+            Some(checkpoints) => checkpoints.told_of_gap(name, error),
+            None => error,
+        };
         let source = |declared: &SourceDeclaration| {
-            let name = declared.options.name();
-            match (job.bindings.bind_source(declared, job.limits.batch_rows), &job.checkpoints) {
-                (Ok(bound), _) => Ok((name.to_string(), bound)),
-                // What is not there any more is told as a gap where the job has read of it.
-                (Err(error), Some(checkpoints)) => Err(checkpoints.told_of_gap(name, error)),
-                (Err(error), None) => Err(error),
-            }
+            let (name, bound) = (declared.options.name(), job.bindings.bind_source(declared, job.limits.batch_rows));
+            Ok((name.to_string(), bound.map_err(|error| told(name, error))?))
         };
         let sources = look.sources.iter().map(source).collect::<Result<_>>()?;
         let tables = look.tables.iter().map(|declared| {
-            let bound = job.bindings.bind_table(declared, job.limits.batch_rows)?;
-            Ok((declared.name.clone(), bound))
+            let (name, bound) = (&declared.name, job.bindings.bind_table(declared, job.limits.batch_rows));
+            Ok((name.clone(), bound.map_err(|error| told(name, error))?))
         });
         let tables = tables.collect::<Result<_>>()?;
         Ok(Bound { job, look, sources, tables, sinks })

@@ -61,19 +61,20 @@ impl Checkpoints {
         self
     }
 
-    /// An error of a source, told as the gap that it is where what it was to read [is not there](Error::is_absent), and a
-    /// job that resumes here has read of it and not to its end. Any other error is as it was.
+    /// An error of a source or a table, told as the gap that it is where what it was to read [is not there](Error::is_absent),
+    /// and a job that resumes here has read it: of a source not to its end, a table whole, since its rows are needed again.
+    /// Any other error is as it was.
     pub fn told_of_gap(&self, source: &str, error: Error) -> Error {
         if !error.is_absent() || self.fresh {
             return error;
         }
-        let was_read = |_: u64, commit: &Commit| Ok(checks::is_unfinished(commit, source));
+        let was_there = |_: u64, commit: &Commit| Ok(checks::was_there(commit, source));
         // What cannot be looked at now is told when the job starts.
-        match checkpoint::look_at_named(&*self.store, self.from, was_read) {
-            Ok(true) => Code::SourceGap.error(error.to_string()).with_note(
-                "it was there when the job was started; put it back to go on, or start from the beginning, with a new place \
-                 for checkpoints and for the output",
-            ),
+        match checkpoint::look_at_named(&*self.store, self.from, was_there) {
+            Ok(Some(what)) => Code::SourceGap.error(error.to_string()).with_note(format!(
+                "{what} when the job was started; put it back to go on, or start from the beginning, with a new place for \
+                 checkpoints and for the output"
+            )),
             _ => error,
         }
     }

@@ -14,6 +14,9 @@ use crate::connector::{Basis, Change};
 use crate::flow::{BoundSink, BoundSource, Graph, NewFiles};
 use crate::{Code, Error, EventTime, Partition, PartitionId, Result};
 
+/// The one part of a table, as a commit tells it.
+pub(super) const TABLE: &str = "table";
+
 /// The bases of the sources and of the steps of a graph.
 pub(super) fn bases(graph: &Graph, sources: &BTreeMap<String, BoundSource>) -> BTreeMap<String, Basis> {
     let steps = graph.nodes().iter().filter(|node| node.spec.stateful);
@@ -98,6 +101,23 @@ fn refuse(commit: &Commit, changes: impl Iterator<Item = Change>, advice: impl F
             advice()
         ))),
     }
+}
+
+/// What was there of a source or a table that a job needs again when it resumes from a commit, in words.
+pub(super) fn was_there(commit: &Commit, name: &str) -> Option<String> {
+    if let Some(table) = read_table(commit, name) {
+        let rows = table.partitions.values().map(|cut| cut.rows).sum::<u64>();
+        return Some(format!("the table was {} and had {rows} rows", table.binding));
+    }
+    is_unfinished(commit, name).then(|| "it was there".to_string())
+}
+
+/// What a commit tells of a table, unless the input had ended with it: then no row meets the table any more.
+fn read_table<'a>(commit: &'a Commit, name: &str) -> Option<&'a SourceCut> {
+    let cut = commit.sources.get(name).filter(|_| commit.kind != CommitKind::Ended)?;
+    // A source has listed its partitions, and a table has one that nobody lists.
+    let is_table = !commit.listed.contains_key(name) && cut.partitions.keys().eq([&PartitionId(TABLE.to_string())]);
+    is_table.then_some(cut)
 }
 
 /// Whether a job that resumes from a commit reads on in a source: a part of it was not read, or not to its end.

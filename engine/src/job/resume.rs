@@ -14,9 +14,6 @@ use crate::commit::{Back, Checkpointing, Keeping, Upgrade};
 use crate::flow::{BoundSink, BoundSource, Graph, LoadedTable};
 use crate::{Delivery, Error, EventTime, Offset, PartitionId, Result, Sink};
 
-/// The one part of a table, as a commit tells it.
-const TABLE: &str = "table";
-
 fn listed(bound: &BoundSource) -> BTreeSet<PartitionId> {
     bound.listing.partitions.iter().map(|partition| partition.id.clone()).collect()
 }
@@ -34,7 +31,7 @@ fn cut_of(table: &LoadedTable) -> SourceCut {
         ended: true,
         passed: true,
     };
-    SourceCut { binding: table.binding.clone(), partitions: BTreeMap::from([(PartitionId(TABLE.into()), cut)]) }
+    SourceCut { binding: table.binding.clone(), partitions: BTreeMap::from([(PartitionId(checks::TABLE.into()), cut)]) }
 }
 
 /// Whether the sources can go on from a commit: asked before a damaged one is left for the one before it.
