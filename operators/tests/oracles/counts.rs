@@ -186,8 +186,8 @@ fn what_lies_between_two_windows_is_in_none_and_not_late() {
     let early = |flow: &Flow<'_>| {
         let windows = keyed(flow, NAME).window(sliding(2.seconds(), 10.seconds())).early(1.seconds());
         let panes = windows.aggregate(NAME, count());
-        panes.late().map(line).sink("late");
-        panes.map(line).sink(NAME);
+        lines(panes.late()).sink("late");
+        lines(panes).sink(NAME);
     };
     let join = |flow: &Flow<'_>| {
         let windows = keyed(flow, NAME).window(sliding(2.seconds(), 10.seconds()));
