@@ -23,6 +23,8 @@ mod interval;
 mod joins;
 #[path = "oracles/ordered.rs"]
 mod ordered;
+#[path = "oracles/over.rs"]
+mod over;
 #[path = "oracles/temporal.rs"]
 mod temporal;
 #[path = "oracles/top_n.rs"]

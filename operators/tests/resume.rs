@@ -11,7 +11,7 @@ use dualgauge_engine::testing::{Item, Lines, Script, as_lines};
 use dualgauge_engine::{Checkpoints, Data, Duration, Durations, ErrorKind, Flow, Job, Stream};
 use dualgauge_operators::aggregate::{count, filtered, first, last, max, min, top_k};
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
-use dualgauge_operators::keyed::{Fold, Reduce};
+use dualgauge_operators::keyed::{Fold, Neighbours, Reduce, rows_before, time_before};
 use dualgauge_operators::window::{
     InWindow, counted, cumulate, days_in, months_in, places, session, sliding, tumbling,
 };
@@ -107,6 +107,18 @@ fn table() -> Vec<Row> {
             graph!(|flow| keyed(flow, "items").window(counted(2)).aggregate("step", count())),
             graph!(|flow| keyed(flow, "items").window(counted(3)).aggregate("step", count())),
             ["counted 2", "counted 3"],
+        ),
+        Row(
+            "how far back a lag looks",
+            graph!(|flow| keyed(flow, "items").over().lag("step", 1, |item, _| item)),
+            graph!(|flow| keyed(flow, "items").over().lag("step", 2, |item, _| item)),
+            ["1 before", "2 before"],
+        ),
+        Row(
+            "what a frame has",
+            graph!(|flow| keyed(flow, "items").over().frame("step", rows_before(2), count(), |item, _| item)),
+            graph!(|flow| keyed(flow, "items").over().frame("step", time_before(2.seconds()), count(), |item, _| item)),
+            ["2 rows before", "2s before"],
         ),
         Row(
             "the gap of sessions",

@@ -8,7 +8,7 @@ use dualgauge_engine::testing::{Item, check_when, check_when_at_once, check_when
 use dualgauge_engine::{Durations, Stream};
 use dualgauge_operators::aggregate::{count, sum};
 use dualgauge_operators::join::{JoinInterval, between};
-use dualgauge_operators::keyed::Reduce;
+use dualgauge_operators::keyed::{Neighbours, Reduce, time_before};
 use dualgauge_operators::window::{InWindow, Pane, counted, cumulate, days_in, session, sliding, tumbling};
 use dualgauge_operators::{Deduplicate, KeyBy, Map, first_within, last_within};
 
@@ -271,6 +271,25 @@ fn an_ordered_step_waits_its_lateness_out_once() {
          8 3 behind a:4@20
          8.000001 6 behind a:4@20
          20 10 behind end",
+    );
+}
+
+#[test]
+fn an_event_with_its_neighbours_is_seen_when_it_is_passed_and_nothing_is_held_for_a_frame_of_time() {
+    check_when(
+        "a:1@1 a:2@2 b:9@3 a:4@20 b:9@21",
+        |items| {
+            let over = items.key_by(|item| item.key.clone()).over();
+            let sums = over.frame("sums", time_before(2.seconds()), sum(|item: &Item| item.value), |item, sum| {
+                format!("{} {sum}", item.key)
+            });
+            sums.map(|text| text)
+        },
+        "1 a 1 behind a:2@2
+         2 a 3 behind b:9@3
+         3 b 9 behind a:4@20
+         20 a 4 behind b:9@21
+         21 b 9 behind end",
     );
 }
 

@@ -1,14 +1,16 @@
 //! Keyed state: what is remembered per key, as the program likes.
 //!
 //! [`Process`] is the general form: state, timers, any number of outputs. [`Fold`] and
-//! [`Reduce`] are running totals on top of it. All see each key's events in event-time order.
+//! [`Reduce`] are running totals on top of it, and [`Neighbours`] shows each event with those before it. All see each key's events in event-time order.
 
 mod fold;
+mod over;
 mod process;
 mod reduce;
 mod timers;
 
 pub use fold::Fold;
+pub use over::{Frame, Neighbours, Over, rows_before, time_before};
 pub(crate) use process::ordered_step;
 pub use process::{Context, Process, ProcessWith};
 pub use reduce::Reduce;

@@ -14,7 +14,7 @@ use dualgauge_engine::testing::{Item, Line, Lines, Script, as_lines};
 use dualgauge_engine::{Checkpoints, Data, Durations, ErrorKind, EventTime, Flow, Job, Stream, VirtualClock};
 use dualgauge_operators::aggregate::count;
 use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, between};
-use dualgauge_operators::keyed::{Fold, Reduce};
+use dualgauge_operators::keyed::{Fold, Neighbours, Reduce, rows_before, time_before};
 use dualgauge_operators::window::{InWindow, counted, cumulate, session, sliding, tumbling, whole};
 use dualgauge_operators::{Deduplicate, KeyBy, KeyedStream, Map, first_within, last_within};
 
@@ -44,7 +44,7 @@ fn end<D: Data, L: Data>(step: Stream<'_, D, L>) {
 type Row = (&'static str, fn(&Flow<'_>), u64);
 
 /// The operators of one input, which is told `NAME`: two records on time, and the third late.
-const ONE: [Row; 12] = [
+const ONE: [Row; 16] = [
     ("tumbling", |flow| end(keyed(flow, NAME).window(tumbling(10.seconds())).aggregate(NAME, count())), 2),
     ("sliding", |flow| end(keyed(flow, NAME).window(sliding(10.seconds(), 5.seconds())).aggregate(NAME, count())), 4),
     ("cumulate", |flow| end(keyed(flow, NAME).window(cumulate(5.seconds(), 10.seconds())).aggregate(NAME, count())), 4),
@@ -69,6 +69,14 @@ const ONE: [Row; 12] = [
                 *sum
             }))
         },
+        2,
+    ),
+    ("row_number", |flow| end(keyed(flow, NAME).over().row_number(NAME, |item, _| item)), 2),
+    ("lag", |flow| end(keyed(flow, NAME).over().lag(NAME, 1, |item, _| item)), 2),
+    ("frame of rows", |flow| end(keyed(flow, NAME).over().frame(NAME, rows_before(2), count(), |item, _| item)), 2),
+    (
+        "frame of time",
+        |flow| end(keyed(flow, NAME).over().frame(NAME, time_before(5.seconds()), count(), |item, _| item)),
         2,
     ),
     ("reduce", |flow| end(keyed(flow, NAME).reduce(NAME, |first, _| first)), 2),

@@ -56,7 +56,7 @@ impl Process<String, Item> for Quiet {
 }
 
 /// The accepted events of each key in order, and the late ones.
-fn by_key(case: &Case, lateness: Duration) -> (BTreeMap<String, Vec<Item>>, Vec<String>) {
+pub fn by_key(case: &Case, lateness: Duration) -> (BTreeMap<String, Vec<Item>>, Vec<String>) {
     let (mut keys, mut late) = (BTreeMap::<String, Vec<Item>>::new(), Vec::new());
     for Judged { item, stamp } in case.judged() {
         match item.time + lateness < stamp {
