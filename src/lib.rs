@@ -7,7 +7,7 @@ pub mod bench;
 pub mod cli;
 pub mod nexmark;
 
-pub use cli::main;
+pub use cli::{main, main_of};
 pub use dualgauge_connectors as connectors;
 pub use dualgauge_engine::*;
 pub use dualgauge_operators as operators;

@@ -13,6 +13,8 @@ mod configurations;
 mod graph;
 #[path = "cli/job_file.rs"]
 mod job_file;
+#[path = "cli/many.rs"]
+mod many;
 #[path = "cli/plan.rs"]
 mod plan;
 #[path = "cli/run.rs"]

@@ -13,6 +13,9 @@ use super::cluster::ClusterSettings;
 use super::settings::Settings;
 use crate::{Error, EventTime, Result};
 
+/// What a graph can be asked for.
+pub(super) const VERBS: &[&str] = &["run", "plan", "graph"];
+
 /// What is asked for.
 #[derive(Debug)]
 pub(super) enum Call {
@@ -37,7 +40,22 @@ pub(super) fn parse(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     registry: &Registry,
 ) -> Result<Call, NoCall> {
-    let matches = command(registry).try_get_matches_from(args).map_err(NoCall::Clap)?;
+    called(&command(registry).try_get_matches_from(args).map_err(NoCall::Clap)?)
+}
+
+/// The same of a program with several graphs, the first word being the name of one: its place among the names, and the call.
+pub(super) fn parse_of(
+    graphs: &[&'static str],
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    registry: &Registry,
+) -> Result<(usize, Call), NoCall> {
+    let matches = command_of(graphs, registry).try_get_matches_from(args).map_err(NoCall::Clap)?;
+    let (name, matches) = matches.subcommand().expect("clap requires one");
+    let at = graphs.iter().position(|graph| *graph == name).expect("clap knows no other");
+    Ok((at, called(matches)?))
+}
+
+fn called(matches: &ArgMatches) -> Result<Call, NoCall> {
     let (name, matches) = matches.subcommand().expect("clap requires one");
     match name {
         "graph" => Ok(Call::Graph { format: matches.get_one::<String>("format").expect("it has a default").clone() }),
@@ -87,6 +105,20 @@ fn command(registry: &Registry) -> Command {
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .subcommands([run, plan, graph])
+}
+
+/// The words of a program with several graphs.
+fn command_of(graphs: &[&'static str], registry: &Registry) -> Command {
+    let of = |name: &&'static str| command(registry).name(*name).about("A graph of this program: run, plan or graph");
+    Command::new("dualgauge graphs")
+        .about("Runs the dataflow graphs of this program over history, live events, or both")
+        .after_help(bindings(registry))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand_value_name("GRAPH")
+        .subcommand_help_heading("Graphs")
+        .subcommands(graphs.iter().map(of))
 }
 
 /// How a binding is written, with an example of each connector.

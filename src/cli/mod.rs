@@ -33,6 +33,7 @@ mod figures;
 mod graph;
 mod interrupt;
 mod job_file;
+mod many;
 mod outside;
 mod panics;
 mod plan;
@@ -56,6 +57,8 @@ use args::{Call, NoCall};
 use cluster::Part;
 pub use exit::{Exit, is_enough};
 pub use interrupt::Interrupt;
+use many::Graphs;
+pub use many::{Named, main_of, new_of, run_of_from};
 pub use outside::Outside;
 pub use remedy::words_of;
 use supervise::Supervisor;
@@ -128,12 +131,12 @@ pub fn main(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> ExitCode {
 /// }
 /// ```
 pub fn new(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> Cli {
-    Cli { job: Job::new(graph), registry: Registry::new() }
+    Cli { graphs: Graphs::One(Job::new(graph)), registry: Registry::new() }
 }
 
-/// The command line of a graph: see [`new`].
+/// The command line of a graph, or of several: see [`new`] and [`new_of`].
 pub struct Cli {
-    job: Job,
+    graphs: Graphs,
     registry: Registry,
 }
 
@@ -161,13 +164,13 @@ impl Cli {
 
     /// As [`run_from`].
     pub fn run_from(self, args: impl IntoIterator<Item = impl Into<OsString> + Clone>, console: Console<'_>) -> Exit {
-        let Cli { job, registry } = self;
+        let Cli { graphs, registry } = self;
         let Console { out, err, terminal, interrupt } = console;
         let (mut out, mut err) = (Outside(out), Outside(err));
         let mut console = Console { out: &mut out, err: &mut err, terminal, interrupt };
         let words: Vec<OsString> = args.into_iter().map(Into::into).collect();
-        let call = match args::parse(words.clone(), &registry) {
-            Ok(call) => call,
+        let (job, call) = match graphs.called(&words, &registry) {
+            Ok(called) => called,
             Err(NoCall::Error(error)) => return exit::told(&error, console.err),
             Err(NoCall::Clap(error)) => {
                 let (to, exit) = match error.use_stderr() {
