@@ -3,6 +3,8 @@
 //! Would catch: a floor that reaches for one above it, a clock that nobody can hold still, an invariant that is worded in
 //! two ways, a page that names a file which is gone, and the leftovers of a day's work.
 
+#[path = "tidy/aliases.rs"]
+mod aliases;
 #[path = "tidy/codes.rs"]
 mod codes;
 #[path = "tidy/dependencies.rs"]

@@ -61,6 +61,9 @@ pub trait Deduplicate<'s, K, D: Data> {
     ///
     /// # Panics
     /// When the stream was told `as_arrives`: what repeats what is a matter of order.
+    #[doc(alias = "distinct")]
+    #[doc(alias = "dropDuplicates")]
+    #[doc(alias = "dropDuplicatesWithinWatermark")]
     #[track_caller]
     fn deduplicate<P: Keep<D>>(self, name: &str, keep: P) -> Stream<'s, D, D>
     where

@@ -21,6 +21,7 @@ pub trait Filter<'s, D: Data> {
     ///      7 c",
     /// );
     /// ```
+    #[doc(alias = "where")]
     #[track_caller]
     fn filter(self, passes: impl Fn(&D) -> bool + 'static) -> Stream<'s, D>;
 }

@@ -22,6 +22,8 @@ pub trait FlatMap<'s, D: Data> {
     ///      7 c0",
     /// );
     /// ```
+    #[doc(alias = "flatMapValues")]
+    #[doc(alias = "FlatMapElements")]
     #[track_caller]
     fn flat_map<I>(self, each: impl Fn(D) -> I + 'static) -> Stream<'s, I::Item>
     where

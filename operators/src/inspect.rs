@@ -31,6 +31,7 @@ pub trait Inspect<'s, D: Data> {
     /// assert_eq!(lines, ["5 a", "7 b"]);
     /// assert_eq!(SUM.load(Ordering::Relaxed), 3);
     /// ```
+    #[doc(alias = "peek")]
     #[track_caller]
     fn inspect(self, look: impl Fn(&Event<D>) + 'static) -> Stream<'s, D>;
 }

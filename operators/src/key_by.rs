@@ -43,6 +43,12 @@ pub trait KeyBy<'s, D: Data, L> {
     ///      7 a 4",
     /// );
     /// ```
+    #[doc(alias = "keyBy")]
+    #[doc(alias = "groupBy")]
+    #[doc(alias = "GroupByKey")]
+    #[doc(alias = "partitionBy")]
+    #[doc(alias = "exchange")]
+    #[doc(alias = "shuffle")]
     fn key_by<K: Key, F: Fn(&D) -> K + Clone + 'static>(self, key: F) -> KeyedStream<'s, D, L, F>;
 
     /// in: `D`; out: the same, keyed by `key(&D)`, which lies in the event.
@@ -106,6 +112,9 @@ impl<D: Data, L, F> KeyedStream<'_, D, L, F> {
     ///
     /// # Panics
     /// When negative.
+    #[doc(alias = "grace")]
+    #[doc(alias = "withAllowedLateness")]
+    #[doc(alias = "allowedLateness")]
     pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
         assert!(lateness >= Duration::ZERO, "allowed lateness is not negative: {lateness}");
         self.lateness = lateness;

@@ -37,6 +37,10 @@ pub trait Lookup<'s, D: Data, L> {
     ///      6 2 blueberry",
     /// );
     /// ```
+    #[doc(alias = "enrich")]
+    #[doc(alias = "GlobalKTable")]
+    #[doc(alias = "side input")]
+    #[doc(alias = "lookup join")]
     fn lookup<R: 'static, K, F, G>(
         self,
         rows: impl Into<Table<R>>,

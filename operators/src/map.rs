@@ -20,6 +20,9 @@ pub trait Map<'s, D: Data> {
     ///      7 b20",
     /// );
     /// ```
+    #[doc(alias = "mapValues")]
+    #[doc(alias = "ParDo")]
+    #[doc(alias = "select")]
     #[track_caller]
     fn map<R: Data>(self, each: impl Fn(D) -> R + 'static) -> Stream<'s, R>;
 }

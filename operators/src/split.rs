@@ -37,6 +37,9 @@ pub trait Split<'s, D: Data> {
     ///      7 c gains",
     /// );
     /// ```
+    #[doc(alias = "branch")]
+    #[doc(alias = "side output")]
+    #[doc(alias = "ok_err")]
     #[track_caller]
     fn split<A: Data, B: Data>(self, side: impl Fn(D) -> Either<A, B> + 'static) -> (Stream<'s, A>, Stream<'s, B>);
 }

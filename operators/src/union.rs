@@ -25,6 +25,9 @@ pub trait Union<'s, D: Data> {
     ///      7 b",
     /// );
     /// ```
+    #[doc(alias = "merge")]
+    #[doc(alias = "concatenate")]
+    #[doc(alias = "Flatten")]
     #[track_caller]
     fn union<M: 'static>(self, other: Stream<'s, D, M>) -> Stream<'s, D>;
 }

@@ -91,6 +91,9 @@ impl<'s> Flow<'s> {
     /// How it is read is said right behind it, `flow.source::<Bid>("bids").disorder(5.seconds())`, and so is how event times
     /// are made where no field is one ([`Stream::event_time_by`]). Options that are a value come with the name:
     /// `flow.source::<Bid>(options)`, of [`SourceOptions`].
+    #[doc(alias = "fromSource")]
+    #[doc(alias = "addSource")]
+    #[doc(alias = "KStream")]
     #[track_caller]
     pub fn source<D: Record>(&self, source: impl Into<SourceOf<D>>) -> Stream<'s, D> {
         super::read::source(self, source.into())
@@ -116,6 +119,8 @@ impl<'s> Flow<'s> {
     /// });
     /// assert_eq!(job.names().unwrap().0, ["bids", "categories"]);
     /// ```
+    #[doc(alias = "side input")]
+    #[doc(alias = "broadcast variable")]
     #[track_caller]
     pub fn table<D: Record + Sync>(&self, name: impl Into<String>) -> Table<D> {
         super::table::table(self, name.into())

@@ -247,6 +247,9 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
     }
 
     /// Writes the stream to the sink that is bound to `name`.
+    #[doc(alias = "sinkTo")]
+    #[doc(alias = "addSink")]
+    #[doc(alias = "writeTo")]
     #[track_caller]
     pub fn sink(self, name: &str)
     where
@@ -258,6 +261,8 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
     /// The records that came too late for the step behind this stream, as they were when they came.
     ///
     /// They are counted whether or not this is called.
+    #[doc(alias = "sideOutputLateData")]
+    #[doc(alias = "getSideOutput")]
     #[track_caller]
     pub fn late(&self) -> Stream<'s, L>
     where

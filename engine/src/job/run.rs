@@ -70,6 +70,8 @@ impl Job {
     }
 
     /// Runs on this many worker threads, 256 at most. The answer is the same for any number.
+    #[doc(alias = "parallelism")]
+    #[doc(alias = "setParallelism")]
     pub fn workers(mut self, workers: usize) -> Job {
         self.workers = workers;
         self
@@ -115,6 +117,8 @@ impl Job {
 
     /// Takes checkpoints, and goes on from the newest one that is there: a job that is killed at any moment and started
     /// again gives the output that it would have given without.
+    #[doc(alias = "enableCheckpointing")]
+    #[doc(alias = "state.checkpoints.dir")]
     pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Job {
         self.checkpoints = Some(checkpoints);
         self
@@ -179,6 +183,7 @@ impl Job {
     /// # Errors
     /// Whatever ended it early. A panic in one of the graph's closures is an error of kind [`Panic`](crate::ErrorKind::Panic) that
     /// names the step; the process lives on.
+    #[doc(alias = "execute")]
     pub fn run(self) -> Result<Outcome> {
         self.bind()?.run()
     }

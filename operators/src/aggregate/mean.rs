@@ -21,6 +21,8 @@ use super::{Aggregate, ExactSum, exact};
 /// assert_eq!(aggregate::of(&mean(|n: &u64| *n), [(at(0), u64::MAX), (at(1), u64::MAX)]), u64::MAX as f64);
 /// assert_eq!(aggregate::of(&mean(|n: &f64| *n), [(at(0), 1e308), (at(1), 1.5e308)]), 1.25e308);
 /// ```
+#[doc(alias = "avg")]
+#[doc(alias = "average")]
 pub fn mean<D, V, F>(f: F) -> Mean<F>
 where
     V: Averageable,

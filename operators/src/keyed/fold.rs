@@ -41,6 +41,9 @@ pub trait Fold<'s, K, D: Data> {
     ///      8 a [2, 1, 3]",
     /// );
     /// ```
+    #[doc(alias = "scan")]
+    #[doc(alias = "stateful_map")]
+    #[doc(alias = "running total")]
     #[track_caller]
     fn fold<S: Data + Default, R: Data>(self, name: &str, each: impl Fn(&mut S, D) -> R + 'static) -> Stream<'s, R, D>
     where

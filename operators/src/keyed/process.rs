@@ -52,6 +52,8 @@ impl<K: Key, O: Data> Context<'_, K, O> {
 
     /// Sets a timer for this key. It fires when the watermark passes `time`; one in the past fires next, at the present
     /// event time, and one beyond the end of time at the last instant there is. Setting it twice is setting it once.
+    #[doc(alias = "registerEventTimeTimer")]
+    #[doc(alias = "punctuate")]
     pub fn set_timer(&mut self, time: EventTime) {
         self.timers.set(time.max(self.time).min(EventTime::LAST), self.key.clone());
     }
@@ -113,6 +115,10 @@ pub trait ProcessWith<'s, K, D: Data> {
     ///      40 a is silent",
     /// );
     /// ```
+    #[doc(alias = "KeyedProcessFunction")]
+    #[doc(alias = "Processor")]
+    #[doc(alias = "stateful DoFn")]
+    #[doc(alias = "stateful_flat_map")]
     #[track_caller]
     fn process<P: Process<K, D>>(self, name: &str, process: P) -> Stream<'s, P::Out, D>
     where

@@ -78,6 +78,10 @@ pub struct Whole;
 ///
 /// # Panics
 /// When `size` is not positive.
+#[doc(alias = "tumble")]
+#[doc(alias = "TumblingEventTimeWindows")]
+#[doc(alias = "FixedWindows")]
+#[doc(alias = "TimeWindows")]
 pub fn tumbling(size: Duration) -> Tumbling {
     assert!(size.is_positive(), "the size of a window is positive, not {size}");
     Tumbling { size, offset: Duration::ZERO }
@@ -113,6 +117,10 @@ pub fn tumbling(size: Duration) -> Tumbling {
 ///
 /// # Panics
 /// When `size` or `slide` is not positive.
+#[doc(alias = "hop")]
+#[doc(alias = "hopping")]
+#[doc(alias = "SlidingEventTimeWindows")]
+#[doc(alias = "HopWindows")]
 pub fn sliding(size: Duration, slide: Duration) -> Sliding {
     assert!(slide.is_positive(), "the slide of a window is positive, not {slide}");
     assert!(size.is_positive(), "the size of a window is positive, not {size}");
@@ -147,6 +155,9 @@ pub fn sliding(size: Duration, slide: Duration) -> Sliding {
 ///
 /// # Panics
 /// When `gap` is not positive.
+#[doc(alias = "SessionWindows")]
+#[doc(alias = "EventTimeSessionWindows")]
+#[doc(alias = "Sessions")]
 pub fn session(gap: Duration) -> Session {
     assert!(gap.is_positive(), "the gap of sessions is positive, not {gap}");
     Session { gap }
@@ -171,6 +182,8 @@ pub fn session(gap: Duration) -> Session {
 ///      9223372036854.775806 b 2", // the last instant of all
 /// );
 /// ```
+#[doc(alias = "GlobalWindows")]
+#[doc(alias = "unbounded")]
 pub fn whole() -> Whole {
     Whole
 }

@@ -70,6 +70,8 @@ where
     ///
     /// # Panics
     /// When `n` is zero.
+    #[doc(alias = "row_number")]
+    #[doc(alias = "Top.perKey")]
     #[track_caller]
     pub fn top_n<V, By>(
         self,

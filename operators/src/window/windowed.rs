@@ -148,6 +148,7 @@ where
     ///      9.999999 b (1, Some(5))",
     /// );
     /// ```
+    #[doc(alias = "Combine.perKey")]
     #[track_caller]
     pub fn aggregate_of<A: Aggregate<D>>(
         self,
@@ -188,6 +189,8 @@ pub trait InWindow<'s, K, D: Data, L, F> {
     ///      19.999999 a 1",
     /// );
     /// ```
+    #[doc(alias = "windowedBy")]
+    #[doc(alias = "Window.into")]
     fn window<W>(self, window: W) -> Windowed<'s, K, D, L, F, W>;
 }
 
@@ -225,6 +228,9 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     ///
     /// # Panics
     /// When negative.
+    #[doc(alias = "grace")]
+    #[doc(alias = "withAllowedLateness")]
+    #[doc(alias = "allowedLateness")]
     pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
         assert!(lateness >= Duration::ZERO, "allowed lateness is not negative: {lateness}");
         self.lateness = lateness;
@@ -256,6 +262,9 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     ///
     /// # Panics
     /// When not positive.
+    #[doc(alias = "trigger")]
+    #[doc(alias = "ContinuousEventTimeTrigger")]
+    #[doc(alias = "EMIT")]
     pub fn early(mut self, every: Duration) -> Self {
         assert!(every.is_positive(), "early firings are some time apart, not {every}");
         self.early = Some(every);

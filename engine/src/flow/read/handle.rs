@@ -38,6 +38,9 @@ impl<'s, D: Record> Stream<'s, D> {
     ///
     /// # Panics
     /// When it is negative: the watermark would be ahead of the events.
+    #[doc(alias = "forBoundedOutOfOrderness")]
+    #[doc(alias = "WatermarkStrategy")]
+    #[doc(alias = "assignTimestampsAndWatermarks")]
     #[doc(alias = "out of orderness")]
     #[track_caller]
     pub fn disorder(self, disorder: Duration) -> Stream<'s, D> {

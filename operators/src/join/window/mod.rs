@@ -73,6 +73,8 @@ impl<'s, K: Key, L: Data, A: 'static, F: KeyFn<L, Key = K>, W> Windowed<'s, K, L
     /// # Panics
     /// When the windows are to fire early, since what has been joined is not taken back; and when `right` has an allowed
     /// lateness of its own, since it is that of the windows that counts.
+    #[doc(alias = "CoGroupByKey")]
+    #[doc(alias = "JoinWindows")]
     #[doc(alias = "cogroup")]
     pub fn join<R: Data, B: 'static, G: KeyFn<R, Key = K>>(
         self,
