@@ -87,7 +87,7 @@ pub fn run_of_from(
 /// What a command line can run.
 pub(super) enum Graphs {
     /// This.
-    One(Job),
+    One(Box<Job>),
     /// The one that is named first.
     Named(Vec<Named>),
 }
@@ -96,7 +96,7 @@ impl Graphs {
     /// What the words of a call ask for, and of which graph.
     pub(super) fn called(self, words: &[OsString], registry: &Registry) -> Result<(Job, Call), NoCall> {
         match self {
-            Graphs::One(job) => Ok((job, args::parse(words, registry)?)),
+            Graphs::One(job) => Ok((*job, args::parse(words, registry)?)),
             Graphs::Named(graphs) => {
                 let names = check(&graphs, words).map_err(NoCall::Error)?;
                 let (at, call) = args::parse_of(&names, words, registry)?;

@@ -131,7 +131,7 @@ pub fn main(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> ExitCode {
 /// }
 /// ```
 pub fn new(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> Cli {
-    Cli { graphs: Graphs::One(Job::new(graph)), registry: Registry::new() }
+    Cli { graphs: Graphs::One(Box::new(Job::new(graph))), registry: Registry::new() }
 }
 
 /// The command line of a graph, or of several: see [`new`] and [`new_of`].
