@@ -19,14 +19,14 @@ use proptest::prelude::*;
 use crate::case::{case, config, event};
 use crate::windows::{aligned, early, everything, lateness, text};
 
-/// Zones, and a day of the past after which their clocks do something.
+/// Zones, and the instant at which their clocks do something.
 const ZONES: [(&str, &str); 7] = [
-    ("America/New_York", "2015-03-01T00:00:00Z"),  // an hour is skipped at two
-    ("Europe/Berlin", "2015-10-18T00:00:00Z"),     // an hour comes twice at two
-    ("America/Sao_Paulo", "2018-10-28T00:00:00Z"), // midnight is skipped
-    ("America/Havana", "2015-10-25T00:00:00Z"),    // midnight comes twice
-    ("America/St_Johns", "2010-11-01T00:00:00Z"),  // at one minute past midnight it is the day before again
-    ("Pacific/Apia", "2011-12-24T00:00:00Z"),      // a date is skipped
+    ("America/New_York", "2015-03-08T07:00:00Z"),  // an hour is skipped at two
+    ("Europe/Berlin", "2015-10-25T01:00:00Z"),     // an hour comes twice at two
+    ("America/Sao_Paulo", "2018-11-04T03:00:00Z"), // midnight is skipped
+    ("America/Havana", "2015-11-01T05:00:00Z"),    // midnight comes twice
+    ("America/St_Johns", "2010-11-07T02:31:00Z"),  // at one minute past midnight it is the day before again
+    ("Pacific/Apia", "2011-12-30T10:00:00Z"),      // a date is skipped
     ("Asia/Kathmandu", "2015-01-01T00:00:00Z"),    // nothing, at 5:45
 ];
 
@@ -80,7 +80,7 @@ proptest! {
         let ((name, origin), kind) = (ZONES[zone], KINDS[kind]);
         let unit = minutes * 60_000_000;
         let (zone, windows) = (TimeZone::get(name).unwrap(), kind.1(name));
-        let case = case.stretched(unit, origin.parse::<EventTime>().unwrap() + 7.days());
+        let case = case.stretched(unit, origin.parse::<EventTime>().unwrap());
         let stretched = |duration: Duration| Duration::from_micros(duration.as_micros() * unit);
         let (lateness, early) = (stretched(lateness), early.map(stretched));
         let answer = case.run(case.script(), move |items| {
@@ -130,6 +130,17 @@ fn the_days_on_which_clocks_are_changed_are_shorter_and_longer() {
         ("Pacific/Apia", "2011-12-29T22:00:00Z", 24.0),
     ] {
         assert_eq!(hours(zone, noon), expected, "{zone} {noon}");
+    }
+}
+
+#[test]
+fn what_clocks_show_again_of_a_day_that_has_ended_belongs_to_the_day_after_it() {
+    // In St. John's it was 00:00 on the seventh at 02:30 UTC, and a minute later 23:01 on the sixth again, for an hour.
+    let days = days_in("America/St_Johns");
+    let day = |time: &str| days.window_of(time.parse().unwrap()).to_string();
+    assert_eq!(day("2010-11-07T02:29:59Z"), "[2010-11-06T02:30:00Z, 2010-11-07T02:30:00Z)");
+    for time in ["2010-11-07T02:30:00Z", "2010-11-07T02:31:00Z", "2010-11-07T03:00:00Z", "2010-11-07T12:00:00Z"] {
+        assert_eq!(day(time), "[2010-11-07T02:30:00Z, 2010-11-08T03:30:00Z)", "{time}");
     }
 }
 
