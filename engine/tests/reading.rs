@@ -8,6 +8,8 @@
 mod idle;
 #[path = "reading/listed_once.rs"]
 mod listed_once;
+#[path = "reading/options.rs"]
+mod options;
 #[path = "reading/standing.rs"]
 mod standing;
 

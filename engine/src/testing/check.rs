@@ -7,7 +7,7 @@ use super::crash::survive;
 use super::lines::{Lines, as_lines};
 use super::script::{Item, Script};
 use crate::flow::{NodeSpec, source};
-use crate::{Duration, Durations, EventTime, Job, Limits, Sink, Source, Stream, VirtualClock};
+use crate::{Duration, EventTime, Job, Limits, Sink, Source, Stream, VirtualClock};
 
 /// Runs `flow` over `script` and compares the lines it writes with `expected`, each `seconds text`, by event time.
 ///
@@ -177,17 +177,12 @@ pub fn run_inputs<const M: usize, const N: usize>(
     let outputs: [Lines; N] = std::array::from_fn(|_| Lines::default());
     let limits = Limits { epoch_rows, epoch_interval: Duration::MAX, ..Limits::default() };
     let mut job = job(&scripts, scripts.clone(), flow, &outputs).workers(workers).limits(limits);
-    job = job.clock(Arc::new(VirtualClock::at(late_enough())));
+    job = job.clock(Arc::new(VirtualClock::at(EventTime::default())));
     if let Some(seed) = seed {
         job = job.turns(Arc::new(Baton::new(workers, seed)));
     }
     job.run().unwrap_or_else(|error| panic!("the run failed: {error}"));
     outputs.map(|lines| lines.text())
-}
-
-/// What the clock shows while a script runs: every event of a test is in the past.
-pub(super) fn late_enough() -> EventTime {
-    EventTime::default() + 50_000.days()
 }
 
 /// The job that runs `flow` over the scripts, as `sources` read them, and writes its lines to `outputs`.
@@ -203,7 +198,8 @@ pub(super) fn job<const M: usize, const N: usize>(
     let graph = move |graph: &crate::Flow<'_>| {
         let items = |number: usize| {
             let (disorder, idle_after, all_idle) = timing[number];
-            let options = source(input(number)).disorder(disorder).all_idle(all_idle);
+            // The clock begins at the epoch, and a script may tell of any time.
+            let options = source(input(number)).disorder(disorder).all_idle(all_idle).max_ahead(Duration::MAX);
             graph.source::<Item>(idle_after.map_or(options.clone(), |idle_after| options.idle_after(idle_after)))
         };
         for (number, output) in flow(std::array::from_fn(items)).into_iter().enumerate() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::check::{as_it_is, job};
 use super::script::{Item, Script, seconds};
 use super::stepped::{Moment, Present, Seen, Shows, StepByStep, SteppedScript, Witness, moments};
-use crate::{Duration, ErrorKind, Limits, Stream, VirtualClock};
+use crate::{Duration, ErrorKind, EventTime, Limits, Stream, VirtualClock};
 
 /// Runs `flow` over `script` one event at a time, and compares *when* each line is seen: `seconds text behind event`.
 ///
@@ -151,7 +151,7 @@ fn run_showing<const M: usize, const N: usize>(
     shows: Shows,
 ) -> [Vec<Seen>; N] {
     let (all, present) = (moments(&scripts), Arc::<Present>::default());
-    let clock = Arc::new(VirtualClock::at(super::check::late_enough()));
+    let clock = Arc::new(VirtualClock::at(EventTime::default()));
     let outputs: [Witness; N] = std::array::from_fn(|_| Witness::new(&present, shows));
     let sources = std::array::from_fn(|input| SteppedScript::new(input, &scripts[input], &all, &present));
     let limits = Limits { epoch_rows, epoch_interval: Duration::MAX, ..Limits::default() };
