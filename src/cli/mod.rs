@@ -79,8 +79,8 @@ pub struct Console<'a> {
 
 /// A whole command line for a graph: reads the process's arguments, does what they say, and tells how it went.
 ///
-/// The first Ctrl-C ends a run in order: nothing half full fires, nothing unpublished is published, and a run with
-/// checkpoints takes a last one, from which it goes on when it is started again. What does not come back within a second (an
+/// The first Ctrl-C ends a run in order: no half-full window fires, rows that have come are settled and published, and a run with
+/// checkpoints takes a last one instead, from which it goes on when it is started again. What does not come back within a second (an
 /// open of a pipe, a read, a closure) is left behind. The second one ends the process at once. SIGTERM does what Ctrl-C does, and so does
 /// SIGHUP, unless the process was started under `nohup`.
 /// SIGUSR1 asks a run with checkpoints for a savepoint: a checkpoint that is kept for ever. A panic of one of the graph's closures is told as an error, with exit code 70; to see where it
