@@ -236,7 +236,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Deduplicate<'s, K, D
             originals: Table::new(),
             starts: BinaryHeap::new(),
         };
-        let spec = NodeSpec::stateful("deduplicate", name).detail(detail);
+        let spec = NodeSpec::stateful("deduplicate", name).detail(detail).passes_rows();
         stream.step(spec, move |data| by_key.group(data), step)
     }
 }

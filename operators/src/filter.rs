@@ -29,7 +29,7 @@ pub trait Filter<'s, D: Data> {
 impl<'s, D: Data, L: 'static> Filter<'s, D> for Stream<'s, D, L> {
     #[track_caller]
     fn filter(self, passes: impl Fn(&D) -> bool + 'static) -> Stream<'s, D> {
-        self.transform(NodeSpec::stateless("filter"), move |batch| {
+        self.transform(NodeSpec::stateless("filter").passes_rows(), move |batch| {
             batch.transform(|event, out| {
                 if passes(&event.data) {
                     out.push(event);

@@ -39,7 +39,7 @@ pub trait Inspect<'s, D: Data> {
 impl<'s, D: Data, L: 'static> Inspect<'s, D> for Stream<'s, D, L> {
     #[track_caller]
     fn inspect(self, look: impl Fn(&Event<D>) + 'static) -> Stream<'s, D> {
-        self.transform(NodeSpec::stateless("inspect"), move |batch| {
+        self.transform(NodeSpec::stateless("inspect").passes_rows(), move |batch| {
             batch.events.iter().for_each(&look);
             batch
         })

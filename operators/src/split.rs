@@ -47,7 +47,7 @@ pub trait Split<'s, D: Data> {
 impl<'s, D: Data, L: 'static> Split<'s, D> for Stream<'s, D, L> {
     #[track_caller]
     fn split<A: Data, B: Data>(self, side: impl Fn(D) -> Either<A, B> + 'static) -> (Stream<'s, A>, Stream<'s, B>) {
-        self.transform_two(NodeSpec::stateless("split"), move |batch| {
+        self.transform_two(NodeSpec::stateless("split").passes_rows(), move |batch| {
             let sided = batch.transform(|event, out| out.push(Event::new(event.time, side(event.data))));
             sided.unzip(|either| match either {
                 Either::Left(a) => Ok(a),

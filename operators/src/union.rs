@@ -35,6 +35,6 @@ pub trait Union<'s, D: Data> {
 impl<'s, D: Data, L: 'static> Union<'s, D> for Stream<'s, D, L> {
     #[track_caller]
     fn union<M: 'static>(self, other: Stream<'s, D, M>) -> Stream<'s, D> {
-        self.concat(NodeSpec::stateless("union"), other)
+        self.concat(NodeSpec::stateless("union").passes_rows(), other)
     }
 }

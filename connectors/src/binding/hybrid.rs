@@ -1,7 +1,7 @@
 //! Two bindings as one source: each side takes its own options, and both together those of the engine.
 
 use dualgauge_engine::flow::SourceOptions;
-use dualgauge_engine::{Error, EventTime, Result, Source};
+use dualgauge_engine::{Error, EventTime, Remedy, Result, Source};
 
 use super::{Registry, shared};
 use crate::hybrid::Hybrid;
@@ -21,10 +21,11 @@ impl Registry {
         let ((files, mut before), (connector, mut after)) = (self.parse(history)?, self.parse(live)?);
         let joined = connector.behind(files.scheme(), &mut before, &mut after);
         joined.map_err(|error| error.at(format!("`{history},{live}`")))?.ok_or_else(|| {
-            Error::usage(format!(
-                "`{history},{live}`: where the one ends and the other begins is known only of Parquet files and the \
-                 followed log that they were archived from; say the seam, an event time"
-            ))
+            let error = Error::usage(format!(
+                "`{history},{live}`: where the one ends and the other begins is known of Parquet files and the followed log \
+                 that they were archived from, and not of these two; say the seam"
+            ));
+            error.with_remedy(Remedy::Seam)
         })
     }
 
@@ -32,7 +33,7 @@ impl Registry {
     /// whichever of its sides says them.
     ///
     /// # Errors
-    /// As for [`source`]; an option of which the sides say different things.
+    /// As for [`Registry::source`]; an option of which the sides say different things.
     pub fn hybrid_options(&self, history: &str, live: &str) -> Result<SourceOptions> {
         let ((_, mut before), (_, mut both)) = (self.parse(history)?, self.parse(live)?);
         // Read by itself first, so that a wrong value is told with its own binding; what is left is for the connector.

@@ -49,7 +49,7 @@ pub(crate) enum State {
     Active,
     /// It has read all there is for now; its watermark still holds.
     Waiting,
-    /// It has waited so long that its watermark holds no longer.
+    /// Nothing here holds its watermark: its partitions are idle, or have ended while others of the source are idle.
     Idle,
     /// It has ended.
     Done,

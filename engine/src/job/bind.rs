@@ -102,8 +102,8 @@ fn check_quarantine(options: &SourceOptions, declared: &SourceOptions) -> Result
     let name = &options.name;
     if options.bad_records == Some(BadRecords::Quarantine) && declared.quarantine.is_none() {
         return Err(Error::usage(format!(
-            "source {name}: bad records are to go to quarantine, and the graph names no sink for them; write \
-             `source(\"{name}\").quarantine(\"bad_{name}\")` in the graph, or choose `fail` or `drop`"
+            "source {name}: bad records are to go to quarantine, and the graph names no sink for them; say \
+             `.quarantine(\"bad_{name}\")` right behind `flow.source(\"{name}\")`, or choose `fail` or `drop`"
         )));
     }
     match (&options.quarantine, &declared.quarantine) {

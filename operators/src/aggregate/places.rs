@@ -44,6 +44,7 @@ pub(crate) enum Ties {
 ///
 /// # Panics
 /// When `to` is zero.
+#[track_caller]
 pub fn places(to: usize) -> Places {
     assert!(to > 0, "the first 0 records of each window are none; how many should it be?");
     Places { to, from: 1, ties: Ties::Apart }

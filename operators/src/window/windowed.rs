@@ -240,7 +240,7 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     /// Fires what a window has so far whenever the watermark has moved on by `every` within it.
     ///
     /// The output is then a stream of upserts: each firing replaces the one before. The last one is the same as without.
-    /// Sessions do not fire early.
+    /// Sessions and counted windows do not fire early.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;

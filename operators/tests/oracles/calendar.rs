@@ -20,13 +20,14 @@ use crate::case::{case, config, event};
 use crate::windows::{aligned, early, everything, lateness, text};
 
 /// Zones, and the instant at which their clocks do something.
-const ZONES: [(&str, &str); 7] = [
+const ZONES: [(&str, &str); 8] = [
     ("America/New_York", "2015-03-08T07:00:00Z"),  // an hour is skipped at two
     ("Europe/Berlin", "2015-10-25T01:00:00Z"),     // an hour comes twice at two
     ("America/Sao_Paulo", "2018-11-04T03:00:00Z"), // midnight is skipped
     ("America/Havana", "2015-11-01T05:00:00Z"),    // midnight comes twice
     ("America/St_Johns", "2010-11-07T02:31:00Z"),  // at one minute past midnight it is the day before again
     ("Pacific/Apia", "2011-12-30T10:00:00Z"),      // a date is skipped
+    ("America/Toronto", "1919-03-31T04:30:00Z"),   // from 23:30 on an hour is skipped, over midnight
     ("Asia/Kathmandu", "2015-01-01T00:00:00Z"),    // nothing, at 5:45
 ];
 

@@ -46,6 +46,8 @@ pub struct NodeSpec {
     pub stateful: bool,
     /// Whether its answer depends on the order of arrival.
     pub timing_dependent: bool,
+    /// Whether the rows that it gives are those that it was given: a message then names the steps before it as their makers.
+    pub passes_rows: bool,
     /// The windows that it keeps open, where it has any of a fixed size.
     pub windows: Option<Windows>,
     /// The line of the user's program.
@@ -83,6 +85,7 @@ impl NodeSpec {
             keyed: false,
             stateful: false,
             timing_dependent: false,
+            passes_rows: false,
             windows: None,
             location: Location::caller(),
         }
@@ -123,6 +126,12 @@ impl NodeSpec {
     /// With windows at fixed places.
     pub fn windows(mut self, held: Duration, slide: Duration) -> NodeSpec {
         self.windows = Some(Windows { held, slide });
+        self
+    }
+
+    /// Says that the rows it gives are those that it was given.
+    pub fn passes_rows(mut self) -> NodeSpec {
+        self.passes_rows = true;
         self
     }
 

@@ -22,7 +22,8 @@ impl SourceDriver {
     pub(super) fn move_on(&mut self, turn: Turn) {
         let next = self.unopened.front().map(|next| next.bound.unwrap_or(EventTime::MIN));
         let all_ended = self.open.is_empty() && next.is_none();
-        // Where others of this source are idle, it keeps what has ended here from being followed further than by them.
+        // Where others of this source are idle, what ended here may be all that holds them where they fell idle: on another
+        // worker their own watermark may be further, and would then pass the rows that are held here.
         if all_ended && !self.context.control.borrow().has_idle_elsewhere(self.index) {
             return self.end();
         }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::flow::graph::{Graph, NodeId};
+use crate::flow::graph::{Graph, NodeId, NodeSpec};
 use crate::{Code, Error, Event, Record, Result};
 
 /// How much of a row a message shows.
@@ -63,10 +63,12 @@ impl Truth {
 /// The steps that make the rows that reach `node`: the nearest ones that do not only pass rows on.
 fn makers(graph: &Graph, node: NodeId, found: &mut BTreeSet<NodeId>) {
     for &input in &graph.node(node).inputs {
-        match graph.node(input).spec.kind {
-            "filter" | "inspect" | "split" | "union" | "deduplicate" => makers(graph, input, found),
+        match graph.node(input).spec {
+            NodeSpec { passes_rows: true, .. } => makers(graph, input, found),
             // What a step has not taken is what it was given.
-            "late" => graph.node(input).inputs.iter().for_each(|&step| makers(graph, step, found)),
+            NodeSpec { kind: "late", .. } => {
+                graph.node(input).inputs.iter().for_each(|&step| makers(graph, step, found))
+            }
             _ => drop(found.insert(input)),
         }
     }

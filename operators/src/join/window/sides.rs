@@ -56,11 +56,11 @@ fn take<S: Assign, D: Data, E, O>(
         let Window { start, end } = assign.span(first.time);
         let inside = |event: &Event<D>| start <= event.time && event.time < end;
         let length = rest.as_slice().iter().position(|event| !inside(event)).unwrap_or(rest.len());
-        let (place, is_between) = (assign.place(first.time, watermark), assign.is_between(first.time));
+        let (place, time) = (assign.place(first.time, watermark), first.time);
         let run = rest.by_ref().take(length.max(1)); // the end of time is in no half-open span
         match place {
             Some(place) => buffers.extend(place, run),
-            None if is_between => out.in_no_window += run.count() as u64,
+            None if assign.is_between(time) => out.in_no_window += run.count() as u64,
             None => run.for_each(|event| out.late.give_behind(event.time, side(event.data), watermark)),
         }
     }
