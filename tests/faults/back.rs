@@ -126,7 +126,7 @@ fn a_savepoint_is_gone_back_to_and_what_was_published_since_is_replaced_on_reque
             refused(
                 sink,
                 run.run(Asks::Nothing, |it| it.from(first)),
-                &[&format!("after epoch {first}"), "--replace-output"],
+                &[&format!("after epoch {first}"), "Checkpoints::replace_output"],
             );
             assert_eq!(run.output(), expected, "{sink}: nothing is touched unasked");
         }
@@ -156,7 +156,7 @@ fn checkpoints_that_were_brought_back_from_a_copy_are_found_behind_their_output(
             fs.create(path.as_ref()).unwrap().append(&bytes).unwrap();
         }
 
-        refused(sink, run.run(Asks::Nothing, |it| it), &["from an older copy", "--replace-output"]);
+        refused(sink, run.run(Asks::Nothing, |it| it), &["from an older copy", "Checkpoints::replace_output"]);
         assert_eq!(run.output(), expected, "{sink}: nothing is touched unasked");
         let ended = run.run(Asks::Nothing, Checkpoints::replace_output);
         assert!(ended.is_ok(), "{sink}: {ended:?}");
