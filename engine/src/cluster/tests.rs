@@ -167,7 +167,7 @@ fn said(way: &mut super::way::Way, word: &[u8]) -> Vec<u8> {
 
 #[test]
 fn sealed_words_that_are_none_end_the_job_in_order() {
-    let failed = |kind: u8, length: &[u8]| [&[2, kind, 0][..], length, b"text", &[0]].concat();
+    let failed = |kind: u8, length: &[u8]| [&[2, kind, 0, 0][..], length, b"text", &[0]].concat();
     for (what, word, expected) in [
         ("nothing", vec![], "is no word"),
         ("a word that there is not", vec![200], "is no word"),
@@ -175,7 +175,8 @@ fn sealed_words_that_are_none_end_the_job_in_order() {
         ("more than a word", vec![3, 0], "is no word"),
         ("a text by the word of its length", failed(0, &[0xff, 0xff, 0xff, 0xff, 0x7f]), "is no word"),
         ("a failure of no kind", failed(255, &[4]), "text"),
-        ("a failure of a code that there is not", [&[2, 0, 1, 200, 4][..], b"text", &[0]].concat(), "is no word"),
+        ("a failure of a code that there is not", [&[2, 0, 1, 200, 0, 4][..], b"text", &[0]].concat(), "is no word"),
+        ("a remedy that there is not", [&[2, 0, 0, 1, 200, 4][..], b"text", &[0]].concat(), "is no word"),
         ("an end that is not its own to say", vec![8, 0], "is no word"),
         ("a start without its layers", [&[1][..], &[0xff; 9], &[1]].concat(), "is no word"),
         ("a beat from the end of numbers", [&[0][..], &[0xff; 9], &[1]].concat(), "was lost"),
