@@ -320,7 +320,10 @@ fn quarantine_wants_a_sink_that_the_graph_names() {
     };
     let error = to(SourceOptions::default().on_bad_records(BadRecords::Quarantine));
     assert_eq!(error.kind(), ErrorKind::Usage);
-    assert!(error.to_string().contains("say `.quarantine(\"bad_items\")` right behind `flow.source(\"items\")`"), "{error}");
+    assert!(
+        error.to_string().contains("say `.quarantine(\"bad_items\")` right behind `flow.source(\"items\")`"),
+        "{error}"
+    );
     let error = to(SourceOptions::default().quarantine("elsewhere"));
     assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
 
