@@ -44,9 +44,14 @@ fn shifted<'s>(items: Stream<'s, Item>) -> Stream<'s, Item> {
     })
 }
 
+/// A step that passes on what it was given.
+fn filter() -> NodeSpec {
+    NodeSpec::stateless("filter").passes_rows()
+}
+
 /// Passes everything on, as a filter does.
-fn passed<'s>(items: Stream<'s, Item>, kind: &'static str) -> Stream<'s, Item> {
-    items.transform(NodeSpec::stateless(kind), |batch: Batch<Item>| batch)
+fn passed<'s>(items: Stream<'s, Item>, spec: NodeSpec) -> Stream<'s, Item> {
+    items.transform(spec, |batch: Batch<Item>| batch)
 }
 
 #[test]
@@ -55,7 +60,7 @@ fn every_sink_refuses_a_row_whose_event_time_is_another_than_it_says() {
         for workers in [1, 2] {
             let dir = tempfile::tempdir().unwrap();
             let line = line!() + 1;
-            let graph = |flow: &Flow<'_>| passed(shifted(flow.source::<Item>("items")), "filter").sink("out");
+            let graph = |flow: &Flow<'_>| passed(shifted(flow.source::<Item>("items")), filter()).sink("out");
             let job = Job::new(graph).source("items", Script::from("a:1@1 b:3@3 | c:4@7 d:2@8"));
             let job = job.sink_with("out", sink(binding, dir.path()).into()).workers(workers);
             let error = job.run().expect_err(binding);
@@ -93,8 +98,9 @@ fn rows_that_say_their_event_time_are_written_by_every_sink() {
 fn of_several_steps_that_may_have_made_a_row_each_is_named() {
     let graph = |flow: &Flow<'_>| {
         let items = flow.source::<Item>("items");
-        let both = shifted(items.clone()).concat(NodeSpec::stateless("union"), passed(items, "flat_map"));
-        passed(both, "inspect").sink("out");
+        let one = shifted(items.clone());
+        let both = one.concat(NodeSpec::stateless("union").passes_rows(), passed(items, NodeSpec::stateless("flat_map")));
+        passed(both, NodeSpec::stateless("inspect").passes_rows()).sink("out");
     };
     let job = Job::new(graph).source("items", Script::from("a:5@1")).sink("out", memory::collect::<Item>());
     let text = job.run().unwrap_err().to_string();
