@@ -99,7 +99,8 @@ fn of_several_steps_that_may_have_made_a_row_each_is_named() {
     let graph = |flow: &Flow<'_>| {
         let items = flow.source::<Item>("items");
         let one = shifted(items.clone());
-        let both = one.concat(NodeSpec::stateless("union").passes_rows(), passed(items, NodeSpec::stateless("flat_map")));
+        let both =
+            one.concat(NodeSpec::stateless("union").passes_rows(), passed(items, NodeSpec::stateless("flat_map")));
         passed(both, NodeSpec::stateless("inspect").passes_rows()).sink("out");
     };
     let job = Job::new(graph).source("items", Script::from("a:5@1")).sink("out", memory::collect::<Item>());
