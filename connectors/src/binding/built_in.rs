@@ -30,7 +30,13 @@ impl Connector for Parquet {
     }
 
     fn sink(&self, binding: &mut Binding) -> Result<Box<dyn Sink>> {
-        parquet_sink(binding)
+        binding.is_on_disk()?;
+        binding.refuse_shown()?;
+        let sink = parquet::write(&binding.path);
+        let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
+        let sink = binding.option(sink, "row_group_rows", COUNT, |sink, Positive(count)| sink.row_group_rows(count))?;
+        let sink = binding.option(sink, "span", SPAN, |sink, Span(span)| sink.span(span))?;
+        Ok(Box::new(binding.option(sink, "overwrite", TRUTH, parquet::ParquetSink::overwrite)?))
     }
 }
 
@@ -48,7 +54,12 @@ impl Connector for Log {
     }
 
     fn sink(&self, binding: &mut Binding) -> Result<Box<dyn Sink>> {
-        log_sink(binding)
+        binding.is_on_disk()?;
+        binding.refuse("order", IN_ORDER)?;
+        let partitions = binding.option(1, "partitions", COUNT, |_, Positive(count)| count)?;
+        let sink = log::LogSink::new(&binding.path, u32::try_from(partitions).unwrap_or(u32::MAX));
+        let sink = binding.choice(sink, "firings", FIRINGS, log::LogSink::firings)?;
+        Ok(Box::new(binding.option(sink, "seal", TRUTH, log::LogSink::seal)?))
     }
 
     /// Parquet files that were archived from the log say themselves where they end in it.
@@ -78,11 +89,16 @@ impl Connector for Csv {
     }
 
     fn source(&self, binding: &mut Binding) -> Result<Box<dyn Source>> {
-        csv_source(binding)
+        let source = text_source(binding, csv::read(&binding.path))?;
+        let source = binding.option(source, "header", TRUTH, TextSource::<csv::Csv>::header)?;
+        let delimited = |source: TextSource<csv::Csv>, Delimiter(byte)| source.delimiter(byte);
+        Ok(Box::new(binding.option(source, "delimiter", Delimiter::EXPECTED, delimited)?))
     }
 
     fn sink(&self, binding: &mut Binding) -> Result<Box<dyn Sink>> {
-        csv_sink(binding)
+        let sink = text_sink(binding, csv::write(&binding.path))?;
+        let delimited = |sink: TextSink<csv::Csv>, Delimiter(byte)| sink.delimiter(byte);
+        Ok(Box::new(binding.option(sink, "delimiter", Delimiter::EXPECTED, delimited)?))
     }
 }
 
@@ -100,11 +116,11 @@ impl Connector for Json {
     }
 
     fn source(&self, binding: &mut Binding) -> Result<Box<dyn Source>> {
-        json_source(binding)
+        Ok(Box::new(text_source(binding, json::read(&binding.path))?))
     }
 
     fn sink(&self, binding: &mut Binding) -> Result<Box<dyn Sink>> {
-        json_sink(binding)
+        Ok(Box::new(text_sink(binding, json::write(&binding.path))?))
     }
 }
 
@@ -115,51 +131,11 @@ fn parquet_files(binding: &mut Binding) -> Result<parquet::ParquetSource> {
     Ok(source.listed(listed(binding)?))
 }
 
-fn parquet_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
-    binding.is_on_disk()?;
-    binding.refuse_shown()?;
-    let sink = parquet::write(&binding.path);
-    let sink = binding.option(sink, "buckets", COUNT, |sink, Positive(count)| sink.buckets(count))?;
-    let sink = binding.option(sink, "row_group_rows", COUNT, |sink, Positive(count)| sink.row_group_rows(count))?;
-    let sink = binding.option(sink, "span", SPAN, |sink, Span(span)| sink.span(span))?;
-    Ok(Box::new(binding.option(sink, "overwrite", TRUTH, parquet::ParquetSink::overwrite)?))
-}
-
 fn opened_log(binding: &mut Binding) -> Result<log::LogSource> {
     binding.is_on_disk()?;
     let follow = binding.option(true, "follow", TRUTH, |_, follow| follow)?;
     let written = binding.written(COLUMNS)?;
     Ok(log::LogSource::open(&binding.path)?.bounded(!follow).written(written))
-}
-
-fn log_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
-    binding.is_on_disk()?;
-    binding.refuse("order", IN_ORDER)?;
-    let partitions = binding.option(1, "partitions", COUNT, |_, Positive(count)| count)?;
-    let sink = log::LogSink::new(&binding.path, u32::try_from(partitions).unwrap_or(u32::MAX));
-    let sink = binding.choice(sink, "firings", FIRINGS, log::LogSink::firings)?;
-    Ok(Box::new(binding.option(sink, "seal", TRUTH, log::LogSink::seal)?))
-}
-
-fn csv_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
-    let source = text_source(binding, csv::read(&binding.path))?;
-    let source = binding.option(source, "header", TRUTH, TextSource::<csv::Csv>::header)?;
-    let delimited = |source: TextSource<csv::Csv>, Delimiter(byte)| source.delimiter(byte);
-    Ok(Box::new(binding.option(source, "delimiter", Delimiter::EXPECTED, delimited)?))
-}
-
-fn csv_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
-    let sink = text_sink(binding, csv::write(&binding.path))?;
-    let delimited = |sink: TextSink<csv::Csv>, Delimiter(byte)| sink.delimiter(byte);
-    Ok(Box::new(binding.option(sink, "delimiter", Delimiter::EXPECTED, delimited)?))
-}
-
-fn json_source(binding: &mut Binding) -> Result<Box<dyn Source>> {
-    Ok(Box::new(text_source(binding, json::read(&binding.path))?))
-}
-
-fn json_sink(binding: &mut Binding) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(text_sink(binding, json::write(&binding.path))?))
 }
 
 fn text_source<F: Format>(binding: &mut Binding, source: TextSource<F>) -> Result<TextSource<F>> {

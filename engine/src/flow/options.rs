@@ -105,7 +105,7 @@ impl SourceOptions {
     /// use dualgauge_engine::testing::Item;
     /// use dualgauge_engine::Job;
     ///
-    /// let job = Job::new(|flow| flow.source::<Item>("items").quarantine("bad_items").sink("copies"));
+    /// let job = Job::new(|flow| flow.source::<Item>(source("items").quarantine("bad_items")).sink("copies"));
     /// let (sources, sinks) = job.names().unwrap();
     /// assert_eq!((sources, sinks), (vec!["items".to_string()], vec!["bad_items".to_string(), "copies".to_string()]));
     /// ```

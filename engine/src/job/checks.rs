@@ -60,18 +60,15 @@ fn check_basis(commit: &Commit, name: &str, bound: &BoundSource, cut: &SourceCut
         "from" | "to" | "event time" => false,
         _ => bound.source.takes(change),
     };
-    refuse(
-        commit,
-        before.without_dashes().changes(&basis_of(bound)).into_iter().filter(|change| !taken(change)),
-        || {
-            format!(
-                "{} was read so far by these words, and what follows would be read by others; likely mistake: an option that \
+    let changes = before.without_dashes().changes(&basis_of(bound)).into_iter().filter(|change| !taken(change));
+    refuse(commit, changes, || {
+        format!(
+            "{} was read so far by these words, and what follows would be read by others; likely mistake: an option that \
              was not there at the first start. Say what was said then; or start from the beginning, with a new place for \
              checkpoints and for the output",
-                bound.source.describe()
-            )
-        },
-    )
+            bound.source.describe()
+        )
+    })
 }
 
 /// Refuses a sink that would finish what is staged in another way than it was begun.

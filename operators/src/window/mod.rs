@@ -31,7 +31,7 @@ pub(crate) use fired::Fired;
 pub use kind::{Session, Sliding, Tumbling, Whole, Window, session, sliding, tumbling, whole};
 pub(crate) use sliding::{Grid, Place};
 pub use top_n::Ranked;
-
-pub use crate::aggregate::{Places, places};
 pub(crate) use tumbling::{Single, SingleWindow};
 pub use windowed::{InWindow, Pane, Rows, WindowAll, Windowed};
+
+pub use crate::aggregate::{Places, places};

@@ -80,7 +80,7 @@ impl SourceOptions {
     ///     let at = |reading: &Reading| {
     ///         reading.day.parse::<EventTime>().map(|day| day + reading.second.seconds())
     ///     };
-    ///     flow.source::<Reading>("readings").event_time_by(at).sink("out");
+    ///     flow.source::<Reading>(source("readings").event_time_by(at)).sink("out");
     /// });
     /// assert_eq!(job.names().unwrap().0, ["readings"]);
     /// ```
