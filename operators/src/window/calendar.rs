@@ -10,16 +10,13 @@
 
 use std::fmt;
 
-use dualgauge_engine::{Data, EventTime, Key, Stream, names};
+use dualgauge_engine::{EventTime, names};
 use jiff::civil::Date;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan};
 
 use super::kind::Window;
 use super::tumbling::SingleWindow;
-use super::windowed::{AggregateAs, Pane, Windowed};
-use crate::aggregate::Aggregate;
-use crate::key_fn::KeyFn;
 
 /// Days, weeks or months in a time zone. See [`days_in`], [`weeks_in`] and [`months_in`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,32 +183,4 @@ impl SingleWindow for Calendar {
 fn is_same(city: &str, given: &str) -> bool {
     let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
     letters(city) == letters(given)
-}
-
-impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L, F, Calendar> {
-    /// Aggregates each key in each day, week or month, under the step's durable name.
-    ///
-    /// A result's event time is its window's last instant. Windows without events have no result.
-    ///
-    /// ```
-    /// use dualgauge_engine::testing::check;
-    /// use dualgauge_operators::aggregate::count;
-    /// use dualgauge_operators::window::{InWindow, Rows, days_in};
-    /// use dualgauge_operators::KeyBy;
-    ///
-    /// // The first of January 1970 began in Tokyo nine hours before it did in UTC.
-    /// check(
-    ///     "a:1@0 a:1@53999 a:1@54000",
-    ///     |items| {
-    ///         let days = items.key_by(|item| item.key.clone()).window(days_in("Asia/Tokyo"));
-    ///         days.aggregate("count", count()).rows(|key, day, count| format!("{key} {} {count}", day.start))
-    ///     },
-    ///     "53999.999999 a 1969-12-31T15:00:00Z 2
-    ///      140399.999999 a 1970-01-01T15:00:00Z 1",
-    /// );
-    /// ```
-    #[track_caller]
-    pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
-        self.aggregate_as("aggregate", name, aggregate)
-    }
 }

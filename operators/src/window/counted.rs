@@ -66,7 +66,9 @@ impl fmt::Display for Counted {
     }
 }
 
-impl<'s, K: Key, D: Data + Ord, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L, F, Counted> {
+impl<'s, K: Key, D: Data + Ord, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D>
+    for Windowed<'s, K, D, L, F, Counted>
+{
     /// Aggregates each window of each key, under the step's durable name.
     ///
     /// A result's event time is that of its last event; of a window that was not full at the end of input it is the last
@@ -90,15 +92,6 @@ impl<'s, K: Key, D: Data + Ord, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K
     ///     "5 a 4s",
     /// );
     /// ```
-    #[track_caller]
-    pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
-        self.aggregate_as("aggregate", name, aggregate)
-    }
-}
-
-impl<'s, K: Key, D: Data + Ord, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D>
-    for Windowed<'s, K, D, L, F, Counted>
-{
     #[track_caller]
     fn aggregate_as<A: Aggregate<D>>(
         self,

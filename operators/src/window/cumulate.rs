@@ -107,7 +107,9 @@ impl fmt::Display for Cumulate {
     }
 }
 
-impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L, F, Cumulate> {
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D>
+    for Windowed<'s, K, D, L, F, Cumulate>
+{
     /// Aggregates each key in each window, under the step's durable name.
     ///
     /// A result's event time is its window's last instant. Windows without events have no result.
@@ -131,15 +133,6 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L
     ///      9.999999 b 5",
     /// );
     /// ```
-    #[track_caller]
-    pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
-        self.aggregate_as("aggregate", name, aggregate)
-    }
-}
-
-impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D>
-    for Windowed<'s, K, D, L, F, Cumulate>
-{
     #[track_caller]
     fn aggregate_as<A: Aggregate<D>>(
         self,

@@ -22,7 +22,9 @@ use super::windowed::{AggregateAs, Pane, Windowed};
 use crate::aggregate::Aggregate;
 use crate::key_fn::KeyFn;
 
-impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L, F, Session> {
+impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D>
+    for Windowed<'s, K, D, L, F, Session>
+{
     /// Aggregates each session of each key, under the step's durable name.
     ///
     /// ```
@@ -48,15 +50,6 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L
     ///
     /// # Panics
     /// When early firing was asked for: a session that fired early might merge with another afterwards.
-    #[track_caller]
-    pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
-        self.aggregate_as("aggregate", name, aggregate)
-    }
-}
-
-impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D>
-    for Windowed<'s, K, D, L, F, Session>
-{
     #[track_caller]
     fn aggregate_as<A: Aggregate<D>>(
         self,

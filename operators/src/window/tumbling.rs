@@ -16,8 +16,13 @@ use super::windowed::{AggregateAs, Pane, Windowed};
 use crate::aggregate::Aggregate;
 use crate::key_fn::KeyFn;
 
-impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L, F, Tumbling> {
-    /// Aggregates each key in each window, under the step's durable name.
+impl<'s, K: Key, D: Data, L: 'static, F, W> AggregateAs<'s, K, D> for Windowed<'s, K, D, L, F, W>
+where
+    F: KeyFn<D, Key = K>,
+    W: SingleWindow,
+{
+    /// Aggregates each key in each window, or over all of time, under the step's durable name; of the whole it fires when the
+    /// input ends.
     ///
     /// A result's event time is its window's last instant. Windows without events have no result.
     ///
@@ -40,14 +45,6 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L
     ///      29.999999 a (1, 8)",
     /// );
     /// ```
-    #[track_caller]
-    pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
-        self.aggregate_as("aggregate", name, aggregate)
-    }
-}
-
-impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L, F, Whole> {
-    /// Aggregates each key over all of time, under the step's durable name; fires when the input ends.
     ///
     /// ```
     /// use dualgauge_engine::testing::{Item, check};
@@ -66,17 +63,24 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Windowed<'s, K, D, L
     ///      9223372036854.775806 b 2 2",
     /// );
     /// ```
-    #[track_caller]
-    pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
-        self.aggregate_as("aggregate", name, aggregate)
-    }
-}
-
-impl<'s, K: Key, D: Data, L: 'static, F, W> AggregateAs<'s, K, D> for Windowed<'s, K, D, L, F, W>
-where
-    F: KeyFn<D, Key = K>,
-    W: SingleWindow,
-{
+    ///
+    /// ```
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::aggregate::count;
+    /// use dualgauge_operators::window::{InWindow, Rows, days_in};
+    /// use dualgauge_operators::KeyBy;
+    ///
+    /// // The first of January 1970 began in Tokyo nine hours before it did in UTC.
+    /// check(
+    ///     "a:1@0 a:1@53999 a:1@54000",
+    ///     |items| {
+    ///         let days = items.key_by(|item| item.key.clone()).window(days_in("Asia/Tokyo"));
+    ///         days.aggregate("count", count()).rows(|key, day, count| format!("{key} {} {count}", day.start))
+    ///     },
+    ///     "53999.999999 a 1969-12-31T15:00:00Z 2
+    ///      140399.999999 a 1970-01-01T15:00:00Z 1",
+    /// );
+    /// ```
     #[track_caller]
     fn aggregate_as<A: Aggregate<D>>(
         self,

@@ -114,7 +114,7 @@ pub struct Windowed<'s, K, D: Data, L, F, W> {
 
 /// What windows of every kind do: aggregate, in a step that the listing shows as `operator`.
 pub trait AggregateAs<'s, K: Key, D: Data> {
-    /// See `aggregate` of each kind.
+    /// See [`Windowed::aggregate`], which is this as `aggregate`; here each kind shows its own.
     #[track_caller]
     fn aggregate_as<A: Aggregate<D>>(
         self,
@@ -128,8 +128,36 @@ impl<'s, K: Key, D: Data, L: 'static, F, W> Windowed<'s, K, D, L, F, W>
 where
     Self: AggregateAs<'s, K, D>,
 {
-    /// Aggregates each key and window, under the step's durable name, as `aggregate` of each kind of window does: what is
-    /// aggregated is said by a closure, and the closures in it know the type of the records.
+    /// Aggregates each key in each window, under the step's durable name.
+    ///
+    /// A result's event time is its window's last instant. Windows without events have no result.
+    ///
+    /// ```
+    /// use dualgauge_engine::Durations;
+    /// use dualgauge_engine::testing::check;
+    /// use dualgauge_operators::aggregate::count;
+    /// use dualgauge_operators::window::{InWindow, tumbling};
+    /// use dualgauge_operators::{KeyBy, Map};
+    ///
+    /// check(
+    ///     "a:3@1 a:7@6 b:5@8",
+    ///     |items| {
+    ///         let windows = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
+    ///         windows.aggregate("count", count()).map(|pane| format!("{} {}", pane.key, pane.value))
+    ///     },
+    ///     "9.999999 a 2
+    ///      9.999999 b 1",
+    /// );
+    /// ```
+    ///
+    /// # Panics
+    /// When sessions were told to fire early: one that did might merge with another afterwards.
+    #[track_caller]
+    pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
+        self.aggregate_as("aggregate", name, aggregate)
+    }
+
+    /// The same of what a closure says, in which closures know the type of the records.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
