@@ -1,5 +1,7 @@
 //! dualgauge: one dataflow graph over historical Parquet files and live event streams.
 
+#![forbid(unsafe_code)]
+
 // So that `#[record]` finds this crate under the same name within it as in the programs that use it.
 extern crate self as dualgauge;
 

@@ -13,6 +13,8 @@ mod dependencies;
 mod flags;
 #[path = "tidy/floors.rs"]
 mod floors;
+#[path = "tidy/packages.rs"]
+mod packages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,7 +66,7 @@ fn sources() -> Vec<String> {
 
 fn pages() -> Vec<String> {
     let mut found = files(&["docs"], ".md");
-    found.extend(["README.md".to_string(), "CHANGELOG.md".to_string()]);
+    found.extend(["README.md", "CHANGELOG.md", "SECURITY.md"].map(str::to_string));
     found
 }
 

@@ -5,6 +5,8 @@
 //! directory, standard input and standard output; what they share is in [`text`]. [`hybrid`] joins history and live. A [`binding`] names any of them as text;
 //! [`Written`] says how values are written in other people's data.
 
+#![forbid(unsafe_code)]
+
 pub mod binding;
 mod caught;
 pub mod csv;

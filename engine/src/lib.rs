@@ -3,6 +3,8 @@
 //! The engine knows no operator and no connector. It knows what time is ([`Stamp`]), what flows ([`Batch`]), where it
 //! comes from and goes to ([`Source`], [`Sink`]), and drives the steps in between.
 
+#![forbid(unsafe_code)]
+
 // So that `#[record]` finds this crate under the same name within it as in those that use it.
 extern crate self as dualgauge_engine;
 

@@ -1,5 +1,7 @@
 //! The operators of dualgauge: one operator, one file, each a method that a trait hangs on a stream.
 
+#![forbid(unsafe_code)]
+
 pub mod aggregate;
 mod deduplicate;
 mod filter;

@@ -2,6 +2,8 @@
 //!
 //! What is counted is the whole program's, so that whoever looks at it takes the guard of [`alone`] first.
 
+#![expect(unsafe_code, reason = "the trait of allocators is unsafe; this one only passes on")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};

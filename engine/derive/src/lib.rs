@@ -4,6 +4,8 @@
 //! They write as little as they can: what does not differ from record to record stands in the engine, under
 //! `__private`. What it accepts and generates is documented where the engine re-exports it.
 
+#![forbid(unsafe_code)]
+
 mod bounds;
 mod decode;
 mod encode;
