@@ -8,7 +8,7 @@ use timely::container::Accountable;
 use timely::dataflow::channels::ContainerBytes;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Data, Event, KeyGroup};
+use super::{Data, Event, KeyGroup, bounded};
 use crate::{Error, EventTime, Stamp};
 
 /// A vector of events that travel under one stamp.
@@ -256,7 +256,7 @@ impl<D: Data> Batch<D> {
         let (length, rest) = bytes.split_first_chunk::<8>().ok_or("it has no length")?;
         let payload = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|length| rest.get(..length));
         let payload = payload.ok_or("it is not as long as it says")?;
-        let (batch, left): (Batch<D>, _) = postcard::take_from_bytes(payload).map_err(|error| error.to_string())?;
+        let (batch, left): (Batch<D>, _) = bounded::take_from_bytes(payload).map_err(|error| error.to_string())?;
         let (events, behind) = (batch.events.len(), &batch.behind);
         let in_step = behind.is_sorted_by(|one, next| one.0 < next.0)
             && behind.last().is_none_or(|last| (last.0 as usize) < events)
@@ -345,6 +345,19 @@ mod tests {
             }
             let _ = Batch::<i64>::read(&changed); // neither a panic nor memory by the word of a length
         }
+    }
+
+    #[test]
+    fn values_that_are_nested_too_deep_are_refused() {
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        struct Link(Option<Box<Link>>);
+        // One event at time 0, its links, and nothing beside it.
+        let sent = |links: usize| {
+            let payload = [&[1, 0][..], &vec![1; links], &[0, 0, 0]].concat();
+            [&(payload.len() as u64).to_le_bytes()[..], &payload].concat()
+        };
+        assert_eq!(Batch::<Link>::read(&sent(50)).unwrap().len(), 1);
+        assert!(Batch::<Link>::read(&sent(1_000_000)).unwrap_err().contains("nested deeper"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a step keeps, as a checkpoint sees it: parts, each a set of entries of bytes.
 
 use super::{Changes, Fingerprint};
+use crate::data::take_from_bytes;
 use crate::{Error, KeyGroup, Result};
 
 /// A part of what a step keeps: a set of entries, each a key and a value in bytes.
@@ -56,7 +57,7 @@ pub type Parts<'a> = Vec<(&'static str, &'a mut dyn Kept)>;
 pub fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let unreadable =
         |cause| Error::data("an entry of the state is not of the type that its fingerprint promises").caused_by(cause);
-    match postcard::take_from_bytes(bytes) {
+    match take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(unreadable(format!("{} bytes are left over", rest.len()).into())),
         Err(error) => Err(unreadable(Box::<dyn std::error::Error + Send + Sync>::from(error))),
@@ -76,4 +77,20 @@ pub fn check_group(stored: KeyGroup, now: KeyGroup) -> Result<()> {
          an up-cast? Records that wait keep their key; give the step another name to start it empty",
         stored.0, now.0
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[test]
+    fn an_entry_that_is_nested_too_deep_is_refused() {
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Link(Option<Box<Link>>);
+        assert!(read::<Link>(&[1, 1, 1, 0]).is_ok());
+        let error = read::<Link>(&[1; 1_000_000]).unwrap_err();
+        assert!(error.to_string().contains("nested deeper"), "{error}");
+    }
 }

@@ -15,6 +15,7 @@ use super::fingerprint::without_paths;
 use super::form::Form;
 use super::shape::{Inside, take, take_byte, take_count, take_varint};
 use super::{Fingerprint, Layout, Shape};
+use crate::data::take_from_bytes;
 use crate::{Error, Result};
 
 /// Which types became which, as a graph declares them.
@@ -317,7 +318,7 @@ where
     Old: DeserializeOwned,
     New: From<Old> + Serialize,
 {
-    let (value, rest) = postcard::take_from_bytes::<Old>(bytes).map_err(unreadable)?;
+    let (value, rest) = take_from_bytes::<Old>(bytes).map_err(unreadable)?;
     *bytes = rest;
     *out = postcard::to_extend(&New::from(value), std::mem::take(out)).map_err(unreadable)?;
     Ok(())

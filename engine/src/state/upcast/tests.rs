@@ -296,3 +296,26 @@ fn what_is_declared_reads_the_same_in_every_process() {
     let types = "struct StatsV1 { count: u32 } to struct Stats { total: Option<i64>, count: u64 }";
     assert_eq!(read, format!("Upcasts([StatsV1 to Stats: {types}])"));
 }
+
+#[test]
+fn an_old_value_that_is_nested_too_deep_is_refused() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Link(Option<Box<Link>>);
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Length(u32);
+    impl From<Link> for Length {
+        fn from(link: Link) -> Length {
+            let (mut length, mut at) = (0, &link.0);
+            while let Some(next) = at {
+                (length, at) = (length + 1, &next.0);
+            }
+            Length(length)
+        }
+    }
+    let mut upcasts = Upcasts::default();
+    upcasts.declare::<Link, Length>().unwrap();
+    let upcast = plan::<Link, Length>(&upcasts).unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!(upcast.apply(&[1, 1, 0]).unwrap(), bytes(&Length(2)));
+    let error = upcast.apply(&[1; 1_000_000]).unwrap_err();
+    assert!(error.to_string().contains("nested deeper"), "{error}");
+}
