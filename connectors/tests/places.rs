@@ -2,6 +2,8 @@
 //!
 //! Each test is a table over all sinks that write to places; a new one is put into `SINKS`.
 
+#[path = "places/contract.rs"]
+mod contract;
 #[path = "places/ends.rs"]
 mod ends;
 #[path = "places/exchange.rs"]

@@ -4,6 +4,8 @@
 //! that goes on elsewhere than it stopped, and a simulation that is not the same twice. The step and the join here are as
 //! plain as can be, so that what fails is the engine's.
 
+mod contract;
+
 use std::sync::Arc;
 
 use dualgauge_engine::checkpoint::{CommitKind, Entry, LocalStore, ManifestLog};

@@ -81,6 +81,10 @@ mod tests {
     use arrow_array::Int64Array;
     use arrow_schema::{DataType, Field, Schema};
 
+    use dualgauge_engine::Sink;
+    use dualgauge_engine::sink::{Delivery, Writing};
+    use dualgauge_engine::testing::{Item, SinkPlace, sink_contract};
+
     use super::*;
 
     #[test]
@@ -102,5 +106,58 @@ mod tests {
         let prepared = writer.prepare(Epoch(2), EventTime::MAX).unwrap();
         writer.commit(Epoch(2), &prepared).unwrap();
         assert_eq!(String::from_utf8(printed).unwrap(), "a\n1\n2\n3\n");
+    }
+
+    /// Standard output that can be read: what was printed is there for good.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink for Paper {
+        fn describe(&self) -> String {
+            "paper".to_string()
+        }
+
+        fn check(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
+            Ok(())
+        }
+
+        fn delivery(&self) -> Delivery {
+            Delivery::AtLeastOnce
+        }
+
+        fn open(&self, _: usize, schema: &SchemaRef, _: &Writing) -> Result<Box<dyn SinkWriter>> {
+            Ok(Box::new(StdoutWriter::new(crate::json::Json, self.clone(), schema.clone(), &Arc::default())))
+        }
+    }
+
+    impl SinkPlace for Paper {
+        fn sink(&self) -> Box<dyn Sink> {
+            Box::new(self.clone())
+        }
+
+        fn seen(&self) -> Result<Vec<Vec<Item>>> {
+            let printed = self.0.lock().unwrap().clone();
+            let rows = printed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| {
+                let row: serde_json::Value = serde_json::from_slice(line).unwrap();
+                let text = |column: &str| row[column].as_str().unwrap().to_string();
+                Item { time: text("time").parse().unwrap(), key: text("key"), value: row["value"].as_i64().unwrap() }
+            });
+            Ok(vec![rows.collect()])
+        }
+    }
+
+    #[test]
+    fn what_is_printed_keeps_the_contract_of_a_sink_that_shows_rows_at_least_once() {
+        sink_contract(Paper::default).unwrap();
     }
 }

@@ -30,6 +30,7 @@ mod lines;
 mod listed;
 mod random;
 mod script;
+mod sink;
 mod stepped;
 mod when;
 
@@ -43,5 +44,6 @@ pub use lines::{Lines, as_lines};
 pub use listed::Listed;
 pub use random::Random;
 pub use script::{Item, Line, Script, Step, seconds};
+pub use sink::{Breach, Rule, SinkPlace, sink_contract};
 pub use stepped::{Moment, Seen, moments};
 pub use when::{check_when, check_when_at_once, check_when_firings, check_when_two, run_when};
