@@ -10,6 +10,7 @@ use dualgauge_connectors::binding::Registry;
 
 use super::checkpoints::{self, CheckpointSettings};
 use super::cluster::ClusterSettings;
+use super::progress::Level;
 use super::settings::Settings;
 use crate::{Error, EventTime, Result};
 
@@ -20,7 +21,7 @@ pub(super) const VERBS: &[&str] = &["run", "plan", "graph"];
 #[derive(Debug)]
 pub(super) enum Call {
     /// Run the graph.
-    Run { settings: Settings, cluster: ClusterSettings, quiet: bool },
+    Run { settings: Settings, cluster: ClusterSettings, level: Level },
     /// Say what a run would read.
     Plan { settings: Settings },
     /// Show the operators.
@@ -63,7 +64,11 @@ fn called(matches: &ArgMatches) -> Result<Call, NoCall> {
         _ => {
             let settings = settings(matches).map_err(NoCall::Error)?;
             let cluster = ClusterSettings::called(matches);
-            Ok(Call::Run { settings, cluster, quiet: matches.get_flag("quiet") })
+            let level = match matches.get_flag("quiet") {
+                true => Level::Quiet,
+                false => Level::of(matches.get_one::<String>("progress").expect("it has a default")),
+            };
+            Ok(Call::Run { settings, cluster, level })
         }
     }
 }
@@ -77,6 +82,13 @@ pub(super) fn help_of_run() -> String {
 }
 
 fn command(registry: &Registry) -> Command {
+    let progress = Arg::new("progress")
+        .long("progress")
+        .value_name("KIND")
+        .value_parser(PossibleValuesParser::new(Level::WORDS))
+        .default_value("auto")
+        .conflicts_with("quiet")
+        .help("How the run is told of: a bar or lines, lines, JSON lines, no progress, notes alone");
     let run = Command::new("run")
         .about("Run the graph to the end of its input")
         .long_about(
@@ -86,6 +98,7 @@ fn command(registry: &Registry) -> Command {
         .args(binding_args())
         .args(checkpoints::args())
         .args(super::cluster::args())
+        .arg(progress)
         .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("Say nothing but errors"));
     let plan = Command::new("plan")
         .about("Say what a run would read, without reading it")

@@ -231,7 +231,7 @@ fn answer(job: Job, registry: &Registry, words: Vec<OsString>, call: Call, conso
             let plan = settings.apply(job, registry)?.plan()?;
             print(console, &plan::table(&plan))?;
         }
-        Call::Run { settings, cluster, quiet } => {
+        Call::Run { settings, cluster, level } => {
             let part = cluster.part()?;
             let job = settings.apply(job, registry)?;
             let checkpoints = settings.checkpoints.in_start(cluster::attempt());
@@ -244,14 +244,14 @@ fn answer(job: Job, registry: &Registry, words: Vec<OsString>, call: Call, conso
                     settings.refuse_too_many(processes)?;
                     let patience = cluster.lost_after.unwrap_or(10.seconds()) + 2.seconds();
                     let (restarts, checkpoints) = (checkpoints.restarts(), checkpoints.checkpoint.clone());
-                    let supervisor = Supervisor { call: words, processes, restarts, checkpoints, patience, quiet };
+                    let supervisor = Supervisor { call: words, processes, restarts, checkpoints, patience, level };
                     return supervisor.run(console);
                 }
             };
             if cluster::is_supervised() {
                 cluster::obey(console.interrupt.clone())?;
             }
-            run::run(job, &settings, quiet, console)?;
+            run::run(job, &settings, level, console)?;
         }
     }
     Ok(Exit::Done)

@@ -40,7 +40,7 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
 
 /// Whether a terminal or an editor acts on the character in place of showing it: the controls, and the marks that turn
 /// the direction of the text around them.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use super::figures::plural;
 use super::panics;
-use super::progress::{Progress, summary};
+use super::progress::{Level, Progress, summary};
 use super::settings::Settings;
 use super::stopping::Stopping;
 use super::{Console, is_enough};
@@ -25,11 +25,11 @@ enum News {
     Ended(Result<Outcome>),
 }
 
-/// Runs the job to its end; `quiet` says nothing.
-pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Console<'_>) -> Result<()> {
+/// Runs the job to its end, and says so much of it.
+pub(super) fn run(job: Job, settings: &Settings, level: Level, console: &mut Console<'_>) -> Result<()> {
     let clock = SystemClock::new();
     let (sender, news) = channel();
-    let (metrics, retries) = (Arc::<Metrics>::default(), &mut Retries { told: 0, quiet });
+    let (metrics, retries) = (Arc::<Metrics>::default(), &mut Retries { told: 0, level });
     let counted = Arc::clone(&metrics);
     let work = std::thread::Builder::new().name("job".to_string()).spawn(move || work(job, counted, &sender));
     work.map_err(|cause| Error::io("the thread that starts the job does not start", cause).for_good())?;
@@ -38,20 +38,18 @@ pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Cons
     let News::Planned(plan) = next(console)? else { unreachable!("a plan comes first") };
     let News::Started { stop, notes } = next(console)? else { unreachable!("then the job starts") };
     console.interrupt.arm(stop.clone());
-    if !quiet {
-        let listings = plan.tables.iter().map(|table| &table.listing);
-        let listings = plan.sources.iter().map(|source| &source.listing).chain(listings);
-        for note in listings.flat_map(|listing| &listing.notes).chain(&notes) {
-            let _ = writeln!(console.err, "note: {note}");
-        }
+    let listings = plan.tables.iter().map(|table| &table.listing);
+    let listings = plan.sources.iter().map(|source| &source.listing).chain(listings);
+    for note in listings.flat_map(|listing| &listing.notes).chain(&notes) {
+        level.say(&format!("note: {note}"), console.err);
     }
-    let mut progress = Progress::new(&plan, (settings.from, settings.to), console.terminal && !quiet);
+    let mut progress = Progress::new(&plan, (settings.from, settings.to), level, console.terminal);
     let checkpointed = settings.checkpoints.checkpoint.is_some();
     let mut events = Events { checkpointed, savepoint: None, restarts: 0, notes: 0 };
     let outcome = loop {
         // A short run ends when it ends, and not at the next tick.
         let said = news.recv_timeout(TICK);
-        events.tell(&metrics, &stop, console, quiet);
+        events.tell(&metrics, &stop, console, level);
         retries.tell(&metrics, console);
         match said {
             Ok(News::Ended(outcome)) => break outcome,
@@ -59,21 +57,19 @@ pub(super) fn run(job: Job, settings: &Settings, quiet: bool, console: &mut Cons
             Err(RecvTimeoutError::Disconnected) => panic!("the thread that waits for the job ended without a word"),
             Err(RecvTimeoutError::Timeout) => {}
         }
-        if !quiet {
-            progress.tick(&metrics, stop.pulse(), (clock.elapsed(), clock.now()), console.err);
-        }
+        progress.tick(&metrics, stop.pulse(), (clock.elapsed(), clock.now()), console.err);
         if let Some(error) = stopping.worker_that_stands(console.interrupt.is_raised(), &stop) {
             break Err(error);
         }
     };
-    progress.end();
+    progress.end(&metrics, console.err);
     let in_order = match &outcome {
         Ok(_) => Some("done in"),
         Err(error) if is_enough(error) => None,
         Err(error) if error.kind() == ErrorKind::Stopped => Some("stopped after"),
         Err(_) => None,
     };
-    if let Some(words) = in_order.filter(|_| !quiet) {
+    if let Some(words) = in_order.filter(|_| level.has_last_words()) {
         let _ = write!(console.err, "{words} {}", summary(&plan, &metrics, clock.elapsed()));
     }
     outcome.map(|_| ())
@@ -124,16 +120,16 @@ fn work(job: Job, metrics: Arc<Metrics>, says: &Sender<News>) {
 /// What the machine has refused and is tried again, told each time; also while the job starts.
 struct Retries {
     told: u64,
-    quiet: bool,
+    level: Level,
 }
 
 impl Retries {
     fn tell(&mut self, metrics: &Metrics, console: &mut Console<'_>) {
         let retries = metrics.retries();
-        if retries.count > self.told && !self.quiet {
+        if retries.count > self.told {
             let times = plural(retries.count, "time");
-            // Whoever closed it does not want to read it.
-            let _ = writeln!(console.err, "the job stands still and tries again (refused {times}): {}", retries.last);
+            let words = format!("the job stands still and tries again (refused {times}): {}", retries.last);
+            self.level.say(&words, console.err);
         }
         self.told = retries.count;
     }
@@ -148,7 +144,7 @@ struct Events {
 }
 
 impl Events {
-    fn tell(&mut self, metrics: &Metrics, stop: &StopHandle, console: &mut Console<'_>, quiet: bool) {
+    fn tell(&mut self, metrics: &Metrics, stop: &StopHandle, console: &mut Console<'_>, level: Level) {
         let mut words = Vec::new();
         if console.interrupt.takes_savepoint() {
             match self.checkpointed {
@@ -169,8 +165,6 @@ impl Events {
         let notes = metrics.notes();
         words.extend(notes[self.notes..].iter().map(|note| format!("note: {note}")));
         self.notes = notes.len();
-        for line in words.iter().filter(|_| !quiet) {
-            let _ = writeln!(console.err, "{line}"); // whoever closed it does not want to read it
-        }
+        words.iter().for_each(|line| level.say(line, console.err));
     }
 }

@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use super::cluster::{ATTEMPT, SAVEPOINT, SECRET, STOP, words};
+use super::progress::{Level, of_process};
 use super::{Console, Exit};
 use crate::checkpoint::{look_at, open_existing_store};
 use crate::cluster::Secret;
@@ -38,7 +39,7 @@ pub(super) struct Supervisor {
     pub(super) checkpoints: Option<String>,
     /// How long the others have to end by themselves when one has.
     pub(super) patience: Duration,
-    pub(super) quiet: bool,
+    pub(super) level: Level,
 }
 
 /// How a start ended.
@@ -167,10 +168,8 @@ impl Supervisor {
                 }
             }
         }
-        if !self.quiet {
-            let ids: Vec<_> = processes.iter().map(|process| process.child.id().to_string()).collect();
-            let _ = writeln!(console.err, "started {} processes: {}", ids.len(), ids.join(" "));
-        }
+        let ids: Vec<_> = processes.iter().map(|process| process.child.id().to_string()).collect();
+        self.level.say(&format!("started {} processes: {}", ids.len(), ids.join(" ")), console.err);
         drop(says); // so that the lines end with the last process
         let end = self.watch(&mut processes, &lines, clock, console);
         if end.is_err() {
@@ -201,7 +200,7 @@ impl Supervisor {
         loop {
             // However much they say, they are looked at too.
             let said = lines.recv_timeout(LOOK).into_iter().chain(lines.try_iter().take(100));
-            said.for_each(|(process, line)| pass_on(&mut processes[process], process, &line, console));
+            said.for_each(|(process, line)| self.pass_on(&mut processes[process], process, &line, console));
             if console.interrupt.is_raised() && !std::mem::replace(&mut stopped, true) {
                 // Whichever is asked, all stop.
                 if let Some(stdin) = &mut processes[0].stdin {
@@ -230,19 +229,23 @@ impl Supervisor {
             }
         }
         // What they said at last may still be on its way; the lines end with the processes.
-        lines.iter().for_each(|(process, line)| pass_on(&mut processes[process], process, &line, console));
+        lines.iter().for_each(|(process, line)| self.pass_on(&mut processes[process], process, &line, console));
         let first = first.map(|(process, status, _)| (process, status));
         let of_first = first.and_then(|(process, _)| processes[process].last_error.clone());
         let last_words = of_first.or_else(|| processes.iter().find_map(|process| process.last_error.clone()));
         Ok(End { first, last_words, stopped })
     }
-}
 
-/// Shows what a process says, and remembers what it ended with.
-fn pass_on(process: &mut Process, number: usize, line: &str, console: &mut Console<'_>) {
-    let _ = writeln!(console.err, "[{number}] {line}");
-    if let Some(error) = line.strip_prefix("error: ") {
-        process.last_error = Some(error.to_string());
+    /// Shows what a process says, and remembers what it ended with.
+    fn pass_on(&self, process: &mut Process, number: usize, line: &str, console: &mut Console<'_>) {
+        let object = (self.level == Level::Json).then(|| of_process(number, line)).flatten();
+        let _ = match object {
+            Some(object) => writeln!(console.err, "{object}"),
+            None => writeln!(console.err, "[{number}] {line}"),
+        };
+        if let Some(error) = line.strip_prefix("error: ") {
+            process.last_error = Some(error.to_string());
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use dualgauge::job::Snapshot;
+
 use crate::Case;
 use crate::support::Dir;
 
@@ -14,6 +16,7 @@ pub const CASES: &[Case] = &[
     ("asked_to_stop_with_checkpoints_a_run_says_how_many_rows_wait_and_resumes_with_them", waiting),
     ("firings_are_shown_where_that_is_asked_for_and_the_last_are_the_answer", firings),
     ("a_run_that_stands_still_says_why", stands),
+    ("a_run_is_told_in_json_and_at_levels_between_all_and_nothing", levels),
     ("what_cannot_show_firings_or_do_without_order_says_so", refused),
 ];
 
@@ -121,6 +124,42 @@ fn stands() {
         err.read_to_string(&mut told).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(1), "{told}");
     }
+}
+
+fn levels() {
+    let dir = Dir::new();
+    dir.write("in/a.jsonl", event(1) + &event(2));
+    dir.write("in/b.jsonl", event(1));
+    let words = ["run", "--sink", "out=json:-", "--progress", "json", "--source", "in=json:in?follow=true"];
+    let mut child = dir.command("ev", &words).spawn().unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut told = until(&mut err, "\"silent_since\":1");
+    interrupt(&child);
+    err.read_to_string(&mut told).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{told}");
+    let lines = told.lines().filter(|line| line.starts_with('{'));
+    let counted: Vec<Snapshot> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(counted.last().unwrap().source("in").rows, 3, "{told}");
+    let rest: Vec<_> = told.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_err()).collect();
+    assert!(rest.iter().all(|line| line.starts_with("stopped: ")), "{told}");
+    for (words, parts) in [
+        (&["--progress", "lines"][..], &["note: in: ", "done in "][..]),
+        (&["--progress", "off"], &["note: in: ", "done in "]),
+        (&["--progress", "notes"], &["note: in: "]),
+        (&["--progress", "json"], &["{\"said\":\"note: in: ", "{\"taken\":"]),
+        (&["--quiet"], &[]),
+    ] {
+        dir.write("in/c.txt", "");
+        let call = ["run", "--sink", "out=json:-", "--source", "in=json:in"];
+        let ran = dir.run("ev", &[&call[..], words].concat());
+        assert_eq!(ran.code, Some(0), "{words:?}: {ran:?}");
+        for part in ["note: in: ", "done in ", "{\"said\":\"note: in: ", "{\"taken\":"] {
+            let wanted = parts.iter().any(|wanted| wanted.contains(part));
+            assert_eq!(ran.err.contains(part), wanted, "{words:?}, {part}: {}", ran.err);
+        }
+    }
+    let both = dir.run("ev", &["run", "-q", "--progress", "json", "--source", "in=json:in", "--sink", "out=json:-"]);
+    assert!(both.code == Some(2) && both.err.contains("cannot be used with"), "{both:?}");
 }
 
 fn firings() {
