@@ -804,7 +804,8 @@ fn a_sink_publishes_an_epoch_once_however_often_and_by_whom_it_is_committed() {
             zombie.commit(Epoch(epoch), bytes).unwrap();
         }
         let all = (1..).zip(&prepared).map(|(epoch, bytes)| Prepared { epoch: Epoch(epoch), bytes: bytes.to_vec() });
-        let writing = Writing { generation: 1, ..Writing::default() };
+        let mut writing = Writing::default();
+        writing.generation = 1;
         sink.open(0, &schema(), &writing).unwrap().recover(&all.collect::<Vec<_>>()).unwrap();
         let right = [10, 11, 12, 13, 20, 21, 22, 23, 30, 31, 32, 33];
         assert_eq!(read_all(&log).unwrap(), (right.to_vec(), false), "round {round}");
@@ -822,7 +823,7 @@ fn a_sink_publishes_an_epoch_once_however_often_and_by_whom_it_is_committed() {
 fn a_sink_that_crashes_anywhere_publishes_what_the_manifest_names_once_and_nothing_else() {
     let script = |fs: &FaultFs, manifest: &mut Vec<(Epoch, Vec<u8>)>, from: i64| -> Result<()> {
         let sink = LogSink::new_on(Arc::new(fs.clone()), DIR, 1).seal(false);
-        let writing = Writing { job: Some("job".to_string()), ..Writing::default() };
+        let writing = Writing::of("job", 0);
         let _claim = sink.claim(&schema(), &writing)?;
         let mut writer = sink.open(0, &schema(), &writing)?;
         let prepared = manifest.iter().map(|(epoch, bytes)| Prepared { epoch: *epoch, bytes: bytes.clone() });

@@ -250,7 +250,7 @@ fn what_all_open_spans_of_a_sink_hold_is_bounded_together() {
     let texts: StringArray = (0..SPANS).map(|at| Some(format!("{at:>20000}"))).collect();
     let rows = RecordBatch::try_new(schema.clone(), vec![Arc::new(texts)]).unwrap();
     let times: Vec<_> = (0..SPANS).map(|span| EventTime::from_micros(span * 1_000_000)).collect();
-    let job = Writing { job: Some("j".to_string()), generation: 1, ..Writing::default() };
+    let job = Writing::of("j", 1);
     for writing in [Writing::default(), job] {
         for scheme in ["parquet", "csv"] {
             let dir = tempfile::tempdir().unwrap();

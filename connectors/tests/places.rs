@@ -44,7 +44,9 @@ fn schema() -> SchemaRef {
 }
 
 fn job(generation: u64) -> Writing {
-    Writing { job: Some("mine".to_string()), generation, resumes: generation > 1, ..Writing::default() }
+    let mut writing = Writing::of("mine", generation);
+    writing.resumes = generation > 1;
+    writing
 }
 
 fn put(writer: &mut dyn SinkWriter, micros: &[i64]) {
@@ -250,7 +252,7 @@ fn an_older_output_stays_until_the_new_one_is_whole_and_only_what_a_sink_made_go
 
 /// What resumes from the commit of an epoch that start `by` has taken.
 fn from(epoch: u64, by: u64, generation: u64) -> Writing {
-    Writing { after: Some(After { epoch: Epoch(epoch), generation: by }), resumes: true, ..job(generation) }
+    job(generation).resuming(After { epoch: Epoch(epoch), generation: by })
 }
 
 /// Publishes rows in three epochs; a single file comes with the last.
@@ -286,7 +288,7 @@ fn what_was_published_since_a_commit_is_taken_back_and_nothing_else() {
         let published = Since::Published { upto: Epoch(3), what: what.to_string() };
         assert_eq!(since(&from(1, 1, 2)).unwrap(), published, "{binding}");
         assert_eq!(since(&from(3, 1, 2)).unwrap(), Since::Nothing, "{binding}");
-        let stranger = Writing { job: Some("yours".to_string()), ..from(1, 1, 2) };
+        let stranger = Writing::of("yours", 2).resuming(After { epoch: Epoch(1), generation: 1 });
         assert!(!matches!(since(&stranger), Ok(Since::Published { .. })), "{binding}: not of another job");
         assert!(all(&out) == before, "{binding}: nothing was changed");
         if !is_log {

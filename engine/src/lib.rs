@@ -30,7 +30,7 @@ pub use connector::{
 pub use connector::{sink, source};
 pub use data::decimal_units;
 pub use data::{Batch, Data, Decimal, DecodeError, Digest, Event, Key, KeyGroup, Record, Text, record};
-pub use error::{Code, Error, ErrorKind, Remedy, Result};
+pub use error::{Code, Error, ErrorKind, Remedy, Result, Retry};
 pub use flow::{Flow, Graph, Step, Stream, TwoInputStep};
 pub use job::{Checkpoints, Job, Limits, Outcome, Restart};
 pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};

@@ -269,7 +269,7 @@ impl Sink for OnDisk {
     }
 
     fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
-        let fs: Arc<dyn Fs> = writing.patience.on(Arc::new(self.0.clone()));
+        let fs: Arc<dyn Fs> = writing.retry.on(Arc::new(self.0.clone()));
         let file = fs.create(Path::new("/claim"));
         file.and_then(|mut file| file.append(b"mine")).map_err(|cause| Error::io("/claim", cause))?;
         Ok(Claim::default())

@@ -248,8 +248,7 @@ mod tests {
     }
 
     fn from(epoch: u64) -> Writing {
-        let after = Some(After { epoch: Epoch(epoch), generation: 1 });
-        Writing { job: Some("mine".to_string()), generation: 2, resumes: true, after, ..Writing::default() }
+        Writing::of("mine", 2).resuming(After { epoch: Epoch(epoch), generation: 1 })
     }
 
     fn rows(log: &Log) -> Vec<i64> {

@@ -108,7 +108,7 @@ impl Sink for LogSink {
     /// Creates the log too, so that what cannot be made durable ends the run before the first row. Of several starts of a
     /// job at the same moment, one creates it.
     fn claim(&self, schema: &SchemaRef, writing: &Writing) -> Result<Claim> {
-        let fs = writing.patience.on(self.fs.clone());
+        let fs = writing.retry.on(self.fs.clone());
         let claim = claim::claim(fs.clone(), &self.dir, writing)?;
         if !identity::exists(&*fs, &self.dir) {
             match Log::create_on(fs.clone(), &self.dir, schema, self.layout.clone()) {
@@ -149,7 +149,7 @@ impl Sink for LogSink {
     }
 
     fn open(&self, bucket: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
-        let log = Log::open_on(writing.patience.on(self.fs.clone()), &self.dir)?;
+        let log = Log::open_on(writing.retry.on(self.fs.clone()), &self.dir)?;
         let partition = bucket as u32;
         let stage = log.own_partition_dir(partition)?.join("stage");
         create_own_dir(&*log.fs, &stage)?;
@@ -167,7 +167,7 @@ impl Sink for LogSink {
     }
 
     fn take_back(&self, writing: &Writing) -> Result<()> {
-        let patient = LogSink { fs: writing.patience.on(self.fs.clone()), ..self.clone() };
+        let patient = LogSink { fs: writing.retry.on(self.fs.clone()), ..self.clone() };
         match identity::exists(&*self.fs, &self.dir) {
             true => back::take_back(&patient.log()?, writing),
             false => Ok(()),

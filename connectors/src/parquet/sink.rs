@@ -162,7 +162,7 @@ impl Sink for ParquetSink {
     }
 
     fn claim(&self, _: &SchemaRef, writing: &Writing) -> Result<Claim> {
-        let place = OutputPlace { fs: writing.patience.on(self.fs.clone()), ..self.place() };
+        let place = OutputPlace { fs: writing.retry.on(self.fs.clone()), ..self.place() };
         create_dirs_durably(&*place.fs, &self.dir)?;
         place.claim(writing, &FORM, |owner| self.look(writing, owner)).map_err(|error| error.at(self.describe()))
     }
@@ -197,7 +197,7 @@ impl Sink for ParquetSink {
     }
 
     fn take_back(&self, writing: &Writing) -> Result<()> {
-        OutputPlace { fs: writing.patience.on(self.fs.clone()), ..self.place() }.take_back(writing, &FORM)
+        OutputPlace { fs: writing.retry.on(self.fs.clone()), ..self.place() }.take_back(writing, &FORM)
     }
 
     fn first_seen(&self) -> Option<String> {

@@ -102,15 +102,16 @@ pub(super) fn plain(job: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use dualgauge_engine::Epoch;
     use dualgauge_engine::fs::FaultFs;
+    use dualgauge_engine::sink::After;
 
     use super::*;
 
     #[test]
     fn orphans_of_the_bucket_go_and_what_is_kept_or_younger_or_of_another_bucket_stays() {
         let fs: Arc<dyn Fs> = Arc::new(FaultFs::new());
-        let writing =
-            |generation| Writing { job: Some("a/b".to_string()), generation, resumes: true, ..Writing::default() };
+        let writing = |generation| Writing::of("a/b", generation).resuming(After { epoch: Epoch(0), generation: 1 });
         let aside = |bucket, generation| {
             Aside::open(fs.clone(), Path::new("/out/.staging"), bucket, &writing(generation)).unwrap()
         };

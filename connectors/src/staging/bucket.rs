@@ -94,7 +94,7 @@ struct OpenSpan<H> {
 impl<S: Shape> BucketWriter<S> {
     /// Opens the bucket in its place.
     pub(crate) fn open(shape: S, place: OutputPlace, bucket: usize, writing: &Writing) -> Result<BucketWriter<S>> {
-        let place = OutputPlace { fs: writing.patience.on(place.fs), ..place };
+        let place = OutputPlace { fs: writing.retry.on(place.fs), ..place };
         let aside = Aside::open(place.fs.clone(), &place.staging, bucket, writing)?;
         let (visible, job) = (place.visible(writing)?, writing.job.clone());
         let (open, given) = (BTreeMap::new(), BTreeSet::new());

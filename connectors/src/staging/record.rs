@@ -198,8 +198,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written_and_one_of_the_release_before_too() {
-        let checkpoints = Some("a place\nwith a line break".to_string());
-        let writing = Writing { job: Some("j".to_string()), checkpoints, ..Writing::default() };
+        let writing = Writing::of("j", 0).with_checkpoints("a place\nwith a line break");
         for record in [
             Record::of(&Writing::default()),
             Record { beside: true, ..Record::of(&writing) },

@@ -254,7 +254,7 @@ impl<F: Format> Sink for TextSink<F> {
             return Ok(Claim::default());
         }
         let (place, naming) = (self.place(), self.naming());
-        let place = OutputPlace { fs: writing.patience.on(place.fs.clone()), ..place };
+        let place = OutputPlace { fs: writing.retry.on(place.fs.clone()), ..place };
         create_dirs_durably(&*place.fs, &place.dir)?;
         let claimed = place.claim(writing, &form(&|name| naming.is_ours(name)), |owner| self.look(writing, owner));
         claimed.map_err(|error| error.at(self.describe()))
@@ -333,7 +333,7 @@ impl<F: Format> Sink for TextSink<F> {
         match self.target() {
             Target::Stdout => Ok(()),
             _ => {
-                let place = OutputPlace { fs: writing.patience.on(self.fs.clone()), ..self.place() };
+                let place = OutputPlace { fs: writing.retry.on(self.fs.clone()), ..self.place() };
                 place.take_back(writing, &form(&|name| self.naming().is_ours(name)))
             }
         }

@@ -114,11 +114,10 @@ fn a_layer_that_was_damaged_behind_its_checksum_is_read_or_refused() {
 fn what_a_sink_prepared_and_something_has_damaged_is_taken_or_refused() {
     let _alone = alone();
     let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, false)]));
-    let job = |generation| Writing {
-        job: Some("mine".to_string()),
-        generation,
-        resumes: generation > 1,
-        ..Writing::default()
+    let job = |generation| {
+        let mut writing = Writing::of("mine", generation);
+        writing.resumes = generation > 1;
+        writing
     };
     for name in
         ["parquet:DIR/out?buckets=1&span=10ms", "csv:DIR/out/?span=10ms", "json:DIR/out/one.json", "log:DIR/out"]

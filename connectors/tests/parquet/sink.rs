@@ -161,7 +161,7 @@ fn many_spans_that_are_open_at_once_become_the_same_files_as_one_after_the_other
         publish(writer.as_mut(), 999, EventTime::MAX);
         visible(dir.path()).into_iter().filter(|(name, _)| !name.starts_with('.')).collect::<BTreeMap<_, _>>()
     };
-    let job = Writing { job: Some("j".to_string()), generation: 1, ..Writing::default() };
+    let job = Writing::of("j", 1);
     let expected = write(&Writing::default(), false);
     assert_eq!(expected.len(), SPANS as usize);
     assert!(write(&Writing::default(), true) == expected, "without checkpoints");
@@ -298,8 +298,7 @@ fn a_directory_that_holds_something_is_refused_by_name() {
 fn a_start_that_a_younger_one_has_overtaken_overwrites_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let sink = sink(dir.path()).overwrite(true);
-    let start =
-        |generation| Writing { job: Some("mine".to_string()), generation, resumes: false, ..Writing::default() };
+    let start = |generation| Writing::of("mine", generation);
     for generation in [1, 2] {
         sink.check(&schema(), &start(generation)).unwrap();
         sink.claim(&schema(), &start(generation)).unwrap();

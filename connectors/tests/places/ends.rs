@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use dualgauge_engine::sink::{Since, Writing};
+use dualgauge_engine::sink::Since;
 use dualgauge_engine::{Epoch, EventTime};
 
 use crate::{SINKS, all, from, job, put, rows_of_log, schema, sink};
@@ -17,7 +17,7 @@ fn a_job_that_ended_without_rows_and_goes_on_leaves_the_output_of_one_that_had_t
         let run = |ended_before: bool| {
             let dir = tempfile::tempdir().unwrap();
             let (sink, out) = (sink(binding, dir.path()), dir.path().join("out"));
-            let writings = [job(1), from(1, 1, 2), Writing { ended: true, ..from(2, 2, 3) }];
+            let writings = [job(1), from(1, 1, 2), from(2, 2, 3).ended()];
             for writing in writings.iter().filter(|_| ended_before) {
                 sink.check(&schema(), writing).unwrap();
                 drop(sink.claim(&schema(), writing).unwrap());

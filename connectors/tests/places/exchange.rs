@@ -109,8 +109,8 @@ fn lose_power_everywhere(name: &str, checkpoints: bool, micros: &[i64]) {
             // The next start completes what had begun, before anything else.
             let next = match (checkpoints, &kept) {
                 (false, _) => Writing::default(),
-                (true, None) => Writing { resumes: false, ..job(2) },
-                (true, Some(_)) => Writing { ended: true, ..from(2, 1, 2) },
+                (true, None) => Writing::of("mine", 2),
+                (true, Some(_)) => from(2, 1, 2).ended(),
             };
             let sink = on(name, &left);
             let starts = sink.check(&schema(), &next).and_then(|()| sink.claim(&schema(), &next));

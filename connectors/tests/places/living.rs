@@ -3,12 +3,12 @@
 //!
 //! It would catch a second run that takes the place from one that has only just come there.
 
-use dualgauge_engine::fs::Patience;
+use dualgauge_engine::Retry;
 
 use super::*;
 
 fn another_job() -> Writing {
-    Writing { job: Some("another".to_string()), ..job(1) }
+    Writing::of("another", 1)
 }
 
 /// Those who may come to a place, and whether they overwrite.
@@ -33,8 +33,7 @@ fn a_living_run_keeps_its_place_before_it_has_staged_anything() {
             let before = all(dir.path());
             for (second, other) in others(binding) {
                 // Nobody waits for who lives: he may live for ever.
-                let waits = Patience::new(|place, why, _| panic!("{}: {why}", place.display()));
-                let second = Writing { patience: waits, ..second };
+                let second = second.retrying(Retry::new(|why, _| panic!("{why}")));
                 let other = sink(&other, dir.path());
                 for refused in [other.check(&schema(), &second), other.claim(&schema(), &second).map(drop)] {
                     let refused = refused.expect_err(binding).to_string();

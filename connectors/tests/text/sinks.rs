@@ -103,11 +103,10 @@ fn another_generation_takes_open_spans_up_where_the_commit_left_them() {
     let run = |crash: bool| {
         let directory = tempdir().unwrap();
         let sink = json::write(directory.path().join("out"));
-        let writing = |generation| Writing {
-            job: Some("j".to_string()),
-            generation,
-            resumes: generation > 1,
-            ..Writing::default()
+        let writing = |generation| {
+            let mut writing = Writing::of("j", generation);
+            writing.resumes = generation > 1;
+            writing
         };
         sink.check(&schema(), &writing(1)).unwrap();
         let mut writer = sink.open(0, &schema(), &writing(1)).unwrap();

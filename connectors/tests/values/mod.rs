@@ -64,7 +64,7 @@ pub fn log_of(rows: &RecordBatch) -> Held {
 /// Writes rows by a sink that makes one file.
 pub fn write_rows<D: Record>(sink: &dyn Sink, rows: &[D]) -> Result<()> {
     let times: Vec<_> = rows.iter().map(|row| row.event_time().unwrap()).collect();
-    let writing = Writing { said: Some(D::wanted()), ..Writing::default() };
+    let writing = Writing::default().saying(D::wanted());
     sink.check(&D::schema(), &writing)?;
     let mut writer = sink.open(0, &D::schema(), &writing)?;
     writer.write(&times, &D::encode(rows.iter()))?;

@@ -56,7 +56,7 @@ impl Checkpointing {
     }
 
     /// Makes the state from which the job goes on that of this graph.
-    pub(crate) fn upgrade(&mut self, shared: &Shared) -> Result<()> {
+    pub(crate) fn upgrade(&mut self, shared: &Arc<Shared>) -> Result<()> {
         let Some(commit) = &self.resume else { return Ok(()) };
         let chains = self.upgrade.chains(&self.store, commit, self.generation, shared);
         if let Some(chains) = chains.map_err(|error| self.explained(error))? {

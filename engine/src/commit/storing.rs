@@ -150,8 +150,8 @@ impl Storing {
 }
 
 /// Tries until it works; a failure that is final is not tried again.
-pub(super) fn again<T>(shared: &Shared, work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
-    shared.try_often(Whose::Checkpoints, StoreError::may_pass, work)
+pub(super) fn again<T>(shared: &Arc<Shared>, work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
+    shared.retry(Whose::Checkpoints).run_if(StoreError::may_pass, work)
 }
 
 /// Appends an entry to the log, and does after each append what the protocol decides.

@@ -80,7 +80,7 @@ impl Upgrade {
         store: &Arc<dyn Store>,
         commit: &Commit,
         generation: u64,
-        shared: &Shared,
+        shared: &Arc<Shared>,
     ) -> Result<Option<Vec<Chain>>> {
         if self.upcasts.is_empty() && self.dropped.is_empty() {
             return Ok(None);

@@ -9,11 +9,24 @@ use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use super::Firings;
-use crate::fs::Patience;
-use crate::{Basis, Change, Epoch, EventTime, Place, Result};
+use crate::{Basis, Change, Epoch, EventTime, Place, Result, Retry};
 
 /// By whom and how a sink is written in one run.
+///
+/// The engine makes it. A test makes that of a job without checkpoints by `default`, and others by [`Writing::of`]:
+///
+/// ```
+/// use dualgauge_engine::sink::{After, Writing};
+/// use dualgauge_engine::{Epoch, Retry};
+///
+/// let first = Writing::of("counts", 1);
+/// let after = After { epoch: Epoch(7), generation: 1 };
+/// let second = Writing::of("counts", 2).resuming(after).retrying(Retry::times(3));
+/// assert!(second.resumes && !first.resumes);
+/// assert_eq!((second.job, second.after), (first.job, Some(after)));
+/// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Writing {
     /// The job whose output it is, the same after every restart; `None` without a checkpoint.
     pub job: Option<String>,
@@ -33,9 +46,51 @@ pub struct Writing {
     pub endless: bool,
     /// The columns of the rows with what their record says of each; `None` where a connector is used by itself.
     pub said: Option<SchemaRef>,
-    /// What becomes of a file operation that the machine refuses: a sink puts it on its file system. What a sink returns
-    /// as an error ends the job.
-    pub patience: Patience,
+    /// How often what was refused is tried again. What a sink returns as an error ends the job; so a call that may pass is
+    /// [run](Retry::run) by this, and a sink of files puts it [on](Retry::on) its file system.
+    pub retry: Retry,
+}
+
+impl Writing {
+    /// A start of a job with checkpoints, as of the beginning.
+    pub fn of(job: impl Into<String>, generation: u64) -> Writing {
+        Writing { job: Some(job.into()), generation, ..Writing::default() }
+    }
+
+    /// The same, resuming from a commit.
+    pub fn resuming(self, after: After) -> Writing {
+        Writing { resumes: true, after: Some(after), ..self }
+    }
+
+    /// The same, where the input had ended with that commit.
+    pub fn ended(self) -> Writing {
+        Writing { ended: true, ..self }
+    }
+
+    /// The same, on what the sink stood at that commit.
+    pub fn standing_on(self, before: Basis) -> Writing {
+        Writing { before: Some(before), ..self }
+    }
+
+    /// The same, with the place of the job's checkpoints.
+    pub fn with_checkpoints(self, place: impl Into<String>) -> Writing {
+        Writing { checkpoints: Some(place.into()), ..self }
+    }
+
+    /// The same, of an input that may never end.
+    pub fn endless(self) -> Writing {
+        Writing { endless: true, ..self }
+    }
+
+    /// The same, with what the record says of the columns.
+    pub fn saying(self, said: SchemaRef) -> Writing {
+        Writing { said: Some(said), ..self }
+    }
+
+    /// The same, with what is tried again.
+    pub fn retrying(self, retry: Retry) -> Writing {
+        Writing { retry, ..self }
+    }
 }
 
 /// The commit from which a job resumes.

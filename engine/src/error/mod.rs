@@ -2,11 +2,13 @@
 
 mod code;
 mod remedy;
+mod retry;
 
 use std::fmt;
 
 pub use code::Code;
 pub use remedy::Remedy;
+pub use retry::Retry;
 
 /// The result of everything that the world can make fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -7,9 +7,9 @@
 mod disk;
 mod faulty;
 mod name;
-mod patience;
 mod real;
 mod resolved;
+mod retried;
 mod whereabouts;
 mod whole;
 
@@ -19,7 +19,6 @@ use std::path::Path;
 
 pub use faulty::{Fault, FaultFs, Lacks};
 pub use name::PlainName;
-pub use patience::Patience;
 pub use real::RealFs;
 pub use resolved::Resolved;
 pub use whole::{Naming, Ways};
@@ -102,7 +101,7 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// process or in any other. The lock ends with the guard, or with its process.
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>>;
 
-    /// The same without waiting for who holds it, where these are files with [`Patience`].
+    /// The same without waiting for who holds it, where these are files that are tried again ([`Retry::on`](crate::Retry::on)).
     fn lock_now(&self, path: &Path) -> io::Result<Option<FsLock>> {
         self.lock(path)
     }

@@ -67,11 +67,10 @@ impl Attempt {
     /// Waits for the end.
     pub(super) fn join(self) -> Result<Outcome> {
         let Attempt { shared, workers, written, started, claims: _claims, checkpointing, member, .. } = self;
-        let may_pass = |error: &Error| error.kind() == ErrorKind::Environment && error.may_be_retried();
         let finish_one = |(SinkDeclaration { name, schema }, sink): &(SinkDeclaration, Arc<dyn Sink>)| {
             let kept = checkpointing.as_ref().map(|all| all.saved_of(name)).unwrap_or_default();
             let writing = checkpointing.as_ref().map(|all| all.writing(name)).unwrap_or_default();
-            let done = shared.try_often(Whose::Sink(name), may_pass, || sink.finish(schema, &writing, &kept));
+            let done = shared.retry(Whose::Sink(name)).run(|| sink.finish(schema, &writing, &kept));
             done.map_err(|error| error.at(format_args!("sink {name}")))
         };
         let finish = || written.iter().try_for_each(finish_one);

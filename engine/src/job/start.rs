@@ -9,7 +9,7 @@ use super::{Attempt, Bound};
 use crate::cluster::{Member, Start};
 use crate::commit::Checkpointing;
 use crate::flow::{BoundSink, LoadedTable, SinkDeclaration};
-use crate::run::{Metrics, Shared};
+use crate::run::{Metrics, Shared, Whose};
 use crate::{Claim, Error, Result, Writing};
 
 impl Bound {
@@ -94,7 +94,7 @@ impl Bound {
         }
         let goes_back = checkpointing.as_deref().is_some_and(Checkpointing::goes_back);
         let claim = |SinkDeclaration { name, schema }: &SinkDeclaration| {
-            let writing = Writing { patience: shared.patience(name), ..writing(checkpointing.as_deref(), name) };
+            let writing = Writing { retry: shared.retry(Whose::Sink(name)), ..writing(checkpointing.as_deref(), name) };
             let claimed = self.job.bindings.bind_sink(name).sink.claim(schema, &writing);
             claimed.map_err(|error| explained(checkpointing.as_deref(), name, error))
         };
@@ -102,7 +102,7 @@ impl Bound {
         if let Some(checkpointing) = checkpointing.filter(|_| goes_back) {
             checkpointing.settle_back(shared)?;
             for SinkDeclaration { name, .. } in &self.sinks {
-                let writing = Writing { patience: shared.patience(name), ..writing(Some(checkpointing), name) };
+                let writing = Writing { retry: shared.retry(Whose::Sink(name)), ..writing(Some(checkpointing), name) };
                 let back = self.job.bindings.bind_sink(name).sink.take_back(&writing);
                 back.map_err(|error| explained(Some(checkpointing), name, error))?;
             }

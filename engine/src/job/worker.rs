@@ -15,7 +15,7 @@ use timely::worker::Worker;
 
 use crate::commit::{CheckpointDataflow, Checkpointing, Control, ControlDataflow, Desk};
 use crate::flow::{BoundSink, BoundSource, Context, Flow, Graph, LoadedTable, Mode, SinkDeclaration};
-use crate::run::{Shared, Turns, message_of};
+use crate::run::{Shared, Turns, Whose, message_of};
 use crate::{Error, ErrorKind, Result, Writing};
 
 /// How long a worker with nothing to do sleeps before it looks at the stop flag again.
@@ -45,7 +45,7 @@ impl WorkerPlan {
         let Some(checkpointing) = &self.checkpointing else { return Ok(()) };
         for SinkDeclaration { name, schema } in declared {
             let sink = &self.sinks[name].sink;
-            let writing = Writing { patience: self.shared.patience(name), ..checkpointing.writing(name) };
+            let writing = Writing { retry: self.shared.retry(Whose::Sink(name)), ..checkpointing.writing(name) };
             for bucket in 0..sink.buckets() {
                 let mut writer = sink.open(bucket, schema, &writing)?;
                 let kept = checkpointing.kept(name, bucket);

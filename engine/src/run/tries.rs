@@ -3,15 +3,12 @@
 //! Whoever was refused stands still meanwhile, and behind it, by flow control, the sources.
 
 use std::fmt::{self, Display};
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::shared::Shared;
-use crate::fs::Patience;
-use crate::{Error, Result};
+use crate::Retry;
 
 /// How often something that the machine refused is tried before the job ends.
 const TRIES: u32 = 10;
@@ -43,19 +40,14 @@ impl Display for Whose<'_> {
 }
 
 impl Shared {
-    /// Tries until it works, as often as there is a next try after a failure that `may_pass`.
-    pub(crate) fn try_often<T, E: Display + Into<Error>>(
-        &self,
-        whose: Whose<'_>,
-        may_pass: impl Fn(&E) -> bool,
-        mut work: impl FnMut() -> Result<T, E>,
-    ) -> Result<T> {
-        let mut tries = 1;
-        loop {
-            match work() {
-                Err(error) if may_pass(&error) && self.may_try_again(whose, tries, &error) => tries += 1,
-                Err(error) if tries > 1 => return Err(error.into().at(format_args!("after {tries} tries"))),
-                done => return done.map_err(E::into),
+    /// How often is tried what is refused to someone: for a sink that is written, the store of checkpoints, a call at the end.
+    pub(crate) fn retry(self: &Arc<Shared>, whose: Whose<'_>) -> Retry {
+        let shared = Arc::clone(self);
+        match whose {
+            Whose::Checkpoints => Retry::new(move |why, tries| shared.may_try_again(Whose::Checkpoints, tries, why)),
+            Whose::Sink(name) => {
+                let name = name.to_string();
+                Retry::new(move |why, tries| shared.may_try_again(Whose::Sink(&name), tries, why))
             }
         }
     }
@@ -82,20 +74,12 @@ impl Shared {
         }
         !self.stopping()
     }
-
-    /// The patience of the sink `name` with its files.
-    pub(crate) fn patience(self: &Arc<Shared>, name: &str) -> Patience {
-        let (shared, name) = (Arc::clone(self), name.to_string());
-        Patience::new(move |place: &Path, why: &io::Error, tries| {
-            shared.may_try_again(Whose::Sink(&name), tries, &format_args!("{}: {why}", place.display()))
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Limits, SystemClock};
+    use crate::{Error, Limits, SystemClock};
 
     const OUT: Whose<'_> = Whose::Sink("out");
 
@@ -111,6 +95,25 @@ mod tests {
         assert!(!shared.may_try_again(OUT, 10, &"full"));
         assert_eq!(shared.metrics.sink("out").retries, 9);
         assert_eq!(shared.metrics.retries().last, "out: full");
+    }
+
+    #[test]
+    fn what_a_sink_calls_is_tried_again_counted_and_told() {
+        let shared = shared(false);
+        let retry = shared.retry(OUT);
+        let mut tries = 0;
+        let mut call = |works_at: u32| {
+            tries += 1;
+            if tries == works_at { Ok(tries) } else { Err(Error::environment("the server restarts")) }
+        };
+        assert_eq!(retry.run(|| call(3)).unwrap(), 3);
+        assert_eq!(shared.metrics.sink("out").retries, 2);
+        assert_eq!(shared.metrics.retries().last, "out: the server restarts");
+        let down = retry.run(|| call(0)).unwrap_err();
+        assert_eq!(down.to_string(), "after 10 tries: the server restarts");
+        assert!(down.may_be_retried(), "the job may start again from its checkpoint");
+        let denied = retry.run(|| Err::<(), _>(Error::environment("fenced").for_good())).unwrap_err();
+        assert_eq!((denied.to_string().as_str(), shared.metrics.sink("out").retries), ("fenced", 11));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::checkpoint::{BucketCut, is_kept};
 use crate::commit::{Contribution, Output};
 use crate::connector::Firings;
 use crate::failpoint::{Point, around};
-use crate::run::{Shared, SinkCounts, StepCounts};
+use crate::run::{Shared, SinkCounts, StepCounts, Whose};
 use crate::state::Parts;
 use crate::{
     Batch, Duration, Epoch, Event, EventTime, KeyGroup, Prepared, Record, Result, Sink, SinkWriter, Writing,
@@ -175,7 +175,7 @@ impl<D: Record> SinkStep<D> {
             name: name.to_string(),
             schema: D::schema(),
             sink,
-            writing: Writing { patience: shared.patience(name), said: Some(D::wanted()), ..writing },
+            writing: Writing { retry: shared.retry(Whose::Sink(name)), said: Some(D::wanted()), ..writing },
             shared: Arc::clone(shared),
             writers: Rc::new(RefCell::new(Writers { name: name.to_string(), buckets: none })),
             counts: shared.metrics.sink_counts(name, flow.scope().index()),

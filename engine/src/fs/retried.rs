@@ -3,79 +3,59 @@
 //! A full disk is a matter of time: somebody frees space, and what waited goes on. So that every writer can wait without
 //! knowing how, the waiting stands below it: an operation either works at last, or fails as it would have at once.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Fs, FsFile, FsLock, Kind, Resolved};
+use crate::Retry;
 use crate::error::limit;
 
-/// What decides whether a refused operation is tried again: where it was refused, why, and how often it was tried.
-type Decide = dyn Fn(&Path, &io::Error, u32) -> bool + Send + Sync;
-
-/// How much is made of a refusal: whether an operation is tried again, and after what wait.
-///
-/// A job gives its own to every sink that it opens, in [`Writing`](crate::connector::Writing): each operation is tried ten
-/// times, further and further apart, while the sources wait. By itself (`default`) nothing is tried again.
+/// Files on which what may pass is tried again.
 ///
 /// - **A failed try leaves nothing that counts.** What an append has half written is cut off before the next try.
 /// - **A sync is tried once.** After a failed one nobody knows what the disk holds.
 /// - **A lock is waited for.** Who holds it may be about to let go, as an older generation does that is still publishing.
 /// - **Only what may pass is tried again.** A name that is taken or missing, a permission, and a limit of the process
 ///   (`ulimit`) is what it is.
-///
-/// ```
-/// use std::path::Path;
-/// use std::sync::Arc;
-///
-/// use dualgauge_engine::fs::{FaultFs, Fs, Patience};
-///
-/// let disk = FaultFs::new();
-/// disk.set_space(Some(3));
-/// let room = disk.clone();
-/// let patience = Patience::new(move |_, _, _| {
-///     room.set_space(None); // somebody frees space meanwhile
-///     true
-/// });
-/// let mut file = patience.on(Arc::new(disk.clone())).create(Path::new("/a")).unwrap();
-/// file.append(b"whole").unwrap();
-/// assert_eq!(disk.read(Path::new("/a")).unwrap(), b"whole");
-/// ```
-#[derive(Clone, Default)]
-pub struct Patience(Option<Arc<Decide>>);
-
-impl Patience {
-    /// Asks `again` after each refusal. It gets the place, the reason and how often the operation was tried; it waits, and
-    /// says whether there is another try.
-    pub fn new(again: impl Fn(&Path, &io::Error, u32) -> bool + Send + Sync + 'static) -> Patience {
-        Patience(Some(Arc::new(again)))
-    }
-
-    /// The same files, with patience.
+impl Retry {
+    /// The same files, each operation of which is tried again.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use std::sync::Arc;
+    ///
+    /// use dualgauge_engine::Retry;
+    /// use dualgauge_engine::fs::{FaultFs, Fs};
+    ///
+    /// let disk = FaultFs::new();
+    /// disk.set_space(Some(3));
+    /// let room = disk.clone();
+    /// let retry = Retry::new(move |_, _| {
+    ///     room.set_space(None); // somebody frees space meanwhile
+    ///     true
+    /// });
+    /// let mut file = retry.on(Arc::new(disk.clone())).create(Path::new("/a")).unwrap();
+    /// file.append(b"whole").unwrap();
+    /// assert_eq!(disk.read(Path::new("/a")).unwrap(), b"whole");
+    /// ```
     pub fn on(&self, fs: Arc<dyn Fs>) -> Arc<dyn Fs> {
-        match &self.0 {
-            Some(again) => Arc::new(PatientFs { fs, again: Tries(Arc::clone(again)) }),
-            None => fs,
+        match self.is_some() {
+            true => Arc::new(RetriedFs { fs, again: Tries(self.clone()) }),
+            false => fs,
         }
     }
 }
 
-impl fmt::Debug for Patience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Patience" } else { "Patience(none)" })
-    }
-}
-
 #[derive(Debug)]
-struct PatientFs {
+struct RetriedFs {
     fs: Arc<dyn Fs>,
     again: Tries,
 }
 
 /// A file that is tried again.
 #[derive(Debug)]
-struct PatientFile {
+struct RetriedFile {
     file: Box<dyn FsFile>,
     path: PathBuf,
     again: Tries,
@@ -85,21 +65,20 @@ struct PatientFile {
     torn: bool,
 }
 
-#[derive(Clone)]
-struct Tries(Arc<Decide>);
-
-impl fmt::Debug for Tries {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tries")
-    }
-}
+/// How operations are tried again; the path of what was refused is told.
+#[derive(Clone, Debug)]
+struct Tries(Retry);
 
 impl Tries {
+    fn again(&self, path: &Path, why: &io::Error, tries: u32) -> bool {
+        self.0.again(&format_args!("{}: {why}", path.display()), tries)
+    }
+
     fn of<T>(&self, path: &Path, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         let mut tries = 1;
         loop {
             match work() {
-                Err(error) if may_pass(&error) && (self.0)(path, &error, tries) => tries += 1,
+                Err(error) if may_pass(&error) && self.again(path, &error, tries) => tries += 1,
                 Err(error) if tries > 1 => {
                     return Err(io::Error::new(error.kind(), format!("after {tries} tries: {error}")));
                 }
@@ -130,15 +109,15 @@ fn may_pass(error: &io::Error) -> bool {
     !is_forbidden && limit(error).is_none()
 }
 
-impl PatientFs {
+impl RetriedFs {
     fn file(&self, path: &Path, open: impl FnMut() -> io::Result<Box<dyn FsFile>>) -> io::Result<Box<dyn FsFile>> {
         let file = self.again.of(path, open)?;
         let length = self.again.of(path, || file.length())?;
-        Ok(Box::new(PatientFile { file, path: path.to_path_buf(), again: self.again.clone(), length, torn: false }))
+        Ok(Box::new(RetriedFile { file, path: path.to_path_buf(), again: self.again.clone(), length, torn: false }))
     }
 }
 
-impl Fs for PatientFs {
+impl Fs for RetriedFs {
     fn create(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         self.file(path, || self.fs.create(path))
     }
@@ -216,9 +195,9 @@ impl Fs for PatientFs {
     }
 }
 
-impl FsFile for PatientFile {
+impl FsFile for RetriedFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let PatientFile { file, path, again, length, torn } = self;
+        let RetriedFile { file, path, again, length, torn } = self;
         again.of(path, || {
             if *torn {
                 file.truncate(*length)?;
@@ -239,7 +218,7 @@ impl FsFile for PatientFile {
     }
 
     fn truncate(&mut self, to: u64) -> io::Result<()> {
-        let PatientFile { file, path, again, length, torn } = self;
+        let RetriedFile { file, path, again, length, torn } = self;
         again.of(path, || file.truncate(to))?;
         (*length, *torn) = (to, false);
         Ok(())
@@ -261,15 +240,15 @@ mod tests {
     use super::super::{Fault, FaultFs};
     use super::*;
 
-    /// Patience for so many tries, which counts the refusals.
-    fn patience(tries: u32) -> (Patience, Arc<AtomicU32>) {
+    /// A retry of so many tries, which counts the refusals.
+    fn counting(tries: u32) -> (Retry, Arc<AtomicU32>) {
         let refused = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&refused);
-        let again = move |_: &Path, _: &io::Error, tried| {
+        let again = move |_: &dyn std::fmt::Display, tried| {
             count.fetch_add(1, Ordering::Relaxed);
             tried < tries
         };
-        (Patience::new(again), refused)
+        (Retry::new(again), refused)
     }
 
     #[test]
@@ -294,9 +273,9 @@ mod tests {
         for (operation, fault) in (0..operations)
             .flat_map(|number| [Fault::NoSpace, Fault::Io, Fault::ShortWrite].map(|fault| (number, fault)))
         {
-            let (fs, (patience, refused)) = (FaultFs::new(), patience(2));
+            let (fs, (retry, refused)) = (FaultFs::new(), counting(2));
             fs.fail_at(operation, fault);
-            all(&patience.on(Arc::new(fs.clone()))).unwrap();
+            all(&retry.on(Arc::new(fs.clone()))).unwrap();
             assert_eq!(refused.load(Ordering::Relaxed), 1, "{fault:?} at {operation}");
             assert_eq!(fs.list(Path::new("/d")).unwrap(), ["b", "c"], "{fault:?} at {operation}");
             assert_eq!(fs.read(Path::new("/d/c")).unwrap(), b"onetwthreefour", "{fault:?} at {operation}");
@@ -305,21 +284,21 @@ mod tests {
 
     #[test]
     fn a_failed_sync_is_never_tried_again() {
-        let (fs, (patience, refused)) = (FaultFs::new(), patience(10));
-        let patient = patience.on(Arc::new(fs.clone()));
-        let mut file = patient.create(Path::new("/a")).unwrap();
+        let (fs, (retry, refused)) = (FaultFs::new(), counting(10));
+        let files = retry.on(Arc::new(fs.clone()));
+        let mut file = files.create(Path::new("/a")).unwrap();
         fs.fail_at(fs.operations(), Fault::FailedSync);
         assert!(file.sync().is_err());
         fs.fail_at(fs.operations(), Fault::FailedSync);
-        assert!(patient.sync_dir(Path::new("/")).is_err());
+        assert!(files.sync_dir(Path::new("/")).is_err());
         assert_eq!(refused.load(Ordering::Relaxed), 0);
     }
 
     #[test]
-    fn patience_has_an_end_that_says_how_often_it_was_tried() {
-        let (fs, (patience, refused)) = (FaultFs::new(), patience(10));
-        let patient = patience.on(Arc::new(fs.clone()));
-        let mut file = patient.create(Path::new("/a")).unwrap();
+    fn trying_has_an_end_that_says_how_often_it_was_tried() {
+        let (fs, (retry, refused)) = (FaultFs::new(), counting(10));
+        let files = retry.on(Arc::new(fs.clone()));
+        let mut file = files.create(Path::new("/a")).unwrap();
         file.append(b"before").unwrap();
         fs.set_space(Some(9));
         let error = file.append(b"too much").unwrap_err();
@@ -334,27 +313,27 @@ mod tests {
     fn a_lock_that_is_let_go_meanwhile_is_taken_and_one_that_is_not_stays_held() {
         let fs = FaultFs::new();
         let held = std::sync::Mutex::new(fs.lock(Path::new("/a")).unwrap());
-        let patient = Patience::new(move |_, _, tries| {
+        let retry = Retry::new(move |_, tries| {
             if tries == 3 {
                 held.lock().unwrap().take();
             }
             true
         });
-        let taken = patient.on(Arc::new(fs.clone())).lock(Path::new("/a")).unwrap();
+        let taken = retry.on(Arc::new(fs.clone())).lock(Path::new("/a")).unwrap();
         assert!(taken.is_some());
-        let (patience, refused) = patience(10);
-        assert!(patience.on(Arc::new(fs)).lock(Path::new("/a")).unwrap().is_none());
+        let (retry, refused) = counting(10);
+        assert!(retry.on(Arc::new(fs)).lock(Path::new("/a")).unwrap().is_none());
         assert_eq!(refused.load(Ordering::Relaxed), 10);
     }
 
     #[test]
     fn what_waiting_cannot_mend_is_told_at_once() {
-        let (fs, (patience, refused)) = (FaultFs::new(), patience(10));
-        let patient = patience.on(Arc::new(fs));
-        patient.create(Path::new("/a")).unwrap();
-        assert_eq!(patient.create(Path::new("/a")).unwrap_err().kind(), ErrorKind::AlreadyExists);
-        assert_eq!(patient.open(Path::new("/b")).unwrap_err().kind(), ErrorKind::NotFound);
-        assert_eq!(patient.create(Path::new("/c/d")).unwrap_err().kind(), ErrorKind::NotFound);
+        let (fs, (retry, refused)) = (FaultFs::new(), counting(10));
+        let files = retry.on(Arc::new(fs));
+        files.create(Path::new("/a")).unwrap();
+        assert_eq!(files.create(Path::new("/a")).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(files.open(Path::new("/b")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(files.create(Path::new("/c/d")).unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(refused.load(Ordering::Relaxed), 0);
     }
 }
