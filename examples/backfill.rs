@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dualgauge::nexmark::{self, Options, Table};
 use dualgauge::prelude::*;
+use dualgauge_nexmark::{Options, Table};
 
 #[record]
 struct Bid {
@@ -51,7 +51,7 @@ pub fn rolling(flow: &Flow) {
 fn main() -> dualgauge::Result<()> {
     let dir = tempfile::tempdir().expect("a directory for the history");
     let options = Options { events: 150_000, rate: 500, tables: vec![Table::Bids], ..Options::new(dir.path()) };
-    let history = nexmark::generate(&options)?.tables[0].dir.clone();
+    let history = dualgauge_nexmark::generate(&options)?.tables[0].dir.clone();
 
     let (before, after) = (view(by_minute, &history)?, view(rolling, &history)?);
     println!("{:<21} {:<9} {:>16}", "minute from", "channel", "turnover");

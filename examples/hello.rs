@@ -19,6 +19,7 @@ struct Count {
     at: EventTime,
 }
 
+/// Counts the words of each minute.
 pub fn counts(flow: &Flow) {
     flow.source::<Word>("words")
         .key_by(|word| word.word.clone())

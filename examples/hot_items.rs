@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use std::thread;
 
 use dualgauge::connectors::hybrid::Hybrid;
-use dualgauge::nexmark::{self, FeedOptions, LiveFeed, Options, Table};
 use dualgauge::prelude::*;
 use dualgauge::{Digest, Outcome, Source};
+use dualgauge_nexmark::{FeedOptions, LiveFeed, Options, Table};
 
 #[record]
 struct Bid {
@@ -78,7 +78,8 @@ fn compare() -> Result<bool, Box<dyn Error>> {
 fn replay(dir: &Path) -> Result<Run, Box<dyn Error>> {
     let disorder = 1.seconds();
     let tables = vec![Table::Bids];
-    let made = nexmark::generate(&Options { events: EVENTS, rate: RATE, disorder, tables, ..Options::new(dir) })?;
+    let made =
+        dualgauge_nexmark::generate(&Options { events: EVENTS, rate: RATE, disorder, tables, ..Options::new(dir) })?;
     let table = &made.tables[0];
     println!("replay: {} bids in {} Parquet files", grouped(table.rows), table.files);
     Run::of("replay", parquet::read(&table.dir))

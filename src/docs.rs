@@ -8,6 +8,3 @@ mod guide {}
 
 #[doc = include_str!("../docs/semantics.md")]
 mod semantics {}
-
-#[doc = include_str!("../docs/window-joins.md")]
-mod window_joins {}

@@ -5,9 +5,7 @@
 // So that `#[record]` finds this crate under the same name within it as in the programs that use it.
 extern crate self as dualgauge;
 
-pub mod bench;
 pub mod cli;
-pub mod nexmark;
 
 pub use cli::{main, main_of};
 pub use dualgauge_connectors as connectors;

@@ -10,10 +10,10 @@ use dualgauge::connectors::hybrid::Hybrid;
 use dualgauge::connectors::log::LogSource;
 use dualgauge::flow::SourceOptions;
 use dualgauge::fs::{FaultFs, Fs};
-use dualgauge::nexmark::{self, FeedOptions, LiveFeed, Options, Table};
 use dualgauge::prelude::*;
 use dualgauge::testing::survive_on;
 use dualgauge::{Limits, Source};
+use dualgauge_nexmark::{FeedOptions, LiveFeed, Options, Table};
 
 const EVENTS: u64 = 20_000;
 const RATE: u64 = 500;
@@ -110,7 +110,7 @@ fn run_through_crashes(graph: fn(&Flow), source: &dyn Fn() -> Arc<dyn Source>, s
 
 fn history(dir: &Path, file_rows: usize, row_group_rows: usize, disorder: Duration) {
     let options = Options { events: EVENTS, rate: RATE, tables: vec![Table::Bids], ..Options::new(dir) };
-    nexmark::generate(&Options { file_rows, row_group_rows, disorder, ..options }).unwrap();
+    dualgauge_nexmark::generate(&Options { file_rows, row_group_rows, disorder, ..options }).unwrap();
 }
 
 fn feed(dir: &Path, partitions: u32, batch_rows: u64) -> LiveFeed {
@@ -136,7 +136,7 @@ fn every_way_of_lying_and_reading_gives_the_same_bytes() {
     both.append(8_000).unwrap();
     both.archive(at("archive"), 3_000).unwrap();
     both.run().unwrap();
-    let seam = nexmark::START + 17.seconds();
+    let seam = dualgauge_nexmark::START + 17.seconds();
 
     for graph in GRAPHS {
         let expected = run(graph, parquet::read(at("whole/bids")), 1, Limits::default());

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
     }
-    let checks: [(&str, fn()); 10] = [
+    let checks: [(&str, fn()); 7] = [
         ("a_run_that_is_done_exits_with_0", a_run_that_is_done_exits_with_0),
         ("a_wrong_call_exits_with_2", a_wrong_call_exits_with_2),
         ("a_panic_exits_with_70_and_is_told_once", a_panic_exits_with_70_and_is_told_once),
@@ -42,12 +42,6 @@ fn main() -> ExitCode {
         ("a_signal_asks_for_a_savepoint_and_another_for_a_last_checkpoint", a_signal_asks_for_a_savepoint),
         ("a_command_asks_for_a_savepoint_through_the_place_of_checkpoints", a_command_asks_for_a_savepoint),
         ("a_log_is_appended_to_and_printed", a_log_is_appended_to_and_printed),
-        ("an_auction_house_is_generated", an_auction_house_is_generated),
-        ("window_joins_are_measured", window_joins_are_measured),
-        (
-            "an_unknown_contestant_is_refused_with_those_there_are",
-            an_unknown_contestant_is_refused_with_those_there_are,
-        ),
     ];
     for (name, check) in checks {
         check();
@@ -253,68 +247,6 @@ fn a_log_is_appended_to_and_printed() {
     let damaged = log(&["verify", "bids"], "");
     assert_eq!(damaged.status.code(), Some(1), "{}", text(&damaged.stdout));
     assert!(text(&damaged.stderr).contains("the log is damaged"), "{}", text(&damaged.stderr));
-}
-
-fn an_auction_house_is_generated() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dualgauge"));
-    let words = ["nexmark", "generate", "data", "--events", "1000", "--table", "bids", "--disorder", "1s"];
-    let output = command.current_dir(dir.path()).args(words).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(
-        text(&output.stdout).starts_with("bids") && text(&output.stdout).contains("920 rows"),
-        "{}",
-        text(&output.stdout)
-    );
-    assert_eq!(walk(&dir.path().join("data")), [dir.path().join("data/bids")]);
-}
-
-fn window_joins_are_measured() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dualgauge"));
-    let words = ["bench", "window-join", "--quick", "--only", "workers", "--only", "live-window", "--out", "out"];
-    let Output { status, stdout, stderr } = command.current_dir(dir.path()).args(words).output().unwrap();
-    assert_eq!(status.code(), Some(0), "{}", text(&stderr));
-    assert!(text(&stdout).contains("answers at small sizes are those of a nested loop"), "{}", text(&stdout));
-    let out = dir.path().join("out");
-    let mut files: Vec<_> =
-        walk(&out).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
-    files.sort();
-    let plots = ["live-window-latency", "live-window-memory", "workers-memory", "workers-throughput"];
-    let mut expected: Vec<_> = plots.iter().map(|name| format!("{name}.svg")).collect();
-    expected.extend(["index.html", "window_join.csv"].map(str::to_string));
-    expected.sort();
-    assert_eq!(files, expected, "and no data is left");
-
-    let csv = std::fs::read_to_string(out.join("window_join.csv")).unwrap();
-    let (header, lines) = csv.split_once('\n').unwrap();
-    assert_eq!(header, dualgauge::bench::CSV_HEADER);
-    let contestants = dualgauge::bench::contestants();
-    for contestant in &contestants {
-        let of = |dimension: &str| {
-            let name = format!(",{},", contestant.name());
-            lines.lines().filter(|line| line.starts_with(dimension) && line.contains(&name)).collect::<Vec<_>>()
-        };
-        assert!(of("workers,").len() >= 2 && of("live-window,").len() == 3, "{}: {csv}", contestant.name());
-        let columns = header.split(',').count();
-        let live = of("live-window,10ms,")[0].split(',').collect::<Vec<_>>();
-        assert_eq!(live.len(), columns, "{live:?}");
-        assert!(live[columns - 5].parse::<u64>().unwrap() > 0, "some windows were closed: {live:?}");
-    }
-    let page = std::fs::read_to_string(out.join("index.html")).unwrap();
-    assert_eq!(page.matches("<svg ").count(), plots.len());
-    assert!(contestants.iter().all(|contestant| page.contains(&format!("<dt>{}</dt>", contestant.name()))));
-}
-
-fn an_unknown_contestant_is_refused_with_those_there_are() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dualgauge"));
-    let output = command.args(["bench", "window-join", "--quick", "--contestant", "nobody"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let told = text(&output.stderr);
-    assert!(
-        told.starts_with("error: there is no contestant `nobody`; there are: ") && told.contains("by hand"),
-        "{told}"
-    );
 }
 
 fn walk(dir: &Path) -> Vec<std::path::PathBuf> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dualgauge::nexmark::{self, Options, Table};
+use dualgauge_nexmark::{Options, Table};
 
 /// Bids a second of event time: ten seconds hold about 92,000.
 const RATE: u64 = 10_000;
@@ -16,7 +16,7 @@ pub fn bids(count: u64) -> PathBuf {
         let _ = std::fs::remove_dir_all(&root);
         let events = Table::Bids.event(count - 1) + 1;
         let options = Options { events, rate: RATE, tables: vec![Table::Bids], ..Options::new(&root) };
-        let summary = nexmark::generate(&options).expect("a disk with room");
+        let summary = dualgauge_nexmark::generate(&options).expect("a disk with room");
         eprint!("{summary}");
         std::fs::write(done, "").expect("a disk with room");
     }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use dualgauge::nexmark::{FeedOptions, LiveFeed, Options, Table, generate};
 use dualgauge::{Error, Result};
+use dualgauge_nexmark::{FeedOptions, LiveFeed, Options, Table, generate};
 
 use crate::queries::DISORDER;
 

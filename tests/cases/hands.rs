@@ -233,7 +233,6 @@ fn escapes() {
     all.push(dir.dualgauge(&["log", "append", evil, "--schema", "a:i64"]));
     all.push(dir.dualgauge(&["log", &option]));
     all.push(dir.dualgauge(&[evil]));
-    all.push(dir.dualgauge(&["bench", "window-join", evil]));
     all.push(dir.dualgauge(&["state", "get", evil, evil, evil]));
     for ran in all {
         assert!(!ran.err.contains('\u{1b}') && !ran.out.contains('\u{1b}'), "{ran:?}");

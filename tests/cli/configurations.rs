@@ -179,13 +179,6 @@ const TOOL: &[(&str, i32, &[&str])] = &[
     ("log inspect DIR/empty", 2, &["/empty: there is no log here"]),
     ("log verify DIR/empty", 2, &["/empty: there is no log here"]),
     ("log repair /no/such", 2, &["/no/such: there is no log here"]),
-    ("nexmark generate", 2, &["required arguments", "<DIR>"]),
-    ("nexmark generate DIR/n --events many", 2, &["'many' for '--events <COUNT>'"]),
-    ("nexmark generate DIR/n --rate 0", 2, &["the rate of events", "above zero"]),
-    ("nexmark generate DIR/n --table bets", 2, &["'bets' for '--table <TABLE>'", "persons, auctions, bids"]),
-    ("nexmark generate DIR/n --disorder wild", 2, &["'wild' for '--disorder <TIME>'"]),
-    ("nexmark generate DIR/file", 1, &["cannot write to ", "/file/persons: Not a directory"]),
-    ("bench window-joins", 2, &["unrecognized subcommand 'window-joins'", "'window-join'"]),
 ];
 
 /// Data, and places where something is wrong.

@@ -18,9 +18,9 @@ use std::thread;
 use dualgauge::checkpoint::{CommitKind, Entry, LocalStore, ManifestLog};
 use dualgauge::connectors::log::LogSource;
 use dualgauge::fs::RealFs;
-use dualgauge::nexmark::{self, FeedOptions, LiveFeed, Options, Table};
 use dualgauge::prelude::*;
 use dualgauge::{Clock, SystemClock};
+use dualgauge_nexmark::{FeedOptions, LiveFeed, Options, Table};
 
 use crate::child::Answer;
 
@@ -59,7 +59,8 @@ impl Ground {
             tables: vec![Table::Bids],
             ..Options::new(dir.path().join("history"))
         };
-        nexmark::generate(&Options { file_rows: 900, row_group_rows: 250, disorder: 1.seconds(), ..history }).unwrap();
+        dualgauge_nexmark::generate(&Options { file_rows: 900, row_group_rows: 250, disorder: 1.seconds(), ..history })
+            .unwrap();
         Ground(dir)
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use dualgauge::Source;
 use dualgauge::connectors::log::{Layout, Log, LogSource};
 use dualgauge::connectors::parquet::{FileOptions, write_file};
-use dualgauge::nexmark::{FeedOptions, LiveFeed, Options, START, Table, generate};
 use dualgauge::prelude::*;
+use dualgauge_nexmark::{FeedOptions, LiveFeed, Options, START, Table, generate};
 
 #[allow(dead_code)] // an example is a whole program, of which this wants the graph
 #[path = "../../examples/backfill.rs"]

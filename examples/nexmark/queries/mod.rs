@@ -27,9 +27,9 @@ mod q8;
 mod window_join;
 
 use dualgauge::flow::SourceOptions;
-use dualgauge::nexmark::Table;
 use dualgauge::prelude::*;
 use dualgauge::{Digest, Event, arrow::RecordBatch};
+use dualgauge_nexmark::Table;
 
 /// One query: what it is called, what it reads, and its graph.
 #[derive(Clone, Copy, Debug)]

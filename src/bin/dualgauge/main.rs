@@ -1,10 +1,8 @@
 //! `dualgauge`: what can be done without a graph of one's own.
 
 mod append;
-mod bench;
 mod checkpoint;
 mod log;
-mod nexmark;
 mod place;
 mod print;
 mod savepoint;
@@ -30,10 +28,8 @@ fn main() -> ExitCode {
         }
     };
     let done = match matches.subcommand() {
-        Some(("bench", matches)) => bench::call(matches),
         Some(("checkpoint", matches)) => checkpoint::call(matches),
         Some(("log", matches)) => log::call(matches),
-        Some(("nexmark", matches)) => nexmark::call(matches),
         Some(("state", matches)) => state::call(matches),
         _ => unreachable!("clap requires a subcommand that it knows"),
     };
@@ -49,10 +45,10 @@ fn main() -> ExitCode {
 
 fn command() -> Command {
     Command::new("dualgauge")
-        .about("Event logs, checkpoints, and data to try a graph on")
+        .about("Event logs, checkpoints and what is in them")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([bench::command(), checkpoint::command(), log::command(), nexmark::command(), state::command()])
+        .subcommands([checkpoint::command(), log::command(), state::command()])
 }
