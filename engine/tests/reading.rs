@@ -10,6 +10,8 @@ mod idle;
 mod listed_once;
 #[path = "reading/options.rs"]
 mod options;
+#[path = "reading/source_contract.rs"]
+mod source_contract;
 #[path = "reading/standing.rs"]
 mod standing;
 

@@ -4,6 +4,7 @@
 //! default, a number that is cut or wrapped, a missing value that becomes something; and a sink that writes what no source
 //! reads as the same value again.
 
+mod contract;
 mod made_times;
 mod ranges;
 mod round_trip;

@@ -31,6 +31,7 @@ mod listed;
 mod random;
 mod script;
 mod sink;
+mod source_contract;
 mod stepped;
 mod when;
 
@@ -45,5 +46,6 @@ pub use listed::Listed;
 pub use random::Random;
 pub use script::{Item, Line, Script, Step, seconds};
 pub use sink::{Breach, Rule, SinkPlace, sink_contract};
+pub use source_contract::{Upheld, source_contract};
 pub use stepped::{Moment, Seen, moments};
 pub use when::{check_when, check_when_at_once, check_when_firings, check_when_two, run_when};
