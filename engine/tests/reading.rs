@@ -4,6 +4,8 @@
 //! that leaves another behind, or its own sinks; a bad record that passes, or that cannot be found by the message. The
 //! source does what its script says and moves the clock itself, so that nothing here depends on how fast anything runs.
 
+#[path = "reading/committed.rs"]
+mod committed;
 #[path = "reading/idle.rs"]
 mod idle;
 #[path = "reading/listed_once.rs"]

@@ -59,9 +59,9 @@ struct Owed {
     contribution: Contribution,
 }
 
-/// A sink's output on this worker, which is published when its epoch is committed.
+/// What waits on this worker for an epoch to be committed: the output of a sink, or the readers of a source.
 pub(crate) trait Output {
-    /// Publishes what was prepared for epochs up to `epoch`, whose commit may be a savepoint.
+    /// Everything up to `epoch` is committed, maybe as a savepoint: publishes what was prepared for it, or tells who is to know.
     fn publish(&mut self, epoch: Epoch, savepoint: bool) -> Result<()>;
 }
 
@@ -95,7 +95,7 @@ impl Desk {
         self.wakers.push(waker);
     }
 
-    /// Adds the output of a sink.
+    /// Adds what waits for commits, in the order in which it is told.
     pub(crate) fn add_output(&mut self, output: Box<dyn Output>) {
         self.outputs.push(output);
     }

@@ -74,6 +74,25 @@ pub trait PartitionReader {
     /// What ends the job whatever the policy for bad records: the data is damaged, or the world is in the way. A record
     /// that is merely bad comes in [`Next::Mixed`], and reading goes on behind it.
     fn next(&mut self) -> Result<Next>;
+
+    /// All up to `offset` is committed: the job never asks for it again, unless a person has it resume from an older savepoint. A
+    /// server that keeps rows until they are acknowledged may let go of them.
+    ///
+    /// - **Never before** the manifest that holds the offset is stored, in every process of the job; without checkpoints, never.
+    /// - **On the worker that reads**, between two calls of [`next`](PartitionReader::next): so it must not wait for long either.
+    /// - **In order**: offsets that `next` has handed out, each greater than the one before. Those of checkpoints in between may be
+    ///   left out.
+    /// - **After a resume too**: the offset at which the partition was opened again is told before the first `next`. So nothing
+    ///   is left unacknowledged by a crash between the commit and the call.
+    /// - **To the end** of a followed partition: its reader is kept until its last offset is committed. That of a bounded one is
+    ///   dropped when it says [`Next::End`].
+    ///
+    /// # Errors
+    /// What ends the job. What can be tried again is better tried at the next call, which covers it.
+    fn committed(&mut self, offset: &Offset) -> Result<()> {
+        let _ = offset;
+        Ok(())
+    }
 }
 
 /// What a reader has to say.

@@ -43,6 +43,8 @@ enum Fault {
     BreaksItsUpper,
     NeverEnds,
     GoesOnBehindItsEnd,
+    RefusesACommit,
+    SkipsBehindACommit,
 }
 
 use Fault::*;
@@ -136,6 +138,17 @@ impl PartitionReader for Reader {
         self.shared.store(end, Ordering::SeqCst);
         Ok(self.batch(first, end))
     }
+
+    fn committed(&mut self, offset: &Offset) -> Result<()> {
+        match self.fault {
+            RefusesACommit => Err(Error::data(format!("nobody knows {offset}"))),
+            SkipsBehindACommit => {
+                self.next = (offset.position + 1).min(ROWS);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Reader {
@@ -214,6 +227,8 @@ fn each_rule_that_is_broken_is_found_and_named() {
         (BreaksItsUpper, &["p0", "row 6", "expected none above 1970-01-01T00:00:05Z"]),
         (NeverEnds, &["p0", "at offset 7, behind 7 rows", "stays pending; expected its end"]),
         (GoesOnBehindItsEnd, &["p0", "it has ended, and then gives something more"]),
+        (RefusesACommit, &["p0", "told of each offset that is committed", "committed at 7", "nobody knows 7"]),
+        (SkipsBehindACommit, &["batches of 1 rows", "told of each offset", "row 1 is Good(Item", "value: 2", "expected"]),
     ];
     for (fault, words) in cases {
         let error = tried(*fault).expect_err(&format!("{fault:?} passes")).to_string();

@@ -8,6 +8,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::SourceDriver;
+use super::committed::Committed;
 use super::handle::SourceEnds;
 use super::made_time::SourceOf;
 use super::outlet::{Hold, Outlets};
@@ -45,7 +46,13 @@ pub(in crate::flow) fn source<'s, D: Record>(flow: &Flow<'s>, source: SourceOf<D
             Mode::Describe => None,
             Mode::Run { shared, sources, .. } => {
                 let (bound, shared) = (sources[&name].clone(), Arc::clone(shared));
-                Some(SourceDriver::new(index, worker, workers, bound, shared, Rc::clone(&context), hold, activator))
+                let driver =
+                    SourceDriver::new(index, worker, workers, bound, shared, Rc::clone(&context), hold, activator);
+                if context.checkpointing().is_some() {
+                    let commits = Rc::clone(&driver.commits);
+                    context.desk.borrow_mut().add_output(Box::new(Committed { node, commits }));
+                }
+                Some(driver)
             }
         };
         move |_| {

@@ -11,6 +11,7 @@ mod ahead;
 mod appeared;
 mod bad_record;
 mod build;
+mod committed;
 mod decode;
 mod handle;
 mod made_time;
@@ -21,6 +22,7 @@ mod row_text;
 mod standing;
 mod watermark;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use self::ahead::ReadAhead;
 use self::appeared::Appeared;
 pub use self::bad_record::BadRecord;
 pub(super) use self::build::source;
+use self::committed::Commits;
 use self::decode::Decoder;
 pub(super) use self::handle::SourceEnds;
 pub use self::made_time::{MadeTime, SourceOf};
@@ -77,6 +80,8 @@ struct SourceDriver {
     /// The epochs opened here that are not closed everywhere; the last is the open one.
     epochs: VecDeque<Epoch>,
     passage: Passage,
+    /// Which readers are told when a checkpoint is committed.
+    commits: Rc<RefCell<Commits>>,
     /// Whether the job is asked to stop: nothing more is read.
     stopped: bool,
     /// Whether all that is wanted has been read.
@@ -157,6 +162,7 @@ impl SourceDriver {
             holds_beyond: EventTime::MIN,
             epochs: VecDeque::from([hold.stamp().epoch]),
             passage: Passage::new(),
+            commits: Rc::default(),
             stopped: false,
             finished: false,
             epoch_rows: 0,
@@ -248,6 +254,7 @@ impl SourceDriver {
                 around(Point::Pick, || desk.contribute(epoch, contribution));
                 desk.last().filter(|last| last.epoch == epoch)
             };
+            self.commits.borrow_mut().save(epoch, &self.open);
             self.passage.pass(epoch);
             match last {
                 Some(last) if last.ended => return self.hold = None,
@@ -308,7 +315,8 @@ impl SourceDriver {
                 self.passed = true;
                 continue;
             }
-            match open.reader.next() {
+            let next = open.reader.borrow_mut().next();
+            match next {
                 Ok(Next::Batch(batch)) if open.has_read(&batch.offset_after) && batch.rows.num_rows() > 0 => {
                     self.counts.repeated.add(batch.rows.num_rows() as u64);
                     return Ok(Turn::Read);
@@ -394,6 +402,7 @@ impl SourceDriver {
         self.no_longer_holds(&open);
         if self.context.checkpointing().is_some() {
             let cut = PartitionCut { ended: true, passed, ..open.cut(EventTime::MIN) };
+            self.commits.borrow_mut().ends(&open);
             self.ended.push((open.partition.id, cut));
         }
     }

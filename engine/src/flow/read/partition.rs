@@ -1,8 +1,10 @@
 //! A partition that is being read.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::super::step::{LastRead, note_read};
+use super::committed::Reader;
 use super::outlet::Hold;
 use super::watermark::Watermark;
 use crate::checkpoint::PartitionCut;
@@ -10,12 +12,12 @@ use crate::commit::Holding;
 use crate::flow::bound::BoundSource;
 use crate::run::{Position, Shared, SourceCounts};
 use crate::time::Stamp;
-use crate::{Code, Duration, Epoch, ErrorKind, EventTime, Offset, Partition, PartitionReader, Result, Scan};
+use crate::{Code, Duration, Epoch, ErrorKind, EventTime, Offset, Partition, Result, Scan};
 
 /// A partition that is being read, and what is known of the event times it can still give.
 pub(super) struct OpenPartition {
     pub(super) partition: Partition,
-    pub(super) reader: Box<dyn PartitionReader>,
+    pub(super) reader: Rc<RefCell<Reader>>,
     pub(super) watermark: Watermark,
     /// Where reading goes on; `None` at its start.
     pub(super) offset: Option<Offset>,
@@ -49,6 +51,11 @@ impl OpenPartition {
             }
             _ => error,
         })?;
+        let reader = Reader::of(reader);
+        if let Some(offset) = &offset {
+            // Whoever ran before may not have come to it.
+            reader.borrow_mut().committed(offset).map_err(|error| error.at(&partition.id))?;
+        }
         let mut watermark = match behind {
             Some(behind) if partition.bound == Some(behind) => joining(source, &partition, behind),
             _ => first_watermark(source, &partition),

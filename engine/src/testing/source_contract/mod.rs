@@ -39,6 +39,8 @@ pub struct Upheld {
 /// - **Replayable everywhere.** Opened at *any* offset that it handed out, in the same source or in a new one, a partition gives the
 ///   rest: the same rows in the same order, the same offsets with the same proofs, the same watermarks. What it repeats, it
 ///   repeats by whole batches.
+/// - **Commits change nothing.** A reader that is told of each offset as soon as it was handed out, and one that is opened at the last
+///   of them and told of it, give the same as the others ([`PartitionReader::committed`](crate::PartitionReader::committed)).
 /// - **Nobody is missed.** A reader that is dropped after one batch changes nothing for the next one.
 /// - **Bounds are kept.** No row is below what [`Partition::bound`] or [`SourceBatch::bound_after`](crate::SourceBatch::bound_after)
 ///   said before it, none above [`Partition::upper`], and [`Partition::rows`] is how many there are.
@@ -82,6 +84,11 @@ fn try_with<D: Record>(rows: usize, make: &impl Fn() -> Box<dyn Source>, batch_r
     for whole in &wholes {
         let reopened = whole.check_rows().and_then(|()| reopened::check(whole, &*source, &make, &scan));
         offsets += reopened.map_err(|error| error.at(&whole.partition.id))?;
+    }
+    // Last, since what a source has been told of it need not give again.
+    for whole in &wholes {
+        let told = reopened::check_committed(whole, &*source, &*make(), &scan);
+        told.map_err(|error| error.at(&whole.partition.id))?;
     }
     Ok(Upheld { partitions: partitions.len(), rows, offsets })
 }

@@ -92,6 +92,14 @@ impl<D: Record> Reading<D> {
         self.reader.next().map_err(|error| error.at(behind))
     }
 
+    /// Tells the reader that all is committed up to the last offset.
+    pub(super) fn commit(&mut self) -> Result<()> {
+        match self.marks.last().map(|mark| &mark.offset).or(self.from.as_ref()).cloned() {
+            Some(offset) => self.reader.committed(&offset).map_err(|error| error.at(format_args!("committed at {offset}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Where it is, in words.
     fn place(&self) -> String {
         let rows = self.marks.last().map_or(0, |mark| mark.rows);

@@ -36,6 +36,21 @@ pub(super) fn check<D: Record>(
     Ok(whole.marks.len())
 }
 
+/// Reads the partition with every offset committed as soon as it is handed out, and what is left behind the last, which is nothing.
+pub(super) fn check_committed<D: Record>(
+    whole: &Reading<D>,
+    source: &dyn Source,
+    anew: &dyn Source,
+    scan: &Scan,
+) -> Result<()> {
+    let start = Mark { offset: Offset::default(), rows: 0, bound: EventTime::MIN };
+    let told = read_told(source, whole, None, scan, true).and_then(|rest| compare(whole, &start, &rest));
+    told.map_err(|error| error.at("told of each offset that is committed"))?;
+    let Some(last) = whole.marks.last() else { return Ok(()) };
+    let rest = read_told(anew, whole, Some(last), scan, true).and_then(|rest| compare(whole, last, &rest));
+    rest.map_err(|error| error.at(format_args!("opened again at offset {}, which is committed", last.offset)))
+}
+
 /// The mark with its offset as a checkpoint gives it back.
 fn stored(mark: &Mark) -> Result<Mark> {
     let stored = postcard::to_stdvec(&mark.offset).ok().and_then(|bytes| postcard::from_bytes(&bytes).ok());
@@ -52,12 +67,29 @@ fn read<D: Record>(
     behind: Option<&Mark>,
     scan: &Scan,
 ) -> Result<Reading<D>> {
+    read_told(source, whole, behind, scan, false)
+}
+
+/// The same, by a reader that may be told of what is committed.
+fn read_told<D: Record>(
+    source: &dyn Source,
+    whole: &Reading<D>,
+    behind: Option<&Mark>,
+    scan: &Scan,
+    told: bool,
+) -> Result<Reading<D>> {
     let mut rest = Reading::<D>::open(source, &whole.partition, behind, scan)?;
+    if told {
+        rest.commit()?;
+    }
     let expected = whole.rows.len() - behind.map_or(0, |mark| mark.rows);
     let mut vain = 0;
     while rest.said != Said::End {
         if rest.ask()? == Said::Rows {
             vain = 0;
+            if told {
+                rest.commit()?;
+            }
             continue;
         }
         vain += 1;

@@ -1,0 +1,99 @@
+//! What of a source has been committed, told to the readers of its partitions.
+//!
+//! A driver notes at each checkpoint how far its partitions were read. When the manifest of that checkpoint is stored, the
+//! desk says so, on the thread that reads, and the readers are told: never before, and in the order of their offsets.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::partition::OpenPartition;
+use crate::commit::Output;
+use crate::flow::graph::NodeId;
+use crate::flow::step::within;
+use crate::{Epoch, Next, Offset, PartitionReader, Result};
+
+/// A reader, which its driver asks for rows and the desk tells of commits, one after the other.
+pub(super) struct Reader {
+    reader: Box<dyn PartitionReader>,
+    /// The last offset that it was told of.
+    told: Option<Offset>,
+}
+
+impl Reader {
+    pub(super) fn of(reader: Box<dyn PartitionReader>) -> Rc<RefCell<Reader>> {
+        Rc::new(RefCell::new(Reader { reader, told: None }))
+    }
+
+    pub(super) fn next(&mut self) -> Result<Next> {
+        self.reader.next()
+    }
+
+    /// Tells it, unless it knows.
+    pub(super) fn committed(&mut self, offset: &Offset) -> Result<()> {
+        if self.told.as_ref() != Some(offset) {
+            self.reader.committed(offset)?;
+            self.told = Some(offset.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Whom to tell what when a checkpoint is committed.
+#[derive(Default)]
+pub(super) struct Commits {
+    due: VecDeque<(Epoch, Vec<Told>)>,
+    /// Followed partitions that have ended since the last checkpoint.
+    ended: Vec<Told>,
+}
+
+/// One partition that is told.
+struct Told {
+    /// The source and the partition, for messages.
+    place: Rc<str>,
+    reader: Rc<RefCell<Reader>>,
+    offset: Offset,
+}
+
+impl Told {
+    fn of(open: &OpenPartition) -> Option<Told> {
+        let offset = open.offset.clone()?;
+        Some(Told { place: Rc::clone(&open.place), reader: Rc::clone(&open.reader), offset })
+    }
+}
+
+impl Commits {
+    /// Notes how far the partitions are at the end of a checkpoint.
+    pub(super) fn save(&mut self, epoch: Epoch, open: &[OpenPartition]) {
+        let told = self.ended.drain(..).chain(open.iter().filter_map(Told::of)).collect();
+        self.due.push_back((epoch, told));
+    }
+
+    /// Keeps the reader of a partition that has ended until the end is committed. One of a bounded partition is let go: there may
+    /// be thousands of them, each with what it has read ahead.
+    pub(super) fn ends(&mut self, open: &OpenPartition) {
+        self.ended.extend(Told::of(open).filter(|_| open.partition.followed));
+    }
+}
+
+/// Tells the readers of one source on this worker.
+pub(super) struct Committed {
+    pub(super) node: NodeId,
+    pub(super) commits: Rc<RefCell<Commits>>,
+}
+
+impl Output for Committed {
+    fn publish(&mut self, epoch: Epoch, _: bool) -> Result<()> {
+        within(self.node, || {
+            let mut commits = self.commits.borrow_mut();
+            let due = commits.due.iter().take_while(|(due, _)| *due <= epoch).count();
+            for (_, all) in commits.due.drain(..due) {
+                for told in all {
+                    let outcome = told.reader.borrow_mut().committed(&told.offset);
+                    outcome.map_err(|error| error.at(format_args!("{}: committed at {}", told.place, told.offset)))?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
