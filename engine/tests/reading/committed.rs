@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
 use dualgauge_engine::checkpoint::{CommitKind, Entry, LocalStore, ManifestLog, SourceCut};
+use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::fs::FaultFs;
 use dualgauge_engine::testing::{Baton, Item, Lines, Script, as_lines};
-use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::{
     Checkpoints, Duration, Error, ErrorKind, Event, Flow, Job, Limits, Listing, Next, Offset, Partition, PartitionId,
     PartitionReader, Result, Scan, Source,
@@ -159,7 +159,11 @@ fn every_partition_is_told_of_its_last_offset_and_of_none_before_it_is_stored() 
             let told = Told::of(&fs);
             job(&told, &Lines::default(), workers).turns(Arc::new(Baton::new(workers, seed))).run().unwrap();
             let calls = told.take();
-            assert_eq!(last_told(&calls), last_stored(&fs), "{workers} workers, schedule {seed}: left told, right stored");
+            assert_eq!(
+                last_told(&calls),
+                last_stored(&fs),
+                "{workers} workers, schedule {seed}: left told, right stored"
+            );
             assert!(calls.len() > 6, "it is told as the job goes on: {calls:?}");
         }
     }
@@ -192,12 +196,15 @@ fn what_was_stored_and_not_told_before_a_kill_is_told_at_the_resume() {
                 let Some(offset) = cut.offset.as_ref().filter(|_| !cut.ended) else { continue };
                 let at = offset.position;
                 let opened = second.iter().position(|call| *call == Call::Opened(id.clone(), Some(at)));
-                let opened = opened.unwrap_or_else(|| panic!("seed {seed}, turn {turn}: {id} is opened at {at}: {second:?}"));
-                let next = second[opened + 1..].iter().find(|call| matches!(call, Call::Committed(other, _) if other == id));
+                let opened =
+                    opened.unwrap_or_else(|| panic!("seed {seed}, turn {turn}: {id} is opened at {at}: {second:?}"));
+                let next =
+                    second[opened + 1..].iter().find(|call| matches!(call, Call::Committed(other, _) if other == id));
                 assert_eq!(next, Some(&Call::Committed(id.clone(), at)), "seed {seed}, turn {turn}");
                 between += usize::from(!first.contains(&Call::Committed(id.clone(), at)));
             }
-            let ended = |id: &PartitionId| stored.iter().any(|(_, cut)| cut.partitions.get(id).is_some_and(|cut| cut.ended));
+            let ended =
+                |id: &PartitionId| stored.iter().any(|(_, cut)| cut.partitions.get(id).is_some_and(|cut| cut.ended));
             let (told, stored) = (last_told(&second), last_stored(&fs));
             for (id, at) in stored.iter().filter(|(id, _)| !ended(id)) {
                 assert!(told.contains(&(id.clone(), *at)), "seed {seed}, turn {turn}: {id} at {at}: {told:?}");

@@ -164,7 +164,9 @@ impl Reader {
         }
         let rows = Item::encode(rows.iter());
         let rows = match self.fault {
-            LeavesAColumnOut => RecordBatch::try_from_iter([("time", rows.column_by_name("time").unwrap().clone())]).unwrap(),
+            LeavesAColumnOut => {
+                RecordBatch::try_from_iter([("time", rows.column_by_name("time").unwrap().clone())]).unwrap()
+            }
             _ => rows,
         };
         let mut proof = [0; 32];
@@ -212,7 +214,10 @@ fn each_rule_that_is_broken_is_found_and_named() {
         (LeavesAColumnOut, &["p0", "at its start", "`key`"]),
         (StandsStill, &["batches of 1 rows", "a batch of 1 rows ends at offset 7", "expected a greater one"]),
         (GoesBackWithoutRows, &["batches of 1 rows", "an empty batch ends at offset 1", "at offset 6"]),
-        (LosesARow, &["p0", "opened again at offset 1", "row 1 is Good(Item", "value: 2", "expected Good(Item", "value: 1"]),
+        (
+            LosesARow,
+            &["p0", "opened again at offset 1", "row 1 is Good(Item", "value: 2", "expected Good(Item", "value: 1"],
+        ),
         (SwapsRows, &["batches of 3 rows", "opened again at offset 3", "row 3", "value: 5", "expected", "value: 3"]),
         (StraddlesTheOffset, &["opened again at offset 3", "row 3 is Good(Item", "row 2 comes again", "both sides"]),
         (CannotOpenAgain, &["opened again at offset 1", "row 1 is none, expected Good(Item"]),
@@ -228,7 +233,10 @@ fn each_rule_that_is_broken_is_found_and_named() {
         (NeverEnds, &["p0", "at offset 7, behind 7 rows", "stays pending; expected its end"]),
         (GoesOnBehindItsEnd, &["p0", "it has ended, and then gives something more"]),
         (RefusesACommit, &["p0", "told of each offset that is committed", "committed at 7", "nobody knows 7"]),
-        (SkipsBehindACommit, &["batches of 1 rows", "told of each offset", "row 1 is Good(Item", "value: 2", "expected"]),
+        (
+            SkipsBehindACommit,
+            &["batches of 1 rows", "told of each offset", "row 1 is Good(Item", "value: 2", "expected"],
+        ),
     ];
     for (fault, words) in cases {
         let error = tried(*fault).expect_err(&format!("{fault:?} passes")).to_string();

@@ -110,7 +110,10 @@ fn listed(source: &dyn Source, other: &dyn Source, scan: &Scan) -> Result<Vec<Pa
     let mut names = BTreeSet::new();
     for partition in &first {
         if !names.insert(&partition.id) {
-            return Err(Error::usage(format!("two partitions are called `{}`, expected one name for each", partition.id)));
+            return Err(Error::usage(format!(
+                "two partitions are called `{}`, expected one name for each",
+                partition.id
+            )));
         }
         if source.bounded() && partition.followed {
             return Err(Error::usage("it is followed, and its source says that it is bounded").at(&partition.id));

@@ -95,7 +95,9 @@ impl<D: Record> Reading<D> {
     /// Tells the reader that all is committed up to the last offset.
     pub(super) fn commit(&mut self) -> Result<()> {
         match self.marks.last().map(|mark| &mark.offset).or(self.from.as_ref()).cloned() {
-            Some(offset) => self.reader.committed(&offset).map_err(|error| error.at(format_args!("committed at {offset}"))),
+            Some(offset) => {
+                self.reader.committed(&offset).map_err(|error| error.at(format_args!("committed at {offset}")))
+            }
             None => Ok(()),
         }
     }
@@ -132,7 +134,9 @@ impl<D: Record> Reading<D> {
         }
         if reached.is_some_and(|reached| offset.position < reached) {
             let place = self.place();
-            return Err(Error::usage(format!("an empty batch ends at offset {offset}, {place}; expected none before it")));
+            return Err(Error::usage(format!(
+                "an empty batch ends at offset {offset}, {place}; expected none before it"
+            )));
         }
         let first = self.rows.len();
         self.add(&rows, bad)?;

@@ -61,12 +61,7 @@ fn stored(mark: &Mark) -> Result<Mark> {
 }
 
 /// Reads on from a mark, as far as the whole reading went.
-fn read<D: Record>(
-    source: &dyn Source,
-    whole: &Reading<D>,
-    behind: Option<&Mark>,
-    scan: &Scan,
-) -> Result<Reading<D>> {
+fn read<D: Record>(source: &dyn Source, whole: &Reading<D>, behind: Option<&Mark>, scan: &Scan) -> Result<Reading<D>> {
     read_told(source, whole, behind, scan, false)
 }
 
@@ -117,12 +112,9 @@ fn compare<D: Record>(whole: &Reading<D>, behind: &Mark, rest: &Reading<D>) -> R
         }
         let words = |row: Option<&super::reading::Row<D>>| row.map_or("none".to_string(), |row| format!("{row:?}"));
         let before = found.and_then(|found| whole.rows[..behind.rows].iter().position(|row| row == found));
-        let before = before.map_or(String::new(), |row| format!(" (row {row} comes again: a batch has rows of both sides)"));
-        return Err(Error::usage(format!(
-            "row {number} is {}{before}, expected {}",
-            words(found),
-            words(expected)
-        )));
+        let before =
+            before.map_or(String::new(), |row| format!(" (row {row} comes again: a batch has rows of both sides)"));
+        return Err(Error::usage(format!("row {number} is {}{before}, expected {}", words(found), words(expected))));
     }
     rest.marks.iter().try_for_each(|mark| compare_mark(whole, behind, mark))?;
     match rest.said == whole.said {
@@ -157,10 +149,18 @@ fn compare_mark<D>(whole: &Reading<D>, behind: &Mark, mark: &Mark) -> Result<()>
         return differs("rows before it", &rows, same.iter().map(|other| other.rows.to_string()).collect());
     }
     if !same.iter().any(|other| other.offset.proof == offset.proof) {
-        return differs("as its proof", &offset.proof, same.iter().map(|one| format!("{:?}", one.offset.proof)).collect());
+        return differs(
+            "as its proof",
+            &offset.proof,
+            same.iter().map(|one| format!("{:?}", one.offset.proof)).collect(),
+        );
     }
     if !same.iter().any(|other| other.bound == mark.bound) {
-        return differs("as the watermark behind it", &mark.bound, same.iter().map(|one| one.bound.to_string()).collect());
+        return differs(
+            "as the watermark behind it",
+            &mark.bound,
+            same.iter().map(|one| one.bound.to_string()).collect(),
+        );
     }
     Ok(())
 }
