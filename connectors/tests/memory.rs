@@ -3,6 +3,13 @@
 //! Would catch: a bound that is above a row still to come, a resume that repeats or skips rows, a stream that ends while
 //! its sender lives, and rows that are seen before their commit.
 
+#[path = "memory/awaited.rs"]
+mod awaited;
+#[path = "memory/bounded.rs"]
+mod bounded;
+#[path = "memory/hand_over.rs"]
+mod hand_over;
+
 use dualgauge_connectors::memory;
 use dualgauge_engine::sink::{Prepared, Writing};
 use dualgauge_engine::{Epoch, EventTime, Next, Offset, Partition, Record, Scan, Sink, Source, record};

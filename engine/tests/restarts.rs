@@ -6,8 +6,8 @@
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use arrow_schema::SchemaRef;
@@ -294,4 +294,38 @@ fn what_a_start_waits_for_is_counted_while_it_waits() {
     assert!(last.contains("/claim: "), "{last}");
     disk.set_space(None);
     assert_eq!(start.join().unwrap().metrics.source("items").rows, 7);
+}
+
+/// What the program around a job logs.
+struct Logged(Mutex<Vec<String>>);
+
+static LOGGED: Logged = Logged(Mutex::new(Vec::new()));
+
+impl log::Log for Logged {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target() == "dualgauge"
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.0.lock().unwrap().push(format!("{}: {}", record.level(), record.args()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_program_that_logs_is_told_that_its_job_is_started_again_and_why() {
+    log::set_logger(&LOGGED).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    let (fails, out) = (Fails::times(1), Lines::default());
+    let graph = copies(move |item| assert!(!(item.key == "c" && fails.now()), "c is to be logged"));
+    job(Job::new(graph), &place(), 5).source("items", script()).sink("lines", out).run().unwrap();
+    // The other tests of this program log too.
+    let logged = LOGGED.0.lock().unwrap();
+    let is_it = |line: &String| {
+        line.starts_with("WARN: the job is started again, after: ") && line.contains("panicked: c is to be logged")
+    };
+    assert_eq!(logged.iter().filter(|line| is_it(line)).count(), 1, "{logged:?}");
 }

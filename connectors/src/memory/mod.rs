@@ -2,11 +2,20 @@
 //!
 //! [`rows`] is history: a source of rows in memory that ends. [`channel`] is live: what one thread sends, a graph reads.
 //! [`collect`] is a sink that gives its rows back.
+//!
+//! For a job that runs on within a program there are two that wait for each other and hold no more than they are told:
+//! [`bounded`], a source whose senders wait while the job is behind, and [`hand_over`], a sink that gives the program what
+//! was committed, and waits while that is behind.
 
+mod bounded;
 mod channel;
 mod collect;
+mod hand_over;
+mod pipe;
 mod rows;
 
+pub use bounded::{Bounded, BoundedSender, NotSent, bounded};
 pub use channel::{Channel, Sender, channel};
 pub use collect::{Collect, collect};
+pub use hand_over::{HandOver, Handed, Receiver, hand_over};
 pub use rows::{Rows, rows};

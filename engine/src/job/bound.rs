@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
 use super::bind::Bindings;
+use super::end::End;
 use super::look::Look;
-use super::{Job, Outcome, Plan, Running, SourcePlan, TablePlan};
+use super::running::Present;
+use super::{Attempt, Job, Outcome, Plan, Running, SourcePlan, TablePlan};
 use crate::cluster::Terms;
 use crate::flow::{BoundSource, BoundTable, Graph, LoadedTable, SinkDeclaration, SourceDeclaration};
 use crate::run::Metrics;
@@ -113,7 +116,18 @@ impl Bound {
     /// As [`Bound::start`].
     pub fn start_counting(mut self, metrics: Arc<Metrics>) -> Result<Running> {
         match self.job.restart.take() {
-            None => Ok(Running::once(self.attempt(metrics)?)),
+            None => {
+                // The thread comes first: what has no room for it starts nothing.
+                let (give, given) = channel::<Attempt>();
+                let end = End::of("job-end", move || match given.recv() {
+                    Ok(attempt) => attempt.join(),
+                    Err(_) => Err(Error::environment("the job did not start")), // who would start it says why
+                })?;
+                let mut attempt = self.attempt(Arc::clone(&metrics))?;
+                let (present, notes) = (Present::of(&attempt), std::mem::take(&mut attempt.notes));
+                give.send(attempt).expect("the thread waits for it");
+                Ok(Running::new(metrics, present, notes, end))
+            }
             Some(policy) => super::restart::start(self, policy, metrics),
         }
     }

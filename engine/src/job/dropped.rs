@@ -8,7 +8,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::running::{End, Present};
+use super::end::End;
+use super::running::Present;
 use crate::{Error, Result};
 
 /// How long a dropped job has to end in order, with a last checkpoint where it takes them; then it is asked to end at once.

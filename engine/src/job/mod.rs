@@ -6,6 +6,7 @@ mod bound;
 mod checkpoints;
 mod checks;
 mod dropped;
+mod end;
 mod look;
 mod plan;
 mod restart;

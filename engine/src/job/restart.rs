@@ -4,8 +4,8 @@
 //! something is started again, and when no more, is decided in `run/backoff.rs`.
 
 use std::sync::Arc;
-use std::thread;
 
+use super::end::End;
 use super::running::Present;
 use super::{Attempt, Bound, Job, Outcome, Running};
 use crate::run::{Decision, InARow, Metrics, Restart, SAME_MAX};
@@ -30,10 +30,8 @@ pub(super) fn start(bound: Bound, policy: Restart, metrics: Arc<Metrics>) -> Res
     // A place that was fresh is not, once the job has started there.
     job.checkpoints.as_mut().expect("it was just seen").fresh = false;
     let supervisor = Supervisor { job, policy, metrics: Arc::clone(&metrics), present: Arc::clone(&present) };
-    let run = move || supervisor.supervise(attempt);
-    let thread = thread::Builder::new().name("restarts".to_string()).spawn(run);
-    let thread = thread.map_err(|cause| Error::io("a thread that starts the job again", cause))?;
-    Ok(Running::supervised(metrics, present, notes, thread))
+    let end = End::of("restarts", move || supervisor.supervise(attempt))?;
+    Ok(Running::new(metrics, present, notes, end))
 }
 
 struct Supervisor {

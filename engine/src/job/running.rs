@@ -1,13 +1,15 @@
 //! A job that runs: its counts, its end, and the ways to ask for one.
 
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
+use std::task::{Context, Poll};
 
 use super::dropped;
+use super::end::End;
 use crate::cluster::Member;
 use crate::commit::Checkpointing;
 use crate::flow::SinkDeclaration;
-use crate::run::{Metrics, Pulse, Shared, Whose};
+use crate::run::{LOGGED, Metrics, Pulse, Shared, Whose};
 use crate::{Claim, Duration, Error, ErrorKind, Result, Sink};
 
 /// What a job that ran to the end of its input has to say.
@@ -34,14 +36,6 @@ pub struct Running {
     end: Option<End>,
 }
 
-/// Where the end of a job comes from.
-pub(super) enum End {
-    /// Its one start.
-    Once(Box<Attempt>),
-    /// A thread that starts it again where it fails.
-    Supervised(JoinHandle<Result<Outcome>>),
-}
-
 /// One start of a job: its workers until they end.
 pub(crate) struct Attempt {
     pub(super) shared: Arc<Shared>,
@@ -60,10 +54,6 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    fn is_finished(&self) -> bool {
-        self.workers.as_ref().is_none_or(|workers| workers.guards().iter().all(|guard| guard.is_finished()))
-    }
-
     /// Waits for the end.
     pub(super) fn join(self) -> Result<Outcome> {
         let Attempt { shared, workers, written, started, claims: _claims, checkpointing, member, .. } = self;
@@ -211,18 +201,9 @@ impl StopHandle {
 }
 
 impl Running {
-    pub(super) fn once(mut attempt: Attempt) -> Running {
-        let (metrics, present) = (Arc::clone(&attempt.shared.metrics), Present::of(&attempt));
-        Running { metrics, present, notes: std::mem::take(&mut attempt.notes), end: Some(End::Once(Box::new(attempt))) }
-    }
-
-    pub(super) fn supervised(
-        metrics: Arc<Metrics>,
-        present: Arc<Present>,
-        notes: Vec<String>,
-        supervisor: JoinHandle<Result<Outcome>>,
-    ) -> Running {
-        Running { metrics, present, notes, end: Some(End::Supervised(supervisor)) }
+    pub(super) fn new(metrics: Arc<Metrics>, present: Arc<Present>, notes: Vec<String>, end: End) -> Running {
+        notes.iter().for_each(|note| log::warn!(target: LOGGED, "{note}"));
+        Running { metrics, present, notes, end: Some(end) }
     }
 
     /// The counts and watermarks while it runs. Where a job is started again, they go on; what it reads again counts again.
@@ -240,7 +221,7 @@ impl Running {
         StopHandle { present: Arc::clone(&self.present) }
     }
 
-    /// Whether every worker has ended and none will be started again, so that `join` would not wait.
+    /// Whether every worker has ended, the sinks are finished and nothing will be started again, so that `join` would not wait.
     pub fn is_finished(&self) -> bool {
         self.end.as_ref().is_none_or(End::is_finished)
     }
@@ -259,29 +240,29 @@ impl Running {
     }
 }
 
+/// Awaited, a job says how it ended, as [`Running::join`] does. No executor is asked for: any will do. Dropped before, as a
+/// future that is given up is, it is stopped; `(&mut running).await` leaves the handle where it is.
+///
+/// ```
+/// use dualgauge_engine::{Job, Result};
+///
+/// async fn rows_of(job: Job) -> Result<u64> {
+///     let outcome = job.start()?.await?;
+///     Ok(outcome.metrics.source("items").rows)
+/// }
+/// ```
+impl Future for Running {
+    type Output = Result<Outcome>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Outcome>> {
+        End::poll(&mut self.end, context)
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(end) = self.end.take() {
             dropped::stop(&self.present, end);
-        }
-    }
-}
-
-impl End {
-    pub(super) fn is_finished(&self) -> bool {
-        match self {
-            End::Once(attempt) => attempt.is_finished(),
-            End::Supervised(supervisor) => supervisor.is_finished(),
-        }
-    }
-
-    pub(super) fn join(self) -> Result<Outcome> {
-        match self {
-            End::Once(attempt) => attempt.join(),
-            End::Supervised(supervisor) => match supervisor.join() {
-                Ok(outcome) => outcome,
-                Err(panic) => std::panic::resume_unwind(panic), // our own fault
-            },
         }
     }
 }

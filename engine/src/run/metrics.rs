@@ -14,6 +14,9 @@ use super::tries::Whose;
 use crate::checkpoint::CommitKind;
 use crate::{Clock, Epoch, Error, EventTime};
 
+/// Under which target the `log` crate is told what a person should know, for programs that have a job within them.
+pub(crate) const LOGGED: &str = "dualgauge";
+
 /// The counts and watermarks of a running job, shared by all its workers.
 ///
 /// [`Metrics::snapshot`] has them all; [`Metrics::source`], [`Metrics::step`] and [`Metrics::sink`] look one up by name.
@@ -212,6 +215,7 @@ impl Metrics {
     }
 
     pub(crate) fn note(&self, note: String) {
+        log::warn!(target: LOGGED, "{note}");
         self.notes.lock().expect("no panic holds it").push(note);
     }
 
@@ -265,6 +269,7 @@ impl Metrics {
     }
 
     pub(crate) fn note_restart(&self, why: &Error) {
+        log::warn!(target: LOGGED, "the job is started again, after: {why}");
         let mut restarts = self.restarts.lock().expect("no panic holds it");
         *restarts = Restarts { count: restarts.count + 1, last: why.to_string() };
     }
@@ -274,6 +279,7 @@ impl Metrics {
             Whose::Sink(name) => *self.counts().sink_retries.entry(name.to_string()).or_default() += 1,
             Whose::Checkpoints => drop(self.checkpoint_retries.fetch_add(1, Ordering::Relaxed)),
         }
+        log::warn!(target: LOGGED, "the machine refuses and is asked again: {whose}: {why}");
         let mut retries = self.retries.lock().expect("no panic holds it");
         *retries = Retries { count: retries.count + 1, last: format!("{whose}: {why}") };
     }

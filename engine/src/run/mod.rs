@@ -17,6 +17,7 @@ pub use backoff::{Decision, InARow, Restart, SAME_MAX};
 pub use counts::Counter;
 pub(crate) use counts::{Position, SinkCounts, SourceCounts, StepCounts};
 pub use limits::Limits;
+pub(crate) use metrics::LOGGED;
 pub use metrics::{LastCheckpoint, Metrics, Restarts, Retries};
 pub(crate) use panic::message_of;
 pub use pulse::Pulse;

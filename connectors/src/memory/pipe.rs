@@ -1,0 +1,199 @@
+//! A bounded queue between a job and the program around it: one side waits while it is full, the other while it is empty.
+//!
+//! Both sides may block a thread or await, and neither needs an executor of a certain kind. Whoever waits hears of every
+//! change, so that one who gives up waiting takes nobody's turn.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// The queue, shared by its two sides.
+#[derive(Debug)]
+pub(super) struct Pipe<T> {
+    state: Mutex<State<T>>,
+    /// Something was put, taken or closed.
+    moved: Condvar,
+}
+
+/// What lies in it.
+#[derive(Debug)]
+pub(super) struct State<T> {
+    /// Each with what it weighs.
+    items: VecDeque<(T, usize)>,
+    /// What all of them weigh.
+    weight: usize,
+    capacity: usize,
+    /// Whether nothing will be put any more.
+    pub(super) ended: bool,
+    /// Whether nobody will take anything any more.
+    pub(super) deserted: bool,
+    /// The number of the first item, where items are numbered.
+    pub(super) first: u64,
+    /// Whether anything was opened on the taking side.
+    pub(super) opened: bool,
+    wakers: Vec<Waker>,
+}
+
+/// Why an item was not put, and the item.
+#[derive(Debug)]
+pub(super) enum NotPut<T> {
+    Full(T),
+    Deserted(T),
+}
+
+impl<T> Pipe<T> {
+    /// A queue that is full when it holds `capacity`; at least one item always fits.
+    pub(super) fn new(capacity: usize) -> Pipe<T> {
+        let (items, wakers) = (VecDeque::new(), Vec::new());
+        let state = State {
+            items,
+            weight: 0,
+            capacity: capacity.max(1),
+            ended: false,
+            deserted: false,
+            first: 0,
+            opened: false,
+            wakers,
+        };
+        Pipe { state: Mutex::new(state), moved: Condvar::new() }
+    }
+
+    /// A panic elsewhere leaves no item half put.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, and lets everybody who waits look at it.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut State<T>) -> R) -> R {
+        let (changed, wakers) = {
+            let mut state = self.lock();
+            (change(&mut state), std::mem::take(&mut state.wakers))
+        };
+        self.moved.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+        changed
+    }
+
+    /// Puts an item, if there is room for it now.
+    pub(super) fn try_put(&self, item: T, weight: usize) -> Result<(), NotPut<T>> {
+        let mut state = self.lock();
+        if state.deserted {
+            return Err(NotPut::Deserted(item));
+        }
+        if state.weight >= state.capacity {
+            return Err(NotPut::Full(item));
+        }
+        state.items.push_back((item, weight));
+        state.weight += weight;
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        self.moved.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Puts an item as soon as there is room; gives it back where nobody will take it.
+    pub(super) fn put(&self, mut item: T, weight: usize) -> Result<(), T> {
+        loop {
+            match self.try_put(item, weight) {
+                Ok(()) => return Ok(()),
+                Err(NotPut::Deserted(back)) => return Err(back),
+                Err(NotPut::Full(back)) => item = back,
+            }
+            self.wait_while(|state| state.weight >= state.capacity && !state.deserted);
+        }
+    }
+
+    /// The same for whoever awaits. The item is taken out of `item` where this is done with it.
+    pub(super) fn poll_put(&self, context: &Context<'_>, item: &mut Option<T>, weight: usize) -> Poll<Result<(), T>> {
+        loop {
+            match self.try_put(item.take().expect("what is put is not polled again"), weight) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(NotPut::Deserted(back)) => return Poll::Ready(Err(back)),
+                Err(NotPut::Full(back)) => *item = Some(back),
+            }
+            if self.waits(context, |state| state.weight >= state.capacity && !state.deserted) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// The next item, if there is one now.
+    pub(super) fn try_take(&self) -> Option<T> {
+        self.lock().items.front()?;
+        self.change(State::take_one)
+    }
+
+    /// The next item as soon as there is one; none where none will come.
+    pub(super) fn take(&self) -> Option<T> {
+        loop {
+            if let Some(item) = self.try_take() {
+                return Some(item);
+            }
+            if self.is_over() {
+                return None;
+            }
+            self.wait_while(|state| state.items.is_empty() && !state.ended);
+        }
+    }
+
+    /// The same for whoever awaits.
+    pub(super) fn poll_take(&self, context: &Context<'_>) -> Poll<Option<T>> {
+        loop {
+            if let Some(item) = self.try_take() {
+                return Poll::Ready(Some(item));
+            }
+            if self.is_over() {
+                return Poll::Ready(None);
+            }
+            if self.waits(context, |state| state.items.is_empty() && !state.ended) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Waits as long as it is so.
+    pub(super) fn wait_while(&self, is_so: impl Fn(&State<T>) -> bool) {
+        let waited = self.moved.wait_while(self.lock(), |state| is_so(state));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether nothing lies in it, and nothing will.
+    fn is_over(&self) -> bool {
+        let state = self.lock();
+        state.ended && state.items.is_empty()
+    }
+
+    /// Whether it is so; then whoever awaits is woken when something has changed.
+    fn waits(&self, context: &Context<'_>, is_so: impl Fn(&State<T>) -> bool) -> bool {
+        let mut state = self.lock();
+        let waits = is_so(&state);
+        if waits && !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            state.wakers.push(context.waker().clone());
+        }
+        waits
+    }
+}
+
+impl<T> State<T> {
+    fn take_one(&mut self) -> Option<T> {
+        let (item, weight) = self.items.pop_front()?;
+        self.weight -= weight;
+        self.first += 1;
+        Some(item)
+    }
+
+    /// The items at the front, at most so many.
+    pub(super) fn front(&self, most: usize) -> impl Iterator<Item = &T> + Clone {
+        self.items.iter().take(most).map(|(item, _)| item)
+    }
+
+    /// Takes away the first `count` items.
+    pub(super) fn skip(&mut self, count: usize) {
+        (0..count).for_each(|_| drop(self.take_one()));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+}
