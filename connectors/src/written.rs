@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, GenericListArray, OffsetSizeTrait, RecordBatch, RecordBatchOptions, StructArray};
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use dualgauge_engine::columns::{FORMAT, Instants, NULL, Said, UNIT, WHOLE_FLOATS, ZONE, unit_named};
-use dualgauge_engine::{Basis, Error, Next, Offset, PartitionReader, Result, SourceBatch};
+use dualgauge_engine::{Basis, Error, Next, Offset, PartitionReader, Result, SourceBatch, Waker};
 
 use crate::suggest::did_you_mean;
 
@@ -208,6 +208,10 @@ struct Saying {
 impl PartitionReader for Saying {
     fn next(&mut self) -> Result<Next> {
         self.reader.next()?.with_batch(|batch| Ok(SourceBatch { rows: said_of(&batch.rows, &self.wanted), ..batch }))
+    }
+
+    fn wake_by(&mut self, waker: &Waker) -> bool {
+        self.reader.wake_by(waker)
     }
 
     fn committed(&mut self, offset: &Offset) -> Result<()> {

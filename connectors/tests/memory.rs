@@ -1,7 +1,11 @@
 //! Rows in memory, read and collected.
 //!
 //! Would catch: a bound that is above a row still to come, a resume that repeats or skips rows, a stream that ends while
-//! its sender lives, and rows that are seen before their commit.
+//! its sender lives, rows that are seen before their commit, and a row that is read only because its worker looks now and then.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration as Wait;
 
 #[path = "memory/awaited.rs"]
 mod awaited;
@@ -11,8 +15,13 @@ mod bounded;
 mod hand_over;
 
 use dualgauge_connectors::memory;
+use dualgauge_engine::flow::NodeSpec;
+use dualgauge_engine::job::{Running, Turns};
 use dualgauge_engine::sink::{Prepared, Writing};
-use dualgauge_engine::{Epoch, EventTime, Next, Offset, Partition, Record, Scan, Sink, Source, record};
+use dualgauge_engine::{
+    Duration, Epoch, ErrorKind, EventTime, Flow, Job, Listing, Next, Offset, Partition, PartitionReader, Record, Result,
+    Scan, Sink, Source, Waker, record,
+};
 
 #[record]
 struct Bid {
@@ -115,4 +124,126 @@ fn rows_are_collected_once_at_their_commit_in_the_order_of_their_times() {
         .unwrap()
         .recover(&[Prepared { epoch: Epoch(1), bytes: prepared.to_vec() }]);
     assert!(elsewhere.unwrap_err().to_string().contains("another process"));
+}
+
+/// Workers step as they like, and a reader that wakes its worker is asked when it does so and at no other time.
+struct OnlyWhenWoken;
+
+impl Turns for OnlyWhenWoken {
+    fn take(&self, _: usize) {}
+    fn pass(&self, _: usize, _: bool) {}
+    fn may_park(&self) -> bool {
+        true
+    }
+    fn left_alone(&self) -> Option<Duration> {
+        Some(Duration::MAX)
+    }
+}
+
+/// A channel that says when it had nothing.
+struct Watched {
+    channel: memory::Channel<Bid>,
+    pending: Sender<()>,
+    /// Whether it says that it wakes its worker, and does not.
+    deaf: bool,
+}
+
+struct WatchedReader {
+    reader: Box<dyn PartitionReader>,
+    pending: Sender<()>,
+    deaf: bool,
+}
+
+impl Source for Watched {
+    fn describe(&self) -> String {
+        self.channel.describe()
+    }
+    fn bounded(&self) -> bool {
+        false
+    }
+    fn partitions(&self, scan: &Scan) -> Result<Listing> {
+        self.channel.partitions(scan)
+    }
+    fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
+        let reader = self.channel.open(partition, offset, scan)?;
+        Ok(Box::new(WatchedReader { reader, pending: self.pending.clone(), deaf: self.deaf }))
+    }
+}
+
+impl PartitionReader for WatchedReader {
+    fn next(&mut self) -> Result<Next> {
+        let next = self.reader.next()?;
+        if let Next::Pending = next {
+            let _ = self.pending.send(());
+        }
+        Ok(next)
+    }
+    fn wake_by(&mut self, waker: &Waker) -> bool {
+        self.deaf || self.reader.wake_by(waker)
+    }
+}
+
+/// A job that says which prices it sees; when its reader had nothing; and the prices.
+fn watched(channel: memory::Channel<Bid>, deaf: bool, workers: usize) -> (Running, Receiver<()>, Receiver<u64>) {
+    let ((pending, had_nothing), (saw, seen)) = (mpsc::channel(), mpsc::channel());
+    let graph = move |flow: &Flow<'_>| {
+        let saw = saw.clone();
+        let bids = flow.source::<Bid>("bids").transform(NodeSpec::stateless("see"), move |batch| {
+            batch.events.iter().for_each(|event| saw.send(event.data.price).unwrap_or_default());
+            batch
+        });
+        bids.sink("out");
+    };
+    let job = Job::new(graph).source("bids", Watched { channel, pending, deaf });
+    let job = job.sink("out", memory::collect::<Bid>()).workers(workers).turns(std::sync::Arc::new(OnlyWhenWoken));
+    (job.start().unwrap(), had_nothing, seen)
+}
+
+/// Longer than any machine takes; a test that waits for so long has failed.
+const TOO_LONG: Wait = Wait::from_secs(60);
+
+#[test]
+fn a_row_and_the_end_wake_the_worker_that_waits_for_them() {
+    for workers in [1, 3] {
+        let (sender, channel) = memory::channel();
+        let (running, had_nothing, seen) = watched(channel, false, workers);
+        for price in 1..=20 {
+            had_nothing.recv_timeout(TOO_LONG).unwrap();
+            sender.send(bid(price, price as i64));
+            assert_eq!(seen.recv_timeout(TOO_LONG), Ok(price), "{workers} workers");
+        }
+        had_nothing.recv_timeout(TOO_LONG).unwrap();
+        sender.seal();
+        let (over, ended) = mpsc::channel();
+        thread::spawn(move || over.send(running.join().map(drop)));
+        ended.recv_timeout(TOO_LONG).expect("the end wakes it too").unwrap();
+    }
+}
+
+#[test]
+fn a_reader_that_says_it_wakes_and_does_not_is_left_alone() {
+    let (sender, channel) = memory::channel();
+    let (running, had_nothing, seen) = watched(channel, true, 1);
+    had_nothing.recv_timeout(TOO_LONG).unwrap();
+    sender.send(bid(1, 1));
+    running.stop_handle().stop();
+    assert_eq!(running.join().unwrap_err().kind(), ErrorKind::Stopped);
+    assert!(seen.try_recv().is_err(), "nobody looks by himself");
+}
+
+#[test]
+fn a_reader_that_is_gone_is_woken_no_more() {
+    let (sender, channel) = memory::channel();
+    let partition = channel.partitions(&scan()).unwrap().partitions.remove(0);
+    let (woke, woken) = mpsc::channel();
+    let waker = Waker::new(move || woke.send(()).unwrap());
+    let mut readers: Vec<_> = (0..2).map(|_| channel.open(&partition, None, &scan()).unwrap()).collect();
+    assert!(readers[0].wake_by(&waker));
+    sender.send(bid(1, 1));
+    sender.send(bid(2, 2));
+    assert_eq!(woken.try_iter().count(), 1, "what is called is not called again before the reader was asked");
+    drop(readers);
+    drop(sender);
+    drop(waker);
+    assert_eq!(woken.try_recv(), Err(mpsc::TryRecvError::Disconnected), "nobody holds the waker any more");
 }

@@ -25,7 +25,7 @@ pub mod time;
 
 pub use connector::{
     After, Basis, Change, Claim, Delivery, Firings, Listing, Next, Offset, Partition, PartitionId, PartitionReader,
-    Place, Prepared, Reason, Scan, Since, Sink, SinkWriter, Source, SourceBatch, Unreadable, Writing,
+    Place, Prepared, Reason, Scan, Since, Sink, SinkWriter, Source, SourceBatch, Unreadable, Waker, Writing,
 };
 pub use connector::{sink, source};
 pub use data::decimal_units;

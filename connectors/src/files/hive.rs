@@ -8,7 +8,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::take::take;
-use dualgauge_engine::{Code, Error, EventTime, Next, Offset, PartitionReader, Result, Scan, SourceBatch};
+use dualgauge_engine::{Code, Error, EventTime, Next, Offset, PartitionReader, Result, Scan, SourceBatch, Waker};
 
 use crate::text::values::{Cell, Marks, columns, explained};
 
@@ -135,6 +135,10 @@ struct HiveReader {
 impl PartitionReader for HiveReader {
     fn next(&mut self) -> Result<Next> {
         self.rest.next()?.with_batch(|batch| self.hive.add(batch))
+    }
+
+    fn wake_by(&mut self, waker: &Waker) -> bool {
+        self.rest.wake_by(waker)
     }
 
     fn committed(&mut self, offset: &Offset) -> Result<()> {

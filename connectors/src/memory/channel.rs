@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dualgauge_engine::cut::fitting;
-use dualgauge_engine::{Listing, Next, Offset, Partition, PartitionReader, Record, Result, Scan, Source, SourceBatch};
+use dualgauge_engine::{
+    Listing, Next, Offset, Partition, PartitionReader, Record, Result, Scan, Source, SourceBatch, Waker,
+};
 
 /// The two ends of a stream of rows: what is sent can be read, until the sender is sealed or dropped.
 ///
@@ -26,7 +28,7 @@ use dualgauge_engine::{Listing, Next, Offset, Partition, PartitionReader, Record
 /// assert!(!bids.bounded());
 /// ```
 pub fn channel<D: Record>() -> (Sender<D>, Channel<D>) {
-    let shared = Arc::new(Mutex::new(Stream { rows: Vec::new(), sealed: false }));
+    let shared = Arc::new(Mutex::new(Stream { rows: Vec::new(), sealed: false, wakers: Vec::new() }));
     (Sender { shared: shared.clone() }, Channel { shared })
 }
 
@@ -46,17 +48,29 @@ pub struct Channel<D> {
 struct Stream<D> {
     rows: Vec<D>,
     sealed: bool,
+    /// The workers that read it.
+    wakers: Vec<Arc<Waker>>,
+}
+
+/// Changes the stream, and wakes those who read it once nobody holds it.
+fn change<D>(shared: &Mutex<Stream<D>>, change: impl FnOnce(&mut Stream<D>)) {
+    let readers = {
+        let mut stream = lock(shared);
+        change(&mut stream);
+        stream.wakers.clone()
+    };
+    readers.iter().for_each(|reader| reader.wake());
 }
 
 impl<D: Record> Sender<D> {
     /// Adds a row.
     pub fn send(&self, row: D) {
-        lock(&self.shared).rows.push(row);
+        change(&self.shared, |stream| stream.rows.push(row));
     }
 
     /// Adds rows that become readable together.
     pub fn send_all(&self, rows: impl IntoIterator<Item = D>) {
-        lock(&self.shared).rows.extend(rows);
+        change(&self.shared, |stream| stream.rows.extend(rows));
     }
 
     /// Ends the stream: nothing will ever follow.
@@ -65,7 +79,7 @@ impl<D: Record> Sender<D> {
 
 impl<D> Drop for Sender<D> {
     fn drop(&mut self) {
-        lock(&self.shared).sealed = true;
+        change(&self.shared, |stream| stream.sealed = true);
     }
 }
 
@@ -85,7 +99,8 @@ impl<D: Record> Source for Channel<D> {
 
     fn open(&self, _: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
         let position = offset.map_or(0, |offset| offset.position as usize);
-        Ok(Box::new(ChannelReader { shared: self.shared.clone(), position, batch_rows: scan.batch_rows.max(1) }))
+        let (shared, batch_rows) = (self.shared.clone(), scan.batch_rows.max(1));
+        Ok(Box::new(ChannelReader { shared, position, batch_rows, waker: None }))
     }
 }
 
@@ -93,6 +108,15 @@ struct ChannelReader<D> {
     shared: Arc<Mutex<Stream<D>>>,
     position: usize,
     batch_rows: usize,
+    waker: Option<Arc<Waker>>,
+}
+
+impl<D> Drop for ChannelReader<D> {
+    fn drop(&mut self) {
+        if let Some(own) = self.waker.take() {
+            lock(&self.shared).wakers.retain(|waker| !Arc::ptr_eq(waker, &own));
+        }
+    }
 }
 
 impl<D: Record> PartitionReader for ChannelReader<D> {
@@ -107,6 +131,13 @@ impl<D: Record> PartitionReader for ChannelReader<D> {
         self.position += rest.len();
         let rows = D::encode(rest.iter());
         Ok(Next::Batch(SourceBatch { rows, offset_after: Offset::at(self.position as u64), bound_after: None }))
+    }
+
+    fn wake_by(&mut self, waker: &Waker) -> bool {
+        let waker = Arc::new(waker.clone());
+        lock(&self.shared).wakers.push(Arc::clone(&waker));
+        self.waker = Some(waker);
+        true
     }
 }
 

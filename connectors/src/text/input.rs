@@ -2,10 +2,11 @@
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use dualgauge_engine::{Error, Offset, Result};
+use dualgauge_engine::{Error, Offset, Result, Waker};
 
 use super::coded::{Coded, Decoded, decoded, not_text};
 use super::follow::Watch;
@@ -21,8 +22,11 @@ pub(super) enum Input {
     /// A file that is decoded while it is read.
     Coded(Box<Coded>),
     /// What a thread reads from standard input.
-    Pipe { blocks: Receiver<std::io::Result<Vec<u8>>>, ended: bool },
+    Pipe { blocks: Receiver<Block>, ended: bool, waker: Arc<OnceLock<Waker>> },
 }
+
+/// What was read of a pipe at once.
+type Block = std::io::Result<Vec<u8>>;
 
 /// What there was to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,38 +89,26 @@ impl Input {
     /// The thread ends with the pipe, or at its first block after the input was dropped.
     pub(super) fn pipe(pipe: impl Read + Send + 'static, block_bytes: usize) -> Input {
         let (sender, blocks) = sync_channel(BLOCKS_WAITING_MAX);
-        let says = sender.clone();
+        let (says, waker) = (sender.clone(), Arc::<OnceLock<Waker>>::default());
+        let woken = Arc::clone(&waker);
         let read_on = move || {
-            let mut pipe: Box<dyn Read> = match decoded(pipe) {
-                Ok(Decoded::Plain(pipe)) => Box::new(pipe),
-                Ok(Decoded::Text(_, text)) => text,
-                Ok(Decoded::No(what)) => {
-                    let cause = std::io::Error::other(not_text("it", what));
-                    return drop(sender.send(Err(cause)));
-                }
-                Err(cause) => return drop(sender.send(Err(cause))),
-            };
-            loop {
-                let mut block = vec![0; block_bytes];
-                let outcome = match pipe.read(&mut block) {
-                    Ok(0) => return,
-                    Ok(length) => {
-                        block.truncate(length);
-                        Ok(block)
-                    }
-                    Err(cause) if cause.kind() == ErrorKind::Interrupted => continue,
-                    Err(cause) => Err(cause),
-                };
-                let failed = outcome.is_err();
-                if sender.send(outcome).is_err() || failed {
-                    return;
-                }
-            }
+            let wake = || woken.get().into_iter().for_each(Waker::wake);
+            read_pipe(pipe, block_bytes, &sender, &wake);
+            drop(sender); // so that whoever is woken sees that it has ended
+            wake();
         };
         if let Err(cause) = thread::Builder::new().name("stdin".to_string()).spawn(read_on) {
             let _ = says.send(Err(std::io::Error::new(cause.kind(), format!("its thread does not start: {cause}"))));
         }
-        Input::Pipe { blocks, ended: false }
+        Input::Pipe { blocks, ended: false, waker }
+    }
+
+    /// Wakes a worker when more has come; whether that is known here, as it is of a pipe.
+    pub(super) fn wake_by(&mut self, wanted: &Waker) -> bool {
+        match self {
+            Input::Plain(_) | Input::Coded(_) => false,
+            Input::Pipe { waker, .. } => waker.set(wanted.clone()).is_ok(),
+        }
     }
 
     /// Appends at most `block_bytes` to `buffer` (a pipe's block has its own size).
@@ -125,7 +117,7 @@ impl Input {
             Input::Plain(plain) => plain.read(buffer, block_bytes),
             Input::Coded(coded) => coded.read(buffer, block_bytes),
             Input::Pipe { ended: true, .. } => Ok(Got::End),
-            Input::Pipe { blocks, ended } => match blocks.try_recv() {
+            Input::Pipe { blocks, ended, .. } => match blocks.try_recv() {
                 Ok(Ok(block)) => {
                     buffer.extend_from_slice(&block);
                     Ok(Got::Bytes)
@@ -138,5 +130,35 @@ impl Input {
                 }
             },
         }
+    }
+}
+
+/// Reads a pipe to its end, or until nobody wants it any more.
+fn read_pipe(pipe: impl Read + Send + 'static, block_bytes: usize, sender: &SyncSender<Block>, wake: &impl Fn()) {
+    let mut pipe: Box<dyn Read> = match decoded(pipe) {
+        Ok(Decoded::Plain(pipe)) => Box::new(pipe),
+        Ok(Decoded::Text(_, text)) => text,
+        Ok(Decoded::No(what)) => {
+            let cause = std::io::Error::other(not_text("it", what));
+            return drop(sender.send(Err(cause)));
+        }
+        Err(cause) => return drop(sender.send(Err(cause))),
+    };
+    loop {
+        let mut block = vec![0; block_bytes];
+        let outcome = match pipe.read(&mut block) {
+            Ok(0) => return,
+            Ok(length) => {
+                block.truncate(length);
+                Ok(block)
+            }
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => continue,
+            Err(cause) => Err(cause),
+        };
+        let failed = outcome.is_err();
+        if sender.send(outcome).is_err() || failed {
+            return;
+        }
+        wake();
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use dualgauge_engine::{Error, Next, Offset, PartitionReader, Reason, Result, SourceBatch, Unreadable};
+use dualgauge_engine::{Error, Next, Offset, PartitionReader, Reason, Result, SourceBatch, Unreadable, Waker};
 
 use super::input::{Got, Input};
 use super::lines::{Splitter, line_ends, without_line_end};
@@ -78,6 +78,10 @@ impl<F: Format> PartitionReader for TextReader<F> {
             Found::Nothing => Ok(Next::Pending),
             Found::End => self.end(),
         }
+    }
+
+    fn wake_by(&mut self, waker: &Waker) -> bool {
+        self.input.wake_by(waker)
     }
 }
 

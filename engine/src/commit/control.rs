@@ -15,6 +15,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Input;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::vec::Broadcast;
+use timely::scheduling::Activator;
 use timely::worker::Worker;
 
 use super::holding::Holding;
@@ -64,6 +65,8 @@ pub(crate) struct Control {
     sources: usize,
     reports: BTreeMap<SourceOnWorker, Report>,
     outbox: Vec<(SourceOnWorker, Report)>,
+    /// The sources on this worker, which follow the epochs and watermarks of others.
+    wakers: Vec<(usize, Activator)>,
 }
 
 impl Control {
@@ -73,7 +76,23 @@ impl Control {
         let (progress, reached, ended, holding) = (first, first, first, Holding::UNKNOWN);
         let start = Report { epoch: Epoch(0), progress, holding, reached, ended, idle: false, state: State::Active };
         let all = (0..sources).flat_map(|source| (0..workers).map(move |worker| (source, worker)));
-        Control { worker, sources, reports: all.map(|place| (place, start)).collect(), outbox: Vec::new() }
+        Control {
+            worker,
+            sources,
+            reports: all.map(|place| (place, start)).collect(),
+            outbox: Vec::new(),
+            wakers: Vec::new(),
+        }
+    }
+
+    /// Gives `source` a turn whenever another one has news.
+    pub(crate) fn wake(&mut self, source: usize, waker: Activator) {
+        self.wakers.push((source, waker));
+    }
+
+    fn wake_but(&self, who: Option<usize>) {
+        let others = self.wakers.iter().filter(|(source, _)| Some(*source) != who);
+        others.for_each(|(_, waker)| waker.activate());
     }
 
     /// Notes what `source` on this worker has to say, and tells the others.
@@ -81,6 +100,7 @@ impl Control {
         let place = (source, self.worker);
         if self.reports.insert(place, report) != Some(report) {
             self.outbox.push((place, report));
+            self.wake_but(Some(source));
         }
     }
 
@@ -181,7 +201,11 @@ impl ControlDataflow {
                 input.for_each(|_, reports| {
                     let mut table = table.borrow_mut();
                     let own = table.worker; // what this worker said of itself, it noted at once
-                    table.reports.extend(reports.drain(..).filter(|(place, _)| place.1 != own));
+                    let others: Vec<_> = reports.drain(..).filter(|(place, _)| place.1 != own).collect();
+                    if !others.is_empty() {
+                        table.reports.extend(others);
+                        table.wake_but(None);
+                    }
                 });
             });
             input

@@ -5,6 +5,7 @@ mod firings;
 mod place;
 pub mod sink;
 pub mod source;
+mod waker;
 
 pub use basis::{Basis, Change};
 pub use firings::Firings;
@@ -14,3 +15,4 @@ pub use sink::{After, BucketCut, Claim, Delivery, Prepared, Since, Sink, SinkWri
 pub use source::{
     Listing, Next, Offset, Partition, PartitionId, PartitionReader, Reason, Scan, Source, SourceBatch, Unreadable,
 };
+pub use waker::Waker;

@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use super::Waker;
 use crate::{Basis, Change, EventTime, Place, Result};
 
 /// A place that events can be read from, again and again, by offset.
@@ -75,6 +76,16 @@ pub trait PartitionReader {
     /// that is merely bad comes in [`Next::Mixed`], and reading goes on behind it.
     fn next(&mut self) -> Result<Next>;
 
+    /// Takes the means to wake the worker that reads it, right after it was opened; whether it will use them.
+    ///
+    /// A reader that says so calls [`Waker::wake`] whenever something has come since its [`next`](PartitionReader::next) said
+    /// [`Next::Pending`], its end included. It may be called too often, and from any thread. Such a reader is left alone until then (it is
+    /// asked once in a second all the same), and its worker sleeps for longer; any other one is asked again every half millisecond.
+    fn wake_by(&mut self, waker: &Waker) -> bool {
+        let _ = waker;
+        false
+    }
+
     /// All up to `offset` is committed: the job never asks for it again, unless a person has it resume from an older savepoint. A
     /// server that keeps rows until they are acknowledged may let go of them.
     ///
@@ -103,7 +114,7 @@ pub enum Next {
     /// Rows, which may be none, and at least one record among them that cannot be read. They come together, so that a bad
     /// record costs no turn of the engine. What becomes of it is the source's policy to say.
     Mixed(SourceBatch, Vec<Unreadable>),
-    /// Nothing now; ask again later.
+    /// Nothing now; ask again later, or when the reader [wakes](PartitionReader::wake_by) its worker.
     Pending,
     /// The partition has ended: nothing will ever follow.
     End,

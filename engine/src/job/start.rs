@@ -17,8 +17,8 @@ impl Bound {
     pub(super) fn attempt(self, metrics: Arc<Metrics>) -> Result<Attempt> {
         let tables = self.read_tables()?;
         let job = &self.job;
-        let shared = Shared::new(job.limits, Arc::clone(&job.clock), job.turns.may_park()).counting(metrics);
-        let shared = Arc::new(shared);
+        let shared = Shared::new(job.limits, Arc::clone(&job.clock), job.turns.may_park());
+        let shared = Arc::new(shared.leaving_alone(job.turns.left_alone()).counting(metrics));
         let mut member = match &job.cluster {
             Some(cluster) => Some(Member::join(cluster, self.terms(&tables), job.workers, &shared)?),
             None => None,

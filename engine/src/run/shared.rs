@@ -6,7 +6,7 @@ use super::end::End;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::pulse::Pulses;
-use crate::{Clock, Duration, EventTime};
+use crate::{Clock, Duration, Durations, EventTime};
 
 /// Shared by all workers of one job.
 pub(crate) struct Shared {
@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     clock_made: EventTime,
     /// Whether a worker with nothing to do may sleep.
     pub(crate) may_park: bool,
+    /// How long a reader that wakes its worker is left alone where it does not.
+    pub(crate) left_alone: Duration,
     pub(crate) pulses: Pulses,
     /// What has come to pass, and decides how the job ends.
     pub(super) end: End,
@@ -32,9 +34,15 @@ impl Shared {
             clock_made: clock.now() - clock.elapsed(),
             clock,
             may_park,
+            left_alone: 1.seconds(),
             pulses: Pulses::new(),
             end: End::default(),
         }
+    }
+
+    /// Leaves readers that wake their workers alone for so long.
+    pub(crate) fn leaving_alone(self, left_alone: Option<Duration>) -> Shared {
+        Shared { left_alone: left_alone.unwrap_or(self.left_alone), ..self }
     }
 
     /// Goes on with the counts of an earlier start.

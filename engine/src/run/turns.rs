@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use timely::logging::{TimelyEvent, TimelyEventBuilder, TimelyProgressEventBuilder};
 use timely::worker::Worker;
 
+use crate::Duration;
 use crate::time::Stamp;
 
 /// Decides when a worker may step.
@@ -20,6 +21,10 @@ pub trait Turns: Send + Sync {
     }
     /// Whether a worker with nothing to do may sleep. One that is scheduled may not: its turn would not end.
     fn may_park(&self) -> bool;
+    /// How long a reader that says that it wakes its worker is left alone while it does not; a second where this says nothing.
+    fn left_alone(&self) -> Option<Duration> {
+        None
+    }
     /// What counts everything that moves between the workers and within them, if anybody wants to know.
     fn moves(&self) -> Option<Arc<AtomicU64>> {
         None

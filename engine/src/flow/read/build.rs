@@ -12,6 +12,7 @@ use super::committed::Committed;
 use super::handle::SourceEnds;
 use super::made_time::SourceOf;
 use super::outlet::{Hold, Outlets};
+use super::pace::Pace;
 use crate::Record;
 use crate::flow::context::{Flow, Mode, SourceDeclaration};
 use crate::flow::graph::NodeSpec;
@@ -31,8 +32,12 @@ pub(in crate::flow) fn source<'s, D: Record>(flow: &Flow<'s>, source: SourceOf<D
     context.desk.borrow_mut().join();
 
     let mut builder = OperatorBuilder::new(flow.label(node), flow.scope());
-    let activator = flow.scope().activator_for(builder.operator_info().address);
+    let address = builder.operator_info().address;
+    let activator = flow.scope().activator_for(Rc::clone(&address));
     context.desk.borrow_mut().wake(activator.clone());
+    context.control.borrow_mut().wake(index, activator.clone());
+    let waking = flow.scope().worker().sync_activator_for(address.to_vec());
+    let pace = Pace::of(activator, flow.scope().worker().timer());
     let (rows, stream) = builder.new_output();
     let (bad, bad_records) = builder.new_output();
     let made_time = Rc::new(OnceCell::new());
@@ -46,8 +51,9 @@ pub(in crate::flow) fn source<'s, D: Record>(flow: &Flow<'s>, source: SourceOf<D
             Mode::Describe => None,
             Mode::Run { shared, sources, .. } => {
                 let (bound, shared) = (sources[&name].clone(), Arc::clone(shared));
-                let driver =
-                    SourceDriver::new(index, worker, workers, bound, shared, Rc::clone(&context), hold, activator);
+                let context = Rc::clone(&context);
+                let driver = SourceDriver::new(index, worker, workers, bound, shared, context, hold, pace, waking);
+                let context = &driver.context;
                 if context.checkpointing().is_some() {
                     let commits = Rc::clone(&driver.commits);
                     context.desk.borrow_mut().add_output(Box::new(Committed { node, commits }));

@@ -11,7 +11,7 @@ use super::partition::OpenPartition;
 use crate::commit::Output;
 use crate::flow::graph::NodeId;
 use crate::flow::step::within;
-use crate::{Epoch, Next, Offset, PartitionReader, Result};
+use crate::{Epoch, Next, Offset, PartitionReader, Result, Waker};
 
 /// A reader, which its driver asks for rows and the desk tells of commits, one after the other.
 pub(super) struct Reader {
@@ -27,6 +27,10 @@ impl Reader {
 
     pub(super) fn next(&mut self) -> Result<Next> {
         self.reader.next()
+    }
+
+    pub(super) fn wake_by(&mut self, waker: &Waker) -> bool {
+        self.reader.wake_by(waker)
     }
 
     /// Tells it, unless it knows.

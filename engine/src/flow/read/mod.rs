@@ -17,6 +17,7 @@ mod handle;
 mod made_time;
 mod moving;
 mod outlet;
+mod pace;
 mod partition;
 mod row_text;
 mod standing;
@@ -27,7 +28,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use timely::scheduling::Activator;
+use timely::scheduling::SyncActivator;
 
 use self::ahead::ReadAhead;
 use self::appeared::Appeared;
@@ -38,6 +39,7 @@ use self::decode::Decoder;
 pub(super) use self::handle::SourceEnds;
 pub use self::made_time::{MadeTime, SourceOf};
 use self::outlet::{Hold, Outlet};
+use self::pace::Pace;
 use self::partition::OpenPartition;
 use self::standing::Standing;
 use super::bound::BoundSource;
@@ -47,10 +49,13 @@ use crate::commit::{Contribution, Holding, Passage, Report, State};
 use crate::failpoint::{Point, around};
 use crate::run::{Limit, Shared, SourceCounts};
 use crate::time::Stamp;
-use crate::{Duration, Epoch, Error, EventTime, Next, Partition, PartitionId, Record, Result, SourceBatch, Unreadable};
+use crate::{Duration, Epoch, Error, EventTime, Next, Partition, PartitionId, Record, Result, SourceBatch, Unreadable, Waker};
 
 /// How long a source with nothing to read waits before it asks again.
 const POLL: std::time::Duration = std::time::Duration::from_micros(500);
+
+/// The same where every reader wakes its worker when something comes. Then it looks only whether time has passed.
+const WAKEABLE: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// How long a source that has reached a limit waits before it looks again: the others are at work on it.
 const BLOCKED: std::time::Duration = std::time::Duration::from_micros(50);
@@ -61,7 +66,9 @@ struct SourceDriver {
     source: BoundSource,
     shared: Arc<Shared>,
     context: Rc<Context>,
-    activator: Activator,
+    pace: Pace,
+    /// Calls for a turn of this source from another thread.
+    waking: SyncActivator,
     /// Gone when nothing can be sent any more.
     hold: Option<Hold>,
     /// By ascending bound; each is opened when the open ones have passed it.
@@ -117,7 +124,8 @@ impl SourceDriver {
         shared: Arc<Shared>,
         context: Rc<Context>,
         mut hold: Hold,
-        activator: Activator,
+        pace: Pace,
+        waking: SyncActivator,
     ) -> SourceDriver {
         let name = &source.options.name;
         let mine = source.listing.partitions.iter().skip(worker).step_by(workers);
@@ -149,7 +157,7 @@ impl SourceDriver {
             hold.downgrade(&Stamp::new(checkpointing.first_epoch(), EventTime::MIN));
         }
         let counts = shared.metrics.source_counts(name, worker);
-        activator.activate();
+        pace.at_once();
         SourceDriver {
             index,
             unopened: unopened.into(),
@@ -175,7 +183,8 @@ impl SourceDriver {
             source,
             shared,
             context,
-            activator,
+            pace,
+            waking,
             hold: Some(hold),
         }
     }
@@ -187,12 +196,32 @@ impl SourceDriver {
         match self.turn::<D>(out) {
             Err(error) => self.shared.fail(error.at(format_args!("source {}", self.source.options.name))),
             Ok(_) if self.hold.is_none() => {}
-            Ok(Turn::Read) => self.activator.activate(),
+            Ok(Turn::Read) => self.pace.at_once(),
             // A scheduled worker does not wait by the clock: its turns would differ from run to run.
-            Ok(_) if !self.shared.may_park => self.activator.activate(),
-            Ok(Turn::Blocked) => self.activator.activate_after(BLOCKED),
-            Ok(Turn::Waiting) => self.activator.activate_after(POLL),
+            Ok(_) if !self.shared.may_park => self.pace.at_once(),
+            Ok(Turn::Blocked) => self.pace.after(BLOCKED),
+            Ok(Turn::Waiting) => self.pace.after(self.pause()),
         }
+    }
+
+    /// How long it waits when there is nothing to read.
+    fn pause(&self) -> std::time::Duration {
+        if self.open.is_empty() || self.open.iter().any(|open| open.waker.is_none()) {
+            return POLL;
+        }
+        let idle_after = self.source.options.idle_after.map_or(WAKEABLE, |idle_after| {
+            std::time::Duration::from_micros(idle_after.as_micros().try_into().unwrap_or_default())
+        });
+        idle_after.clamp(POLL, WAKEABLE)
+    }
+
+    /// What wakes this worker for a partition; none where a scheduler decides who may run.
+    fn waker(&self) -> Option<Waker> {
+        let waking = self.waking.clone();
+        let wake = move || {
+            let _ = waking.activate(); // a worker that is gone need not be woken
+        };
+        self.shared.may_park.then(|| Waker::new(wake))
     }
 
     fn turn<D: Record>(&mut self, out: &mut Outlet<'_, D>) -> Result<Turn> {
@@ -233,7 +262,7 @@ impl SourceDriver {
             let (checkpointing, name) = (self.context.checkpointing(), &self.source.options.name);
             let cut = checkpointing.and_then(|all| all.partition(name, &partition.id));
             let behind = checkpointing.and_then(|all| all.joined_behind(name, &partition.id));
-            self.open.push(OpenPartition::open(&self.source, partition, cut, behind, &self.counts)?);
+            self.open.push(OpenPartition::open(&self.source, partition, cut, behind, &self.counts, self.waker())?);
         }
         Ok(())
     }
@@ -315,8 +344,11 @@ impl SourceDriver {
                 self.passed = true;
                 continue;
             }
-            let next = open.reader.borrow_mut().next();
-            match next {
+            if open.sleeps(&self.shared) {
+                at += 1;
+                continue;
+            }
+            match open.ask() {
                 Ok(Next::Batch(batch)) if open.has_read(&batch.offset_after) && batch.rows.num_rows() > 0 => {
                     self.counts.repeated.add(batch.rows.num_rows() as u64);
                     return Ok(Turn::Read);
@@ -338,7 +370,7 @@ impl SourceDriver {
                     return Ok(Turn::Read);
                 }
                 Ok(Next::Pending) => {
-                    open.waiting_since.get_or_insert(self.shared.clock.elapsed());
+                    open.has_nothing(&self.shared);
                     at += 1;
                 }
                 Ok(Next::End) => self.close(at, false),

@@ -12,7 +12,7 @@ use crate::commit::Holding;
 use crate::flow::bound::BoundSource;
 use crate::run::{Position, Shared, SourceCounts};
 use crate::time::Stamp;
-use crate::{Code, Duration, Epoch, ErrorKind, EventTime, Offset, Partition, Result, Scan};
+use crate::{Code, Duration, Epoch, ErrorKind, EventTime, Next, Offset, Partition, Result, Scan, Waker};
 
 /// A partition that is being read, and what is known of the event times it can still give.
 pub(super) struct OpenPartition {
@@ -27,6 +27,10 @@ pub(super) struct OpenPartition {
     pub(super) rows: u64,
     /// Since when there was nothing to read.
     pub(super) waiting_since: Option<Duration>,
+    /// When it was asked last and had nothing.
+    asked: Duration,
+    /// What wakes this worker when something comes, where the reader uses it.
+    pub(super) waker: Option<Waker>,
     /// What it held when it fell idle; `None` while it is not idle.
     pub(super) idle: Option<Holding>,
     /// Where others see how far it is.
@@ -41,6 +45,7 @@ impl OpenPartition {
         cut: Option<&PartitionCut>,
         behind: Option<EventTime>, // the watermark it counts from, where it was not there when that was reached
         counts: &SourceCounts,
+        waker: Option<Waker>,
     ) -> Result<OpenPartition> {
         let offset = cut.and_then(|cut| cut.offset.clone());
         let reader = source.source.open(&partition, offset.as_ref().or(partition.start.as_ref()), &source.scan);
@@ -56,6 +61,7 @@ impl OpenPartition {
             // Whoever ran before may not have come to it.
             reader.borrow_mut().committed(offset).map_err(|error| error.at(&partition.id))?;
         }
+        let waker = waker.filter(|waker| reader.borrow_mut().wake_by(waker));
         let mut watermark = match behind {
             Some(behind) if partition.bound == Some(behind) => joining(source, &partition, behind),
             _ => first_watermark(source, &partition),
@@ -67,8 +73,40 @@ impl OpenPartition {
         let place = format!("source {}: {}", source.options.name(), partition.id).into();
         let start = offset.as_ref().or(partition.start.as_ref()).map_or(0, |start| start.position);
         let position = counts.position(&partition.id, start);
-        let (waiting_since, idle) = (None, None);
-        Ok(OpenPartition { place, partition, reader, watermark, offset, rows, waiting_since, idle, position })
+        let (waiting_since, asked, idle) = (None, Duration::ZERO, None);
+        Ok(OpenPartition {
+            place,
+            partition,
+            reader,
+            watermark,
+            offset,
+            rows,
+            waiting_since,
+            asked,
+            waker,
+            idle,
+            position,
+        })
+    }
+
+    /// Asks the reader. What comes from now on wakes this worker, also what comes while the reader is asked.
+    pub(super) fn ask(&mut self) -> Result<Next> {
+        if let Some(waker) = &self.waker {
+            waker.begin();
+        }
+        self.reader.borrow_mut().next()
+    }
+
+    /// Notes that the reader has nothing.
+    pub(super) fn has_nothing(&mut self, shared: &Shared) {
+        self.asked = shared.clock.elapsed();
+        self.waiting_since.get_or_insert(self.asked);
+    }
+
+    /// Whether it need not be asked: it had nothing, and would have woken this worker if that had changed.
+    pub(super) fn sleeps(&self, shared: &Shared) -> bool {
+        let silent = self.waker.as_ref().is_some_and(|waker| !waker.is_called()) && self.waiting_since.is_some();
+        silent && shared.clock.elapsed() < self.asked + shared.left_alone
     }
 
     /// Whether all up to `offset` has been read before: here, before the restart, or ahead of where it starts.
