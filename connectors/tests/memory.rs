@@ -19,8 +19,8 @@ use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::job::{Running, Turns};
 use dualgauge_engine::sink::{Prepared, Writing};
 use dualgauge_engine::{
-    Duration, Epoch, ErrorKind, EventTime, Flow, Job, Listing, Next, Offset, Partition, PartitionReader, Record, Result,
-    Scan, Sink, Source, Waker, record,
+    Duration, Epoch, ErrorKind, EventTime, Flow, Job, Listing, Next, Offset, Partition, PartitionReader, Record,
+    Result, Scan, Sink, Source, Waker, record,
 };
 
 #[record]

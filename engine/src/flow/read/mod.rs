@@ -49,7 +49,9 @@ use crate::commit::{Contribution, Holding, Passage, Report, State};
 use crate::failpoint::{Point, around};
 use crate::run::{Limit, Shared, SourceCounts};
 use crate::time::Stamp;
-use crate::{Duration, Epoch, Error, EventTime, Next, Partition, PartitionId, Record, Result, SourceBatch, Unreadable, Waker};
+use crate::{
+    Duration, Epoch, Error, EventTime, Next, Partition, PartitionId, Record, Result, SourceBatch, Unreadable, Waker,
+};
 
 /// How long a source with nothing to read waits before it asks again.
 const POLL: std::time::Duration = std::time::Duration::from_micros(500);
