@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use dualgauge::connectors::parquet;
 use dualgauge::prelude::*;
 use dualgauge_nexmark::{Options, Table};
 

@@ -24,7 +24,7 @@ pub fn counts(flow: &Flow) {
     flow.source::<Word>("words")
         .key_by(|word| word.word.clone())
         .window(tumbling(1.minutes()))
-        .aggregate("counts", count())
+        .aggregate("counts", agg::count())
         .map(|pane| Count { at: pane.time(), word: pane.key, count: pane.value })
         .sink("counts");
 }

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use dualgauge::connectors::hybrid::Hybrid;
+use dualgauge::connectors::{log::LogSource, parquet};
 use dualgauge::prelude::*;
 use dualgauge::{Digest, Outcome, Source};
 use dualgauge_nexmark::{FeedOptions, LiveFeed, Options, Table};
@@ -36,7 +37,7 @@ pub fn hot_items(flow: &Flow) {
         .disorder(1.seconds())
         .key_by(|bid| bid.auction)
         .window(tumbling(10.seconds()))
-        .aggregate("bids_per_auction", count())
+        .aggregate("bids_per_auction", agg::count())
         .rows(|auction, window, bids| HotItem { auction, time: window.last_instant(), window_end: window.end, bids })
         .sink("hot_items");
 }
@@ -88,7 +89,7 @@ fn replay(dir: &Path) -> Result<Run, Box<dyn Error>> {
 /// Follows the present: a log that a thread appends to while the job runs, until it seals it.
 fn live(dir: &Path) -> Result<Run, Box<dyn Error>> {
     let mut feed = LiveFeed::create(dir, feed_options())?;
-    let source = log::LogSource::of(feed.log().clone());
+    let source = LogSource::of(feed.log().clone());
     let feeder = thread::spawn(move || feed.run());
     let run = Run::of("live", source)?;
     let appended = feeder.join().expect("the feed does not panic")?;

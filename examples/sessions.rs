@@ -34,7 +34,7 @@ pub fn visits(flow: &Flow) {
         .disorder(10.minutes())
         .key_by(|click| click.user.clone())
         .window(session(gap()))
-        .aggregate("visits", count());
+        .aggregate("visits", agg::count());
     visits.late().sink("late");
     visits
         .map(|pane| Visit {

@@ -13,20 +13,67 @@ pub use dualgauge_engine::*;
 pub use dualgauge_operators as operators;
 
 /// Everything a program needs: `use dualgauge::prelude::*`.
+///
+/// By one rule: what has a name that other people's crates have too is left out, so that `use anyhow::Context`, `log::info!`,
+/// `csv::Reader`, `std::cmp::min` and functions of one's own are what they were. Of the rest there are
+///
+/// - the nouns of a graph: `Flow`, `Stream`, `Record` and their like; a name that is imported outright goes before them;
+/// - methods, whose traits come without their names;
+/// - the windows, and what else is said of a step, as functions;
+/// - `agg`, the [aggregates](crate::operators::aggregate): `agg::count()`, or `|of| of.count()` in `aggregate_of`;
+/// - `memory`, for tests. The other connectors are in [`connectors`](crate::connectors).
+///
+/// ```
+/// use dualgauge::connectors::csv;
+/// use dualgauge::prelude::*;
+///
+/// #[record]
+/// struct Word {
+///     text: String,
+///     #[event_time]
+///     at: EventTime,
+/// }
+///
+/// #[record]
+/// struct Count {
+///     text: String,
+///     words: u64,
+///     #[event_time]
+///     at: EventTime,
+/// }
+///
+/// fn counts(flow: &Flow) {
+///     let days = flow.source::<Word>("words").key_by(|word| word.text.clone()).window(tumbling(1.days()));
+///     days.aggregate("words_of_days", agg::count())
+///         .map(|Pane { key, value, time, .. }| Count { text: key, words: value, at: time })
+///         .sink("counts");
+/// }
+///
+/// let job = Job::new(counts).source("words", csv::read("words.csv")).sink("counts", memory::collect::<Count>());
+/// assert_eq!(job.names().unwrap().0, ["words"]);
+/// ```
 pub mod prelude {
-    pub use dualgauge_connectors::{csv, json, log, memory, parquet};
-    pub use dualgauge_engine::Decimal;
-    pub use dualgauge_engine::flow::{AllIdle, BadRecords, source};
-    pub use dualgauge_engine::{Duration, Durations, EventTime, Flow, Job, Record, Stream, Text, record};
-    pub use dualgauge_operators::aggregate::*;
-    pub use dualgauge_operators::join::{AsOf, Broadcast, JoinInterval, JoinStrategy, between};
-    pub use dualgauge_operators::keyed::*;
+    pub use dualgauge_connectors::memory;
+    pub use dualgauge_engine::flow::{AllIdle, BadRecords};
+    pub use dualgauge_engine::{Decimal, Duration, EventTime, Flow, Job, Record, Stream, Text, record};
+    pub use dualgauge_operators::Either;
+    pub use dualgauge_operators::aggregate::{self as agg, Aggregate, places};
+    pub use dualgauge_operators::join::{JoinStrategy, between};
+    pub use dualgauge_operators::keyed::{Process, ProcessContext, rows_before, time_before};
     pub use dualgauge_operators::window::{
-        InWindow, Pane, Ranked, Rows, Window, WindowAll, counted, cumulate, days_in, months_in, session, sliding,
-        tumbling, weeks_in, whole,
+        Pane, Ranked, Window, counted, cumulate, days_in, months_in, session, sliding, tumbling, weeks_in, whole,
     };
-    pub use dualgauge_operators::{Deduplicate, Lookup, first_within, last_within};
-    pub use dualgauge_operators::{Either, Filter, FilterMap, FlatMap, Inspect, KeyBy, Map, Split, Union};
+    pub use dualgauge_operators::{first_within, last_within};
+
+    // Methods.
+    pub use dualgauge_engine::Durations as _;
+    pub use dualgauge_operators::join::{AsOf as _, Broadcast as _, JoinInterval as _};
+    pub use dualgauge_operators::keyed::{Fold as _, Neighbours as _, ProcessWith as _, Reduce as _};
+    pub use dualgauge_operators::window::{InWindow as _, Rows as _, WindowAll as _};
+    pub use dualgauge_operators::{
+        Deduplicate as _, Filter as _, FilterMap as _, FlatMap as _, Inspect as _, KeyBy as _, Lookup as _, Map as _,
+        Split as _, Union as _,
+    };
 }
 
 /// The pages and the README: their programs are tests.

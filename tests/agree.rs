@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use dualgauge::connectors::hybrid::Hybrid;
 use dualgauge::connectors::log::LogSource;
+use dualgauge::connectors::parquet;
 use dualgauge::flow::SourceOptions;
 use dualgauge::fs::{FaultFs, Fs};
 use dualgauge::prelude::*;
@@ -56,17 +57,17 @@ fn bids<'s>(flow: &Flow<'s>) -> Stream<'s, Bid> {
 
 fn hot_items(flow: &Flow) {
     let panes = bids(flow).key_by(|bid| bid.auction).window(tumbling(5.seconds()));
-    panes.aggregate("hot_items", (count(), max(|bid: &Bid| bid.price))).map(answer).sink("out");
+    panes.aggregate("hot_items", (agg::count(), agg::max(|bid: &Bid| bid.price))).map(answer).sink("out");
 }
 
 fn overlapping(flow: &Flow) {
     let panes = bids(flow).key_by(|bid| bid.auction % 7).window(sliding(6.seconds(), 4.seconds()).offset(1.seconds()));
-    panes.aggregate("overlapping", (count(), max(|bid: &Bid| bid.price))).map(answer).sink("out");
+    panes.aggregate("overlapping", (agg::count(), agg::max(|bid: &Bid| bid.price))).map(answer).sink("out");
 }
 
 fn sessions(flow: &Flow) {
     let panes = bids(flow).key_by(|bid| bid.bidder).window(session(3.seconds()));
-    panes.aggregate("sessions", (count(), max(|bid: &Bid| bid.price))).map(answer).sink("out");
+    panes.aggregate("sessions", (agg::count(), agg::max(|bid: &Bid| bid.price))).map(answer).sink("out");
 }
 
 fn running(flow: &Flow) {
@@ -80,7 +81,11 @@ fn running(flow: &Flow) {
 fn corrected(flow: &Flow) {
     let windowed =
         bids(flow).key_by(|bid| bid.auction % 50).window(tumbling(5.seconds())).allowed_lateness(2.seconds());
-    windowed.early(1.seconds()).aggregate("corrected", (count(), max(|bid: &Bid| bid.price))).map(answer).sink("out");
+    windowed
+        .early(1.seconds())
+        .aggregate("corrected", (agg::count(), agg::max(|bid: &Bid| bid.price)))
+        .map(answer)
+        .sink("out");
 }
 
 const GRAPHS: [fn(&Flow); 5] = [hot_items, overlapping, sessions, running, corrected];

@@ -59,10 +59,10 @@ fn graph(flow: &Flow<'_>) {
     cheap
         .key_by(|bid| bid.channel.clone())
         .window(tumbling(10.seconds()))
-        .aggregate("totals", (count(), sum(|bid: &Bid| bid.price)))
+        .aggregate("totals", (agg::count(), agg::sum(|bid: &Bid| bid.price)))
         .map(|pane| Total { time: pane.time(), channel: pane.key, bids: pane.value.0, price: pane.value.1 })
         .sink("totals");
-    let sessions = some.key_by(|bid| bid.auction).window(session(15.seconds())).aggregate("visits", count());
+    let sessions = some.key_by(|bid| bid.auction).window(session(15.seconds())).aggregate("visits", agg::count());
     sessions.map(|pane| Visit { time: pane.time(), auction: pane.key, bids: pane.value }).sink("visits");
     others
         .key_by(|bid| bid.auction)
@@ -97,7 +97,7 @@ fn job(dir: &Path, options: &str, out: &str) -> Job {
         .source_with(
             "bids",
             binding::source(&format!("csv:{}/in/{options}", dir.display())).unwrap().into(),
-            source("bids"),
+            dualgauge::flow::source("bids"),
         )
         .sink_with("totals", binding::sink(&format!("parquet:{}?span=1m", at("totals"))).unwrap().into())
         .sink_with("visits", binding::sink(&format!("csv:{}?buckets=3&span=1m", at("visits"))).unwrap().into())

@@ -35,7 +35,7 @@ struct Line {
 fn auctions(flow: &Flow<'_>) {
     let bids = flow.source::<Bid>("bids").inspect(|bid| eprintln!("a bid of {}", bid.data.price));
     let counted =
-        bids.clone().key_by(|bid| bid.auction).window(tumbling(10.seconds())).aggregate("per_auction", count());
+        bids.clone().key_by(|bid| bid.auction).window(tumbling(10.seconds())).aggregate("per_auction", agg::count());
     let counts =
         counted.map(|pane| Line { what: format!("auction {}", pane.key), number: pane.value, time: pane.time() });
     let spent = bids.key_by(|bid| bid.bidder.clone()).fold("spent", |total: &mut (u64, Option<String>), bid: Bid| {

@@ -39,7 +39,7 @@ fn counts(flow: &Flow<'_>) {
         UNLUCKY => panic!("an unlucky auction"),
         _ => {}
     });
-    let panes = bids.key_by(|bid| bid.auction).window(tumbling(10.seconds())).aggregate("bids", count());
+    let panes = bids.key_by(|bid| bid.auction).window(tumbling(10.seconds())).aggregate("bids", agg::count());
     panes.map(|pane| Count { auction: pane.key, bids: pane.value, time: pane.time() }).sink("counts");
 }
 

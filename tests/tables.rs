@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use dualgauge::checkpoint::open_store;
 use dualgauge::connectors::parquet::{FileOptions, write_file};
+use dualgauge::connectors::{csv, json, parquet};
 use dualgauge::flow::SourceOptions;
 use dualgauge::prelude::*;
 use dualgauge::testing::Item;

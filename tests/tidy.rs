@@ -15,6 +15,8 @@ mod flags;
 mod floors;
 #[path = "tidy/packages.rs"]
 mod packages;
+#[path = "tidy/prelude.rs"]
+mod prelude;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -180,14 +180,19 @@ impl<V: Version> Process<String, V::Row> for Silent<V> {
         _: &String,
         row: V::Row,
         state: &mut (EventTime, V::Seen),
-        context: &mut Context<'_, String, String>,
+        context: &mut ProcessContext<'_, String, String>,
     ) {
         state.0 = row.time();
         state.1.see(row.value());
         context.set_timer(row.time() + 3.seconds());
     }
 
-    fn on_timer(&mut self, key: &String, state: &mut (EventTime, V::Seen), context: &mut Context<'_, String, String>) {
+    fn on_timer(
+        &mut self,
+        key: &String,
+        state: &mut (EventTime, V::Seen),
+        context: &mut ProcessContext<'_, String, String>,
+    ) {
         if context.time() == state.0 + 3.seconds() {
             context.emit(format!("{key} {}", state.1.see(0)));
             context.forget();
@@ -209,7 +214,7 @@ fn graph<V: Version>(flow: &Flow<'_>) {
     };
 
     let windows = keyed().window(tumbling(10.seconds()));
-    let windows = windows.aggregate("tumbling", (count(), max_by_key(V::Row::value), collect()));
+    let windows = windows.aggregate("tumbling", (agg::count(), agg::max_by_key(V::Row::value), agg::collect()));
     let pane = move |rows: Vec<V::Row>| rows.iter().map(text).collect::<Vec<_>>().join(", ");
     write::<V, _>(
         windows.map(move |pane_of| {
@@ -218,12 +223,12 @@ fn graph<V: Version>(flow: &Flow<'_>) {
         }),
         "tumbling",
     );
-    let slides = keyed().window(sliding(10.seconds(), 5.seconds())).aggregate("sliding", collect());
+    let slides = keyed().window(sliding(10.seconds(), 5.seconds())).aggregate("sliding", agg::collect());
     write::<V, _>(slides.map(move |pane_of| format!("{} [{}]", pane_of.key, pane(pane_of.value))), "sliding");
-    let sessions = keyed().window(session(2.seconds())).aggregate("sessions", collect());
+    let sessions = keyed().window(session(2.seconds())).aggregate("sessions", agg::collect());
     write::<V, _>(sessions.map(move |pane_of| format!("{} [{}]", pane_of.key, pane(pane_of.value))), "sessions");
     let corrected = keyed().window(tumbling(10.seconds())).allowed_lateness(3.seconds());
-    let corrected = corrected.early(1.seconds()).aggregate("corrected", last());
+    let corrected = corrected.early(1.seconds()).aggregate("corrected", agg::last());
     write::<V, _>(corrected.map(move |pane_of| text(&pane_of.value.unwrap())), "corrected");
     let top = keyed().window(tumbling(10.seconds())).top_n("top", 2, V::Row::value);
     write::<V, _>(top.map(move |row| format!("{} #{}", text(&row.value), row.rank)), "top");

@@ -94,7 +94,7 @@ fn counts(flow: &Flow) {
     flow.source::<Touch>("touches")
         .key_by(|touch| touch.key)
         .window(whole())
-        .aggregate("touches_per_key", count())
+        .aggregate("touches_per_key", agg::count())
         .map(|pane| Touched { key: pane.key, time: pane.time(), count: pane.value })
         .sink("touched");
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use dualgauge::connectors::parquet;
 use dualgauge::prelude::*;
 
 use crate::graphs::{Counted, hot_items};

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use dualgauge::Job;
+use dualgauge::connectors::{csv, json};
 use dualgauge::prelude::*;
 
 use crate::graphs::{Bid, Counted};

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use dualgauge::connectors::parquet;
 use dualgauge::prelude::*;
 
 use crate::graphs::{Counted, hot_items};

@@ -15,6 +15,7 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use arrow_array::{RecordBatch, TimestampMicrosecondArray, UInt64Array};
+use dualgauge::connectors::parquet;
 use dualgauge::prelude::*;
 
 use crate::graphs::{Bid, Counted};

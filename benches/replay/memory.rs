@@ -1,5 +1,6 @@
 //! The peak memory of a replay, each in a process of its own.
 
+use dualgauge::connectors::parquet;
 use dualgauge::prelude::*;
 
 use crate::data;

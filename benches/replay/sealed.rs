@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Instant;
 
 use dualgauge::cluster::{Cluster, Secret};
+use dualgauge::connectors::parquet;
 use dualgauge::prelude::*;
 
 use crate::graphs::{Bid, Counted, HotItem, hot_items};

@@ -7,6 +7,7 @@
 
 use std::time::Instant;
 
+use dualgauge::connectors::parquet;
 use dualgauge::prelude::*;
 
 use crate::graphs::{Counted, hot_items};
@@ -39,7 +40,7 @@ macro_rules! hot_channels {
             flow.source::<Bid>("bids")
                 .$($keyed)*
                 .window(tumbling(10.seconds()))
-                .aggregate("bids_per_channel", count())
+                .aggregate("bids_per_channel", agg::count())
                 .map(|pane| HotChannel {
                     time: pane.time(),
                     channel: pane.key,

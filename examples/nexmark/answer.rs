@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use dualgauge::arrow::{RecordBatch, SchemaRef};
 use dualgauge::checkpoint::BucketCut;
+use dualgauge::connectors::parquet;
 use dualgauge::prelude::*;
 use dualgauge::sink::{Prepared, Writing};
 use dualgauge::{Digest, Epoch, Result, Sink, SinkWriter};

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::thread;
 
 use dualgauge::connectors::log::LogSource;
+use dualgauge::connectors::parquet;
 use dualgauge::prelude::*;
 use dualgauge::{Outcome, Result};
 

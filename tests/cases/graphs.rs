@@ -109,7 +109,9 @@ pub fn build(name: &str, flow: &Flow<'_>) {
         // Counts and sums of each key and hour; what is late goes to `late`.
         "hours" => {
             let keyed = flow.source::<Ev>("in").key_by(|event| event.key.clone());
-            let panes = keyed.window(tumbling(1.hours())).aggregate("hours", (count(), sum(|event: &Ev| event.value)));
+            let panes = keyed
+                .window(tumbling(1.hours()))
+                .aggregate("hours", (agg::count(), agg::sum(|event: &Ev| event.value)));
             panes.late().sink("late");
             panes.map(out).sink("out");
         }
@@ -117,7 +119,8 @@ pub fn build(name: &str, flow: &Flow<'_>) {
         "made_hours" => {
             let made = |split: &Split| split.day.parse::<EventTime>().map(|day| day + split.second.seconds());
             let split = flow.source::<Split>("in").event_time_by(made);
-            let panes = split.key_by(|split| split.key.clone()).window(tumbling(1.hours())).aggregate("hours", count());
+            let panes =
+                split.key_by(|split| split.key.clone()).window(tumbling(1.hours())).aggregate("hours", agg::count());
             panes.late().sink("late");
             let out = |pane: Pane<String, u64>| Out {
                 start: pane.window.start,
@@ -132,7 +135,8 @@ pub fn build(name: &str, flow: &Flow<'_>) {
         // Counts of each key and hour, shown early.
         "early" => {
             let windows = flow.source::<Ev>("in").key_by(|event| event.key.clone()).window(tumbling(1.hours()));
-            let panes = windows.early(10.minutes()).aggregate("hours", (count(), sum(|event: &Ev| event.value)));
+            let panes =
+                windows.early(10.minutes()).aggregate("hours", (agg::count(), agg::sum(|event: &Ev| event.value)));
             panes.map(out).sink("out");
         }
         // Events named by a table of categories.

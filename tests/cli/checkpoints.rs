@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use dualgauge::checkpoint::{CommitKind, Entry, ManifestLog, open_store};
 use dualgauge::cli::{Exit, Interrupt};
+use dualgauge::connectors::csv;
 use dualgauge::prelude::*;
 
 use crate::support::{Answer, Bid, Data, HotItem, call, call_graph, hot_items};
@@ -38,7 +39,7 @@ fn watched(look: impl Fn(&Bid) + Send + Sync + 'static) -> impl Fn(&Flow<'_>) + 
             .inspect(move |bid| look(&bid.data))
             .key_by(|bid| bid.auction)
             .window(tumbling(10.seconds()))
-            .aggregate("bids_per_auction", count())
+            .aggregate("bids_per_auction", agg::count())
             .map(|pane| HotItem { auction: pane.key, time: pane.time(), bids: pane.value })
             .sink("hot_items");
     }
@@ -191,7 +192,7 @@ fn a_step_that_is_gone_wants_a_word_and_one_that_is_new_starts_empty() {
     run(graph, &live(&data, &[]), interrupt);
     let renamed = |flow: &Flow<'_>| {
         let windowed = flow.source::<Bid>("bids").key_by(|bid| bid.auction).window(tumbling(10.seconds()));
-        let counted = windowed.aggregate("bids_by_another_name", count());
+        let counted = windowed.aggregate("bids_by_another_name", agg::count());
         counted.map(|pane| HotItem { auction: pane.key, time: pane.time(), bids: pane.value }).sink("hot_items");
     };
     let refused = run(renamed, &live(&data, &until()), Interrupt::default());

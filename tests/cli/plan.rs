@@ -51,7 +51,7 @@ fn a_source_that_does_not_know_its_times_is_told_so() {
 fn sliding_windows_overlap() {
     let sliding = |flow: &Flow<'_>| {
         let windowed = flow.source::<Bid>("bids").key_by(|bid| bid.auction).window(sliding(60.seconds(), 10.seconds()));
-        windowed.aggregate("per_minute", count()).filter_map(|_| None::<Bid>).sink("none");
+        windowed.aggregate("per_minute", agg::count()).filter_map(|_| None::<Bid>).sink("none");
     };
     let data = Data::of_seconds(21);
     let bids = data.bind("bids", "parquet", "bids.parquet");

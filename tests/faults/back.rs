@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use dualgauge::checkpoint::{CommitKind, Entry, LocalStore, ManifestLog};
 use dualgauge::connectors::log::LogSink;
 use dualgauge::connectors::memory::{self, Collect};
+use dualgauge::connectors::{csv, json, parquet};
 use dualgauge::fs::{Fault, FaultFs, Fs};
 use dualgauge::job::StopHandle;
 use dualgauge::prelude::*;
@@ -56,7 +57,7 @@ impl Run<'_> {
                 item
             });
             let sums = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
-            let sums = sums.aggregate("sums", sum(|item: &Item| item.value));
+            let sums = sums.aggregate("sums", agg::sum(|item: &Item| item.value));
             sums.map(|pane| Line { time: pane.time(), text: format!("{} {}", pane.key, pane.value) }).sink("sums");
         };
         let fs: Arc<dyn Fs> = Arc::new(self.fs.clone());

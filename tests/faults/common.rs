@@ -15,7 +15,7 @@ use dualgauge::{Checkpoints, Limits, Result};
 /// The sums of each key's values in each ten seconds, and what was late for them.
 pub fn sums(flow: &Flow<'_>) {
     let items = flow.source::<Item>("items").disorder(4.seconds()).on_bad_records(BadRecords::Drop);
-    let sums = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds())).aggregate("sums", sum(value));
+    let sums = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds())).aggregate("sums", agg::sum(value));
     let late = sums.late().map(|item| Line { time: item.time, text: format!("late {} {}", item.key, item.value) });
     late.sink("late");
     sums.map(|pane| Line { time: pane.time(), text: format!("{} {}", pane.key, pane.value) }).sink("sums");

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dualgauge::checkpoint::LocalStore;
+use dualgauge::connectors::parquet;
 use dualgauge::fs::{Fault, FaultFs, Fs, RealFs};
 use dualgauge::prelude::*;
 use dualgauge::testing::{Baton, Line, Lines};

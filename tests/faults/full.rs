@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use dualgauge::cli::{Console, Exit, Interrupt, run_from};
 use dualgauge::connectors::log::{Log, LogSink, LogSource};
+use dualgauge::connectors::{csv, json, parquet};
 use dualgauge::fs::{Fault, FaultFs, Fs};
 use dualgauge::prelude::*;
 use dualgauge::testing::{Baton, Line, Lines};

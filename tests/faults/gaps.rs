@@ -11,6 +11,7 @@ use arrow_array::RecordBatch;
 use dualgauge::checkpoint::{Commit, Entry, LocalStore, ManifestLog};
 use dualgauge::connectors::log::{self, Layout, Log, LogSource, WriteOptions};
 use dualgauge::connectors::parquet::{FileOptions, write_file};
+use dualgauge::connectors::{csv, json, parquet};
 use dualgauge::flow::SourceOptions;
 use dualgauge::fs::FaultFs;
 use dualgauge::prelude::*;
@@ -98,7 +99,7 @@ fn json_text(from: i64, to: i64) -> String {
 
 fn graph(flow: &Flow<'_>) {
     let items = flow.source::<Item>("rows").key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
-    let sums = items.aggregate("sums", sum(|item: &Item| item.value));
+    let sums = items.aggregate("sums", agg::sum(|item: &Item| item.value));
     sums.map(|pane| dualgauge::testing::Line { time: pane.time(), text: pane.value.to_string() }).sink("sums");
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use dualgauge::operators::aggregate::Aggregate;
-use dualgauge::operators::keyed::{Context, Process};
+use dualgauge::operators::keyed::{Process, ProcessContext};
 use dualgauge::prelude::*;
 use dualgauge::testing::{Baton, Item, Line, Lines, Script};
 use dualgauge::{
@@ -90,13 +90,19 @@ impl Process<String, Item> for Silences {
     type State = (i64, u64);
     type Out = Line;
 
-    fn on_event(&mut self, _: &String, item: Item, state: &mut (i64, u64), context: &mut Context<'_, String, Line>) {
+    fn on_event(
+        &mut self,
+        _: &String,
+        item: Item,
+        state: &mut (i64, u64),
+        context: &mut ProcessContext<'_, String, Line>,
+    ) {
         call("on_event");
         *state = (state.0 + item.value, state.1 + 1);
         context.set_timer(context.time() + 7.seconds());
     }
 
-    fn on_timer(&mut self, key: &String, state: &mut (i64, u64), context: &mut Context<'_, String, Line>) {
+    fn on_timer(&mut self, key: &String, state: &mut (i64, u64), context: &mut ProcessContext<'_, String, Line>) {
         call("on_timer");
         state.1 -= 1;
         if state.1 == 0 {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dualgauge::checkpoint::LocalStore;
+use dualgauge::connectors::csv;
 use dualgauge::fs::{Fault, FaultFs, Fs, Lacks};
 use dualgauge::prelude::*;
 use dualgauge::testing::Baton;

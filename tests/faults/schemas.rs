@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::types::Int64Type;
 use arrow_array::*;
+use dualgauge::connectors::parquet;
 use dualgauge::connectors::parquet::{FileOptions, write_file};
 use dualgauge::flow::SourceOptions;
 use dualgauge::prelude::*;

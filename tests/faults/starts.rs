@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use dualgauge::checkpoint::{LocalStore, Store};
 use dualgauge::connectors::log::{Log, LogSink, ReadOptions};
+use dualgauge::connectors::{csv, json, parquet};
 use dualgauge::fs::{FaultFs, Fs, FsFile, FsLock, Kind, Lacks, Resolved};
 use dualgauge::job::Turns;
 use dualgauge::prelude::*;
@@ -101,7 +102,7 @@ pub const SINKS: [&str; 4] = ["parquet", "csv", "one file of json", "log"];
 fn graph(flow: &Flow<'_>) {
     let items = flow.source::<Item>("items").disorder(9.seconds());
     let sums = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
-    let sums = sums.aggregate("sums", sum(|item: &Item| item.value));
+    let sums = sums.aggregate("sums", agg::sum(|item: &Item| item.value));
     sums.map(|pane| Line { time: pane.time(), text: format!("{} {}", pane.key, pane.value) }).sink("sums");
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use dualgauge::checkpoint::LocalStore;
 use dualgauge::cluster::{Cluster, Secret};
 use dualgauge::connectors::log::{LogSink, LogSource};
+use dualgauge::connectors::{csv, json, parquet};
 use dualgauge::flow::SourceOptions;
 use dualgauge::fs::RealFs;
 use dualgauge::prelude::*;
@@ -41,7 +42,7 @@ fn files(flow: &Flow<'_>) {
 /// The same, and the dearest bids of sliding windows to a log.
 fn files_and_log(flow: &Flow<'_>) {
     let windows = of_files(flow).key_by(|bid| bid.bidder % 9).window(sliding(6.seconds(), 4.seconds()));
-    let dearest = windows.aggregate("dearest_of_windows", max(|bid: &Bid| bid.price));
+    let dearest = windows.aggregate("dearest_of_windows", agg::max(|bid: &Bid| bid.price));
     dearest
         .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
         .sink("dearest");
@@ -50,7 +51,8 @@ fn files_and_log(flow: &Flow<'_>) {
 /// Windows to Parquet, and lines that cannot be read to JSON.
 fn quarantined(flow: &Flow<'_>) {
     let bids = flow.source::<Bid>("bids").disorder(1.seconds()).quarantine("bad_bids");
-    let windows = bids.key_by(|bid| bid.auction).window(tumbling(5.seconds())).aggregate("bids_of_windows", count());
+    let windows =
+        bids.key_by(|bid| bid.auction).window(tumbling(5.seconds())).aggregate("bids_of_windows", agg::count());
     windows.map(|pane| Answer { time: pane.time(), key: pane.key, value: pane.value }).sink("windows");
 }
 
@@ -64,7 +66,7 @@ fn hooked(flow: &Flow<'_>) {
         panics::call("key_by");
         bid.auction
     });
-    let dearest = max(|bid: &Bid| {
+    let dearest = agg::max(|bid: &Bid| {
         panics::call("aggregate");
         bid.price
     });
@@ -84,11 +86,11 @@ fn of_files<'s>(flow: &Flow<'s>) -> Stream<'s, Bid> {
     let bids = flow.source::<Bid>("bids").disorder(1.seconds());
 
     let windows = bids.clone().key_by(|bid| bid.auction).window(tumbling(5.seconds()));
-    let windows = windows.aggregate("bids_of_windows", count());
+    let windows = windows.aggregate("bids_of_windows", agg::count());
     windows.map(|pane| Answer { time: pane.time(), key: pane.key, value: pane.value }).sink("windows");
 
     let visits = bids.clone().key_by(|bid| bid.bidder).window(session(3.seconds()));
-    let visits = visits.aggregate("dearest_of_sessions", max(|bid: &Bid| bid.price));
+    let visits = visits.aggregate("dearest_of_sessions", agg::max(|bid: &Bid| bid.price));
     visits
         .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
         .sink("sessions");

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 
 use dualgauge::checkpoint::open_store;
+use dualgauge::connectors::csv;
 use dualgauge::prelude::*;
 use dualgauge::{Checkpoints, Limits};
 
@@ -40,7 +41,7 @@ struct Answer {
 fn graph(flow: &Flow<'_>) {
     let bids = flow.source::<Bid>("bids").disorder(1.seconds());
     let windows = bids.clone().key_by(|bid| bid.auction).window(tumbling(5.seconds()));
-    let windows = windows.aggregate("bids_of_windows", count());
+    let windows = windows.aggregate("bids_of_windows", agg::count());
     windows.map(|pane| Answer { time: pane.time(), auction: pane.key, value: pane.value }).sink("windows");
     let totals = bids.key_by(|bid| bid.auction).fold("total_of_auctions", |total: &mut u64, bid: Bid| {
         *total += bid.price;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dualgauge::Source;
 use dualgauge::connectors::log::{Layout, Log, LogSource};
+use dualgauge::connectors::parquet;
 use dualgauge::connectors::parquet::{FileOptions, write_file};
 use dualgauge::prelude::*;
 use dualgauge_nexmark::{FeedOptions, LiveFeed, Options, START, Table, generate};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dualgauge::checkpoint::LocalStore;
+use dualgauge::connectors::{json, parquet};
 use dualgauge::flow::SourceOptions;
 use dualgauge::fs::{FaultFs, Fs};
 use dualgauge::prelude::*;

@@ -101,7 +101,7 @@ pub const DISORDER: Duration = Duration::from_micros(1_000_000);
 
 /// A table as a source.
 fn table(table: Table) -> SourceOptions {
-    source(table.name()).disorder(DISORDER)
+    dualgauge::flow::source(table.name()).disorder(DISORDER)
 }
 
 /// What the two joins need of a bid.

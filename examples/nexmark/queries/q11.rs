@@ -27,7 +27,7 @@ fn graph(flow: &Flow) {
     flow.source::<Bid>(table(Table::Bids))
         .key_by(|bid| bid.bidder)
         .window(session(10.seconds()))
-        .aggregate("visits", count())
+        .aggregate("visits", agg::count())
         .map(|pane| Visit {
             bidder: pane.key,
             bids: pane.value,

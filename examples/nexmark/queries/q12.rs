@@ -28,7 +28,7 @@ fn graph(flow: &Flow) {
     flow.source::<Bid>(table(Table::Bids))
         .key_by(|bid| bid.bidder)
         .window(tumbling(10.seconds()))
-        .aggregate("bids", count())
+        .aggregate("bids", agg::count())
         .map(|pane| Count { bidder: pane.key, bids: pane.value, window_end: pane.window.end, time: pane.time() })
         .sink("answer");
 }

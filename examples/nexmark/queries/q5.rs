@@ -30,7 +30,7 @@ fn graph(flow: &Flow) {
     flow.source::<Bid>(table(Table::Bids))
         .key_by(|bid| bid.auction)
         .window(sliding(10.seconds(), 2.seconds()))
-        .aggregate("bids", count())
+        .aggregate("bids", agg::count())
         .window_all(tumbling(2.seconds()))
         .aggregate("hottest", leaders(|pane: &Pane<u64, u64>| pane.value))
         .flat_map(|hottest| {

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::{Data, Key, Stream};
 
-use super::process::{Context, Process, ordered};
+use super::process::{Process, ProcessContext, ordered};
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
 
@@ -69,7 +69,7 @@ impl<K: Key, D: Data, S: Data + Default, R: Data, E: Fn(&mut S, D) -> R + 'stati
     type State = S;
     type Out = R;
 
-    fn on_event(&mut self, _: &K, data: D, state: &mut S, context: &mut Context<'_, K, R>) {
+    fn on_event(&mut self, _: &K, data: D, state: &mut S, context: &mut ProcessContext<'_, K, R>) {
         let result = (self.each)(state, data);
         context.emit(result);
     }

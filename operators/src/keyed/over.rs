@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::{Data, Duration, EventTime, Key, Stream};
 
-use super::process::{Context, Process, ordered_step};
+use super::process::{Process, ProcessContext, ordered_step};
 use crate::aggregate::Aggregate;
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
@@ -194,7 +194,7 @@ impl<K: Key, D: Data, O: Data, M: Fn(D, u64) -> O + 'static> Process<K, D> for N
     type State = u64;
     type Out = O;
 
-    fn on_event(&mut self, _: &K, data: D, number: &mut u64, context: &mut Context<'_, K, O>) {
+    fn on_event(&mut self, _: &K, data: D, number: &mut u64, context: &mut ProcessContext<'_, K, O>) {
         *number += 1;
         context.emit((self.make)(data, *number));
     }
@@ -209,7 +209,7 @@ impl<K: Key, D: Data, O: Data, M: Fn(D, Option<&D>) -> O + 'static> Process<K, D
     type State = VecDeque<D>;
     type Out = O;
 
-    fn on_event(&mut self, _: &K, data: D, before: &mut VecDeque<D>, context: &mut Context<'_, K, O>) {
+    fn on_event(&mut self, _: &K, data: D, before: &mut VecDeque<D>, context: &mut ProcessContext<'_, K, O>) {
         before.push_back(data.clone());
         let nth = if before.len() > self.n { before.pop_front() } else { None };
         context.emit((self.make)(data, nth.as_ref()));
@@ -233,7 +233,7 @@ where
     type State = VecDeque<(EventTime, D)>;
     type Out = O;
 
-    fn on_event(&mut self, _: &K, data: D, frame: &mut Self::State, context: &mut Context<'_, K, O>) {
+    fn on_event(&mut self, _: &K, data: D, frame: &mut Self::State, context: &mut ProcessContext<'_, K, O>) {
         let time = context.time();
         let last = frame.back().map(|(last, _)| *last);
         frame.push_back((time, data.clone()));
@@ -251,7 +251,7 @@ where
     }
 
     /// The key has been silent for as long as a frame of time is: no later event has what it had in its own.
-    fn on_timer(&mut self, _: &K, _: &mut Self::State, context: &mut Context<'_, K, O>) {
+    fn on_timer(&mut self, _: &K, _: &mut Self::State, context: &mut ProcessContext<'_, K, O>) {
         context.forget();
     }
 }

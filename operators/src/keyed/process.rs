@@ -24,14 +24,14 @@ pub trait Process<K, D>: 'static {
     type Out: Data;
 
     /// An event of `key`.
-    fn on_event(&mut self, key: &K, data: D, state: &mut Self::State, context: &mut Context<'_, K, Self::Out>);
+    fn on_event(&mut self, key: &K, data: D, state: &mut Self::State, context: &mut ProcessContext<'_, K, Self::Out>);
 
     /// A timer that was set for `key` fires.
-    fn on_timer(&mut self, _key: &K, _state: &mut Self::State, _context: &mut Context<'_, K, Self::Out>) {}
+    fn on_timer(&mut self, _key: &K, _state: &mut Self::State, _context: &mut ProcessContext<'_, K, Self::Out>) {}
 }
 
 /// What a [`Process`] may do besides changing the state it was handed.
-pub struct Context<'a, K, O> {
+pub struct ProcessContext<'a, K, O> {
     time: EventTime,
     key: &'a K,
     out: &'a mut Emitter<O>,
@@ -39,13 +39,13 @@ pub struct Context<'a, K, O> {
     forget: bool,
 }
 
-impl<K: Key, O: Data> Context<'_, K, O> {
+impl<K: Key, O: Data> ProcessContext<'_, K, O> {
     /// The event time of the event or timer.
     pub fn time(&self) -> EventTime {
         self.time
     }
 
-    /// Emits a result at [`Context::time`].
+    /// Emits a result at [`ProcessContext::time`].
     pub fn emit(&mut self, data: O) {
         self.out.give(self.time, data);
     }
@@ -83,7 +83,7 @@ pub trait ProcessWith<'s, K, D: Data> {
     /// ```
     /// use dualgauge_engine::testing::{Item, check};
     /// use dualgauge_engine::Durations;
-    /// use dualgauge_operators::keyed::{Context, Process, ProcessWith};
+    /// use dualgauge_operators::keyed::{ProcessContext, Process, ProcessWith};
     /// use dualgauge_operators::KeyBy;
     ///
     /// /// Says when a key has been silent for ten seconds.
@@ -93,12 +93,12 @@ pub trait ProcessWith<'s, K, D: Data> {
     ///     type State = u64;
     ///     type Out = String;
     ///
-    ///     fn on_event(&mut self, _: &String, _: Item, events: &mut u64, context: &mut Context<'_, String, String>) {
+    ///     fn on_event(&mut self, _: &String, _: Item, events: &mut u64, context: &mut ProcessContext<'_, String, String>) {
     ///         *events += 1;
     ///         context.set_timer(context.time() + 10.seconds());
     ///     }
     ///
-    ///     fn on_timer(&mut self, key: &String, events: &mut u64, context: &mut Context<'_, String, String>) {
+    ///     fn on_timer(&mut self, key: &String, events: &mut u64, context: &mut ProcessContext<'_, String, String>) {
     ///         *events -= 1;
     ///         if *events == 0 {
     ///             context.emit(format!("{key} is silent"));
@@ -196,7 +196,7 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> KeyedProcess
         let key = self.key.key(&event.data);
         let process = &mut self.process;
         let state = self.states.change_ref(&key, P::State::default);
-        let mut context = Context { time: event.time, key: &key, out, timers: &mut self.timers, forget: false };
+        let mut context = ProcessContext { time: event.time, key: &key, out, timers: &mut self.timers, forget: false };
         process.on_event(&key, event.data, state, &mut context);
         if context.forget {
             self.states.remove(&key);
@@ -206,7 +206,7 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> KeyedProcess
     fn on_timer(&mut self, time: EventTime, key: K, out: &mut Emitter<P::Out>) {
         let process = &mut self.process;
         let state = self.states.change_ref(&key, P::State::default);
-        let mut context = Context { time, key: &key, out, timers: &mut self.timers, forget: false };
+        let mut context = ProcessContext { time, key: &key, out, timers: &mut self.timers, forget: false };
         process.on_timer(&key, state, &mut context);
         if context.forget {
             self.states.remove(&key);

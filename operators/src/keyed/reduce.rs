@@ -3,7 +3,7 @@
 use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::{Data, Key, Stream};
 
-use super::process::{Context, Process, ordered};
+use super::process::{Process, ProcessContext, ordered};
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
 
@@ -58,7 +58,7 @@ impl<K: Key, D: Data, C: Fn(D, D) -> D + 'static> Process<K, D> for Reducing<C> 
     type State = Option<D>;
     type Out = D;
 
-    fn on_event(&mut self, _: &K, data: D, state: &mut Option<D>, context: &mut Context<'_, K, D>) {
+    fn on_event(&mut self, _: &K, data: D, state: &mut Option<D>, context: &mut ProcessContext<'_, K, D>) {
         let total = match state.take() {
             Some(total) => (self.combine)(total, data),
             None => data,

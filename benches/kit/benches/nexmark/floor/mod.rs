@@ -16,6 +16,7 @@ mod window_join;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dualgauge::connectors::parquet;
 use dualgauge::prelude::*;
 use dualgauge::sink::Writing;
 use dualgauge::timely::dataflow::StreamVec;
