@@ -25,7 +25,7 @@ pub fn counts(flow: &Flow) {
         .key_by(|word| word.word.clone())
         .window(tumbling(1.minutes()))
         .aggregate("counts", agg::count())
-        .map(|pane| Count { at: pane.time(), word: pane.key, count: pane.value })
+        .map(|pane| Count { at: pane.time, word: pane.key, count: pane.value })
         .sink("counts");
 }
 

@@ -4,6 +4,7 @@
 //! `cargo run --example sessions`
 
 use dualgauge::prelude::*;
+use dualgauge::testing::JobCheck;
 
 #[record]
 struct Click {
@@ -38,7 +39,7 @@ pub fn visits(flow: &Flow) {
     visits.late().sink("late");
     visits
         .map(|pane| Visit {
-            time: pane.time(),
+            time: pane.time,
             first: pane.window.start,
             last: pane.window.end - gap(),
             user: pane.key,
@@ -67,7 +68,7 @@ fn main() -> dualgauge::Result<()> {
     let clicks = CLICKS.map(|(user, minute)| Click { user: user.to_string(), at: at(minute) }).to_vec();
     let (visits_out, late_out) = (memory::collect::<Visit>(), memory::collect::<Click>());
     Job::new(visits)
-        .source("clicks", memory::rows(clicks).as_live())
+        .source("clicks", memory::rows(clicks.clone()).as_live())
         .sink("visits", visits_out.clone())
         .sink("late", late_out.clone())
         .run()?;
@@ -88,5 +89,10 @@ fn main() -> dualgauge::Result<()> {
     let expected = [("ada", 0, 3), ("ada", 36, 1), ("bob", 12, 2), ("bob", 70, 1), ("cyd", 31, 3)];
     assert_eq!(seen, expected.map(|(user, first, clicks)| (user.to_string(), first, clicks)));
     assert_eq!(late_out.rows(), [Click { user: "bob".to_string(), at: at(20) }]);
+
+    // So it is on any number of workers, in batches of any size, and through crashes.
+    let checked = JobCheck::new(visits).live("clicks", clicks).run();
+    assert_eq!(checked.rows::<Visit>("visits"), visits_out.rows());
+    assert_eq!(checked.rows::<Click>("late"), late_out.rows());
     Ok(())
 }

@@ -71,8 +71,8 @@ pub mod prelude {
     pub use dualgauge_operators::keyed::{Fold as _, Neighbours as _, ProcessWith as _, Reduce as _};
     pub use dualgauge_operators::window::{InWindow as _, Rows as _, WindowAll as _};
     pub use dualgauge_operators::{
-        Deduplicate as _, Filter as _, FilterMap as _, FlatMap as _, Inspect as _, KeyBy as _, Lookup as _, Map as _,
-        Split as _, Union as _,
+        Deduplicate as _, Filter as _, FilterMap as _, FlatMap as _, Inspect as _, KeyBy as _, Keyless as _,
+        Lookup as _, Map as _, Split as _, Union as _,
     };
 }
 

@@ -43,7 +43,7 @@ struct Answer {
 
 fn answer(pane: Pane<u64, (u64, Option<u64>)>) -> Answer {
     Answer {
-        time: pane.time(),
+        time: pane.time,
         key: pane.key,
         start: pane.window.start,
         bids: pane.value.0,

@@ -60,10 +60,10 @@ fn graph(flow: &Flow<'_>) {
         .key_by(|bid| bid.channel.clone())
         .window(tumbling(10.seconds()))
         .aggregate("totals", (agg::count(), agg::sum(|bid: &Bid| bid.price)))
-        .map(|pane| Total { time: pane.time(), channel: pane.key, bids: pane.value.0, price: pane.value.1 })
+        .map(|pane| Total { time: pane.time, channel: pane.key, bids: pane.value.0, price: pane.value.1 })
         .sink("totals");
     let sessions = some.key_by(|bid| bid.auction).window(session(15.seconds())).aggregate("visits", agg::count());
-    sessions.map(|pane| Visit { time: pane.time(), auction: pane.key, bids: pane.value }).sink("visits");
+    sessions.map(|pane| Visit { time: pane.time, auction: pane.key, bids: pane.value }).sink("visits");
     others
         .key_by(|bid| bid.auction)
         .fold("running", |sum: &mut u64, bid: Bid| {

@@ -37,7 +37,7 @@ fn auctions(flow: &Flow<'_>) {
     let counted =
         bids.clone().key_by(|bid| bid.auction).window(tumbling(10.seconds())).aggregate("per_auction", agg::count());
     let counts =
-        counted.map(|pane| Line { what: format!("auction {}", pane.key), number: pane.value, time: pane.time() });
+        counted.map(|pane| Line { what: format!("auction {}", pane.key), number: pane.value, time: pane.time });
     let spent = bids.key_by(|bid| bid.bidder.clone()).fold("spent", |total: &mut (u64, Option<String>), bid: Bid| {
         *total = (total.0 + bid.price, Some(format!("last on {}", bid.auction)));
         Line { what: bid.bidder, number: total.0, time: bid.date_time }

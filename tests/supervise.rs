@@ -40,7 +40,7 @@ fn counts(flow: &Flow<'_>) {
         _ => {}
     });
     let panes = bids.key_by(|bid| bid.auction).window(tumbling(10.seconds())).aggregate("bids", agg::count());
-    panes.map(|pane| Count { auction: pane.key, bids: pane.value, time: pane.time() }).sink("counts");
+    panes.map(|pane| Count { auction: pane.key, bids: pane.value, time: pane.time }).sink("counts");
 }
 
 fn main() -> ExitCode {

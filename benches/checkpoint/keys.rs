@@ -95,7 +95,7 @@ fn counts(flow: &Flow) {
         .key_by(|touch| touch.key)
         .window(whole())
         .aggregate("touches_per_key", agg::count())
-        .map(|pane| Touched { key: pane.key, time: pane.time(), count: pane.value })
+        .map(|pane| Touched { key: pane.key, time: pane.time, count: pane.value })
         .sink("touched");
 }
 

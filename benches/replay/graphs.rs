@@ -36,7 +36,7 @@ pub fn hot_items_every(flow: &Flow, size: Duration) {
         .key_by(|bid| bid.auction)
         .window(tumbling(size))
         .aggregate("bids_per_auction", agg::count())
-        .map(|pane| HotItem { auction: pane.key, time: pane.time(), window_end: pane.window.end, bids: pane.value })
+        .map(|pane| HotItem { auction: pane.key, time: pane.time, window_end: pane.window.end, bids: pane.value })
         .sink("hot_items");
 }
 

@@ -42,7 +42,7 @@ macro_rules! hot_channels {
                 .window(tumbling(10.seconds()))
                 .aggregate("bids_per_channel", agg::count())
                 .map(|pane| HotChannel {
-                    time: pane.time(),
+                    time: pane.time,
                     channel: pane.key,
                     window_end: pane.window.end,
                     bids: pane.value,

@@ -33,7 +33,9 @@ pub use data::{Batch, Data, Decimal, DecodeError, Digest, Event, Key, KeyGroup, 
 pub use error::{Code, Error, ErrorKind, Remedy, Result, Retry};
 pub use flow::{Flow, Graph, Step, Stream, TwoInputStep};
 pub use job::{Checkpoints, Job, Limits, Outcome, Restart};
-pub use time::{Clock, Duration, Durations, Epoch, EventTime, Frontier, Stamp, SystemClock, VirtualClock};
+pub use time::{
+    Clock, Duration, Durations, Epoch, EventTime, Frontier, IntoDuration, Stamp, SystemClock, VirtualClock,
+};
 /// How columns are found by name, for connectors.
 pub mod names {
     pub use crate::data::column::{Twice, find, is_same_but_for_case, similar};

@@ -20,7 +20,7 @@ use std::collections::BinaryHeap;
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
 use dualgauge_engine::job::Counter;
 use dualgauge_engine::state::{Parts, Queue, Table};
-use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, Key, Stream};
+use dualgauge_engine::{Batch, Data, Duration, Event, EventTime, IntoDuration, Key, Stream};
 use serde::{Deserialize, Serialize};
 
 use crate::key_by::KeyedStream;
@@ -91,7 +91,9 @@ pub trait Deduplicate<'s, K, D: Data> {
 ///
 /// # Panics
 /// When `horizon` is not positive.
-pub fn first_within(horizon: Duration) -> FirstWithin {
+pub fn first_within(horizon: impl IntoDuration) -> FirstWithin {
+    let horizon = horizon.into_duration();
+
     FirstWithin { horizon: checked(horizon) }
 }
 
@@ -115,7 +117,9 @@ pub fn first_within(horizon: Duration) -> FirstWithin {
 ///
 /// # Panics
 /// When `horizon` is not positive.
-pub fn last_within(horizon: Duration) -> LastWithin {
+pub fn last_within(horizon: impl IntoDuration) -> LastWithin {
+    let horizon = horizon.into_duration();
+
     LastWithin { horizon: checked(horizon) }
 }
 

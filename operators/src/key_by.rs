@@ -1,6 +1,6 @@
 //! A stream with a key: what windows and keyed state stand on.
 
-use dualgauge_engine::{Data, Duration, Key, Stream};
+use dualgauge_engine::{Data, Duration, IntoDuration, Key, Stream};
 
 use crate::key_fn::ByRef;
 
@@ -115,7 +115,9 @@ impl<D: Data, L, F> KeyedStream<'_, D, L, F> {
     #[doc(alias = "grace")]
     #[doc(alias = "withAllowedLateness")]
     #[doc(alias = "allowedLateness")]
-    pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
+    pub fn allowed_lateness(mut self, lateness: impl IntoDuration) -> Self {
+        let lateness = lateness.into_duration();
+
         assert!(lateness >= Duration::ZERO, "allowed lateness is not negative: {lateness}");
         self.lateness = lateness;
         self

@@ -157,7 +157,7 @@ fn a_stateful_step_behind_results_that_may_be_corrected_is_refused() {
     let why = refusal(|flow| {
         let keyed = corrected(flow.source::<Item>("items")).key_by(|pane| pane.key.clone());
         let again = keyed.window(tumbling(1.minutes())).aggregate("again", count());
-        again.map(|pane| Line { time: pane.time(), text: pane.key }).sink("lines");
+        again.map(|pane| Line { time: pane.time, text: pane.key }).sink("lines");
     });
     for part in ["aggregate again (tumbling 1m) at operators/tests/stateless.rs:", "may still correct its results"] {
         assert!(why.contains(part), "{why}");
@@ -363,7 +363,7 @@ fn a_job_that_is_stopped_fires_no_half_full_window() {
         let graph = |flow: &Flow<'_>| {
             let windows = flow.source::<Item>("items").key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
             let panes = windows.aggregate("count", count());
-            panes.map(|pane| Line { time: pane.time(), text: format!("{} {}", pane.key, pane.value) }).sink("lines");
+            panes.map(|pane| Line { time: pane.time, text: format!("{} {}", pane.key, pane.value) }).sink("lines");
         };
         let script = Script::from("a:1@1 b:1@2 | a:1@15 ...");
         let job = Job::new(graph).source("items", script).sink("lines", lines.clone()).workers(workers);

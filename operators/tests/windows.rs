@@ -63,7 +63,7 @@ fn an_event_below_the_watermark_is_not_late_while_its_window_is_open() {
 fn counted_windows_that_are_to_fire_early_or_as_events_arrive_refuse_the_graph() {
     let graph = |flow: &Flow<'_>| {
         let keyed = flow.source::<Item>("items").key_by(|item| item.key.clone());
-        let line = |pane: Pane<String, u64>| Line { time: pane.time(), text: text(pane) };
+        let line = |pane: Pane<String, u64>| Line { time: pane.time, text: text(pane) };
         keyed.clone().window(counted(2)).early(1.seconds()).aggregate("early", count()).map(line).sink("early");
         keyed.as_arrives().window(counted(2)).aggregate("arriving", count()).map(line).sink("arriving");
     };

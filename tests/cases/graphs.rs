@@ -125,7 +125,7 @@ pub fn build(name: &str, flow: &Flow<'_>) {
             let out = |pane: Pane<String, u64>| Out {
                 start: pane.window.start,
                 end: pane.window.end,
-                time: pane.time(),
+                time: pane.time,
                 n: pane.value,
                 total: 0,
                 key: pane.key,
@@ -158,6 +158,6 @@ fn copied<D: Record>(flow: &Flow<'_>) {
 }
 
 fn out(pane: Pane<String, (u64, i64)>) -> Out {
-    let (time, (n, total)) = (pane.time(), pane.value);
+    let (time, (n, total)) = (pane.time, pane.value);
     Out { start: pane.window.start, end: pane.window.end, time, n, total, key: pane.key }
 }

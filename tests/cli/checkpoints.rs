@@ -40,7 +40,7 @@ fn watched(look: impl Fn(&Bid) + Send + Sync + 'static) -> impl Fn(&Flow<'_>) + 
             .key_by(|bid| bid.auction)
             .window(tumbling(10.seconds()))
             .aggregate("bids_per_auction", agg::count())
-            .map(|pane| HotItem { auction: pane.key, time: pane.time(), bids: pane.value })
+            .map(|pane| HotItem { auction: pane.key, time: pane.time, bids: pane.value })
             .sink("hot_items");
     }
 }
@@ -193,7 +193,7 @@ fn a_step_that_is_gone_wants_a_word_and_one_that_is_new_starts_empty() {
     let renamed = |flow: &Flow<'_>| {
         let windowed = flow.source::<Bid>("bids").key_by(|bid| bid.auction).window(tumbling(10.seconds()));
         let counted = windowed.aggregate("bids_by_another_name", agg::count());
-        counted.map(|pane| HotItem { auction: pane.key, time: pane.time(), bids: pane.value }).sink("hot_items");
+        counted.map(|pane| HotItem { auction: pane.key, time: pane.time, bids: pane.value }).sink("hot_items");
     };
     let refused = run(renamed, &live(&data, &until()), Interrupt::default());
     assert_eq!(refused.exit, Exit::Usage, "{}", refused.err);

@@ -30,7 +30,7 @@ pub fn hot_items(flow: &Flow<'_>) {
         .key_by(|bid| bid.auction)
         .window(tumbling(10.seconds()))
         .aggregate("bids_per_auction", agg::count())
-        .map(|pane| HotItem { auction: pane.key, time: pane.time(), bids: pane.value })
+        .map(|pane| HotItem { auction: pane.key, time: pane.time, bids: pane.value })
         .sink("hot_items");
 }
 

@@ -179,7 +179,7 @@ fn with_a_side(raise: Interrupt) -> impl Fn(&Flow<'_>) + Send + Sync {
         });
         let hot = bids.clone().key_by(|bid| bid.auction).window(tumbling(10.seconds()));
         let hot = hot.aggregate("bids_per_auction", agg::count());
-        let hot = hot.map(|pane| HotItem { auction: pane.key, time: pane.time(), bids: pane.value });
+        let hot = hot.map(|pane| HotItem { auction: pane.key, time: pane.time, bids: pane.value });
         let side = bids.key_by(|bid| bid.auction).fold("side", |seen: &mut SeenV1, bid| {
             seen.bids += 1;
             HotItem { auction: bid.auction, time: bid.date_time, bids: seen.bids.into() }
@@ -204,7 +204,7 @@ fn a_step_that_is_added_starts_empty_and_one_that_is_removed_wants_a_word() {
             .key_by(|bid| bid.auction)
             .window(tumbling(10.seconds()))
             .aggregate("bids_per_auction", agg::count())
-            .map(|pane| HotItem { auction: pane.key, time: pane.time(), bids: pane.value })
+            .map(|pane| HotItem { auction: pane.key, time: pane.time, bids: pane.value })
             .sink("hot_items");
     };
     let stopped = run(&data, watched, interrupt, &[]);

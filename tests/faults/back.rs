@@ -58,7 +58,7 @@ impl Run<'_> {
             });
             let sums = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
             let sums = sums.aggregate("sums", agg::sum(|item: &Item| item.value));
-            sums.map(|pane| Line { time: pane.time(), text: format!("{} {}", pane.key, pane.value) }).sink("sums");
+            sums.map(|pane| Line { time: pane.time, text: format!("{} {}", pane.key, pane.value) }).sink("sums");
         };
         let fs: Arc<dyn Fs> = Arc::new(self.fs.clone());
         let job = Job::new(graph).source("items", script(3, 2, 14)).limits(limits(3)).turns(Arc::new(Baton::new(1, 1)));

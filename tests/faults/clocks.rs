@@ -74,7 +74,7 @@ fn with_idleness(flow: &Flow<'_>) {
     let items = flow.source::<Item>("items").disorder(4.seconds()).idle_after(3.seconds());
     let counts = items.key_by(|_| ()).window(tumbling(10.seconds())).aggregate("counts", agg::count());
     counts.late().map(|item| Line { time: item.time, text: String::new() }).sink("late");
-    counts.map(|pane| Line { time: pane.time(), text: pane.value.to_string() }).sink("counts");
+    counts.map(|pane| Line { time: pane.time, text: pane.value.to_string() }).sink("counts");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub fn sums(flow: &Flow<'_>) {
     let sums = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds())).aggregate("sums", agg::sum(value));
     let late = sums.late().map(|item| Line { time: item.time, text: format!("late {} {}", item.key, item.value) });
     late.sink("late");
-    sums.map(|pane| Line { time: pane.time(), text: format!("{} {}", pane.key, pane.value) }).sink("sums");
+    sums.map(|pane| Line { time: pane.time, text: format!("{} {}", pane.key, pane.value) }).sink("sums");
 }
 
 fn value(item: &Item) -> i64 {

@@ -100,7 +100,7 @@ fn json_text(from: i64, to: i64) -> String {
 fn graph(flow: &Flow<'_>) {
     let items = flow.source::<Item>("rows").key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
     let sums = items.aggregate("sums", agg::sum(|item: &Item| item.value));
-    sums.map(|pane| dualgauge::testing::Line { time: pane.time(), text: pane.value.to_string() }).sink("sums");
+    sums.map(|pane| dualgauge::testing::Line { time: pane.time, text: pane.value.to_string() }).sink("sums");
 }
 
 fn job(source: Arc<dyn Source>, fs: &FaultFs, turns: Baton) -> Result<Job> {

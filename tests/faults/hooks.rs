@@ -134,11 +134,11 @@ fn graph(flow: &Flow<'_>) {
         item.key.clone()
     });
     let windows = windows.window(tumbling(10.seconds())).aggregate("sums", Sums("add", "merge", "finish"));
-    windows.map(|pane| line(pane.time(), &pane.key, pane.value)).sink("windows");
+    windows.map(|pane| line(pane.time, &pane.key, pane.value)).sink("windows");
 
     let sessions = items.clone().key_by(|item| item.key.clone()).window(session(2.seconds()));
     let sessions = sessions.aggregate("visits", Sums("add to a session", "merge sessions", "finish a session"));
-    sessions.map(|pane| line(pane.time(), &pane.key, pane.value)).sink("sessions");
+    sessions.map(|pane| line(pane.time, &pane.key, pane.value)).sink("sessions");
 
     let silences = items.clone().key_by(|item| item.key.clone()).process("silences", Silences);
     silences.sink("silences");

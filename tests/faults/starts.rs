@@ -103,7 +103,7 @@ fn graph(flow: &Flow<'_>) {
     let items = flow.source::<Item>("items").disorder(9.seconds());
     let sums = items.key_by(|item| item.key.clone()).window(tumbling(10.seconds()));
     let sums = sums.aggregate("sums", agg::sum(|item: &Item| item.value));
-    sums.map(|pane| Line { time: pane.time(), text: format!("{} {}", pane.key, pane.value) }).sink("sums");
+    sums.map(|pane| Line { time: pane.time, text: format!("{} {}", pane.key, pane.value) }).sink("sums");
 }
 
 /// The job on a disk, up to its end.

@@ -44,7 +44,7 @@ fn files_and_log(flow: &Flow<'_>) {
     let windows = of_files(flow).key_by(|bid| bid.bidder % 9).window(sliding(6.seconds(), 4.seconds()));
     let dearest = windows.aggregate("dearest_of_windows", agg::max(|bid: &Bid| bid.price));
     dearest
-        .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
+        .map(|pane| Answer { time: pane.time, value: pane.value.unwrap_or_default(), key: pane.key })
         .sink("dearest");
 }
 
@@ -53,7 +53,7 @@ fn quarantined(flow: &Flow<'_>) {
     let bids = flow.source::<Bid>("bids").disorder(1.seconds()).quarantine("bad_bids");
     let windows =
         bids.key_by(|bid| bid.auction).window(tumbling(5.seconds())).aggregate("bids_of_windows", agg::count());
-    windows.map(|pane| Answer { time: pane.time(), key: pane.key, value: pane.value }).sink("windows");
+    windows.map(|pane| Answer { time: pane.time, key: pane.key, value: pane.value }).sink("windows");
 }
 
 /// Windows, and a total, with hooks that may panic.
@@ -72,7 +72,7 @@ fn hooked(flow: &Flow<'_>) {
     });
     let windows = windows.window(tumbling(5.seconds())).aggregate("dearest_of_windows", dearest);
     windows
-        .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
+        .map(|pane| Answer { time: pane.time, value: pane.value.unwrap_or_default(), key: pane.key })
         .sink("windows");
     let totals = bids.clone().key_by(|bid| bid.auction % 50).fold("total_of_auctions", |total: &mut u64, bid: Bid| {
         panics::call("fold");
@@ -87,12 +87,12 @@ fn of_files<'s>(flow: &Flow<'s>) -> Stream<'s, Bid> {
 
     let windows = bids.clone().key_by(|bid| bid.auction).window(tumbling(5.seconds()));
     let windows = windows.aggregate("bids_of_windows", agg::count());
-    windows.map(|pane| Answer { time: pane.time(), key: pane.key, value: pane.value }).sink("windows");
+    windows.map(|pane| Answer { time: pane.time, key: pane.key, value: pane.value }).sink("windows");
 
     let visits = bids.clone().key_by(|bid| bid.bidder).window(session(3.seconds()));
     let visits = visits.aggregate("dearest_of_sessions", agg::max(|bid: &Bid| bid.price));
     visits
-        .map(|pane| Answer { time: pane.time(), value: pane.value.unwrap_or_default(), key: pane.key })
+        .map(|pane| Answer { time: pane.time, value: pane.value.unwrap_or_default(), key: pane.key })
         .sink("sessions");
 
     let totals = bids.clone().key_by(|bid| bid.auction % 50).fold("total_of_auctions", |total: &mut u64, bid: Bid| {

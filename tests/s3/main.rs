@@ -42,7 +42,7 @@ fn graph(flow: &Flow<'_>) {
     let bids = flow.source::<Bid>("bids").disorder(1.seconds());
     let windows = bids.clone().key_by(|bid| bid.auction).window(tumbling(5.seconds()));
     let windows = windows.aggregate("bids_of_windows", agg::count());
-    windows.map(|pane| Answer { time: pane.time(), auction: pane.key, value: pane.value }).sink("windows");
+    windows.map(|pane| Answer { time: pane.time, auction: pane.key, value: pane.value }).sink("windows");
     let totals = bids.key_by(|bid| bid.auction).fold("total_of_auctions", |total: &mut u64, bid: Bid| {
         *total += bid.price;
         Answer { time: bid.date_time, auction: bid.auction, value: *total }

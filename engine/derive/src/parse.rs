@@ -42,7 +42,7 @@ impl Record {
             Item::Struct(item) => item,
             Item::Enum(item) => {
                 let message = "a record is a struct: columns know no alternatives; use a struct with an `Option` for \
-                               each";
+                               each; an enum that is a key or a state has its traits derived instead";
                 return Err(Error::new(item.enum_token.span, message));
             }
             other => return Err(Error::new(other.span(), "a record is a struct with named fields")),
@@ -106,6 +106,8 @@ impl Field {
                 event_time = Some(attribute.span());
             } else if attribute.path().is_ident("column") {
                 attribute.parse_nested_meta(|option| parsed.parse_option(option))?;
+            } else if attribute.path().is_ident("serde") {
+                refuse_serde(attribute)?;
             } else if attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr") {
                 let message = "a field of a record is always there; put the condition on the whole struct";
                 return Err(Error::new(attribute.span(), message));
@@ -159,6 +161,24 @@ impl Field {
         }
         Ok(())
     }
+}
+
+/// What serde would say of columns, and what says it here: silently it would hold of stored state alone.
+const OF_SERDE: [(&str, &str); 3] = [
+    ("rename", "`#[column(name = \"…\")]`"),
+    ("alias", "`#[column(name = \"…\")]`"),
+    ("default", "`#[column(default)]` or `#[column(default = value)]`"),
+];
+
+fn refuse_serde(attribute: &Attribute) -> Result<()> {
+    let options = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).unwrap_or_default();
+    for option in options {
+        if let Some((name, instead)) = OF_SERDE.iter().find(|(name, _)| option.path().is_ident(name)) {
+            let message = format!("`#[serde({name})]` says nothing of a column: write {instead}");
+            return Err(Error::new(attribute.span(), message));
+        }
+    }
+    Ok(())
 }
 
 fn refuse_generics(item: &ItemStruct) -> Result<()> {
@@ -354,6 +374,18 @@ mod tests {
             ))
             .contains("on the whole struct")
         );
+    }
+
+    #[test]
+    fn names_and_defaults_of_serde_are_refused_with_what_stands_here_for_them() {
+        for (attribute, instead) in [
+            (quote!(#[serde(rename = "B")]), "column(name"),
+            (quote!(#[serde(skip, alias = "B")]), "column(name"),
+            (quote!(#[serde(default)]), "column(default"),
+        ] {
+            let message = refused(quote!(struct Bid { #attribute a: u8 }));
+            assert!(message.contains("says nothing of a column") && message.contains(instead), "{message}");
+        }
     }
 
     #[test]

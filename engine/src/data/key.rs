@@ -14,6 +14,12 @@ use super::Data;
 pub const KEY_GROUPS: u64 = 256;
 
 /// What a stream can be keyed by. Expands to `Data + Hash + Ord`; every such type has it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key",
+    label = "a key is compared, hashed and stored",
+    note = "mark a struct of its own `#[record]`, and give an enum `#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]`",
+    note = "a float has no total order: key by an integer, or by the float's `to_bits()`"
+)]
 pub trait Key: Data + Hash + Ord {}
 
 impl<T: Data + Hash + Ord> Key for T {}

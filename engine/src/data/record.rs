@@ -142,6 +142,12 @@ pub use dualgauge_derive::record;
 ///   time, so that no answer depends on arrival.
 /// - **Event time.** [`Record::event_time`] is the field marked `#[event_time]`; a record without one can be written to
 ///   a sink and read as a table, but not from a source.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no record, and only records are read from sources and written to sinks",
+    label = "no struct that is marked `#[record]`",
+    note = "what comes out of a window is a `Pane`: make a record of it by `.rows(|key, window, value| Row {{ … }})` before `.sink(…)`",
+    note = "of anything else `.map(|…| Row {{ … }})` makes one; mark the struct `#[record]`"
+)]
 pub trait Record: Data + Ord + fmt::Debug {
     /// The columns, in the order of the fields.
     fn schema() -> SchemaRef;

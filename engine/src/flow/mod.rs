@@ -20,6 +20,7 @@ pub use context::Flow;
 pub(crate) use context::{Context, Mode, SinkDeclaration, SourceDeclaration};
 pub use graph::{Graph, Node, NodeId, NodeSpec, Windows};
 pub use options::{AllIdle, BadRecords, NewFiles, SourceOptions, source};
+pub(crate) use read::row_texts;
 pub use read::{BadRecord, MadeTime, SourceOf};
 pub use step::{Emitter, Outputs, Step, TwoInputStep};
 pub(crate) use step::{last_read, running};

@@ -1,6 +1,6 @@
 //! What a graph says about how a source is to be read; a binding may override it.
 
-use crate::Duration;
+use crate::{Duration, IntoDuration};
 
 /// How a source is read: its name, and what the engine should assume of its order and its clock.
 ///
@@ -72,21 +72,27 @@ impl SourceOptions {
     ///
     /// # Panics
     /// When it is negative: the watermark would be ahead of the events.
-    pub fn disorder(mut self, disorder: Duration) -> SourceOptions {
+    pub fn disorder(mut self, disorder: impl IntoDuration) -> SourceOptions {
+        let disorder = disorder.into_duration();
+
         assert!(disorder >= Duration::ZERO, "source {}: a disorder of {disorder} is less than none", self.name);
         self.disorder = Some(disorder);
         self
     }
 
     /// A partition from which nothing came for this long no longer holds the watermark. Never by default.
-    pub fn idle_after(mut self, idle_after: Duration) -> SourceOptions {
+    pub fn idle_after(mut self, idle_after: impl IntoDuration) -> SourceOptions {
+        let idle_after = idle_after.into_duration();
+
         self.idle_after = Some(idle_after);
         self
     }
 
     /// An event this far ahead of the wall clock is a bad record. One day by default for followed sources, off for
     /// bounded ones.
-    pub fn max_ahead(mut self, max_ahead: Duration) -> SourceOptions {
+    pub fn max_ahead(mut self, max_ahead: impl IntoDuration) -> SourceOptions {
+        let max_ahead = max_ahead.into_duration();
+
         self.max_ahead = Some(max_ahead);
         self
     }

@@ -3,6 +3,7 @@
 //! [`check`] runs a flow over a script and compares what it writes, on several numbers of workers, with epochs of one
 //! row and of many, and under seeded schedules that let one worker step at a time. An answer that depends on any of
 //! these fails. [`check_when`] runs a flow one event at a time, and compares behind which event each line is seen.
+//! [`JobCheck`] runs a whole program's graph over its own records, through crashes too.
 //!
 //! ```
 //! use dualgauge_engine::testing::check;
@@ -26,6 +27,8 @@
 mod baton;
 mod check;
 mod crash;
+mod given;
+mod job_check;
 mod lines;
 mod listed;
 mod random;
@@ -34,6 +37,7 @@ mod sink;
 mod source_contract;
 mod stepped;
 mod when;
+mod written;
 
 pub use baton::Baton;
 pub use check::{
@@ -41,6 +45,7 @@ pub use check::{
     run_through_crashes,
 };
 pub use crash::{Survived, survive, survive_on};
+pub use job_check::{Checked, JobCheck};
 pub use lines::{Lines, as_lines};
 pub use listed::Listed;
 pub use random::Random;

@@ -77,6 +77,37 @@ impl Neg for Duration {
     }
 }
 
+/// A length of time, wherever one is asked for.
+///
+/// It is a trait so that a program that says none is told how to: a plain number has no unit.
+///
+/// ```
+/// use dualgauge_engine::{Durations, IntoDuration};
+///
+/// assert_eq!(10.seconds().into_duration(), 10_000.millis());
+/// ```
+///
+/// ```compile_fail,E0277
+/// use dualgauge_engine::IntoDuration;
+///
+/// 10.into_duration(); // ten of what?
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no length of event time",
+    label = "say the number and its unit, as `10.seconds()`",
+    note = "`micros()`, `millis()`, `seconds()`, `minutes()`, `hours()` and `days()` come with the prelude; of a `std::time::Duration` it is `(d.as_micros() as i64).micros()`"
+)]
+pub trait IntoDuration {
+    /// The length.
+    fn into_duration(self) -> Duration;
+}
+
+impl IntoDuration for Duration {
+    fn into_duration(self) -> Duration {
+        self
+    }
+}
+
 /// Reads lengths as words: `10.seconds()`, `1.hours()`.
 pub trait Durations {
     /// This many microseconds.

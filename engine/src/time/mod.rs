@@ -12,7 +12,7 @@ mod frontier;
 mod stamp;
 
 pub use clock::{Clock, SystemClock, VirtualClock};
-pub use duration::{Duration, Durations};
+pub use duration::{Duration, Durations, IntoDuration};
 pub use epoch::Epoch;
 pub use event_time::EventTime;
 pub use frontier::Frontier;

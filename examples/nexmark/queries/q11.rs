@@ -33,7 +33,7 @@ fn graph(flow: &Flow) {
             bids: pane.value,
             start: pane.window.start,
             end: pane.window.end,
-            time: pane.time(),
+            time: pane.time,
         })
         .sink("answer");
 }

@@ -29,6 +29,6 @@ fn graph(flow: &Flow) {
         .key_by(|bid| bid.bidder)
         .window(tumbling(10.seconds()))
         .aggregate("bids", agg::count())
-        .map(|pane| Count { bidder: pane.key, bids: pane.value, window_end: pane.window.end, time: pane.time() })
+        .map(|pane| Count { bidder: pane.key, bids: pane.value, window_end: pane.window.end, time: pane.time })
         .sink("answer");
 }

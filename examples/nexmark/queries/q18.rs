@@ -34,7 +34,7 @@ fn graph(flow: &Flow) {
         .window(tumbling(10.seconds()))
         .aggregate("last_bid", agg::last()) // of several at one instant, the one with the highest price
         .filter_map(|pane| {
-            let (window_end, time) = (pane.window.end, pane.time());
+            let (window_end, time) = (pane.window.end, pane.time);
             pane.value.map(|Bid { auction, bidder, price, date_time }| LastBid {
                 auction,
                 bidder,

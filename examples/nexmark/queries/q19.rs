@@ -36,7 +36,7 @@ fn graph(flow: &Flow) {
         .window(tumbling(10.seconds()))
         .aggregate_of("highest_bids", |of| of.top_k(10, |bid| bid.price))
         .flat_map(|pane| {
-            let (window_end, time) = (pane.window.end, pane.time());
+            let (window_end, time) = (pane.window.end, pane.time);
             (1..).zip(pane.value).map(move |(rank, Bid { auction, bidder, price, date_time })| Ranked {
                 auction,
                 rank,

@@ -38,7 +38,7 @@ fn graph(flow: &Flow) {
                 auction: pane.key,
                 bids: pane.value,
                 window_end: pane.window.end,
-                time: pane.time(),
+                time: pane.time,
             })
         })
         .sink("answer");

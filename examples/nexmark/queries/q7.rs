@@ -35,7 +35,7 @@ fn graph(flow: &Flow) {
         .window_all(tumbling(10.seconds()))
         .aggregate("highest", leaders(|bid: &Bid| bid.price))
         .flat_map(|pane| {
-            let (window_end, time) = (pane.window.end, pane.time());
+            let (window_end, time) = (pane.window.end, pane.time);
             pane.value.into_iter().map(move |Bid { auction, bidder, price, date_time }| Highest {
                 auction,
                 bidder,

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::{Data, Key, Stream};
 
-use super::process::{Process, ProcessContext, ordered};
+use super::process::{KeyState, Process, ProcessContext, ordered};
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
 
@@ -45,14 +45,14 @@ pub trait Fold<'s, K, D: Data> {
     #[doc(alias = "stateful_map")]
     #[doc(alias = "running total")]
     #[track_caller]
-    fn fold<S: Data + Default, R: Data>(self, name: &str, each: impl Fn(&mut S, D) -> R + 'static) -> Stream<'s, R, D>
+    fn fold<S: KeyState, R: Data>(self, name: &str, each: impl Fn(&mut S, D) -> R + 'static) -> Stream<'s, R, D>
     where
         D: Ord;
 }
 
 impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Fold<'s, K, D> for KeyedStream<'s, D, L, F> {
     #[track_caller]
-    fn fold<S: Data + Default, R: Data>(self, name: &str, each: impl Fn(&mut S, D) -> R + 'static) -> Stream<'s, R, D>
+    fn fold<S: KeyState, R: Data>(self, name: &str, each: impl Fn(&mut S, D) -> R + 'static) -> Stream<'s, R, D>
     where
         D: Ord,
     {
@@ -65,7 +65,7 @@ struct Folding<S, R, E> {
     types: PhantomData<(S, R)>,
 }
 
-impl<K: Key, D: Data, S: Data + Default, R: Data, E: Fn(&mut S, D) -> R + 'static> Process<K, D> for Folding<S, R, E> {
+impl<K: Key, D: Data, S: KeyState, R: Data, E: Fn(&mut S, D) -> R + 'static> Process<K, D> for Folding<S, R, E> {
     type State = S;
     type Out = R;
 

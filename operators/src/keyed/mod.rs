@@ -12,7 +12,7 @@ mod timers;
 pub use fold::Fold;
 pub use over::{Frame, Neighbours, Over, rows_before, time_before};
 pub(crate) use process::ordered_step;
-pub use process::{Process, ProcessContext, ProcessWith};
+pub use process::{KeyState, Process, ProcessContext, ProcessWith};
 
 /// [`ProcessContext`] by its short name, which the prelude leaves to others.
 pub type Context<'a, K, O> = ProcessContext<'a, K, O>;

@@ -8,9 +8,9 @@
 use std::collections::VecDeque;
 
 use dualgauge_engine::flow::NodeSpec;
-use dualgauge_engine::{Data, Duration, EventTime, Key, Stream};
+use dualgauge_engine::{Data, Duration, EventTime, IntoDuration, Key, Stream};
 
-use super::process::{Process, ProcessContext, ordered_step};
+use super::process::{KeyState, Process, ProcessContext, ordered_step};
 use crate::aggregate::Aggregate;
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
@@ -74,7 +74,9 @@ pub fn rows_before(rows: usize) -> Frame {
 ///
 /// # Panics
 /// When negative.
-pub fn time_before(length: Duration) -> Frame {
+pub fn time_before(length: impl IntoDuration) -> Frame {
+    let length = length.into_duration();
+
     assert!(length >= Duration::ZERO, "a frame looks back, by a length that is not negative: {length}");
     Frame(Before::Time(length))
 }
@@ -177,7 +179,7 @@ impl<'s, K: Key, D: Data + Ord, L: 'static, F: KeyFn<D, Key = K>> Over<'s, D, L,
     }
 
     #[track_caller]
-    fn step<P: Process<K, D>>(self, spec: NodeSpec, told: &str, process: P) -> Stream<'s, P::Out, D> {
+    fn step<P: Process<K, D, State: KeyState>>(self, spec: NodeSpec, told: &str, process: P) -> Stream<'s, P::Out, D> {
         let lateness = self.keyed.lateness;
         let lateness = lateness.is_positive().then(|| format!("lateness {lateness}"));
         let detail: Vec<_> =

@@ -13,13 +13,24 @@ use super::timers::Timers;
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
 
+/// What can be remembered of a key. Expands to `Data + Default`; every such type has it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the state of a key",
+    label = "state is stored, and of a key that was never seen it is the default",
+    note = "give it `#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]`; there is no `Rc` and no reference in it"
+)]
+pub trait KeyState: Data + Default {}
+
+impl<T: Data + Default> KeyState for T {}
+
 /// What is done with the events of a key.
 ///
 /// - **Pure.** What is emitted depends on the key, the state, the event or timer, and nothing else.
 /// - **In order.** `on_event` is called by ascending event time, and before `on_timer` of the same time.
 pub trait Process<K, D>: 'static {
-    /// What is remembered per key; a key that was never seen has the default.
-    type State: Data + Default;
+    /// What is remembered per key; a key that was never seen has the default. It is a [`KeyState`], which is asked for by
+    /// [`ProcessWith::process`].
+    type State;
     /// What is emitted.
     type Out: Data;
 
@@ -120,14 +131,14 @@ pub trait ProcessWith<'s, K, D: Data> {
     #[doc(alias = "stateful DoFn")]
     #[doc(alias = "stateful_flat_map")]
     #[track_caller]
-    fn process<P: Process<K, D>>(self, name: &str, process: P) -> Stream<'s, P::Out, D>
+    fn process<P: Process<K, D, State: KeyState>>(self, name: &str, process: P) -> Stream<'s, P::Out, D>
     where
         D: Ord;
 }
 
 impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> ProcessWith<'s, K, D> for KeyedStream<'s, D, L, F> {
     #[track_caller]
-    fn process<P: Process<K, D>>(self, name: &str, process: P) -> Stream<'s, P::Out, D>
+    fn process<P: Process<K, D, State: KeyState>>(self, name: &str, process: P) -> Stream<'s, P::Out, D>
     where
         D: Ord,
     {
@@ -136,7 +147,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> ProcessWith<'s, K, D
 }
 
 /// Adds the step that runs `process` over a keyed stream.
-pub(super) fn ordered<'s, K: Key, D: Data + Ord, L: 'static, F, P: Process<K, D>>(
+pub(super) fn ordered<'s, K: Key, D: Data + Ord, L: 'static, F, P: Process<K, D, State: KeyState>>(
     keyed: KeyedStream<'s, D, L, F>,
     spec: NodeSpec,
     process: P,
@@ -150,7 +161,7 @@ where
 }
 
 /// Adds an ordered step whose spec says all that it was told.
-pub(crate) fn ordered_step<'s, K: Key, D: Data + Ord, L: 'static, F, P: Process<K, D>>(
+pub(crate) fn ordered_step<'s, K: Key, D: Data + Ord, L: 'static, F, P: Process<K, D, State: KeyState>>(
     keyed: KeyedStream<'s, D, L, F>,
     spec: NodeSpec,
     process: P,
@@ -178,7 +189,7 @@ pub(super) struct KeyedProcess<K, D, F, P: Process<K, D>> {
     timers: Timers<K>,
 }
 
-impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> KeyedProcess<K, D, F, P> {
+impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D, State: KeyState>> KeyedProcess<K, D, F, P> {
     pub(super) fn new(process: P, key: F, lateness: Duration, as_arrives: bool) -> Self {
         let group = key.clone();
         KeyedProcess {
@@ -214,7 +225,7 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> KeyedProcess
     }
 }
 
-impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D>> Step for KeyedProcess<K, D, F, P> {
+impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D, State: KeyState>> Step for KeyedProcess<K, D, F, P> {
     type In = D;
     type Out = P::Out;
     type Late = D;

@@ -87,7 +87,7 @@ impl<'s, K: Key, D: Data + Ord, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s
     ///     |items| {
     ///         let spans = items.key_by(|item| item.key.clone()).window(counted(3)).aggregate("spans", count());
     ///         let full = spans.filter(|pane| pane.window.end < EventTime::MAX);
-    ///         full.map(|pane| format!("{} {}", pane.key, pane.time() - pane.window.start))
+    ///         full.map(|pane| format!("{} {}", pane.key, pane.time - pane.window.start))
     ///     },
     ///     "5 a 4s",
     /// );

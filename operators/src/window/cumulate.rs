@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use dualgauge_engine::{Data, Duration, Key, Stream};
+use dualgauge_engine::{Data, Duration, IntoDuration, Key, Stream};
 
 use super::aligned::aligned;
 use super::fire::Firing;
@@ -61,7 +61,9 @@ pub struct Cumulate {
 ///
 /// # Panics
 /// When `step` is not positive, or `size` is not a multiple of it.
-pub fn cumulate(step: Duration, size: Duration) -> Cumulate {
+pub fn cumulate(step: impl IntoDuration, size: impl IntoDuration) -> Cumulate {
+    let (step, size) = (step.into_duration(), size.into_duration());
+
     assert!(step.is_positive(), "the step of a cumulating window is positive, not {step}");
     assert!(
         size >= step && size.as_micros() % step.as_micros() == 0,
@@ -94,7 +96,9 @@ impl Cumulate {
     ///
     /// # Panics
     /// When `offset` is not below the size, either way.
-    pub fn offset(mut self, offset: Duration) -> Cumulate {
+    pub fn offset(mut self, offset: impl IntoDuration) -> Cumulate {
+        let offset = offset.into_duration();
+
         self.offset = super::kind::checked_offset(offset, self.size);
         self
     }

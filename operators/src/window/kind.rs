@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dualgauge_engine::{Duration, EventTime};
+use dualgauge_engine::{Duration, EventTime, IntoDuration};
 use serde::{Deserialize, Serialize};
 
 /// A half-open span of event time, `[start, end)`.
@@ -82,7 +82,9 @@ pub struct Whole;
 #[doc(alias = "TumblingEventTimeWindows")]
 #[doc(alias = "FixedWindows")]
 #[doc(alias = "TimeWindows")]
-pub fn tumbling(size: Duration) -> Tumbling {
+pub fn tumbling(size: impl IntoDuration) -> Tumbling {
+    let size = size.into_duration();
+
     assert!(size.is_positive(), "the size of a window is positive, not {size}");
     Tumbling { size, offset: Duration::ZERO }
 }
@@ -121,7 +123,9 @@ pub fn tumbling(size: Duration) -> Tumbling {
 #[doc(alias = "hopping")]
 #[doc(alias = "SlidingEventTimeWindows")]
 #[doc(alias = "HopWindows")]
-pub fn sliding(size: Duration, slide: Duration) -> Sliding {
+pub fn sliding(size: impl IntoDuration, slide: impl IntoDuration) -> Sliding {
+    let (size, slide) = (size.into_duration(), slide.into_duration());
+
     assert!(slide.is_positive(), "the slide of a window is positive, not {slide}");
     assert!(size.is_positive(), "the size of a window is positive, not {size}");
     Sliding { size, slide, offset: Duration::ZERO }
@@ -158,7 +162,9 @@ pub fn sliding(size: Duration, slide: Duration) -> Sliding {
 #[doc(alias = "SessionWindows")]
 #[doc(alias = "EventTimeSessionWindows")]
 #[doc(alias = "Sessions")]
-pub fn session(gap: Duration) -> Session {
+pub fn session(gap: impl IntoDuration) -> Session {
+    let gap = gap.into_duration();
+
     assert!(gap.is_positive(), "the gap of sessions is positive, not {gap}");
     Session { gap }
 }
@@ -211,7 +217,9 @@ impl Tumbling {
     ///
     /// # Panics
     /// When `offset` is not below the size, either way.
-    pub fn offset(mut self, offset: Duration) -> Tumbling {
+    pub fn offset(mut self, offset: impl IntoDuration) -> Tumbling {
+        let offset = offset.into_duration();
+
         self.offset = checked_offset(offset, self.size);
         self
     }
@@ -251,7 +259,9 @@ impl Sliding {
     ///
     /// # Panics
     /// When `offset` is not below the slide, either way.
-    pub fn offset(mut self, offset: Duration) -> Sliding {
+    pub fn offset(mut self, offset: impl IntoDuration) -> Sliding {
+        let offset = offset.into_duration();
+
         self.offset = checked_offset(offset, self.slide);
         self
     }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use dualgauge_engine::flow::NodeSpec;
-use dualgauge_engine::{Data, Duration, EventTime, Key, Stream};
+use dualgauge_engine::{Data, Duration, EventTime, IntoDuration, Key, Stream};
 use serde::{Deserialize, Serialize};
 
 use super::kind::Window;
@@ -31,7 +31,11 @@ impl<K, V> Pane<K, V> {
         Pane { key, window, time: window.last_instant(), value }
     }
 
-    /// The event time of the result: the window's last instant.
+    /// The event time of the result, which is the field `time`.
+    #[deprecated(
+        note = "read the field, `pane.time`: it is still there when `pane.key` has been moved out; or take all parts by name, \
+                         `|Pane { key, time, value, .. }|`, or by `.rows(|key, window, value| …)`"
+    )]
     pub fn time(&self) -> EventTime {
         self.time
     }
@@ -259,7 +263,9 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     #[doc(alias = "grace")]
     #[doc(alias = "withAllowedLateness")]
     #[doc(alias = "allowedLateness")]
-    pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
+    pub fn allowed_lateness(mut self, lateness: impl IntoDuration) -> Self {
+        let lateness = lateness.into_duration();
+
         assert!(lateness >= Duration::ZERO, "allowed lateness is not negative: {lateness}");
         self.lateness = lateness;
         self
@@ -293,7 +299,9 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     #[doc(alias = "trigger")]
     #[doc(alias = "ContinuousEventTimeTrigger")]
     #[doc(alias = "EMIT")]
-    pub fn early(mut self, every: Duration) -> Self {
+    pub fn early(mut self, every: impl IntoDuration) -> Self {
+        let every = every.into_duration();
+
         assert!(every.is_positive(), "early firings are some time apart, not {every}");
         self.early = Some(every);
         self

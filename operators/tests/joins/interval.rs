@@ -3,10 +3,10 @@
 use dualgauge_engine::flow::NoLate;
 use dualgauge_engine::testing::{Item, Line, Lines, Script, Step, check_two, run_inputs, seconds};
 use dualgauge_engine::{Durations, EventTime, Flow, Job, Stream};
-use dualgauge_operators::join::{Between, IntervalJoin, JoinInterval, between};
+use dualgauge_operators::join::{Between, IntervalJoin, JoinInterval, Same, between};
 use dualgauge_operators::{Either, KeyBy, KeyedStream, Map, Union};
 
-type Join<'s> = IntervalJoin<'s, Item, NoLate, Key, Item, NoLate, Key>;
+type Join<'s> = IntervalJoin<'s, Item, NoLate, Key, Item, NoLate, Same<Key, Option<String>>>;
 
 fn key(item: &Item) -> Option<String> {
     Some(item.key.clone()).filter(|key| key != "-")

@@ -2,7 +2,7 @@
 
 use dualgauge_engine::testing::{Item, Lines, Script, Step, as_lines, check_two, run_inputs, seconds};
 use dualgauge_engine::{Durations, EventTime, Flow, Job, Stream};
-use dualgauge_operators::join::{AsOf, TemporalJoin};
+use dualgauge_operators::join::{AsOf, Same, TemporalJoin};
 use dualgauge_operators::{Either, KeyBy, KeyedStream, Map, Union};
 
 type Key = fn(&Item) -> Option<String>;
@@ -12,7 +12,7 @@ fn key(item: &Item) -> Option<String> {
     Some(item.key.clone()).filter(|key| key != "-")
 }
 
-type Join<'s, M, N> = TemporalJoin<'s, Item, M, Key, Item, N, Key>;
+type Join<'s, M, N> = TemporalJoin<'s, Item, M, Key, Item, N, Same<Key, Option<String>>>;
 
 fn joined<'s, M: 'static, N: 'static>(left: Stream<'s, Item, M>, right: Stream<'s, Item, N>) -> Join<'s, M, N> {
     let left: KeyedStream<'s, Item, M, Key> = left.key_by(key as Key);

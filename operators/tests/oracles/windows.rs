@@ -263,7 +263,7 @@ fn sum_again<'s, L: 'static>(
     let windows = panes.map(|pane| (pane.key, pane.value)).key_by(|(key, _)| key.clone()).window(tumbling(size));
     let sums = windows.aggregate(name, sum(|(_, count): &(String, u64)| *count));
     let late = sums.late().map(|(key, count)| format!("{key} {count}"));
-    [sums.map(|pane| format!("{} {} {}", pane.key, pane.time().as_micros(), pane.value)), late]
+    [sums.map(|pane| format!("{} {} {}", pane.key, pane.time.as_micros(), pane.value)), late]
 }
 
 type Counts = BTreeMap<(Window, String), u64>;

@@ -9,7 +9,7 @@ use super::made_time::{MadeTime, MakeTime};
 use crate::flow::graph::NodeSpec;
 use crate::flow::options::{AllIdle, BadRecords, NewFiles, SourceOptions};
 use crate::flow::stream::{Inner, Stream};
-use crate::{Duration, Error, Record};
+use crate::{Error, IntoDuration, Record};
 
 /// What a source is still asked for after its operator is there.
 pub(in crate::flow) struct SourceEnds<'s, D> {
@@ -43,20 +43,26 @@ impl<'s, D: Record> Stream<'s, D> {
     #[doc(alias = "assignTimestampsAndWatermarks")]
     #[doc(alias = "out of orderness")]
     #[track_caller]
-    pub fn disorder(self, disorder: Duration) -> Stream<'s, D> {
+    pub fn disorder(self, disorder: impl IntoDuration) -> Stream<'s, D> {
+        let disorder = disorder.into_duration();
+
         self.with("disorder", |options| options.disorder(disorder))
     }
 
     /// A partition from which nothing came for this long no longer holds the watermark. Never by default.
     #[doc(alias = "withIdleness")]
     #[track_caller]
-    pub fn idle_after(self, idle_after: Duration) -> Stream<'s, D> {
+    pub fn idle_after(self, idle_after: impl IntoDuration) -> Stream<'s, D> {
+        let idle_after = idle_after.into_duration();
+
         self.with("idle_after", |options| options.idle_after(idle_after))
     }
 
     /// An event this far ahead of the wall clock is a bad record, as [`SourceOptions::max_ahead`] says.
     #[track_caller]
-    pub fn max_ahead(self, max_ahead: Duration) -> Stream<'s, D> {
+    pub fn max_ahead(self, max_ahead: impl IntoDuration) -> Stream<'s, D> {
+        let max_ahead = max_ahead.into_duration();
+
         self.with("max_ahead", |options| options.max_ahead(max_ahead))
     }
 

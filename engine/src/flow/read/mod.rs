@@ -41,6 +41,7 @@ pub use self::made_time::{MadeTime, SourceOf};
 use self::outlet::{Hold, Outlet};
 use self::pace::Pace;
 use self::partition::OpenPartition;
+pub(crate) use self::row_text::row_texts;
 use self::standing::Standing;
 use super::bound::BoundSource;
 use super::context::Context;

@@ -17,7 +17,7 @@ use arrow_select::take::take_record_batch;
 const CALENDAR_SECONDS: u64 = 253_402_300_799;
 
 /// These rows of a batch, in this order: all at once where JSON's writer has words for every value of them.
-pub(super) fn row_texts(rows: &RecordBatch, places: &[usize]) -> Vec<Vec<u8>> {
+pub(crate) fn row_texts(rows: &RecordBatch, places: &[usize]) -> Vec<Vec<u8>> {
     at_once(rows, places).unwrap_or_else(|| places.iter().map(|&place| row_text(&rows.slice(place, 1))).collect())
 }
 

@@ -14,7 +14,7 @@ mod tests;
 use std::marker::PhantomData;
 
 use dualgauge_engine::flow::{Emitter, NodeSpec};
-use dualgauge_engine::{Data, Duration, Event, Stream};
+use dualgauge_engine::{Data, Duration, Event, IntoDuration, Stream};
 
 use crate::split::Either;
 use step::BroadcastStep;
@@ -137,7 +137,9 @@ impl<R: Data, M, S, A> BroadcastStream<'_, R, M, S, A> {
     ///
     /// # Panics
     /// When negative.
-    pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
+    pub fn allowed_lateness(mut self, lateness: impl IntoDuration) -> Self {
+        let lateness = lateness.into_duration();
+
         assert!(lateness >= Duration::ZERO, "allowed lateness is not negative: {lateness}");
         self.lateness = lateness;
         self

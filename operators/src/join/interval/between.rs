@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dualgauge_engine::Duration;
+use dualgauge_engine::{Duration, IntoDuration};
 
 use super::step::Reach;
 
@@ -21,7 +21,9 @@ use super::step::Reach;
 /// # Panics
 /// When `lower` is above `upper`: no time is between them.
 #[track_caller]
-pub fn between(lower: Duration, upper: Duration) -> Between {
+pub fn between(lower: impl IntoDuration, upper: impl IntoDuration) -> Between {
+    let (lower, upper) = (lower.into_duration(), upper.into_duration());
+
     Between { lower, upper, without_lower: false, without_upper: false }.checked()
 }
 

@@ -1,12 +1,12 @@
 //! What a join makes of pairs and of events that meet nobody.
 
-use dualgauge_engine::Data;
+use dualgauge_engine::{Data, EventTime};
 
 /// What becomes of pairs, and of events alone.
 ///
 /// What a method returns as `None` has no result. An event that is [`Kind::left_matched`] or the like has its result
-/// once, whatever the number of its partners.
-pub(super) trait Kind<L, R> {
+/// once, whatever the number of its partners. All are told the event time that the result has.
+pub(in crate::join) trait Kind<L, R> {
     /// A result.
     type Out: Data;
     /// Whether events of the left have a result of their own, with or without a partner.
@@ -15,92 +15,92 @@ pub(super) trait Kind<L, R> {
     const RIGHT_ALONE: bool = false;
 
     #[inline]
-    fn pair(&mut self, _left: &L, _right: &R) -> Option<Self::Out> {
+    fn pair(&mut self, _time: EventTime, _left: &L, _right: &R) -> Option<Self::Out> {
         None
     }
     #[inline]
-    fn left_matched(&mut self, _left: &L) -> Option<Self::Out> {
+    fn left_matched(&mut self, _time: EventTime, _left: &L) -> Option<Self::Out> {
         None
     }
     #[inline]
-    fn left_unmatched(&mut self, _left: &L) -> Option<Self::Out> {
+    fn left_unmatched(&mut self, _time: EventTime, _left: &L) -> Option<Self::Out> {
         None
     }
     #[inline]
-    fn right_matched(&mut self, _right: &R) -> Option<Self::Out> {
+    fn right_matched(&mut self, _time: EventTime, _right: &R) -> Option<Self::Out> {
         None
     }
     #[inline]
-    fn right_unmatched(&mut self, _right: &R) -> Option<Self::Out> {
+    fn right_unmatched(&mut self, _time: EventTime, _right: &R) -> Option<Self::Out> {
         None
     }
 }
 
 /// Pairs alone.
-pub(super) struct Inner<F>(pub(super) F);
+pub(in crate::join) struct Inner<F>(pub(in crate::join) F);
 
-impl<L, R, O: Data, F: Fn(&L, &R) -> O> Kind<L, R> for Inner<F> {
+impl<L, R, O: Data, F: Fn(EventTime, &L, &R) -> O> Kind<L, R> for Inner<F> {
     type Out = O;
 
     #[inline]
-    fn pair(&mut self, left: &L, right: &R) -> Option<O> {
-        Some((self.0)(left, right))
+    fn pair(&mut self, time: EventTime, left: &L, right: &R) -> Option<O> {
+        Some((self.0)(time, left, right))
     }
 }
 
 /// Pairs, and the events of the left that meet nobody.
-pub(super) struct Left<F>(pub(super) F);
+pub(in crate::join) struct Left<F>(pub(in crate::join) F);
 
-impl<L, R, O: Data, F: Fn(&L, Option<&R>) -> O> Kind<L, R> for Left<F> {
+impl<L, R, O: Data, F: Fn(EventTime, &L, Option<&R>) -> O> Kind<L, R> for Left<F> {
     type Out = O;
     const LEFT_ALONE: bool = true;
 
     #[inline]
-    fn pair(&mut self, left: &L, right: &R) -> Option<O> {
-        Some((self.0)(left, Some(right)))
+    fn pair(&mut self, time: EventTime, left: &L, right: &R) -> Option<O> {
+        Some((self.0)(time, left, Some(right)))
     }
     #[inline]
-    fn left_unmatched(&mut self, left: &L) -> Option<O> {
-        Some((self.0)(left, None))
+    fn left_unmatched(&mut self, time: EventTime, left: &L) -> Option<O> {
+        Some((self.0)(time, left, None))
     }
 }
 
 /// Pairs, and the events of the right that meet nobody.
-pub(super) struct Right<F>(pub(super) F);
+pub(in crate::join) struct Right<F>(pub(in crate::join) F);
 
-impl<L, R, O: Data, F: Fn(Option<&L>, &R) -> O> Kind<L, R> for Right<F> {
+impl<L, R, O: Data, F: Fn(EventTime, Option<&L>, &R) -> O> Kind<L, R> for Right<F> {
     type Out = O;
     const RIGHT_ALONE: bool = true;
 
     #[inline]
-    fn pair(&mut self, left: &L, right: &R) -> Option<O> {
-        Some((self.0)(Some(left), right))
+    fn pair(&mut self, time: EventTime, left: &L, right: &R) -> Option<O> {
+        Some((self.0)(time, Some(left), right))
     }
     #[inline]
-    fn right_unmatched(&mut self, right: &R) -> Option<O> {
-        Some((self.0)(None, right))
+    fn right_unmatched(&mut self, time: EventTime, right: &R) -> Option<O> {
+        Some((self.0)(time, None, right))
     }
 }
 
 /// Pairs, and the events of both sides that meet nobody.
-pub(super) struct Full<F>(pub(super) F);
+pub(in crate::join) struct Full<F>(pub(in crate::join) F);
 
-impl<L, R, O: Data, F: Fn(Option<&L>, Option<&R>) -> O> Kind<L, R> for Full<F> {
+impl<L, R, O: Data, F: Fn(EventTime, Option<&L>, Option<&R>) -> O> Kind<L, R> for Full<F> {
     type Out = O;
     const LEFT_ALONE: bool = true;
     const RIGHT_ALONE: bool = true;
 
     #[inline]
-    fn pair(&mut self, left: &L, right: &R) -> Option<O> {
-        Some((self.0)(Some(left), Some(right)))
+    fn pair(&mut self, time: EventTime, left: &L, right: &R) -> Option<O> {
+        Some((self.0)(time, Some(left), Some(right)))
     }
     #[inline]
-    fn left_unmatched(&mut self, left: &L) -> Option<O> {
-        Some((self.0)(Some(left), None))
+    fn left_unmatched(&mut self, time: EventTime, left: &L) -> Option<O> {
+        Some((self.0)(time, Some(left), None))
     }
     #[inline]
-    fn right_unmatched(&mut self, right: &R) -> Option<O> {
-        Some((self.0)(None, Some(right)))
+    fn right_unmatched(&mut self, time: EventTime, right: &R) -> Option<O> {
+        Some((self.0)(time, None, Some(right)))
     }
 }
 
@@ -112,7 +112,7 @@ impl<L: Data, R> Kind<L, R> for Semi {
     const LEFT_ALONE: bool = true;
 
     #[inline]
-    fn left_matched(&mut self, left: &L) -> Option<L> {
+    fn left_matched(&mut self, _: EventTime, left: &L) -> Option<L> {
         Some(left.clone())
     }
 }
@@ -125,7 +125,7 @@ impl<L: Data, R> Kind<L, R> for Anti {
     const LEFT_ALONE: bool = true;
 
     #[inline]
-    fn left_unmatched(&mut self, left: &L) -> Option<L> {
+    fn left_unmatched(&mut self, _: EventTime, left: &L) -> Option<L> {
         Some(left.clone())
     }
 }
@@ -139,23 +139,23 @@ impl<L, R, M: Kind<L, R>> Kind<R, L> for Turned<'_, M> {
     const RIGHT_ALONE: bool = M::LEFT_ALONE;
 
     #[inline]
-    fn pair(&mut self, left: &R, right: &L) -> Option<M::Out> {
-        self.0.pair(right, left)
+    fn pair(&mut self, time: EventTime, left: &R, right: &L) -> Option<M::Out> {
+        self.0.pair(time, right, left)
     }
     #[inline]
-    fn left_matched(&mut self, left: &R) -> Option<M::Out> {
-        self.0.right_matched(left)
+    fn left_matched(&mut self, time: EventTime, left: &R) -> Option<M::Out> {
+        self.0.right_matched(time, left)
     }
     #[inline]
-    fn left_unmatched(&mut self, left: &R) -> Option<M::Out> {
-        self.0.right_unmatched(left)
+    fn left_unmatched(&mut self, time: EventTime, left: &R) -> Option<M::Out> {
+        self.0.right_unmatched(time, left)
     }
     #[inline]
-    fn right_matched(&mut self, right: &L) -> Option<M::Out> {
-        self.0.left_matched(right)
+    fn right_matched(&mut self, time: EventTime, right: &L) -> Option<M::Out> {
+        self.0.left_matched(time, right)
     }
     #[inline]
-    fn right_unmatched(&mut self, right: &L) -> Option<M::Out> {
-        self.0.left_unmatched(right)
+    fn right_unmatched(&mut self, time: EventTime, right: &L) -> Option<M::Out> {
+        self.0.left_unmatched(time, right)
     }
 }

@@ -8,7 +8,7 @@
 
 mod between;
 mod held;
-mod kind;
+pub(in crate::join) mod kind;
 mod side;
 mod step;
 #[cfg(test)]
@@ -19,6 +19,7 @@ use dualgauge_engine::{Data, Duration, Key, Stream};
 
 pub use between::{Between, between};
 
+use crate::join::same_key::{Same, SameKey, same};
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
 use crate::split::Either;
@@ -26,7 +27,7 @@ use kind::{Anti, Full, Inner, Kind, Left, Right, Semi};
 use step::IntervalStep;
 
 /// Adds [`JoinInterval::interval_join`] to keyed streams.
-pub trait JoinInterval<'s, L: Data, M, F> {
+pub trait JoinInterval<'s, K: Key, L: Data, M, F> {
     /// in: `L` and `R` by key; out, after `inner` or the like: a result per pair with equal keys and times within bounds.
     ///
     /// Joins the events of this stream, the left, with those of `right` that are [`between`] two bounds of them. It
@@ -53,27 +54,27 @@ pub trait JoinInterval<'s, L: Data, M, F> {
     ///     "9 a 1 by 2",
     /// );
     /// ```
-    fn interval_join<R: Data, N, G>(
+    fn interval_join<R: Data, N, G: KeyFn<R, Key: SameKey<K>>>(
         self,
         right: KeyedStream<'s, R, N, G>,
         between: Between,
-    ) -> IntervalJoin<'s, L, M, F, R, N, G>;
+    ) -> IntervalJoin<'s, L, M, F, R, N, Same<G, K>>;
 }
 
-impl<'s, L: Data, M: 'static, F> JoinInterval<'s, L, M, F> for KeyedStream<'s, L, M, F> {
-    fn interval_join<R: Data, N, G>(
+impl<'s, K: Key, L: Data, M: 'static, F: KeyFn<L, Key = K>> JoinInterval<'s, K, L, M, F> for KeyedStream<'s, L, M, F> {
+    fn interval_join<R: Data, N, G: KeyFn<R, Key: SameKey<K>>>(
         self,
         right: KeyedStream<'s, R, N, G>,
         between: Between,
-    ) -> IntervalJoin<'s, L, M, F, R, N, G> {
-        IntervalJoin { left: self, right, between }
+    ) -> IntervalJoin<'s, L, M, F, R, N, Same<G, K>> {
+        IntervalJoin { left: self, right: same(right), between }
     }
 }
 
 /// Two keyed streams with bounds: `inner`, `left`, `right`, `full`, `semi` or `anti` follows.
 pub struct IntervalJoin<'s, L: Data, M, F, R: Data, N, G> {
-    left: KeyedStream<'s, L, M, F>,
-    right: KeyedStream<'s, R, N, G>,
+    pub(in crate::join) left: KeyedStream<'s, L, M, F>,
+    pub(in crate::join) right: KeyedStream<'s, R, N, G>,
     between: Between,
 }
 
@@ -114,7 +115,7 @@ where
     /// ```
     #[track_caller]
     pub fn inner<O: Data>(self, name: &str, each: impl Fn(&L, &R) -> O + 'static) -> Stream<'s, O, Either<L, R>> {
-        self.join("inner", name, Inner(each))
+        self.join("inner", name, Inner(move |_, left: &L, right: &R| each(left, right)))
     }
 
     /// The same, and a result of every left event that is in no pair.
@@ -147,7 +148,7 @@ where
         name: &str,
         each: impl Fn(&L, Option<&R>) -> O + 'static,
     ) -> Stream<'s, O, Either<L, R>> {
-        self.join("left", name, Left(each))
+        self.join("left", name, Left(move |_, left: &L, right: Option<&R>| each(left, right)))
     }
 
     /// As [`IntervalJoin::inner`], and a result of every right event that is in no pair, at its own time.
@@ -179,7 +180,7 @@ where
         name: &str,
         each: impl Fn(Option<&L>, &R) -> O + 'static,
     ) -> Stream<'s, O, Either<L, R>> {
-        self.join("right", name, Right(each))
+        self.join("right", name, Right(move |_, left: Option<&L>, right: &R| each(left, right)))
     }
 
     /// As [`IntervalJoin::inner`], and a result of every event of either side that is in no pair, at its own time.
@@ -213,7 +214,7 @@ where
         name: &str,
         each: impl Fn(Option<&L>, Option<&R>) -> O + 'static,
     ) -> Stream<'s, O, Either<L, R>> {
-        self.join("full", name, Full(each))
+        self.join("full", name, Full(move |_, left: Option<&L>, right: Option<&R>| each(left, right)))
     }
 
     /// Lets every left event pass that is in a pair, once and as it is.
@@ -271,7 +272,12 @@ where
     }
 
     #[track_caller]
-    fn join<J: Kind<L, R> + 'static>(self, kind_name: &str, name: &str, kind: J) -> Stream<'s, J::Out, Either<L, R>> {
+    pub(in crate::join) fn join<J: Kind<L, R> + 'static>(
+        self,
+        kind_name: &str,
+        name: &str,
+        kind: J,
+    ) -> Stream<'s, J::Out, Either<L, R>> {
         let IntervalJoin { left, right, between } = self;
         let lateness = left.lateness.max(right.lateness);
         let mut detail = format!("{kind_name}, {between}");

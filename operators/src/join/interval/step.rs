@@ -118,7 +118,7 @@ where
         let kind = &mut self.kind;
         let Outputs { emit, late, .. } = out;
         let take = Take { lateness: self.lateness, watermark };
-        let null = |left: &L| kind.left_unmatched(left);
+        let null = |time, left: &L| kind.left_unmatched(time, left);
         take.into_side(&mut self.left, batch, null, emit, |event, judged| {
             late.give_behind(event.time, Either::Left(event.data), judged);
         });
@@ -128,7 +128,7 @@ where
         let kind = &mut self.kind;
         let Outputs { emit, late, .. } = out;
         let take = Take { lateness: self.lateness, watermark };
-        let null = |right: &R| kind.right_unmatched(right);
+        let null = |time, right: &R| kind.right_unmatched(time, right);
         take.into_side(&mut self.right, batch, null, emit, |event, judged| {
             late.give_behind(event.time, Either::Right(event.data), judged);
         });
@@ -178,13 +178,13 @@ impl Take {
         self,
         side: &mut Side<D, F>,
         batch: Batch<D>,
-        mut alone: impl FnMut(&D) -> Option<O>,
+        mut alone: impl FnMut(EventTime, &D) -> Option<O>,
         emit: &mut Emitter<O>,
         late: impl FnMut(Event<D>, EventTime),
     ) {
         let Side { key, waiting, .. } = side;
         let null = |event: Event<D>| {
-            if let Some(result) = alone(&event.data) {
+            if let Some(result) = alone(event.time, &event.data) {
                 emit.give(event.time, result);
             }
         };
@@ -216,7 +216,7 @@ fn search<K: Key, H: Data, S: Data, F: KeyFn<H, Key = K>, G: KeyFn<S, Key = K>, 
             |event| {
                 // It is not held: whom it has not met by now, it never will.
                 if !look(event, key, holders, reach, kind, out)
-                    && let Some(result) = kind.right_unmatched(&event.data)
+                    && let Some(result) = kind.right_unmatched(event.time, &event.data)
                 {
                     out.give(event.time, result);
                 }
@@ -299,19 +299,19 @@ fn look<K: Key, H: Data, S: Data, F: KeyFn<H, Key = K>, G: KeyFn<S, Key = K>, M:
     let mut matched = false;
     let each = |place: u64, row: &mut Row<H>| {
         matched = true;
-        if let Some(result) = kind.pair(&row.data, &event.data) {
+        if let Some(result) = kind.pair(event.time, &row.data, &event.data) {
             out.give(event.time, result);
         }
         if M::LEFT_ALONE && row.tag.status != Status::Matched {
             row.tag.status = Status::Matched;
             told.note_fate(place, row.tag);
-            if let Some(result) = kind.left_matched(&row.data) {
+            if let Some(result) = kind.left_matched(row.time, &row.data) {
                 out.give(row.time, result);
             }
         }
     };
     key.with(&event.data, |key| held.meet(key, from, to, each));
-    if matched && let Some(result) = kind.right_matched(&event.data) {
+    if matched && let Some(result) = kind.right_matched(event.time, &event.data) {
         out.give(event.time, result);
     }
     matched
@@ -327,7 +327,7 @@ fn expire<H: Data, S, F: KeyFn<H>, M: Kind<H, S>>(
 ) {
     holders.expire(end, |row| {
         if row.tag.status != Status::Matched
-            && let Some(result) = kind.left_unmatched(&row.data)
+            && let Some(result) = kind.left_unmatched(row.time, &row.data)
         {
             out.give(row.time, result);
         }

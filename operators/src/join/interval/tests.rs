@@ -12,14 +12,14 @@ use super::step::{IntervalStep, Reach};
 use crate::key_fn::KeyFn;
 
 type Pair = (Option<i64>, Option<i64>);
-type Each = fn(Option<&i64>, Option<&i64>) -> Pair;
+type Each = fn(EventTime, Option<&i64>, Option<&i64>) -> Pair;
 type Test = IntervalStep<i64, i64, fn(&i64) -> i64, fn(&i64) -> i64, Full<Each>>;
 
 /// A full join by the last digit of `right - left` in `[lower, upper]` seconds.
 fn step(lower: i64, upper: i64) -> Test {
     let reach = Reach { lower: lower.seconds(), upper: upper.seconds() };
     let key: fn(&i64) -> i64 = |value| value % 10;
-    let each: Each = |left, right| (left.copied(), right.copied());
+    let each: Each = |_, left, right| (left.copied(), right.copied());
     IntervalStep::new(reach, Duration::ZERO, Full(each), key, key)
 }
 

@@ -12,15 +12,16 @@ mod step;
 mod tests;
 
 use dualgauge_engine::flow::NodeSpec;
-use dualgauge_engine::{Data, Key, Stream};
+use dualgauge_engine::{Data, EventTime, Key, Stream};
 
+use crate::join::same_key::{Same, SameKey, same};
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
 use crate::split::Either;
 use step::TemporalStep;
 
 /// Adds [`AsOf::as_of`] to keyed streams.
-pub trait AsOf<'s, L: Data, M, F> {
+pub trait AsOf<'s, K: Key, L: Data, M, F> {
     /// in: `L` and versions `R` by key; out, after `inner` or `left`: a result per left event, at its own time.
     ///
     /// Joins each event of this stream, the left, with the *version* of its key that is valid at the event's own time:
@@ -62,21 +63,27 @@ pub trait AsOf<'s, L: Data, M, F> {
     #[doc(alias = "asof_join")]
     #[expect(clippy::wrong_self_convention, reason = "an as-of join is called so; it converts nothing")]
     #[track_caller]
-    fn as_of<R: Data, N, G>(self, versions: KeyedStream<'s, R, N, G>) -> TemporalJoin<'s, L, M, F, R, N, G>;
+    fn as_of<R: Data, N, G: KeyFn<R, Key: SameKey<K>>>(
+        self,
+        versions: KeyedStream<'s, R, N, G>,
+    ) -> TemporalJoin<'s, L, M, F, R, N, Same<G, K>>;
 }
 
-impl<'s, L: Data, M: 'static, F> AsOf<'s, L, M, F> for KeyedStream<'s, L, M, F> {
+impl<'s, K: Key, L: Data, M: 'static, F: KeyFn<L, Key = K>> AsOf<'s, K, L, M, F> for KeyedStream<'s, L, M, F> {
     #[track_caller]
-    fn as_of<R: Data, N, G>(self, versions: KeyedStream<'s, R, N, G>) -> TemporalJoin<'s, L, M, F, R, N, G> {
+    fn as_of<R: Data, N, G: KeyFn<R, Key: SameKey<K>>>(
+        self,
+        versions: KeyedStream<'s, R, N, G>,
+    ) -> TemporalJoin<'s, L, M, F, R, N, Same<G, K>> {
         let as_arrives = self.as_arrives || versions.as_arrives;
         assert!(!as_arrives, "as_of goes by event time: which version is valid cannot be said as records arrive");
-        TemporalJoin { left: self, versions }
+        TemporalJoin { left: self, versions: same(versions) }
     }
 }
 
 /// A keyed stream and the versions of its keys: `inner` or `left` follows.
 pub struct TemporalJoin<'s, L: Data, M, F, R: Data, N, G> {
-    left: KeyedStream<'s, L, M, F>,
+    pub(in crate::join) left: KeyedStream<'s, L, M, F>,
     versions: KeyedStream<'s, R, N, G>,
 }
 
@@ -112,7 +119,7 @@ where
     /// ```
     #[track_caller]
     pub fn inner<O: Data>(self, name: &str, each: impl Fn(&L, &R) -> O + 'static) -> Stream<'s, O, Either<L, R>> {
-        self.join("inner", name, move |left, version| version.map(|version| each(left, version)))
+        self.join("inner", name, move |_, left, version| version.map(|version| each(left, version)))
     }
 
     /// Makes a result of every left event, also where its key has no version by then.
@@ -140,15 +147,15 @@ where
         name: &str,
         each: impl Fn(&L, Option<&R>) -> O + 'static,
     ) -> Stream<'s, O, Either<L, R>> {
-        self.join("left", name, move |left, version| Some(each(left, version)))
+        self.join("left", name, move |_, left, version| Some(each(left, version)))
     }
 
     #[track_caller]
-    fn join<O: Data>(
+    pub(in crate::join) fn join<O: Data>(
         self,
         kind_name: &str,
         name: &str,
-        each: impl Fn(&L, Option<&R>) -> Option<O> + 'static,
+        each: impl Fn(EventTime, &L, Option<&R>) -> Option<O> + 'static,
     ) -> Stream<'s, O, Either<L, R>> {
         let TemporalJoin { left, versions } = self;
         let lateness = left.lateness.max(versions.lateness);

@@ -18,7 +18,7 @@ use crate::Either;
 use crate::key_fn::KeyFn;
 
 pub(super) struct TemporalStep<L, R, F, G: KeyFn<R>, E> {
-    /// What is made of a left event and its version; `None` is no result.
+    /// What is made of a left event, its time and its version; `None` is no result.
     each: E,
     lateness: Duration,
     pub(super) left: Side<L, F>,
@@ -35,7 +35,7 @@ where
     F: KeyFn<L, Key = K>,
     G: KeyFn<R, Key = K>,
     O: Data,
-    E: Fn(&L, Option<&R>) -> Option<O> + 'static,
+    E: Fn(EventTime, &L, Option<&R>) -> Option<O> + 'static,
 {
     pub(super) fn new(each: E, lateness: Duration, left: F, versions: G) -> Self {
         let (left, versions) = (Side::new(left), Side::new(versions));
@@ -51,7 +51,7 @@ where
     F: KeyFn<L, Key = K>,
     G: KeyFn<R, Key = K>,
     O: Data,
-    E: Fn(&L, Option<&R>) -> Option<O> + 'static,
+    E: Fn(EventTime, &L, Option<&R>) -> Option<O> + 'static,
 {
     type Left = L;
     type Right = R;
@@ -62,7 +62,7 @@ where
         let Outputs { emit, late, .. } = out;
         // A key with a null has no version, which is known at once.
         let null = |event: Event<L>| {
-            if let Some(result) = (self.each)(&event.data, None) {
+            if let Some(result) = (self.each)(event.time, &event.data, None) {
                 emit.give(event.time, result);
             }
         };
@@ -95,7 +95,7 @@ where
             left.take(up_to_version, |event, key| {
                 let result = key.with(&event.data, |key| {
                     let version = newest.get(key).map(|version| &version.data);
-                    each(&event.data, version)
+                    each(event.time, &event.data, version)
                 });
                 if let Some(result) = result {
                     out.emit.give(event.time, result);

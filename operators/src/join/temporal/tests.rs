@@ -8,13 +8,13 @@ use dualgauge_engine::{Batch, Duration, Durations, Epoch, Event, EventTime, TwoI
 
 use super::step::TemporalStep;
 
-type Each = fn(&i64, Option<&i64>) -> Option<(i64, Option<i64>)>;
+type Each = fn(EventTime, &i64, Option<&i64>) -> Option<(i64, Option<i64>)>;
 type Test = TemporalStep<i64, i64, fn(&i64) -> i64, fn(&i64) -> i64, Each>;
 
 /// A left join by the last digit.
 fn step() -> Test {
     let key: fn(&i64) -> i64 = |value| value % 10;
-    let each: Each = |left, version| Some((*left, version.copied()));
+    let each: Each = |_, left, version| Some((*left, version.copied()));
     TemporalStep::new(each, Duration::ZERO, key, key)
 }
 

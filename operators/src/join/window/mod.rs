@@ -14,9 +14,11 @@ mod sliding;
 use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::{Data, Duration, Key, Stream};
 
-use self::build::{Build, With};
+pub use self::build::Build;
+use self::build::With;
 use super::joiner::Joiner;
 use super::kind::{CoGroup, Emit, JoinKind, Met, Pairs};
+use super::same_key::{Same, SameKey, same};
 use super::strategy::{JoinStrategy, Numbers, Strategies};
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
@@ -27,8 +29,8 @@ use crate::window::{Window, Windowed};
 ///
 /// `A` and `B` are the late records of the streams that come in, `F` and `G` the functions that find their keys.
 pub struct WindowJoin<'s, K, L: Data, R: Data, A, B, F, G, W> {
-    windowed: Windowed<'s, K, L, A, F, W>,
-    right: KeyedStream<'s, R, B, G>,
+    pub(super) windowed: Windowed<'s, K, L, A, F, W>,
+    pub(super) right: KeyedStream<'s, R, B, G>,
     strategy: Option<JoinStrategy>,
 }
 
@@ -76,17 +78,17 @@ impl<'s, K: Key, L: Data, A: 'static, F: KeyFn<L, Key = K>, W> Windowed<'s, K, L
     #[doc(alias = "CoGroupByKey")]
     #[doc(alias = "JoinWindows")]
     #[doc(alias = "cogroup")]
-    pub fn join<R: Data, B: 'static, G: KeyFn<R, Key = K>>(
+    pub fn join<R: Data, B: 'static, G: KeyFn<R, Key: SameKey<K>>>(
         self,
         right: KeyedStream<'s, R, B, G>,
-    ) -> WindowJoin<'s, K, L, R, A, B, F, G, W> {
+    ) -> WindowJoin<'s, K, L, R, A, B, F, Same<G, K>, W> {
         assert!(self.early.is_none(), "window joins do not fire early; leave `early` out");
         assert!(
             right.lateness == Duration::ZERO,
             "a window join waits as long as its windows say, for both sides: say `allowed_lateness` after `window`, \
              not on the right side's keys"
         );
-        WindowJoin { windowed: self, right, strategy: None }
+        WindowJoin { windowed: self, right: same(right), strategy: None }
     }
 }
 

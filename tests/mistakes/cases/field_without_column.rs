@@ -1,0 +1,16 @@
+//! Fields that no column can hold.
+//!
+//! says: cannot be a field of a record
+//! says: no column can hold this
+
+use std::collections::HashMap;
+
+use dualgauge::prelude::*;
+
+#[record]
+pub struct Tagged {
+    tags: HashMap<String, String>,
+    number: usize,
+    #[event_time]
+    at: EventTime,
+}

@@ -1,0 +1,28 @@
+//! A filter that gives a number.
+//!
+//! says: mismatched types
+//! says: expected `bool`, found `u64`
+
+use dualgauge::prelude::*;
+
+#[record]
+pub struct Reading {
+    sensor: u64,
+    place: String,
+    heat: u64,
+    weight: f64,
+    #[event_time]
+    at: EventTime,
+}
+
+#[record]
+pub struct Total {
+    sensor: u64,
+    total: u64,
+    #[event_time]
+    at: EventTime,
+}
+
+pub fn graph(flow: &Flow) {
+    flow.source::<Reading>("readings").filter(|reading| reading.heat).sink("copies");
+}

@@ -1,0 +1,32 @@
+//! A float as a key.
+//!
+//! says: `f64` cannot be a key
+//! says: a float has no total order
+
+use dualgauge::prelude::*;
+
+#[record]
+pub struct Reading {
+    sensor: u64,
+    place: String,
+    heat: u64,
+    weight: f64,
+    #[event_time]
+    at: EventTime,
+}
+
+#[record]
+pub struct Total {
+    sensor: u64,
+    total: u64,
+    #[event_time]
+    at: EventTime,
+}
+
+pub fn graph(flow: &Flow) {
+    let windows = flow.source::<Reading>("readings").key_by(|reading| reading.weight).window(tumbling(10.seconds()));
+    windows
+        .aggregate("n", agg::count())
+        .map(|pane| Total { sensor: 0, total: pane.value, at: pane.time })
+        .sink("totals");
+}

@@ -1,0 +1,32 @@
+//! An aggregate without the name of its step.
+//!
+//! says: takes 2 arguments but 1
+//! says: argument #1 of type `&str` is missing
+
+use dualgauge::prelude::*;
+
+#[record]
+pub struct Reading {
+    sensor: u64,
+    place: String,
+    heat: u64,
+    weight: f64,
+    #[event_time]
+    at: EventTime,
+}
+
+#[record]
+pub struct Total {
+    sensor: u64,
+    total: u64,
+    #[event_time]
+    at: EventTime,
+}
+
+pub fn graph(flow: &Flow) {
+    let windows = flow.source::<Reading>("readings").key_by(|reading| reading.sensor).window(tumbling(10.seconds()));
+    windows
+        .aggregate(agg::count())
+        .map(|pane| Total { sensor: pane.key, total: pane.value, at: pane.time })
+        .sink("totals");
+}

@@ -1,0 +1,33 @@
+//! A window on a stream that has no key.
+//!
+//! says: this stream has no key
+//! says: say `.key_by(|row| row.field)` before it
+//! says: .window_all(
+
+use dualgauge::prelude::*;
+
+#[record]
+pub struct Reading {
+    sensor: u64,
+    place: String,
+    heat: u64,
+    weight: f64,
+    #[event_time]
+    at: EventTime,
+}
+
+#[record]
+pub struct Total {
+    sensor: u64,
+    total: u64,
+    #[event_time]
+    at: EventTime,
+}
+
+pub fn graph(flow: &Flow) {
+    let windows = flow.source::<Reading>("readings").window(tumbling(10.seconds()));
+    windows
+        .aggregate("n", agg::count())
+        .map(|pane| Total { sensor: 0, total: pane.value, at: pane.time })
+        .sink("totals");
+}

@@ -1,0 +1,32 @@
+//! A window of ten, without saying ten of what.
+//!
+//! says: `{integer}` is no length of event time
+//! says: say the number and its unit, as `10.seconds()`
+
+use dualgauge::prelude::*;
+
+#[record]
+pub struct Reading {
+    sensor: u64,
+    place: String,
+    heat: u64,
+    weight: f64,
+    #[event_time]
+    at: EventTime,
+}
+
+#[record]
+pub struct Total {
+    sensor: u64,
+    total: u64,
+    #[event_time]
+    at: EventTime,
+}
+
+pub fn graph(flow: &Flow) {
+    let windows = flow.source::<Reading>("readings").key_by(|reading| reading.sensor).window(tumbling(10));
+    windows
+        .aggregate("n", agg::count())
+        .map(|pane| Total { sensor: 0, total: pane.value, at: pane.time })
+        .sink("totals");
+}
