@@ -234,7 +234,7 @@ mod tests {
         let graph = |flow: &Flow<'_>| {
             let items = flow.source::<Item>("items");
             items.clone().sink("all");
-            items.transform(NodeSpec::stateless("none"), |_| crate::Batch::default()).sink("none");
+            items.transform(NodeSpec::stateless("none"), |_| crate::Batch::<Item>::default()).sink("none");
             let _: crate::Stream<'_, Item> = flow.source::<Item>("others");
         };
         let check = JobCheck::new(graph).source("items", items(&[3, 1, 2])).live("others", items(&[9])).crashes(2);
