@@ -3,6 +3,9 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[doc = include_str!("../docs/first-pipeline.md")]
+mod first_pipeline {}
+
 #[doc = include_str!("../docs/guide.md")]
 mod guide {}
 

@@ -11,10 +11,12 @@ mod empty;
 mod follow;
 mod graphs;
 mod hands;
+mod helps;
 mod lacking;
 mod listing;
 mod looks;
 mod modes;
+mod news;
 mod open_files;
 mod overwrite;
 mod owners;
@@ -44,10 +46,12 @@ fn main() -> ExitCode {
         empty::CASES,
         follow::CASES,
         hands::CASES,
+        helps::CASES,
         lacking::CASES,
         listing::CASES,
         looks::CASES,
         modes::CASES,
+        news::CASES,
         open_files::CASES,
         overwrite::CASES,
         owners::CASES,

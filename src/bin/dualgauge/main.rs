@@ -3,6 +3,7 @@
 mod append;
 mod checkpoint;
 mod log;
+mod new;
 mod place;
 mod print;
 mod savepoint;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let done = match matches.subcommand() {
         Some(("checkpoint", matches)) => checkpoint::call(matches),
         Some(("log", matches)) => log::call(matches),
+        Some(("new", matches)) => new::call(matches),
         Some(("state", matches)) => state::call(matches),
         _ => unreachable!("clap requires a subcommand that it knows"),
     };
@@ -50,5 +52,5 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([checkpoint::command(), log::command(), state::command()])
+        .subcommands([checkpoint::command(), log::command(), new::command(), state::command()])
 }
