@@ -115,7 +115,18 @@ impl Checkpointing {
         let after = self.resume.as_ref().map(|commit| After { epoch: commit.epoch, generation: commit.generation });
         let checkpoints = Some(self.store.describe());
         let ended = self.has_ended();
-        Writing { job, generation: self.generation, resumes, after, ended, before, checkpoints, ..Writing::default() }
+        let sink = Some(sink.to_string());
+        Writing {
+            job,
+            sink,
+            generation: self.generation,
+            resumes,
+            after,
+            ended,
+            before,
+            checkpoints,
+            ..Writing::default()
+        }
     }
 
     /// How far the sources were read before this generation.

@@ -28,6 +28,12 @@ impl Keeping {
         }
     }
 
+    /// Takes a part out that is not kept after all.
+    pub(crate) fn leave_out(&mut self, step: &str, part: &str) {
+        let steps = self.steps.iter_mut().filter(|of| of.name == step);
+        steps.for_each(|step| step.parts.retain(|(name, _)| name != part));
+    }
+
     /// Where in its entries the type of a part lies.
     pub(crate) fn layout(&self, step: &str, part: &str) -> Layout {
         self.layouts[&(step.to_string(), part.to_string())]

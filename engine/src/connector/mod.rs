@@ -1,6 +1,7 @@
 //! What a connector's author reads: where rows come from, where they go, and how a job sees that two of them meet.
 
 mod basis;
+mod fenced;
 mod firings;
 mod place;
 pub mod sink;

@@ -9,7 +9,8 @@ use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use super::Firings;
-use crate::{Basis, Change, Epoch, EventTime, Place, Result, Retry};
+pub use super::fenced::{Fence, FenceOwner, Fenced, FencedStore};
+use crate::{Basis, Change, Epoch, Error, EventTime, Place, Result, Retry};
 
 /// By whom and how a sink is written in one run.
 ///
@@ -30,6 +31,8 @@ use crate::{Basis, Change, Epoch, EventTime, Place, Result, Retry};
 pub struct Writing {
     /// The job whose output it is, the same after every restart; `None` without a checkpoint.
     pub job: Option<String>,
+    /// The name of the sink in the graph; `None` without a checkpoint.
+    pub sink: Option<String>,
     /// The how-manieth start of the job this is; names of staged files carry it.
     pub generation: u64,
     /// Whether the job goes on from a checkpoint: then what is there already is its own.
@@ -236,6 +239,15 @@ pub trait Sink: Send + Sync {
         false
     }
 
+    /// Whether the engine keeps the rows in the checkpoint until their epoch is committed, so that [`SinkWriter::prepare`] makes
+    /// nothing durable; for stores without a rename, see [`Fenced`]. Rows are kept in the layers, and never in the manifest.
+    ///
+    /// They are held in memory until then, too. Another start gives them back by [`SinkWriter::restore`]. Such a sink takes the last firing only, keeps its number of
+    /// [buckets](Sink::buckets), and has rows in the order in which they were written.
+    fn keeps_rows(&self) -> bool {
+        false
+    }
+
     /// Which firings of a result are written, where a window fires more than once. With [`Firings::All`] the rows have two
     /// more columns, and are written at once.
     fn firings(&self) -> Firings {
@@ -319,6 +331,14 @@ pub trait SinkWriter {
     /// published meanwhile. Called before [`SinkWriter::recover`], and before each commit; only the last call counts.
     fn keep(&mut self, _kept: &[&Prepared]) -> Result<()> {
         Ok(())
+    }
+
+    /// Takes back rows of an epoch that was prepared, in the order in which they were written. Called before
+    /// [`SinkWriter::recover`], and only where the sink [keeps rows](Sink::keeps_rows).
+    fn restore(&mut self, _: Epoch, _rows: RecordBatch) -> Result<()> {
+        Err(Error::usage(
+            "this writer takes no rows back; likely mistake: `Sink::keeps_rows` without `SinkWriter::restore`",
+        ))
     }
 
     /// Takes up what earlier generations prepared, the oldest first; called once, before anything is written.

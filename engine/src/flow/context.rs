@@ -17,12 +17,13 @@ use super::options::SourceOptions;
 use super::read::SourceOf;
 use super::stream::Stream;
 use super::table::{LoadedTable, Table, TableDeclaration};
+use super::write::KeptRows;
 use crate::checkpoint::GroupRange;
 use crate::commit::{Checkpointing, Control, Desk, Keeping};
 use crate::run::{Shared, StepCounts};
 use crate::state::Parts;
 use crate::time::Stamp;
-use crate::{Error, Record};
+use crate::{Error, Record, Result};
 
 /// The graph under construction: names its inputs and outputs, not where they live.
 ///
@@ -79,6 +80,8 @@ pub(crate) struct SourceDeclaration {
 pub(crate) struct SinkDeclaration {
     pub(crate) name: String,
     pub(crate) schema: SchemaRef,
+    /// Reads the rows that a checkpoint keeps of it: of what the job stands on, its name in the state, its buckets.
+    pub(crate) kept_rows: fn(&Checkpointing, &str, usize) -> Result<KeptRows>,
 }
 
 impl<'s> Flow<'s> {

@@ -27,3 +27,4 @@ pub(crate) use step::{last_read, running};
 pub use stream::{NoLate, Stream};
 pub use table::Table;
 pub(crate) use table::{LoadedTable, TableDeclaration};
+pub(crate) use write::UNCOMMITTED;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::flow::{
     BadRecords, BoundSink, BoundSource, BoundTable, SinkDeclaration, SourceDeclaration, SourceOptions, TableDeclaration,
 };
-use crate::{Error, EventTime, Result, Scan, Sink, Source};
+use crate::{Error, EventTime, Firings, Result, Scan, Sink, Source};
 
 /// The bindings of a job, by name.
 #[derive(Clone, Default)]
@@ -83,8 +83,14 @@ impl Bindings {
 
     /// Gives each sink the columns that it is to be written with.
     pub(super) fn widen(&self, sinks: &mut [SinkDeclaration]) -> Result<()> {
-        for SinkDeclaration { name, schema } in sinks {
-            let columns = self.bind_sink(name).sink.firings().columns(schema);
+        for SinkDeclaration { name, schema, .. } in sinks {
+            let sink = self.bind_sink(name).sink;
+            if sink.keeps_rows() && sink.firings() == Firings::All {
+                return Err(Error::usage(format!(
+                    "sink {name}: rows that are kept until they are committed are of the last firing; leave out `firings=all`"
+                )));
+            }
+            let columns = sink.firings().columns(schema);
             *schema = columns.map_err(|error| error.at(format_args!("sink {name}")))?;
         }
         Ok(())

@@ -11,7 +11,8 @@ use super::look::Look;
 use super::running::Present;
 use super::{Attempt, Job, Outcome, Plan, Running, SourcePlan, TablePlan};
 use crate::cluster::Terms;
-use crate::flow::{BoundSource, BoundTable, Graph, LoadedTable, SinkDeclaration, SourceDeclaration};
+use crate::commit::Keeping;
+use crate::flow::{BoundSource, BoundTable, Graph, LoadedTable, SinkDeclaration, SourceDeclaration, UNCOMMITTED};
 use crate::run::Metrics;
 use crate::{Error, Listing, Result};
 
@@ -70,6 +71,17 @@ impl Bound {
         });
         let tables = tables.collect::<Result<_>>()?;
         Ok(Bound { job, look, sources, tables, sinks })
+    }
+
+    /// What the steps and sinks keep; rows until they are committed only those sinks that are bound so.
+    pub(super) fn keeping(&self) -> Keeping {
+        let mut keeping = self.look.keeping.clone();
+        for SinkDeclaration { name, .. } in &self.sinks {
+            if !self.job.bindings.bind_sink(name).sink.keeps_rows() {
+                keeping.leave_out(&format!("sink {name}"), UNCOMMITTED);
+            }
+        }
+        keeping
     }
 
     /// The operators of the graph.

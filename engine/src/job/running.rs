@@ -57,7 +57,7 @@ impl Attempt {
     /// Waits for the end.
     pub(super) fn join(self) -> Result<Outcome> {
         let Attempt { shared, workers, written, started, claims: _claims, checkpointing, member, .. } = self;
-        let finish_one = |(SinkDeclaration { name, schema }, sink): &(SinkDeclaration, Arc<dyn Sink>)| {
+        let finish_one = |(SinkDeclaration { name, schema, .. }, sink): &(SinkDeclaration, Arc<dyn Sink>)| {
             let kept = checkpointing.as_ref().map(|all| all.saved_of(name)).unwrap_or_default();
             let writing = checkpointing.as_ref().map(|all| all.writing(name)).unwrap_or_default();
             let done = shared.retry(Whose::Sink(name)).run(|| sink.finish(schema, &writing, &kept));

@@ -42,7 +42,7 @@ impl Bound {
         if let Some(member) = member.filter(|member| !member.is_first()) {
             return match (member.hear_start()?, &self.job.checkpoints) {
                 (Start { generation: Some(started) }, Some(checkpoints)) => {
-                    let steps = self.look.keeping.steps.clone();
+                    let steps = self.keeping().steps;
                     let checkpointing = Checkpointing::of(checkpoints, started, None, steps, sources, tables)?;
                     Ok((Some(Arc::new(checkpointing)), Vec::new()))
                 }
@@ -52,8 +52,8 @@ impl Bound {
         let mut checkpointing = match &self.job.checkpoints {
             None => None,
             Some(checkpoints) => {
-                let (graph, keeping) = (&self.look.graph, &self.look.keeping);
-                Some(Checkpointing::start(checkpoints, self.job.all_workers(), graph, keeping, sources, tables)?)
+                let (graph, keeping) = (&self.look.graph, self.keeping());
+                Some(Checkpointing::start(checkpoints, self.job.all_workers(), graph, &keeping, sources, tables)?)
             }
         };
         let claims = self.take_places(checkpointing.as_mut(), shared)?;
@@ -80,7 +80,7 @@ impl Bound {
                 None => error,
             }
         };
-        for SinkDeclaration { name, schema } in &self.sinks {
+        for SinkDeclaration { name, schema, .. } in &self.sinks {
             let bound = self.job.bindings.bind_sink(name);
             let checked = bound.sink.check(schema, &writing(checkpointing.as_deref(), name));
             checked.map_err(|error| explained(checkpointing.as_deref(), name, error))?;
@@ -93,7 +93,7 @@ impl Bound {
             }
         }
         let goes_back = checkpointing.as_deref().is_some_and(Checkpointing::goes_back);
-        let claim = |SinkDeclaration { name, schema }: &SinkDeclaration| {
+        let claim = |SinkDeclaration { name, schema, .. }: &SinkDeclaration| {
             let writing = Writing { retry: shared.retry(Whose::Sink(name)), ..writing(checkpointing.as_deref(), name) };
             let claimed = self.job.bindings.bind_sink(name).sink.claim(schema, &writing);
             claimed.map_err(|error| explained(checkpointing.as_deref(), name, error))

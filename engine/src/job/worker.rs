@@ -43,11 +43,18 @@ impl WorkerPlan {
     /// Publishes what a run whose input has ended had prepared, in case it did not come to that.
     pub(super) fn publish_again(&self, declared: &[SinkDeclaration]) -> Result<()> {
         let Some(checkpointing) = &self.checkpointing else { return Ok(()) };
-        for SinkDeclaration { name, schema } in declared {
+        for SinkDeclaration { name, schema, kept_rows } in declared {
             let sink = &self.sinks[name].sink;
             let writing = Writing { retry: self.shared.retry(Whose::Sink(name)), ..checkpointing.writing(name) };
+            let mut rows = match sink.keeps_rows() {
+                true => kept_rows(checkpointing, &format!("sink {name}"), sink.buckets())?,
+                false => Default::default(),
+            };
             for bucket in 0..sink.buckets() {
                 let mut writer = sink.open(bucket, schema, &writing)?;
+                for ((_, epoch), rows) in rows.extract_if(.., |(of, _), _| *of == bucket) {
+                    rows.into_iter().try_for_each(|rows| writer.restore(epoch, rows))?;
+                }
                 let kept = checkpointing.kept(name, bucket);
                 writer
                     .keep(&kept.iter().map(|(_, prepared)| prepared).collect::<Vec<_>>())

@@ -24,13 +24,13 @@ enum Answer {
     Loses,
 }
 
-/// A table that knows transactions.
+/// A table that knows transactions, and the bucket of whoever writes to it.
 #[derive(Clone, Default)]
-struct Table(Arc<Mutex<Stored>>);
+struct Table(Arc<Mutex<Stored>>, usize);
 
 #[derive(Default)]
 struct Stored {
-    rows: Vec<(String, RecordBatch)>,
+    rows: Vec<(usize, RecordBatch)>,
     fences: BTreeMap<String, Fence>,
     claimed: BTreeMap<String, u64>,
     calls: u64,
@@ -80,16 +80,16 @@ impl FencedStore for Table {
     }
 
     fn write(&mut self, rows: &[RecordBatch], fence: Option<(&FenceOwner, Fence)>) -> Result<()> {
+        let bucket = self.1;
         self.stored().call(|stored| {
             assert!(!rows.is_empty(), "some stores know no empty transaction");
-            let key = fence.map(|(owner, _)| owner.key()).unwrap_or_default();
             if let Some((owner, fence)) = fence {
                 stored.refuse_elder(owner)?;
-                let before = stored.fences.insert(key.clone(), fence);
-                assert!(before < Some(fence), "{key}: {fence:?} is written behind {before:?}");
+                let before = stored.fences.insert(owner.key(), fence);
+                assert!(before < Some(fence), "{fence:?} is written behind {before:?}");
             }
             stored.largest = stored.largest.max(rows.iter().map(RecordBatch::num_rows).sum());
-            stored.rows.extend(rows.iter().map(|rows| (key.clone(), rows.clone())));
+            stored.rows.extend(rows.iter().map(|rows| (bucket, rows.clone())));
             Ok(())
         })
     }
@@ -108,9 +108,9 @@ impl Table {
 
     /// The rows of each bucket.
     fn rows<D: Record>(&self) -> Vec<Vec<D>> {
-        let mut all = BTreeMap::<String, Vec<Event<D>>>::new();
-        for (key, rows) in &self.stored().rows {
-            D::decode(rows, all.entry(key.clone()).or_default()).unwrap();
+        let mut all = BTreeMap::<usize, Vec<Event<D>>>::new();
+        for (bucket, rows) in &self.stored().rows {
+            D::decode(rows, all.entry(*bucket).or_default()).unwrap();
         }
         all.into_values().map(|rows| rows.into_iter().map(|row| row.data).collect()).collect()
     }
@@ -138,7 +138,7 @@ impl Sink for Table {
     }
 
     fn open(&self, bucket: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
-        Ok(Box::new(Fenced::new(self.clone(), bucket, writing).part_rows(2)))
+        Ok(Box::new(Fenced::new(Table(self.0.clone(), bucket), bucket, writing).part_rows(2)))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Would catch: a contract that every sink passes.
 
+mod fenced;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -5,19 +5,23 @@
 //! one of them could show.
 
 mod firings;
+mod outbox;
 mod settle;
 mod truth;
 mod unsettled;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use timely::dataflow::operators::Probe;
 
 use self::firings::{ShowAll, only};
+pub(crate) use self::outbox::{KeptRows, UNCOMMITTED};
+use self::outbox::{Outbox, kept_rows};
 use self::settle::Settle;
 use self::truth::Truth;
 use self::unsettled::Unsettled;
@@ -27,7 +31,7 @@ use super::graph::{NodeId, NodeSpec};
 use super::step::{Outputs, within};
 use super::stream::{Inner, Stream};
 use crate::checkpoint::{BucketCut, is_kept};
-use crate::commit::{Contribution, Output};
+use crate::commit::{Checkpointing, Contribution, Output};
 use crate::connector::Firings;
 use crate::failpoint::{Point, around};
 use crate::run::{Shared, SinkCounts, StepCounts, Whose};
@@ -45,7 +49,11 @@ const ROWS: usize = 8192;
 pub(super) fn sink<D: Record, L: 'static>(stream: Stream<'_, D, L>, name: &str) {
     let flow = stream.flow().clone();
     let context = flow.context();
-    context.sinks.borrow_mut().push(SinkDeclaration { name: name.to_string(), schema: D::schema() });
+    context.sinks.borrow_mut().push(SinkDeclaration {
+        name: name.to_string(),
+        schema: D::schema(),
+        kept_rows: kept_rows::<D>,
+    });
     let spec = NodeSpec { name: Some(name.to_string()), ..NodeSpec::stateless("sink") };
     let node = flow.add(spec, vec![stream.node()]);
     match (firings(&flow, name), stream.is_upserts()) {
@@ -99,6 +107,8 @@ pub(super) fn group_of(bucket: usize, buckets: usize) -> KeyGroup {
 /// A sink on one worker, as the last step of its stream.
 struct SinkStep<D> {
     unsettled: Unsettled<D>,
+    /// Where the sink keeps rows until they are committed.
+    outbox: Option<Outbox<D>>,
     buckets: usize,
     /// Where all rows of this worker go at once, if the sink wants no order.
     own_bucket: Option<usize>,
@@ -121,6 +131,9 @@ struct SinkOutput {
     shared: Arc<Shared>,
     writers: Rc<RefCell<Writers>>,
     counts: SinkCounts,
+    checkpointing: Option<Arc<Checkpointing>>,
+    /// The buckets of this worker.
+    owned: Vec<usize>,
 }
 
 /// The buckets that this worker writes, those that it has opened.
@@ -159,6 +172,7 @@ impl<D: Record> SinkStep<D> {
             let (unsettled, watermark) = (Unsettled::new(1), EventTime::MIN);
             return SinkStep {
                 unsettled,
+                outbox: Some(Outbox::new(1)),
                 buckets: 1,
                 own_bucket: None,
                 at_once: false,
@@ -179,27 +193,33 @@ impl<D: Record> SinkStep<D> {
             shared: Arc::clone(shared),
             writers: Rc::new(RefCell::new(Writers { name: name.to_string(), buckets: none })),
             counts: shared.metrics.sink_counts(name, flow.scope().index()),
+            checkpointing: checkpointing.clone(),
+            owned: Vec::new(),
         };
         shared.sink_opens();
         let (worker, workers) = (flow.scope().index(), flow.workers());
-        let mut owned = (0..buckets).filter(|bucket| group_of(*bucket, buckets).owner(workers) == worker);
-        let own_bucket = owned.clone().next().filter(|_| workers <= buckets && !output.sink.wants_order());
+        let owned = (0..buckets).filter(|bucket| group_of(*bucket, buckets).owner(workers) == worker);
+        output.owned = owned.collect();
+        let first = output.owned.first().copied();
+        let own_bucket = first.filter(|_| workers <= buckets && !output.sink.wants_order());
+        let mut outbox = None;
         if let Some(checkpointing) = checkpointing {
-            for bucket in owned.by_ref() {
-                let (prepared, kept) = (checkpointing.prepared(name, bucket), checkpointing.kept(name, bucket));
-                if let Err(error) = output.open(bucket, prepared, kept) {
-                    shared.fail(error.at(format_args!("sink {name}: bucket {bucket}")));
-                }
+            outbox = output.sink.keeps_rows().then(|| Outbox::new(buckets));
+            // What was kept of rows must be loaded before they can be recovered.
+            if outbox.is_none() || checkpointing.resume.is_none() {
+                output.open_owned(KeptRows::new());
             }
-            flow.context()
-                .desk
-                .borrow_mut()
-                .add_output(Box::new(Published { node, writers: Rc::clone(&output.writers) }));
+            let committed = outbox.as_ref().map(Outbox::committed).unwrap_or_default();
+            flow.context().desk.borrow_mut().add_output(Box::new(Published {
+                node,
+                writers: Rc::clone(&output.writers),
+                committed,
+            }));
         }
         let (unsettled, watermark) = (Unsettled::new(buckets), EventTime::MIN);
         let at_once = output.sink.writes_at_once() || output.sink.firings() == Firings::All;
         let truth = Truth::of::<D>(&flow.graph(), node);
-        SinkStep { unsettled, buckets, own_bucket, at_once, truth, watermark, output: Some(output) }
+        SinkStep { unsettled, outbox, buckets, own_bucket, at_once, truth, watermark, output: Some(output) }
     }
 
     /// Writes the rows that the watermark has passed.
@@ -209,17 +229,42 @@ impl<D: Record> SinkStep<D> {
             return;
         }
         let watermark = self.watermark;
-        self.with_output(|unsettled, output| {
+        self.with_output(|unsettled, mut output| {
             unsettled.settle(watermark, |bucket, rows| output.write_all(bucket, rows))
         });
     }
 
     /// Does `work` unless the job is stopping, and stops it where that fails.
-    fn with_output(&mut self, work: impl FnOnce(&mut Unsettled<D>, &mut SinkOutput) -> Result<()>) {
+    fn with_output(&mut self, work: impl FnOnce(&mut Unsettled<D>, Through<'_, D>) -> Result<()>) {
         let Some(output) = self.output.as_mut().filter(|output| !output.shared.stopping()) else { return };
-        if let Err(error) = work(&mut self.unsettled, output) {
+        let through = Through { output: &mut *output, outbox: self.outbox.as_mut() };
+        if let Err(error) = work(&mut self.unsettled, through) {
             output.shared.fail(error.at(format_args!("sink {}", output.name)));
         }
+    }
+}
+
+/// The way of rows to where they are written, and where they are kept.
+struct Through<'a, D> {
+    output: &'a mut SinkOutput,
+    outbox: Option<&'a mut Outbox<D>>,
+}
+
+impl<D: Record> Through<'_, D> {
+    /// Writes rows as they have come, each to the bucket of its hash.
+    fn write_dealt(&mut self, buckets: usize, mut events: Vec<Event<D>>) -> Result<()> {
+        events.sort_unstable_by(|a, b| (a.time, &a.data).cmp(&(b.time, &b.data)));
+        let mut dealt: Vec<Vec<Event<D>>> = (0..buckets).map(|_| Vec::new()).collect();
+        events.into_iter().for_each(|event| dealt[bucket_of(&event.data, buckets)].push(event));
+        dealt.iter().enumerate().try_for_each(|(bucket, events)| self.write_all(bucket, events))
+    }
+
+    fn write_all(&mut self, bucket: usize, events: &[Event<D>]) -> Result<()> {
+        self.output.write_all(bucket, events)?;
+        if let Some(outbox) = &mut self.outbox {
+            outbox.take(bucket, events);
+        }
+        Ok(())
     }
 }
 
@@ -234,10 +279,10 @@ impl<D: Record> Driven for SinkStep<D> {
             return self.with_output(|_, _| Err(lie));
         }
         match self.own_bucket {
-            Some(bucket) => self.with_output(|_, output| output.write_all(bucket, &batch.events)),
+            Some(bucket) => self.with_output(|_, mut output| output.write_all(bucket, &batch.events)),
             None if self.at_once => {
                 let buckets = self.buckets;
-                self.with_output(|_, output| output.write_dealt(buckets, batch.events));
+                self.with_output(|_, mut output| output.write_dealt(buckets, batch.events));
             }
             None => self.unsettled.take(batch.events),
         }
@@ -264,7 +309,7 @@ impl<D: Record> Driven for SinkStep<D> {
     fn close_epoch(&mut self, epoch: Epoch, _: &mut Outputs<(), ()>) {
         self.settle(); // stragglers do not wait for the watermark to move again
         let watermark = self.watermark;
-        self.with_output(|_, output| match output.writing.job {
+        self.with_output(|_, Through { output, .. }| match output.writing.job {
             Some(_) => Ok(()),
             None => output.publish(epoch, watermark),
         });
@@ -274,24 +319,37 @@ impl<D: Record> Driven for SinkStep<D> {
     fn rest(&mut self) {
         let Some(shared) = self.output.as_ref().map(|output| Arc::clone(&output.shared)) else { return };
         if shared.resting() {
-            self.with_output(|unsettled, output| {
+            self.with_output(|unsettled, mut output| {
                 unsettled.settle(EventTime::MAX, |bucket, rows| output.write_all(bucket, rows))?;
-                output.publish(Epoch::REST, EventTime::MAX)
+                output.output.publish(Epoch::REST, EventTime::MAX)
             });
         }
         shared.sink_rests();
     }
 
     fn kept(&mut self) -> Parts<'_> {
-        vec![("unsettled", &mut self.unsettled)]
+        let mut parts: Parts<'_> = vec![("unsettled", &mut self.unsettled)];
+        if let Some(outbox) = &mut self.outbox {
+            parts.push((UNCOMMITTED, outbox));
+        }
+        parts
     }
 
-    fn loaded(&mut self) {}
+    fn loaded(&mut self) {
+        let (Some(outbox), Some(output)) = (&mut self.outbox, &mut self.output) else { return };
+        match outbox.take_loaded() {
+            Ok(rows) => output.open_owned(rows),
+            Err(error) => output.shared.fail(error.at(format_args!("sink {}", output.name))),
+        }
+        // All that was prepared is in the store now.
+        let resumed = output.checkpointing.as_ref().and_then(|checkpointing| checkpointing.resume.as_ref());
+        outbox.committed().set(resumed.map(|commit| commit.epoch));
+    }
 
     fn save(&mut self, name: &str, epoch: Epoch, contribution: &mut Contribution) {
         contribution.layers.extend(freeze(name, self.kept(), epoch));
         let watermark = self.watermark;
-        self.with_output(|unsettled, output| {
+        self.with_output(|unsettled, Through { output, .. }| {
             output.counts.waiting.store(unsettled.len() as u64, Ordering::Relaxed);
             contribution.buckets.extend(output.prepare(epoch, watermark)?);
             Ok(())
@@ -300,21 +358,36 @@ impl<D: Record> Driven for SinkStep<D> {
 }
 
 impl SinkOutput {
-    fn open(&mut self, bucket: usize, prepared: Vec<Prepared>, kept: Vec<(bool, Prepared)>) -> Result<()> {
+    /// Opens the buckets of this worker, and takes up what earlier generations have left of them.
+    fn open_owned(&mut self, mut rows: KeptRows) {
+        let Some(checkpointing) = self.checkpointing.clone() else { return };
+        for bucket in self.owned.clone() {
+            let name = &self.name;
+            let (prepared, kept) = (checkpointing.prepared(name, bucket), checkpointing.kept(name, bucket));
+            let rows =
+                rows.extract_if(.., |(of, _), _| *of == bucket).map(|((_, epoch), rows)| (epoch, rows)).collect();
+            if let Err(error) = self.open(bucket, prepared, kept, rows) {
+                self.shared.fail(error.at(format_args!("sink {}: bucket {bucket}", self.name)));
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        bucket: usize,
+        prepared: Vec<Prepared>,
+        kept: Vec<(bool, Prepared)>,
+        rows: Vec<(Epoch, Vec<RecordBatch>)>,
+    ) -> Result<()> {
         let writer = self.sink.open(bucket, &self.schema, &self.writing)?;
         let mut bucket_writer = BucketWriter { writer, unpublished: Vec::new(), kept };
         bucket_writer.tell_kept()?;
+        for (epoch, rows) in rows {
+            rows.into_iter().try_for_each(|rows| bucket_writer.writer.restore(epoch, rows))?;
+        }
         around(Point::Recover, || bucket_writer.writer.recover(&prepared))?;
         self.writers.borrow_mut().buckets[bucket] = Some(bucket_writer);
         Ok(())
-    }
-
-    /// Writes rows as they have come, each to the bucket of its hash.
-    fn write_dealt<D: Record>(&mut self, buckets: usize, mut events: Vec<Event<D>>) -> Result<()> {
-        events.sort_unstable_by(|a, b| (a.time, &a.data).cmp(&(b.time, &b.data)));
-        let mut dealt: Vec<Vec<Event<D>>> = (0..buckets).map(|_| Vec::new()).collect();
-        events.into_iter().for_each(|event| dealt[bucket_of(&event.data, buckets)].push(event));
-        dealt.iter().enumerate().try_for_each(|(bucket, events)| self.write_all(bucket, events))
     }
 
     fn write_all<D: Record>(&mut self, bucket: usize, events: &[Event<D>]) -> Result<()> {
@@ -329,9 +402,9 @@ impl SinkOutput {
         Ok(())
     }
 
-    fn write(&mut self, bucket: usize, times: &[EventTime], rows: &arrow_array::RecordBatch) -> Result<()> {
+    fn write(&mut self, bucket: usize, times: &[EventTime], rows: &RecordBatch) -> Result<()> {
         if self.writers.borrow().buckets[bucket].is_none() {
-            self.open(bucket, Vec::new(), Vec::new())?;
+            self.open(bucket, Vec::new(), Vec::new(), Vec::new())?;
         }
         let mut writers = self.writers.borrow_mut();
         let bucket = writers.buckets[bucket].as_mut().expect("it is open");
@@ -366,6 +439,8 @@ impl SinkOutput {
 struct Published {
     node: NodeId,
     writers: Rc<RefCell<Writers>>,
+    /// Up to which epoch it is.
+    committed: Rc<Cell<Option<Epoch>>>,
 }
 
 impl Output for Published {
@@ -381,6 +456,7 @@ impl Output for Published {
                     done.map_err(|error| error.at(format_args!("sink {name}: epoch {}", prepared.epoch)))?;
                 }
             }
+            self.committed.set(Some(epoch));
             Ok(())
         })
     }

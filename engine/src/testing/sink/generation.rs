@@ -1,5 +1,6 @@
 //! One generation of a job that writes to a sink under test: the verbs in their order, one at a time.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow_schema::SchemaRef;
@@ -48,7 +49,11 @@ pub(super) struct Manifest {
     pub(super) epoch: usize,
     pub(super) generation: u64,
     pub(super) cuts: Vec<BucketCut>,
+    /// What the checkpoint keeps of a sink that has its rows kept, by bucket and epoch.
+    rows: Kept,
 }
+
+type Kept = BTreeMap<(usize, usize), Vec<Vec<Item>>>;
 
 impl Manifest {
     /// What it has prepared of a bucket at its own end.
@@ -82,6 +87,7 @@ pub(super) struct Generation<'a> {
     writers: Vec<Option<Box<dyn SinkWriter>>>,
     unpublished: Vec<Vec<Prepared>>,
     kept: Vec<Manifest>,
+    rows: Kept,
     /// How many verbs it has done.
     pub(super) done: usize,
 }
@@ -92,6 +98,7 @@ impl<'a> Generation<'a> {
         let mut writing = Writing { said: Some(rows::schema(firings, Item::wanted())), ..Writing::default() };
         if way.durable {
             writing.job = Some("contract".to_string());
+            writing.sink = Some("sink".to_string());
             writing.generation = number;
             writing.resumes = resume.is_some();
             writing.after = resume
@@ -103,7 +110,20 @@ impl<'a> Generation<'a> {
         let schema = rows::schema(firings, Item::schema());
         let writers = (0..buckets).map(|_| None).collect();
         let (claim, unpublished, kept) = (None, vec![Vec::new(); buckets], resume.iter().cloned().collect());
-        Generation { way, number, sink, schema, writing, resume, claim, writers, unpublished, kept, done: 0 }
+        Generation {
+            way,
+            number,
+            sink,
+            schema,
+            writing,
+            resume,
+            claim,
+            writers,
+            unpublished,
+            kept,
+            rows: Kept::new(),
+            done: 0,
+        }
     }
 
     /// All that it is to do; `back` says whether it goes back to an older commit.
@@ -173,6 +193,13 @@ impl<'a> Generation<'a> {
                 let prepared = cut.map(|cut| cut.prepared.clone()).unwrap_or_default();
                 let writer = self.writers[bucket].as_mut().expect("it is open");
                 writer.keep(&kept)?;
+                for ((_, epoch), all) in
+                    self.resume.iter().flat_map(|resume| &resume.rows).filter(|kept| kept.0.0 == bucket)
+                {
+                    for rows in all {
+                        writer.restore(Epoch(*epoch as u64), batch(self.sink.firings(), rows))?;
+                    }
+                }
                 writer.recover(&prepared)?;
             }
             Verb::Write(epoch, bucket) => {
@@ -180,6 +207,9 @@ impl<'a> Generation<'a> {
                 let (first, second) = rows.split_at(rows.len() / 2);
                 for rows in [first, second].into_iter().filter(|rows| !rows.is_empty()) {
                     self.write(bucket, rows)?;
+                    if self.sink.keeps_rows() {
+                        self.rows.entry((bucket, epoch)).or_default().push(rows.to_vec());
+                    }
                 }
             }
             Verb::Prepare(epoch, bucket) => {
@@ -193,7 +223,11 @@ impl<'a> Generation<'a> {
                     prepared: prepared.clone(),
                 };
                 let cuts = self.unpublished.iter().enumerate().map(cut).collect();
-                let manifest = Manifest { epoch, generation: self.number, cuts };
+                let Generation { rows, unpublished, .. } = self;
+                rows.retain(|(bucket, of), _| {
+                    unpublished[*bucket].iter().any(|prepared| prepared.epoch.0 == *of as u64)
+                });
+                let manifest = Manifest { epoch, generation: self.number, cuts, rows: self.rows.clone() };
                 self.kept.push(manifest.clone());
                 let (count, mut at) = (self.kept.len(), 0..);
                 // The first is a savepoint: a play goes back to it.
