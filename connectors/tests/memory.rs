@@ -142,7 +142,7 @@ impl Turns for OnlyWhenWoken {
 
 /// A channel that says when it had nothing.
 struct Watched {
-    channel: memory::Channel<Bid>,
+    source: Box<dyn Source>,
     pending: Sender<()>,
     /// Whether it says that it wakes its worker, and does not.
     deaf: bool,
@@ -156,16 +156,16 @@ struct WatchedReader {
 
 impl Source for Watched {
     fn describe(&self) -> String {
-        self.channel.describe()
+        self.source.describe()
     }
     fn bounded(&self) -> bool {
         false
     }
     fn partitions(&self, scan: &Scan) -> Result<Listing> {
-        self.channel.partitions(scan)
+        self.source.partitions(scan)
     }
     fn open(&self, partition: &Partition, offset: Option<&Offset>, scan: &Scan) -> Result<Box<dyn PartitionReader>> {
-        let reader = self.channel.open(partition, offset, scan)?;
+        let reader = self.source.open(partition, offset, scan)?;
         Ok(Box::new(WatchedReader { reader, pending: self.pending.clone(), deaf: self.deaf }))
     }
 }
@@ -184,7 +184,7 @@ impl PartitionReader for WatchedReader {
 }
 
 /// A job that says which prices it sees; when its reader had nothing; and the prices.
-fn watched(channel: memory::Channel<Bid>, deaf: bool, workers: usize) -> (Running, Receiver<()>, Receiver<u64>) {
+fn watched(source: impl Source + 'static, deaf: bool, workers: usize) -> (Running, Receiver<()>, Receiver<u64>) {
     let ((pending, had_nothing), (saw, seen)) = (mpsc::channel(), mpsc::channel());
     let graph = move |flow: &Flow<'_>| {
         let saw = saw.clone();
@@ -194,7 +194,8 @@ fn watched(channel: memory::Channel<Bid>, deaf: bool, workers: usize) -> (Runnin
         });
         bids.sink("out");
     };
-    let job = Job::new(graph).source("bids", Watched { channel, pending, deaf });
+    let source = Box::new(source);
+    let job = Job::new(graph).source("bids", Watched { source, pending, deaf });
     let job = job.sink("out", memory::collect::<Bid>()).workers(workers).turns(std::sync::Arc::new(OnlyWhenWoken));
     (job.start().unwrap(), had_nothing, seen)
 }
@@ -204,16 +205,21 @@ const TOO_LONG: Wait = Wait::from_secs(60);
 
 #[test]
 fn a_row_and_the_end_wake_the_worker_that_waits_for_them() {
-    for workers in [1, 3] {
-        let (sender, channel) = memory::channel();
-        let (running, had_nothing, seen) = watched(channel, false, workers);
+    for (workers, bounded) in [(1, false), (3, false), (1, true), (3, true)] {
+        let (all, channel) = memory::channel();
+        let (few, limited) = memory::bounded(2);
+        let send = move |row: Bid| if bounded { few.send(row).unwrap() } else { all.send(row) };
+        let (running, had_nothing, seen) = match bounded {
+            true => watched(limited, false, workers),
+            false => watched(channel, false, workers),
+        };
         for price in 1..=20 {
             had_nothing.recv_timeout(TOO_LONG).unwrap();
-            sender.send(bid(price, price as i64));
-            assert_eq!(seen.recv_timeout(TOO_LONG), Ok(price), "{workers} workers");
+            send(bid(price, price as i64));
+            assert_eq!(seen.recv_timeout(TOO_LONG), Ok(price), "{workers} workers, bounded: {bounded}");
         }
         had_nothing.recv_timeout(TOO_LONG).unwrap();
-        sender.seal();
+        drop(send);
         let (over, ended) = mpsc::channel();
         thread::spawn(move || over.send(running.join().map(drop)));
         ended.recv_timeout(TOO_LONG).expect("the end wakes it too").unwrap();

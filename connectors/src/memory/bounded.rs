@@ -2,13 +2,14 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Wake};
 
 use dualgauge_engine::cut::fitting;
 use dualgauge_engine::{
-    Code, Error, Listing, Next, Offset, Partition, PartitionReader, Record, Result, Scan, Source, SourceBatch,
+    Code, Error, Listing, Next, Offset, Partition, PartitionReader, Record, Result, Scan, Source, SourceBatch, Waker,
 };
 
-use super::pipe::{NotPut, Pipe};
+use super::pipe::{NotPut, Pipe, State};
 
 /// The two ends of a stream of rows of which at most `capacity` wait: who sends more waits until the graph has read some.
 ///
@@ -169,7 +170,7 @@ impl<D: Record> Source for Bounded<D> {
             }
         })?;
         let (pipe, _reads) = (Arc::clone(&self.pipe), Arc::clone(&self.reads));
-        Ok(Box::new(Reader { pipe, _reads, batch_rows: scan.batch_rows.max(1) }))
+        Ok(Box::new(Reader { pipe, _reads, batch_rows: scan.batch_rows.max(1), waker: None }))
     }
 }
 
@@ -185,15 +186,31 @@ struct Reader<D> {
     pipe: Arc<Pipe<D>>,
     _reads: Arc<Reads<D>>,
     batch_rows: usize,
+    /// The worker that reads, as one who awaits.
+    waker: Option<std::task::Waker>,
+}
+
+/// Wakes a worker as a task is woken.
+struct Woken(Waker);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.wake();
+    }
 }
 
 impl<D: Record> PartitionReader for Reader<D> {
     fn next(&mut self) -> Result<Next> {
-        {
-            let state = self.pipe.lock();
-            if state.len() == 0 {
-                return Ok(if state.ended { Next::End } else { Next::Pending });
-            }
+        let is_empty = |state: &State<D>| state.len() == 0 && !state.ended;
+        let waits = match &self.waker {
+            Some(waker) => self.pipe.waits(&Context::from_waker(waker), is_empty),
+            None => is_empty(&self.pipe.lock()),
+        };
+        if waits {
+            return Ok(Next::Pending);
+        }
+        if self.pipe.lock().len() == 0 {
+            return Ok(Next::End);
         }
         // Nobody else takes: what lies there lies there still.
         self.pipe.change(|state| {
@@ -202,5 +219,10 @@ impl<D: Record> PartitionReader for Reader<D> {
             state.skip(count);
             Ok(Next::Batch(SourceBatch { rows, offset_after: Offset::at(state.first), bound_after: None }))
         })
+    }
+
+    fn wake_by(&mut self, waker: &Waker) -> bool {
+        self.waker = Some(Arc::new(Woken(waker.clone())).into());
+        true
     }
 }

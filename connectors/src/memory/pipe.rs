@@ -165,7 +165,7 @@ impl<T> Pipe<T> {
     }
 
     /// Whether it is so; then whoever awaits is woken when something has changed.
-    fn waits(&self, context: &Context<'_>, is_so: impl Fn(&State<T>) -> bool) -> bool {
+    pub(super) fn waits(&self, context: &Context<'_>, is_so: impl Fn(&State<T>) -> bool) -> bool {
         let mut state = self.lock();
         let waits = is_so(&state);
         if waits && !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {

@@ -23,7 +23,7 @@ fn prices(handed: &[Handed<Bid>]) -> Vec<u64> {
 }
 
 fn of_a_job() -> Writing {
-    Writing { job: Some("job".into()), ..Writing::default() }
+    Writing::of("job", 0)
 }
 
 fn prepared(writer: &mut dyn SinkWriter, epoch: u64, price: u64) -> Prepared {
@@ -76,7 +76,7 @@ fn a_job_that_goes_back_hands_over_again_what_came_since() {
     let both = [(3, 1), (4, 2)].map(|(epoch, price)| prepared(writer.as_mut(), epoch, price));
     both.iter().for_each(|one| writer.commit(one.epoch, &one.bytes).unwrap());
     let after = dualgauge_engine::After { epoch: Epoch(3), generation: 1 };
-    sink.take_back(&Writing { after: Some(after), ..of_a_job() }).unwrap();
+    sink.take_back(&of_a_job().resuming(after)).unwrap();
     writer.recover(&both).unwrap();
     drop((writer, sink));
     assert_eq!(prices(&handed.all()), [1, 2, 2]);

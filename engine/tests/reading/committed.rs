@@ -3,16 +3,18 @@
 //! Would catch: a call before the manifest that holds the offset is stored, or for another partition; one that never comes, after a
 //! crash between the two, after a stop, or for the last offset; and calls out of order or on another thread than the reader's.
 
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
 use dualgauge_engine::checkpoint::{CommitKind, Entry, LocalStore, ManifestLog, SourceCut};
+use dualgauge_engine::cluster::{Cluster, Secret};
 use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::fs::FaultFs;
 use dualgauge_engine::testing::{Baton, Item, Lines, Script, as_lines};
 use dualgauge_engine::{
-    Checkpoints, Duration, Error, ErrorKind, Event, Flow, Job, Limits, Listing, Next, Offset, Partition, PartitionId,
-    PartitionReader, Result, Scan, Source,
+    Checkpoints, Duration, Durations, Error, ErrorKind, Event, Flow, Job, Limits, Listing, Next, Offset, Partition,
+    PartitionId, PartitionReader, Result, Scan, Source,
 };
 
 const SCRIPT: &str = "a:1@1 | a:2@2 | a:3@3 _ a:4@4 | a:5@5 | a:6@6 .
@@ -174,6 +176,23 @@ fn a_job_whose_workers_run_as_they_like_is_told_too() {
     let fs = FaultFs::new();
     let told = Told::of(&fs);
     job(&told, &Lines::default(), 3).run().unwrap();
+    assert_eq!(last_told(&told.take()), last_stored(&fs));
+}
+
+#[test]
+fn the_readers_of_every_process_are_told() {
+    let (fs, lines) = (FaultFs::new(), Lines::default());
+    let told = Told::of(&fs);
+    let listeners = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let hosts: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+    let mut process = 0;
+    let running = listeners.map(|listener| {
+        let cluster = Cluster::new(process, hosts.clone(), Secret::new("the secret of both").unwrap()).unwrap();
+        process += 1;
+        let job = job(&told, &lines, 2).cluster(cluster.listener(listener).bootstrap(30.seconds()));
+        thread::spawn(move || job.run().unwrap())
+    });
+    running.into_iter().for_each(|process| drop(process.join().unwrap()));
     assert_eq!(last_told(&told.take()), last_stored(&fs));
 }
 
