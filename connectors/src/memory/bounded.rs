@@ -17,8 +17,8 @@ use super::pipe::{NotPut, Pipe, State};
 /// [`BoundedSender::send`] gives the row back.
 ///
 /// A row that was read is gone from memory. So a job that goes back to a checkpoint behind which rows were read is refused,
-/// also by a restart of its own; a new start with a new channel resumes, and whoever sends begins where
-/// [`BoundedSender::resumes_at`] says.
+/// also by a restart of its own, unless the channel [keeps](Bounded::kept_until_committed) them. In a new process a new channel
+/// resumes, and whoever sends begins where [`BoundedSender::resumes_at`] says.
 ///
 /// ```
 /// use dualgauge_connectors::memory;
@@ -45,7 +45,7 @@ use super::pipe::{NotPut, Pipe, State};
 pub fn bounded<D: Record>(capacity: usize) -> (BoundedSender<D>, Bounded<D>) {
     let pipe = Arc::new(Pipe::new(capacity));
     let (all, reads) = (Arc::new(Sends(Arc::clone(&pipe))), Arc::new(Reads(Arc::clone(&pipe))));
-    (BoundedSender { pipe: Arc::clone(&pipe), _all: all }, Bounded { pipe, reads })
+    (BoundedSender { pipe: Arc::clone(&pipe), _all: all }, Bounded { pipe, reads, keeps: false })
 }
 
 /// The end that sends. The stream ends when the last clone is dropped.
@@ -60,6 +60,8 @@ pub struct BoundedSender<D> {
 pub struct Bounded<D> {
     pipe: Arc<Pipe<D>>,
     reads: Arc<Reads<D>>,
+    /// Whether rows stay until they are committed.
+    keeps: bool,
 }
 
 /// A row that was not sent.
@@ -140,6 +142,17 @@ impl<D: Record> BoundedSender<D> {
     }
 }
 
+impl<D: Record> Bounded<D> {
+    /// Keeps a row that was read until a checkpoint holds it, so that a job that starts itself again finds it there.
+    ///
+    /// What is kept takes room: give the channel as much as the job reads from one checkpoint to the next. For a job with
+    /// checkpoints alone: without them nothing is ever committed, and a full channel stays full.
+    pub fn kept_until_committed(mut self) -> Bounded<D> {
+        self.keeps = true;
+        self
+    }
+}
+
 impl<D: Record> Source for Bounded<D> {
     fn describe(&self) -> String {
         "memory:bounded".to_string()
@@ -163,28 +176,35 @@ impl<D: Record> Source for Bounded<D> {
             }
             match position.checked_sub(state.first) {
                 Some(ahead) if ahead as usize <= state.len() => {
-                    state.skip(ahead as usize);
+                    // What is kept goes when it is told that it is committed.
+                    if !self.keeps {
+                        state.skip(ahead as usize);
+                    }
                     Ok(())
                 }
                 _ => Err(gap(position, state.first)),
             }
         })?;
         let (pipe, _reads) = (Arc::clone(&self.pipe), Arc::clone(&self.reads));
-        Ok(Box::new(Reader { pipe, _reads, batch_rows: scan.batch_rows.max(1), waker: None }))
+        let (keeps, batch_rows) = (self.keeps, scan.batch_rows.max(1));
+        Ok(Box::new(Reader { pipe, _reads, keeps, position, batch_rows, waker: None }))
     }
 }
 
 /// Rows that are wanted once more.
 fn gap(position: u64, first: u64) -> Error {
     Code::SourceGap.error(format!(
-        "memory:bounded: the job goes back to row {position}, and the rows before row {first} were read and are gone; start \
-         it with a new channel and send from there, or give it a log"
+        "memory:bounded: the job goes back to row {position}, and the rows before row {first} were read and are gone; have \
+         them kept (`kept_until_committed`), start it with a new channel and send from there, or give it a log"
     ))
 }
 
 struct Reader<D> {
     pipe: Arc<Pipe<D>>,
     _reads: Arc<Reads<D>>,
+    keeps: bool,
+    /// The number of the row that is read next.
+    position: u64,
     batch_rows: usize,
     /// The worker that reads, as one who awaits.
     waker: Option<std::task::Waker>,
@@ -201,7 +221,9 @@ impl Wake for Woken {
 
 impl<D: Record> PartitionReader for Reader<D> {
     fn next(&mut self) -> Result<Next> {
-        let is_empty = |state: &State<D>| state.len() == 0 && !state.ended;
+        let position = self.position;
+        let is_read = move |state: &State<D>| state.len() as u64 == position - state.first;
+        let is_empty = move |state: &State<D>| is_read(state) && !state.ended;
         let waits = match &self.waker {
             Some(waker) => self.pipe.waits(&Context::from_waker(waker), is_empty),
             None => is_empty(&self.pipe.lock()),
@@ -209,20 +231,33 @@ impl<D: Record> PartitionReader for Reader<D> {
         if waits {
             return Ok(Next::Pending);
         }
-        if self.pipe.lock().len() == 0 {
+        if is_read(&self.pipe.lock()) {
             return Ok(Next::End);
         }
         // Nobody else takes: what lies there lies there still.
-        self.pipe.change(|state| {
-            let count = fitting(state.front(self.batch_rows))?;
-            let rows = D::encode(state.front(count));
-            state.skip(count);
-            Ok(Next::Batch(SourceBatch { rows, offset_after: Offset::at(state.first), bound_after: None }))
-        })
+        let (keeps, batch_rows) = (self.keeps, self.batch_rows);
+        let (rows, position) = self.pipe.change(|state| {
+            let from = (position - state.first) as usize;
+            let count = fitting(state.behind(from, batch_rows))?;
+            let rows = D::encode(state.behind(from, count));
+            if !keeps {
+                state.skip(count);
+            }
+            Ok::<_, Error>((rows, position + count as u64))
+        })?;
+        self.position = position;
+        Ok(Next::Batch(SourceBatch { rows, offset_after: Offset::at(position), bound_after: None }))
     }
 
     fn wake_by(&mut self, waker: &Waker) -> bool {
         self.waker = Some(Arc::new(Woken(waker.clone())).into());
         true
+    }
+
+    fn committed(&mut self, offset: &Offset) -> Result<()> {
+        if self.keeps {
+            self.pipe.change(|state| state.skip(offset.position.saturating_sub(state.first) as usize));
+        }
+        Ok(())
     }
 }

@@ -183,9 +183,9 @@ impl<T> State<T> {
         Some(item)
     }
 
-    /// The items at the front, at most so many.
-    pub(super) fn front(&self, most: usize) -> impl Iterator<Item = &T> + Clone {
-        self.items.iter().take(most).map(|(item, _)| item)
+    /// The items behind the first `from`, at most so many.
+    pub(super) fn behind(&self, from: usize, most: usize) -> impl Iterator<Item = &T> + Clone {
+        self.items.range(from.min(self.items.len())..).take(most).map(|(item, _)| item)
     }
 
     /// Takes away the first `count` items.

@@ -4,11 +4,18 @@
 //! senders lives, and a resume that gives a row twice or leaves one out.
 
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
 use std::thread;
 
 use dualgauge_connectors::memory::{self, BoundedSender, NotSent};
-use dualgauge_engine::{Code, Next, Offset, PartitionReader, Source};
+use dualgauge_engine::checkpoint::LocalStore;
+use dualgauge_engine::flow::NodeSpec;
+use dualgauge_engine::fs::FaultFs;
+use dualgauge_engine::{
+    Checkpoints, Code, Duration, ErrorKind, Event, Job, Limits, Next, Offset, PartitionReader, Restart, Source,
+};
 
 use super::{Bid, bid, scan};
 
@@ -47,7 +54,7 @@ fn who_awaits_room_is_woken_and_who_gives_up_has_sent_nothing() {
     let (sender, source) = memory::bounded(1);
     let mut reader = open(&source, None).unwrap();
     sender.send(bid(1, 1)).unwrap();
-    let mut context = Context::from_waker(Waker::noop());
+    let mut context = Context::from_waker(std::task::Waker::noop());
     {
         let mut given_up = pin!(sender.send_async(bid(2, 2)));
         assert!(given_up.as_mut().poll(&mut context).is_pending());
@@ -104,4 +111,57 @@ fn a_new_channel_goes_on_where_the_job_has_got_and_one_that_was_read_does_not_go
     let mut reader = open(&source, Some(8)).unwrap();
     assert_eq!(next(reader.as_mut()), Some((1, 9)));
     assert_eq!(open(&source, Some(10)).err().unwrap().code(), Some(Code::SourceGap), "it was never sent");
+}
+
+#[test]
+fn kept_rows_take_room_until_they_are_committed_and_are_read_again_before() {
+    let (sender, source) = memory::bounded(4);
+    let source = source.kept_until_committed();
+    let mut reader = open(&source, None).unwrap();
+    assert_eq!(fill(&sender), 4);
+    assert_eq!([0; 3].map(|_| next(reader.as_mut())), [Some((2, 2)), Some((2, 4)), None]);
+    assert_eq!(fill(&sender), 0, "they were read, and are kept");
+    reader.committed(&Offset::at(2)).unwrap();
+    reader.committed(&Offset::at(2)).unwrap();
+    assert_eq!(fill(&sender), 2);
+    drop(reader);
+    let mut reader = open(&source, Some(2)).unwrap();
+    assert_eq!([0; 3].map(|_| next(reader.as_mut())), [Some((2, 4)), Some((2, 6)), None]);
+    assert_eq!(open(&source, Some(1)).err().unwrap().code(), Some(Code::SourceGap));
+    drop(sender);
+    assert!(matches!(reader.next().unwrap(), Next::End));
+}
+
+/// How a job that panics once at the tenth of twenty bids ends, and what it has copied.
+fn restarted(keeps: bool) -> (Option<ErrorKind>, Vec<u64>) {
+    let (sender, source) = memory::bounded(64);
+    let source = if keeps { source.kept_until_committed() } else { source };
+    let (fails, out) = (Arc::new(AtomicU32::new(1)), memory::collect::<Bid>());
+    let job = Job::new(move |flow| {
+        let fails = Arc::clone(&fails);
+        let bids = flow.source::<Bid>("bids").transform(NodeSpec::stateless("look"), move |batch| {
+            batch.transform(|event, out| {
+                let fails = event.data.price == 10 && fails.swap(0, Ordering::SeqCst) == 1;
+                assert!(!fails, "ten");
+                out.push(Event::new(event.time, event.data));
+            })
+        });
+        bids.sink("copies");
+    });
+    let store = Arc::new(LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap());
+    let limits = Limits { epoch_rows: 1, epoch_interval: Duration::MAX, batch_rows: 4, ..Limits::default() };
+    let job = job.limits(limits).checkpoints(Checkpoints::in_store(store).every(Duration::ZERO));
+    let job = job.restart(Restart { limit: 3, backoff: Duration::ZERO });
+    (1..=20).for_each(|price| sender.send(bid(price, price as i64)).unwrap());
+    drop(sender);
+    let ended = job.source("bids", source).sink("copies", out.clone()).run();
+    (ended.err().map(|error| error.kind()), out.rows().iter().map(|bid| bid.price).collect())
+}
+
+#[test]
+fn a_job_that_starts_itself_again_needs_its_rows_kept() {
+    assert_eq!(restarted(true), (None, (1..=20).collect()));
+    let (ended, copied) = restarted(false);
+    assert_eq!(ended, Some(ErrorKind::Data), "what was read since the checkpoint is gone, and that is said");
+    assert!(copied.len() < 10, "{copied:?}");
 }
