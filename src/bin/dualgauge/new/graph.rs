@@ -24,7 +24,7 @@ fn counts(flow: &Flow) {
     flow.source::<Visit>("visits")
         .key_by(|visit| visit.page.clone())
         .window(tumbling(10.seconds()))
-        .aggregate("visits_per_page", count())
+        .aggregate_of("visits_per_page", |of| of.count())
         .rows(|page, window, visits| Count { page, time: window.last_instant(), visits })
         .sink("counts");
 }
@@ -35,6 +35,8 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use dualgauge::testing::JobCheck;
+
     use super::*;
 
     #[test]
@@ -42,9 +44,9 @@ mod tests {
         let visit =
             |page: &str, second: i64| Visit { page: page.into(), time: EventTime::default() + second.seconds() };
         let visits = vec![visit("/", 1), visit("/about", 4), visit("/", 9), visit("/", 12)];
-        let out = memory::collect::<Count>();
-        Job::new(counts).source("visits", memory::rows(visits)).sink("counts", out.clone()).run().unwrap();
-        let rows: Vec<_> = out.rows().into_iter().map(|row| (row.page, row.visits)).collect();
+        // On any number of workers, in batches of any size, and through crashes.
+        let checked = JobCheck::new(counts).source("visits", visits).run();
+        let rows: Vec<_> = checked.rows::<Count>("counts").into_iter().map(|row| (row.page, row.visits)).collect();
         assert_eq!(rows, [("/".to_string(), 2), ("/about".to_string(), 1), ("/".to_string(), 1)]);
     }
 }
