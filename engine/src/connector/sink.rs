@@ -234,7 +234,8 @@ pub trait Sink: Send + Sync {
     /// Whether rows are written as soon as they come, in whatever order, and not when the watermark has passed them.
     ///
     /// They are dealt to buckets as ever, and sorted within each call of [`SinkWriter::write`] only. A sink that somebody
-    /// looks at says yes where he asks for it; one whose bytes are compared with those of another run cannot.
+    /// looks at says yes where he asks for it; one whose bytes are compared with those of another run cannot. Over a stream whose
+    /// watermark stands still, such a sink has at each commit what came in its epochs, also where it [keeps rows](Sink::keeps_rows).
     fn writes_at_once(&self) -> bool {
         false
     }

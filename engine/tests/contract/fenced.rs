@@ -24,9 +24,9 @@ enum Answer {
     Loses,
 }
 
-/// A table that knows transactions, and the bucket of whoever writes to it.
+/// A table that knows transactions, the bucket of whoever writes to it, and whether rows come without the watermark.
 #[derive(Clone, Default)]
-struct Table(Arc<Mutex<Stored>>, usize);
+struct Table(Arc<Mutex<Stored>>, usize, bool);
 
 #[derive(Default)]
 struct Stored {
@@ -137,8 +137,12 @@ impl Sink for Table {
         true
     }
 
+    fn writes_at_once(&self) -> bool {
+        self.2
+    }
+
     fn open(&self, bucket: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
-        Ok(Box::new(Fenced::new(Table(self.0.clone(), bucket), bucket, writing).part_rows(2)))
+        Ok(Box::new(Fenced::new(Table(self.0.clone(), bucket, self.2), bucket, writing).part_rows(2)))
     }
 }
 
@@ -155,6 +159,7 @@ impl SinkPlace for Table {
 #[test]
 fn a_fenced_sink_keeps_its_contract() {
     sink_contract(Table::default).unwrap();
+    sink_contract(|| Table(Arc::default(), 0, true)).unwrap();
 }
 
 /// The rows of three epochs, five each; the second has none.
@@ -255,8 +260,8 @@ fn a_job_that_goes_back_is_refused_since_nothing_can_be_taken_back() {
 }
 
 /// The three tables of a job, and their lines as other tests have them.
-fn run(seed: u64) -> (Survived, [Vec<String>; 3], [Table; 3]) {
-    let tables = [0, 1, 2].map(|number| Table::in_trouble(seed * 3 + number));
+fn run(seed: u64, at_once: bool) -> (Survived, [Vec<String>; 3], [Table; 3]) {
+    let tables = [0, 1, 2].map(|number| Table(Table::in_trouble(seed * 3 + number).0, 0, at_once));
     let [sums, late, pairs] = tables.clone();
     let survived = survive(seed, || {
         let job = Job::new(crate::graph).source("items", crate::script(seed)).source("others", crate::script(seed + 1));
@@ -273,9 +278,13 @@ fn run(seed: u64) -> (Survived, [Vec<String>; 3], [Table; 3]) {
 #[test]
 fn a_job_over_fenced_stores_writes_every_row_once_through_kills_and_on_any_number_of_workers() {
     let (mut kills, mut commits) = (0, 0);
-    for seed in 0..60 {
-        let (survived, lines, tables) = run(seed);
-        assert_eq!(lines, crate::undisturbed(seed), "seed {seed}: left with crashes, right without");
+    for (seed, at_once) in (0..60).map(|seed| (seed, seed % 3 == 0)) {
+        let (survived, lines, tables) = run(seed, at_once);
+        assert_eq!(
+            lines,
+            crate::undisturbed(seed),
+            "seed {seed}, at once: {at_once}: left with crashes, right without"
+        );
         assert!(tables.iter().all(|table| table.stored().largest <= 2), "an epoch is split");
         kills += survived.kills;
         commits += survived.commits;
@@ -310,4 +319,32 @@ fn rows_leave_the_checkpoint_when_they_are_committed() {
     assert!(kept.keys().all(|epoch| newest.contains(epoch)), "{kept:?} are kept, and {newest:?} are prepared");
     let bytes: usize = last.sinks["table"].iter().flat_map(|cut| &cut.prepared).map(|one| one.bytes.len()).sum();
     assert!(bytes < 100, "the manifest has no row: {bytes} bytes");
+}
+
+#[test]
+fn a_stream_whose_watermark_stands_still_is_written_epoch_by_epoch() {
+    use dualgauge_engine::checkpoint::LocalStore;
+    use dualgauge_engine::fs::FaultFs;
+    use dualgauge_engine::{Checkpoints, Duration, Limits};
+
+    // The second partition has nothing, and does not end: no watermark ever passes a row of the first.
+    let script = "a:1@10 | a:2@11 | a:3@12 ...\n_ ...";
+    for (at_once, expected) in [(false, vec![]), (true, vec![1, 2, 3])] {
+        let table = Table(Arc::default(), 0, at_once);
+        let store = LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap();
+        let limits = Limits { epoch_rows: 1, epoch_interval: Duration::MAX, ..Limits::default() };
+        let job = Job::new(|flow: &dualgauge_engine::Flow<'_>| flow.source::<Item>("items").sink("table"));
+        let job = job.source("items", dualgauge_engine::testing::Script::from(script)).sink("table", table.clone());
+        let checkpoints = Checkpoints::in_store(Arc::new(store)).every(Duration::ZERO);
+        let running = job.workers(1).limits(limits).checkpoints(checkpoints).start().unwrap();
+        let (metrics, stop) = (running.metrics(), running.stop_handle());
+        while metrics.source("items").rows < 3 && !running.is_finished() {
+            std::thread::yield_now();
+        }
+        stop.stop();
+        assert_eq!(running.join().unwrap_err().kind(), dualgauge_engine::ErrorKind::Stopped);
+        let mut rows: Vec<_> = table.rows::<Item>().into_iter().flatten().map(|row| row.value).collect();
+        rows.sort();
+        assert_eq!(rows, expected, "at once: {at_once}");
+    }
 }

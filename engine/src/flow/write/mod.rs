@@ -1,45 +1,41 @@
 //! The driver of a sink: settles rows, sorts them, deals them to buckets, and publishes what is closed.
 //!
 //! A row waits until the watermark has passed its event time; rows leave sorted by event time and then by the record's
-//! own order, unless the sink wants none, or is to show them as soon as they come. A result never depends on arrival, batch borders, worker count or hash order; this is the last place where
-//! one of them could show.
+//! own order, unless the sink wants none, or is to show them as soon as they come. A result never depends on arrival, batch
+//! borders, worker count or hash order; this is the last place where one of them could show.
 
 mod firings;
 mod outbox;
+mod output;
 mod settle;
 mod truth;
 mod unsettled;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
 use timely::dataflow::operators::Probe;
 
 use self::firings::{ShowAll, only};
 pub(crate) use self::outbox::{KeptRows, UNCOMMITTED};
 use self::outbox::{Outbox, kept_rows};
+use self::output::{Published, SinkOutput, Through, Writers};
 use self::settle::Settle;
 use self::truth::Truth;
 use self::unsettled::Unsettled;
 use super::context::{Flow, Mode, SinkDeclaration};
 use super::drive::{Driven, by_identity, by_owner, drive, drive_one, freeze, staying};
 use super::graph::{NodeId, NodeSpec};
-use super::step::{Outputs, within};
+use super::step::Outputs;
 use super::stream::{Inner, Stream};
-use crate::checkpoint::{BucketCut, is_kept};
-use crate::commit::{Checkpointing, Contribution, Output};
+use crate::commit::Contribution;
 use crate::connector::Firings;
-use crate::failpoint::{Point, around};
-use crate::run::{Shared, SinkCounts, StepCounts, Whose};
+use crate::data::KEY_GROUPS;
+use crate::run::{StepCounts, Whose};
 use crate::state::Parts;
-use crate::{
-    Batch, Duration, Epoch, Event, EventTime, KeyGroup, Prepared, Record, Result, Sink, SinkWriter, Writing,
-    data::{KEY_GROUPS, cut::fitting},
-};
+use crate::{Batch, Duration, Epoch, EventTime, KeyGroup, Record, Result, Writing};
 
 /// How many rows are encoded at once, or fewer where they are large.
 const ROWS: usize = 8192;
@@ -122,50 +118,6 @@ struct SinkStep<D> {
     output: Option<SinkOutput>,
 }
 
-/// Where the rows of a sink go on one worker.
-struct SinkOutput {
-    name: String,
-    schema: SchemaRef,
-    sink: Arc<dyn Sink>,
-    writing: Writing,
-    shared: Arc<Shared>,
-    writers: Rc<RefCell<Writers>>,
-    counts: SinkCounts,
-    checkpointing: Option<Arc<Checkpointing>>,
-    /// The buckets of this worker.
-    owned: Vec<usize>,
-}
-
-/// The buckets that this worker writes, those that it has opened.
-struct Writers {
-    name: String,
-    buckets: Vec<Option<BucketWriter>>,
-}
-
-/// One bucket, and what was prepared of it.
-struct BucketWriter {
-    writer: Box<dyn SinkWriter>,
-    /// Prepared and not published, oldest first.
-    unpublished: Vec<Prepared>,
-    /// What commits have prepared to which the job may go back, and whether each is kept for ever.
-    kept: Vec<(bool, Prepared)>,
-}
-
-impl BucketWriter {
-    /// Tells the writer what is kept, now that `epoch` is committed.
-    fn keep(&mut self, epoch: Epoch, savepoint: bool) -> Result<()> {
-        let here = self.unpublished.iter().find(|prepared| prepared.epoch == epoch).cloned();
-        self.kept.extend(here.map(|prepared| (savepoint, prepared)));
-        let (count, mut at) = (self.kept.len(), 0..);
-        self.kept.retain(|(savepoint, _)| at.next().is_some_and(|at| is_kept(at, count, *savepoint)));
-        self.tell_kept()
-    }
-
-    fn tell_kept(&mut self) -> Result<()> {
-        self.writer.keep(&self.kept.iter().map(|(_, prepared)| prepared).collect::<Vec<_>>())
-    }
-}
-
 impl<D: Record> SinkStep<D> {
     fn new(flow: &Flow<'_>, node: NodeId, name: &str) -> SinkStep<D> {
         let Mode::Run { shared, sinks, checkpointing, .. } = &flow.context().mode else {
@@ -183,7 +135,6 @@ impl<D: Record> SinkStep<D> {
         };
         let sink = Arc::clone(&sinks[name].sink);
         let buckets = sink.buckets();
-        let none = (0..buckets).map(|_| None).collect();
         let writing = checkpointing.as_ref().map(|checkpointing| checkpointing.writing(name)).unwrap_or_default();
         let mut output = SinkOutput {
             name: name.to_string(),
@@ -191,7 +142,7 @@ impl<D: Record> SinkStep<D> {
             sink,
             writing: Writing { retry: shared.retry(Whose::Sink(name)), said: Some(D::wanted()), ..writing },
             shared: Arc::clone(shared),
-            writers: Rc::new(RefCell::new(Writers { name: name.to_string(), buckets: none })),
+            writers: Rc::new(RefCell::new(Writers::new(name, buckets))),
             counts: shared.metrics.sink_counts(name, flow.scope().index()),
             checkpointing: checkpointing.clone(),
             owned: Vec::new(),
@@ -241,30 +192,6 @@ impl<D: Record> SinkStep<D> {
         if let Err(error) = work(&mut self.unsettled, through) {
             output.shared.fail(error.at(format_args!("sink {}", output.name)));
         }
-    }
-}
-
-/// The way of rows to where they are written, and where they are kept.
-struct Through<'a, D> {
-    output: &'a mut SinkOutput,
-    outbox: Option<&'a mut Outbox<D>>,
-}
-
-impl<D: Record> Through<'_, D> {
-    /// Writes rows as they have come, each to the bucket of its hash.
-    fn write_dealt(&mut self, buckets: usize, mut events: Vec<Event<D>>) -> Result<()> {
-        events.sort_unstable_by(|a, b| (a.time, &a.data).cmp(&(b.time, &b.data)));
-        let mut dealt: Vec<Vec<Event<D>>> = (0..buckets).map(|_| Vec::new()).collect();
-        events.into_iter().for_each(|event| dealt[bucket_of(&event.data, buckets)].push(event));
-        dealt.iter().enumerate().try_for_each(|(bucket, events)| self.write_all(bucket, events))
-    }
-
-    fn write_all(&mut self, bucket: usize, events: &[Event<D>]) -> Result<()> {
-        self.output.write_all(bucket, events)?;
-        if let Some(outbox) = &mut self.outbox {
-            outbox.take(bucket, events);
-        }
-        Ok(())
     }
 }
 
@@ -354,110 +281,5 @@ impl<D: Record> Driven for SinkStep<D> {
             contribution.buckets.extend(output.prepare(epoch, watermark)?);
             Ok(())
         });
-    }
-}
-
-impl SinkOutput {
-    /// Opens the buckets of this worker, and takes up what earlier generations have left of them.
-    fn open_owned(&mut self, mut rows: KeptRows) {
-        let Some(checkpointing) = self.checkpointing.clone() else { return };
-        for bucket in self.owned.clone() {
-            let name = &self.name;
-            let (prepared, kept) = (checkpointing.prepared(name, bucket), checkpointing.kept(name, bucket));
-            let rows =
-                rows.extract_if(.., |(of, _), _| *of == bucket).map(|((_, epoch), rows)| (epoch, rows)).collect();
-            if let Err(error) = self.open(bucket, prepared, kept, rows) {
-                self.shared.fail(error.at(format_args!("sink {}: bucket {bucket}", self.name)));
-            }
-        }
-    }
-
-    fn open(
-        &mut self,
-        bucket: usize,
-        prepared: Vec<Prepared>,
-        kept: Vec<(bool, Prepared)>,
-        rows: Vec<(Epoch, Vec<RecordBatch>)>,
-    ) -> Result<()> {
-        let writer = self.sink.open(bucket, &self.schema, &self.writing)?;
-        let mut bucket_writer = BucketWriter { writer, unpublished: Vec::new(), kept };
-        bucket_writer.tell_kept()?;
-        for (epoch, rows) in rows {
-            rows.into_iter().try_for_each(|rows| bucket_writer.writer.restore(epoch, rows))?;
-        }
-        around(Point::Recover, || bucket_writer.writer.recover(&prepared))?;
-        self.writers.borrow_mut().buckets[bucket] = Some(bucket_writer);
-        Ok(())
-    }
-
-    fn write_all<D: Record>(&mut self, bucket: usize, events: &[Event<D>]) -> Result<()> {
-        let mut rest = events;
-        while !rest.is_empty() {
-            let rows = fitting(rest.iter().take(ROWS).map(|event| &event.data))?;
-            let (events, after) = rest.split_at(rows);
-            rest = after;
-            let times: Vec<_> = events.iter().map(|event| event.time).collect();
-            self.write(bucket, &times, &D::encode(events.iter().map(|event| &event.data)))?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, bucket: usize, times: &[EventTime], rows: &RecordBatch) -> Result<()> {
-        if self.writers.borrow().buckets[bucket].is_none() {
-            self.open(bucket, Vec::new(), Vec::new(), Vec::new())?;
-        }
-        let mut writers = self.writers.borrow_mut();
-        let bucket = writers.buckets[bucket].as_mut().expect("it is open");
-        bucket.writer.write(times, rows)?;
-        self.counts.rows.add(times.len() as u64);
-        Ok(())
-    }
-
-    fn publish(&mut self, epoch: Epoch, watermark: EventTime) -> Result<()> {
-        for bucket in self.writers.borrow_mut().buckets.iter_mut().flatten() {
-            let prepared = bucket.writer.prepare(epoch, watermark)?;
-            if !prepared.is_empty() {
-                bucket.writer.commit(epoch, &prepared)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn prepare(&mut self, epoch: Epoch, watermark: EventTime) -> Result<Vec<(String, BucketCut)>> {
-        let mut cuts = Vec::new();
-        for (number, bucket) in self.writers.borrow_mut().buckets.iter_mut().enumerate() {
-            let Some(bucket) = bucket else { continue };
-            let bytes = around(Point::Stage, || bucket.writer.prepare(epoch, watermark))?;
-            bucket.unpublished.push(Prepared { epoch, bytes });
-            cuts.push((self.name.clone(), BucketCut { bucket: number as u32, prepared: bucket.unpublished.clone() }));
-        }
-        Ok(cuts)
-    }
-}
-
-/// Publishes what was prepared on this worker.
-struct Published {
-    node: NodeId,
-    writers: Rc<RefCell<Writers>>,
-    /// Up to which epoch it is.
-    committed: Rc<Cell<Option<Epoch>>>,
-}
-
-impl Output for Published {
-    fn publish(&mut self, epoch: Epoch, savepoint: bool) -> Result<()> {
-        let mut writers = self.writers.borrow_mut();
-        let Writers { name, buckets } = &mut *writers;
-        within(self.node, || {
-            for bucket in buckets.iter_mut().flatten() {
-                bucket.keep(epoch, savepoint).map_err(|error| error.at(format_args!("sink {name}: epoch {epoch}")))?;
-                let due = bucket.unpublished.iter().take_while(|prepared| prepared.epoch <= epoch).count();
-                for prepared in bucket.unpublished.drain(..due).filter(|prepared| !prepared.bytes.is_empty()) {
-                    let done = around(Point::Publish, || bucket.writer.commit(prepared.epoch, &prepared.bytes));
-                    done.map_err(|error| error.at(format_args!("sink {name}: epoch {}", prepared.epoch)))?;
-                }
-            }
-            self.committed.set(Some(epoch));
-            Ok(())
-        })
     }
 }
