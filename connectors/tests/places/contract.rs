@@ -12,7 +12,9 @@ use dualgauge_connectors::log::{Log, LogSink, ReadOptions};
 use dualgauge_connectors::{binding, csv, json, memory, parquet};
 use dualgauge_engine::fs::{FaultFs, Fs, Kind};
 use dualgauge_engine::testing::{Item, SinkPlace, sink_contract};
-use dualgauge_engine::{Durations, Error, Event, Firings, Next, PartitionReader, Record, Result, Scan, Sink, Source};
+use dualgauge_engine::{
+    Durations, Epoch, Error, Event, Firings, Next, PartitionReader, Record, Result, Scan, Sink, Source,
+};
 
 /// Makes a sink on a disk.
 type Make = fn(Arc<dyn Fs>) -> Box<dyn Sink>;
@@ -146,4 +148,34 @@ impl SinkPlace for InMemory {
 fn the_sink_in_memory_keeps_the_contract_of_sinks() {
     sink_contract(|| InMemory(memory::collect())).unwrap();
     sink_contract(|| InMemory(memory::collect().at_once())).unwrap();
+}
+
+/// A program that keeps what it is handed by its epoch, over all its starts.
+#[derive(Default)]
+struct Program {
+    starts: Mutex<Vec<memory::Receiver<Item>>>,
+    kept: Mutex<BTreeMap<Epoch, Vec<Item>>>,
+}
+
+impl SinkPlace for Program {
+    fn sink(&self) -> Box<dyn Sink> {
+        let (sink, receiver) = memory::hand_over(usize::MAX);
+        self.starts.lock().unwrap().push(receiver);
+        Box::new(sink)
+    }
+
+    fn seen(&self) -> Result<Vec<Vec<Item>>> {
+        let mut kept = self.kept.lock().unwrap();
+        for start in &*self.starts.lock().unwrap() {
+            std::iter::from_fn(|| start.try_recv()).for_each(|handed| {
+                kept.entry(handed.epoch).or_insert(handed.rows);
+            });
+        }
+        Ok(kept.values().cloned().collect())
+    }
+}
+
+#[test]
+fn a_program_that_keeps_the_epoch_of_what_it_is_handed_has_each_row_once() {
+    sink_contract(Program::default).unwrap();
 }
