@@ -78,6 +78,7 @@ pub trait Keyless<'s, D: Data, L>: Sized {
     }
 
     #[expect(clippy::wrong_self_convention, reason = "an as-of join is called so; it converts nothing")]
+    #[expect(clippy::type_complexity, reason = "the types of the joins that would be there with a key")]
     fn as_of<R: Data, N, G>(
         self,
         _versions: KeyedStream<'s, R, N, G>,
@@ -88,6 +89,7 @@ pub trait Keyless<'s, D: Data, L>: Sized {
         unreachable!("no stream without a key has one")
     }
 
+    #[expect(clippy::type_complexity, reason = "the types of the joins that would be there with a key")]
     fn interval_join<R: Data, N, G>(
         self,
         _right: KeyedStream<'s, R, N, G>,

@@ -75,7 +75,7 @@ pub fn graph(flow: &Flow) {
         .rows(|sensor, window, (readings, least)| Counted {
             sensor,
             readings: of(readings),
-            least: least.map_or_else(|| take(&mut 0), |least| least),
+            least: least.unwrap_or_else(|| take(&mut 0)),
             at: window.last_instant(),
         })
         .sink("counted");
