@@ -5,6 +5,8 @@
 
 #[path = "tidy/aliases.rs"]
 mod aliases;
+#[path = "tidy/api.rs"]
+mod api;
 #[path = "tidy/codes.rs"]
 mod codes;
 #[path = "tidy/dependencies.rs"]
