@@ -10,8 +10,20 @@ use crate::support::Dir;
 
 pub const CASES: &[Case] = &[
     ("a_new_crate_is_whole_and_cargo_reads_it", whole),
+    ("a_new_crate_stands_by_itself_inside_a_workspace", inside),
     ("a_new_crate_is_made_nowhere_else_and_over_nothing", refused),
 ];
+
+/// What cargo reads of the crate at `path`.
+fn metadata(dir: &Dir, path: &str) -> serde_json::Value {
+    let read = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1", "--manifest-path"])
+        .arg(dir.path(&format!("{path}/Cargo.toml")))
+        .output()
+        .unwrap();
+    serde_json::from_slice(&read.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&read.stderr)))
+}
 
 fn whole() {
     let dir = Dir::new();
@@ -19,13 +31,7 @@ fn whole() {
     let ran = dir.dualgauge(&["new", "shop/hot-pages", "--path", root]);
     assert!(ran.code == Some(0) && ran.out.contains("cd shop/hot-pages\ncargo test\n"), "{ran:?}");
     assert_eq!(dir.list("shop/hot-pages"), [".gitignore", "Cargo.toml", "README.md", "data", "src"]);
-    let read = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1", "--manifest-path"])
-        .arg(dir.path("shop/hot-pages/Cargo.toml"))
-        .output()
-        .unwrap();
-    let said: serde_json::Value = serde_json::from_slice(&read.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&read.stderr)));
+    let said = metadata(&dir, "shop/hot-pages");
     let package = &said["packages"][0];
     assert_eq!((&package["name"], &package["targets"][0]["kind"][0]), (&"hot-pages".into(), &"bin".into()));
     assert_eq!(package["dependencies"][0]["path"], root, "{package}");
@@ -40,7 +46,19 @@ fn whole() {
     let far = dir.dualgauge(&["new", "far"]);
     assert!(far.code == Some(0), "{far:?}");
     let line = format!("dualgauge = {{ git = \"{}\" }}\n", env!("CARGO_PKG_REPOSITORY"));
-    assert!(dir.read("far/Cargo.toml").ends_with(&line), "{}", dir.read("far/Cargo.toml"));
+    assert!(dir.read("far/Cargo.toml").contains(&line), "{}", dir.read("far/Cargo.toml"));
+}
+
+fn inside() {
+    let dir = Dir::new();
+    dir.write("all/Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = []\n");
+    let made = dir.dualgauge(&["new", "all/hot-pages"]);
+    assert!(made.code == Some(0), "{made:?}");
+    let said = metadata(&dir, "all/hot-pages");
+    let names: Vec<_> = said["packages"].as_array().unwrap().iter().map(|package| &package["name"]).collect();
+    assert_eq!(names, ["hot-pages"]);
+    let root = std::path::Path::new(said["workspace_root"].as_str().unwrap());
+    assert!(root.ends_with("all/hot-pages"), "{root:?}");
 }
 
 fn refused() {
@@ -50,6 +68,7 @@ fn refused() {
         (&["new", "there"][..], "there is there already"),
         (&["new", "2hot"], "cargo takes no such name"),
         (&["new", "fn"], "the name is taken"),
+        (&["new", "build"], "the name is taken"),
         (&["new", "hot", "--path", "there"], "there is no crate `dualgauge`"),
         (&["new"], "NAME"),
     ] {

@@ -16,8 +16,10 @@ use crate::print::answer;
 const GRAPH: &str = include_str!("new/graph.rs");
 const VISITS: &str = include_str!("new/visits.csv");
 
-/// What no crate can be called that depends on this one.
-const TAKEN: &[&str] = &["dualgauge", "std", "core", "alloc", "test", "proc_macro"];
+/// What no crate can be called that depends on this one: the crates that it would hide, and the directories of `target`, which
+/// cargo refuses as names of binaries.
+const TAKEN: &[&str] =
+    &["dualgauge", "std", "core", "alloc", "test", "proc_macro", "build", "deps", "examples", "incremental"];
 
 /// Words of the language, which cargo refuses as names.
 const KEYWORDS: &str = "abstract as async await become box break const continue crate do dyn else enum extern false final fn \
@@ -115,7 +117,9 @@ fn manifest(name: &str, from: &str) -> String {
     let rust = env!("CARGO_PKG_RUST_VERSION");
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\nrust-version = \"{rust}\"\n\n\
-         [dependencies]\ndualgauge = {{ {from} }}\n"
+         [dependencies]\ndualgauge = {{ {from} }}\n\n\
+         # The crate is a workspace of its own, wherever it lies; leave this out to make it a member of another.\n\
+         [workspace]\n"
     )
 }
 
@@ -145,7 +149,8 @@ mod tests {
     fn the_name_is_one_that_cargo_takes() {
         for (dir, name) in [("hot", Some("hot")), ("a/hot-pages_2", Some("hot-pages_2")), ("a/..", None), ("", None)]
             .into_iter()
-            .chain(["2hot", "hot pages", "h\u{f6}t", "dualgauge", "fn", "-hot", "hot.rs"].map(|name| (name, None)))
+            .chain(["2hot", "hot pages", "h\u{f6}t", "fn", "-hot", "hot.rs"].map(|name| (name, None)))
+            .chain(TAKEN.iter().map(|name| (*name, None)))
         {
             let found = crate_name(Path::new(dir)).map_err(|error| error.to_string());
             assert_eq!(found.as_deref().ok(), name, "{dir}: {found:?}");
