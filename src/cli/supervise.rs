@@ -238,10 +238,9 @@ impl Supervisor {
 
     /// Shows what a process says, and remembers what it ended with.
     fn pass_on(&self, process: &mut Process, number: usize, line: &str, console: &mut Console<'_>) {
-        let object = (self.level == Level::Json).then(|| of_process(number, line)).flatten();
-        let _ = match object {
-            Some(object) => writeln!(console.err, "{object}"),
-            None => writeln!(console.err, "[{number}] {line}"),
+        let _ = match self.level {
+            Level::Json => writeln!(console.err, "{}", of_process(number, line)),
+            _ => writeln!(console.err, "[{number}] {line}"),
         };
         if let Some(error) = line.strip_prefix("error: ") {
             process.last_error = Some(error.to_string());

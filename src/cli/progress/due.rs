@@ -2,6 +2,7 @@
 //!
 //! Logs are read afterwards, and by people who pay for their length: so a line comes when something has changed, and at most
 //! once in ten seconds. That a run begins to stand still is worth a line at once; each reason again only after ten seconds.
+//! While it stands for one reason it is reminded of, more and more rarely: who looks at the end of a log shall see it.
 
 use std::mem::Discriminant;
 
@@ -11,6 +12,10 @@ use crate::{Duration, Durations, Epoch, EventTime};
 
 /// Before this a run is not worth a line: most are over.
 const FIRST: Duration = Duration::from_micros(1_000_000);
+
+/// How long after the last line a reason that has not changed is told again: the first time, the second, and from then on.
+const AGAIN: [Duration; 3] =
+    [Duration::from_micros(10_000_000), Duration::from_micros(60_000_000), Duration::from_micros(600_000_000)];
 
 /// What a run waits for: a worker that does not come back, or a limit of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +56,8 @@ pub(super) struct Due {
     last: Option<(Duration, Told)>,
     /// The reasons that were told, each with the last time.
     reasons: Vec<(Duration, Reason)>,
+    /// How many lines in a row have told the last reason after the first that did.
+    again: usize,
 }
 
 impl Due {
@@ -64,10 +71,15 @@ impl Due {
                     let before = self.reasons.iter().find(|(_, known)| known == reason);
                     before.is_none_or(|(when, _)| elapsed - *when >= 10.seconds())
                 });
-                news || (elapsed - *when >= 10.seconds() && *last != told)
+                let again = AGAIN[self.again.min(AGAIN.len() - 1)];
+                let stands_on = told.stands.is_some() && told.stands == last.stands && elapsed - *when >= again;
+                news || stands_on || (elapsed - *when >= 10.seconds() && *last != told)
             }
         };
         if due {
+            let goes_on =
+                self.last.as_ref().is_some_and(|(_, last)| told.stands.is_some() && last.stands == told.stands);
+            self.again = if goes_on { self.again + 1 } else { 0 };
             if let Some(reason) = &told.stands {
                 self.reasons.retain(|(_, known)| known != reason);
                 self.reasons.push((elapsed, reason.clone()));
@@ -75,11 +87,6 @@ impl Due {
             self.last = Some((elapsed, told));
         }
         due
-    }
-
-    /// How long ago the last line was, and how many rows had been read by then.
-    pub(super) fn since(&self, elapsed: Duration) -> (Duration, u64) {
-        self.last.as_ref().map_or((elapsed, 0), |(when, told)| (elapsed - *when, told.rows[0]))
     }
 }
 
@@ -118,9 +125,23 @@ mod tests {
     #[test]
     fn that_a_run_begins_to_stand_still_is_said_at_once() {
         let from_4 = |second| told(7, (second >= 4).then(|| silent("rules")));
-        assert_eq!(lines(0..45, from_4), [1, 4]);
+        assert_eq!(lines(0..14, from_4), [1, 4]);
         let other = |second| told(7, Some(silent(if second < 6 { "rules" } else { "bids" })));
-        assert_eq!(lines(0..45, other), [1, 6]);
+        assert_eq!(lines(0..16, other), [1, 6]);
+    }
+
+    #[test]
+    fn a_run_that_stands_on_says_so_again_more_and_more_rarely() {
+        let from_4 = |second| told(7, (second >= 4).then(|| silent("rules")));
+        assert_eq!(lines(0..2_000, from_4), [1, 4, 14, 74, 674, 1_274, 1_874]);
+        let worker = |second| told(7, (second >= 4).then_some(Reason::Worker(2)));
+        assert_eq!(lines(0..700, worker), [1, 4, 14, 74, 674]);
+        let twice = |second: i64| match second {
+            4..100 | 200.. => told(7, Some(silent("rules"))),
+            _ => told(second as u64, None),
+        };
+        let after = lines(0..300, twice).into_iter().filter(|second| *second >= 200);
+        assert_eq!(after.collect::<Vec<_>>(), [200, 210, 270], "another standstill begins anew");
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub(super) struct Standing {
     pub(super) rate: String,
     /// Since the start.
     pub(super) elapsed: Duration,
+    /// When this start had first read something, since the start, and how much of the history was done by then: all that an
+    /// earlier start has read is.
+    pub(super) begun: (Duration, f64),
     pub(super) now: EventTime,
 }
 
@@ -94,11 +97,14 @@ impl Measure {
         let trouble = format!("{late}  bad {}", grouped(standing.bad));
         if self.history.is_some() {
             let done = self.done(standing.watermark);
-            let eta = match done {
-                0.0 => "unknown".to_string(),
-                done => {
-                    length(Duration::from_micros((standing.elapsed.as_micros() as f64 * (1.0 / done - 1.0)) as i64))
-                }
+            let ((from, before), left) = (standing.begun, 1.0 - done);
+            let eta = if left <= 0.0 {
+                length(Duration::ZERO)
+            } else if done > before {
+                let taken = (standing.elapsed - from).as_micros() as f64;
+                length(Duration::from_micros((taken * left / (done - before)) as i64))
+            } else {
+                "unknown".to_string()
             };
             return format!("{:3.0}%  {watermark}  {rows}  ETA {eta}", done * 100.0);
         }
@@ -142,8 +148,8 @@ pub(super) mod tests {
         let rate = "5 rows/s".to_string();
         let (held, checkpoint, stands) = (None, None, None);
         let (late, in_no_window, bad) = (1, 0, 2);
-        let (elapsed, now) = (10.seconds(), at(60));
-        Standing { rows: 50, late, in_no_window, bad, watermark, held, checkpoint, stands, rate, elapsed, now }
+        let (elapsed, begun, now) = (10.seconds(), (Duration::ZERO, 0.0), at(60));
+        Standing { rows: 50, late, in_no_window, bad, watermark, held, checkpoint, stands, rate, elapsed, begun, now }
     }
 
     #[test]
@@ -155,6 +161,16 @@ pub(super) mod tests {
         assert_eq!(line(EventTime::MAX), "100%  all is read  50 rows  5 rows/s  ETA 0s");
         let progress = Measure::new(&history(), (Some(at(20)), Some(at(40))));
         assert!(progress.line(&standing(at(25))).starts_with(" 25%"), "a selection is measured by itself");
+    }
+
+    #[test]
+    fn what_an_earlier_start_has_read_makes_no_end_come_sooner() {
+        let progress = Measure::new(&history(), (None, None));
+        let line = |watermark| progress.line(&Standing { begun: (2.seconds(), 0.5), ..standing(watermark) });
+        assert!(line(at(60)).ends_with("ETA 32s"), "a tenth in eight seconds: {}", line(at(60)));
+        assert!(line(at(50)).ends_with("ETA unknown"), "{}", line(at(50)));
+        assert!(line(at(40)).ends_with("ETA unknown"), "a restart goes back: {}", line(at(40)));
+        assert!(line(EventTime::MAX).ends_with("ETA 0s"), "{}", line(EventTime::MAX));
     }
 
     #[test]

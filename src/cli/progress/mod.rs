@@ -9,6 +9,7 @@ mod level;
 mod line;
 mod summary;
 
+use std::collections::VecDeque;
 use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -31,10 +32,10 @@ pub(super) struct Progress {
     sources: Vec<String>,
     measure: Measure,
     form: Form,
-    /// When the run was looked at last, and the rows until then.
-    looked: (Duration, u64),
-    recent: Duration,
-    recent_rows: u64,
+    /// When the run was looked at, once a second for the last ten seconds, and the rows until then; its start at first.
+    looks: VecDeque<(Duration, u64)>,
+    /// When a watermark was first known, and how much was done by then.
+    begun: Option<(Duration, f64)>,
     /// The pulse of the workers at that look, and who had not come back since the one before.
     pulse: Option<Pulse>,
     worker_stands: Option<usize>,
@@ -64,8 +65,8 @@ impl Progress {
             Level::Off | Level::Notes | Level::Quiet => Form::Nothing,
         };
         let sources = plan.sources.iter().map(|source| source.name.clone()).collect();
-        let (looked, recent) = ((Duration::ZERO, 0), Duration::ZERO);
-        Progress { sources, measure, form, looked, recent, recent_rows: 0, pulse: None, worker_stands: None }
+        let looks = VecDeque::from([(Duration::ZERO, 0)]);
+        Progress { sources, measure, form, looks, begun: None, pulse: None, worker_stands: None }
     }
 
     /// Shows how the run stands, now that `elapsed` has passed since its start.
@@ -76,21 +77,23 @@ impl Progress {
     }
 
     fn show(&mut self, snapshot: &Snapshot, pulse: Pulse, (elapsed, now): (Duration, EventTime), err: &mut dyn Write) {
-        let since = elapsed - self.looked.0;
         let rows = snapshot.rows_read();
-        if since >= 1.seconds() || self.recent == Duration::ZERO {
-            (self.recent, self.recent_rows) = (since, rows - self.looked.1);
-        }
-        let is_second = since >= 1.seconds();
+        let is_second = self.looks.back().is_none_or(|(looked, _)| elapsed - *looked >= 1.seconds());
         if is_second {
             let before = self.pulse.replace(pulse.clone());
             self.worker_stands = before.and_then(|before| pulse.standing_since(&before).first().copied());
-            self.looked = (elapsed, rows);
+            self.looks.push_back((elapsed, rows));
+            // Two at least, between which there is a rate.
+            while self.looks.len() > 2 && elapsed - self.looks[0].0 > 10.seconds() {
+                self.looks.pop_front();
+            }
         }
         let watermark = self.sources.iter().map(|name| snapshot.source(name).watermark).min();
         let watermark = watermark.unwrap_or(EventTime::MIN);
+        let begun = (elapsed, self.measure.done(watermark));
+        let begun = if watermark == EventTime::MIN { begun } else { *self.begun.get_or_insert(begun) };
         let (reason, stands) = self.stands(snapshot, now).unzip();
-        let mut standing = Standing {
+        let standing = Standing {
             rows,
             late: snapshot.late(),
             in_no_window: snapshot.in_no_window(),
@@ -99,8 +102,9 @@ impl Progress {
             held: held(snapshot, now),
             checkpoint: snapshot.checkpoints.last,
             stands,
-            rate: rate(self.recent_rows, self.recent),
+            rate: self.rate(elapsed, rows),
             elapsed,
+            begun,
             now,
         };
         match &mut self.form {
@@ -111,20 +115,24 @@ impl Progress {
             }
             // Once a second is often enough to look whether there is news.
             Form::Lines(due) if is_second => {
-                let (since, before) = due.since(elapsed);
                 if due.is(elapsed, Told::of(snapshot, watermark, reason)) {
-                    standing.rate = rate(rows - before, since);
                     let clock = now.floor_to(1.seconds(), Duration::ZERO);
                     let _ = writeln!(err, "{clock}  {}", self.measure.line(&standing)); // progress is worth no error
                 }
             }
             Form::Json(due) if is_second => {
                 if due.is(elapsed, Told::of(snapshot, watermark, reason)) {
-                    let _ = writeln!(err, "{}", json::counted(snapshot)); // likewise
+                    let _ = writeln!(err, "{}", json::counted(snapshot, self.worker_stands)); // likewise
                 }
             }
             Form::Lines(_) | Form::Json(_) | Form::Nothing => {}
         }
+    }
+
+    /// Rows a second over the last ten seconds; before that, since the start.
+    fn rate(&self, elapsed: Duration, rows: u64) -> String {
+        let (since, before) = self.looks[0];
+        rate(rows - before, elapsed - since)
     }
 
     /// Why the run stands still: a worker that has not come back for a second, or what its sources wait for.
@@ -142,7 +150,7 @@ impl Progress {
         match &self.form {
             Form::Bar(bar) => bar.finish_and_clear(),
             Form::Json(_) => {
-                let _ = writeln!(err, "{}", json::counted(&metrics.snapshot())); // progress is worth no error
+                let _ = writeln!(err, "{}", json::counted(&metrics.snapshot(), None)); // progress is worth no error
             }
             Form::Lines(_) | Form::Nothing => {}
         }
@@ -214,6 +222,17 @@ mod tests {
         let lines = shown(Level::Json, 25, |_, _| ());
         let read: Vec<Snapshot> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read.iter().map(|one| one.source("bids").rows).collect::<Vec<_>>(), [100, 1_100, 2_100]);
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_ten_seconds() {
+        // For an hour nothing comes, and then ten rows each tenth of a second.
+        let lines = shown(Level::Lines, 3_620, |tick, snapshot| {
+            let rows = (tick - 36_000).max(0) as u64 * 10;
+            snapshot.sources.entry("bids".into()).or_default().rows = rows;
+        });
+        let line = |time: &str| lines.iter().find(|line| line.contains(time)).unwrap();
+        assert!(line("T01:00:11Z").contains("  100 rows/s  "), "{}", line("T01:00:11Z"));
     }
 
     #[test]
