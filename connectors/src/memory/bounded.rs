@@ -1,15 +1,16 @@
 //! A live source inside a program that does not grow: whoever sends waits while the job is behind.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Wake};
+use std::task::Wake;
 
 use dualgauge_engine::cut::fitting;
 use dualgauge_engine::{
     Code, Error, Listing, Next, Offset, Partition, PartitionReader, Record, Result, Scan, Source, SourceBatch, Waker,
 };
 
-use super::pipe::{NotPut, Pipe, State};
+use super::pipe::{NotPut, Pipe, State, Turn};
 
 /// The two ends of a stream of rows of which at most `capacity` wait: who sends more waits until the graph has read some.
 ///
@@ -64,14 +65,35 @@ pub struct Bounded<D> {
     keeps: bool,
 }
 
-/// A row that was not sent.
-#[derive(Debug, PartialEq, Eq)]
+/// A row that was not sent. It is an error whatever the row is; its words do not show the row.
+#[derive(PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NotSent<D> {
     /// There is no room for it now.
     Full(D),
     /// The job has ended, and nobody will read it.
     Ended(D),
 }
+
+impl<D> fmt::Debug for NotSent<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotSent::Full(_) => "Full(..)",
+            NotSent::Ended(_) => "Ended(..)",
+        })
+    }
+}
+
+impl<D> fmt::Display for NotSent<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotSent::Full(_) => "memory:bounded: the row was not sent: the channel is full",
+            NotSent::Ended(_) => "memory:bounded: the row was not sent: the job has ended, and nobody will read it",
+        })
+    }
+}
+
+impl<D> std::error::Error for NotSent<D> {}
 
 /// Held by every sender.
 #[derive(Debug)]
@@ -127,18 +149,18 @@ impl<D: Record> BoundedSender<D> {
     /// # Errors
     /// The job has ended; the error holds the row.
     pub async fn send_async(&self, row: D) -> Result<(), NotSent<D>> {
-        let mut row = Some(row);
-        poll_fn(|context| self.pipe.poll_put(context, &mut row, 1)).await.map_err(NotSent::Ended)
+        let (mut row, turn) = (Some(row), Turn::at(&self.pipe));
+        poll_fn(|context| self.pipe.poll_put(&turn, context, &mut row, 1)).await.map_err(NotSent::Ended)
     }
 
     /// Waits until a job reads the stream, and says with how many rows of it the job begins: none anew, and else those that
-    /// it had read by the checkpoint from which it resumes. The first row that is sent is the one after those.
+    /// it had read by the checkpoint from which it resumes. The first row that is sent is the one after those. Asked later, it
+    /// says the same.
     ///
     /// `None` where no job will read it.
     pub fn resumes_at(&self) -> Option<u64> {
-        self.pipe.wait_while(|state| !state.opened && !state.deserted);
-        let state = self.pipe.lock();
-        state.opened.then_some(state.first)
+        self.pipe.wait_while(|state| state.opened.is_none() && !state.deserted);
+        self.pipe.lock().opened
     }
 }
 
@@ -171,7 +193,7 @@ impl<D: Record> Source for Bounded<D> {
         let position = offset.map_or(0, |offset| offset.position);
         self.pipe.change(|state| {
             // Of a channel that nobody has read, the first row is the one that the job wants next.
-            if !std::mem::replace(&mut state.opened, true) {
+            if state.opened.replace(state.opened.unwrap_or(position)).is_none() {
                 state.first = position;
             }
             match position.checked_sub(state.first) {
@@ -185,9 +207,9 @@ impl<D: Record> Source for Bounded<D> {
                 _ => Err(gap(position, state.first)),
             }
         })?;
-        let (pipe, _reads) = (Arc::clone(&self.pipe), Arc::clone(&self.reads));
+        let (pipe, _reads, turn) = (Arc::clone(&self.pipe), Arc::clone(&self.reads), Turn::at(&self.pipe));
         let (keeps, batch_rows) = (self.keeps, scan.batch_rows.max(1));
-        Ok(Box::new(Reader { pipe, _reads, keeps, position, batch_rows, waker: None }))
+        Ok(Box::new(Reader { pipe, _reads, turn, keeps, position, batch_rows, waker: None }))
     }
 }
 
@@ -202,6 +224,7 @@ fn gap(position: u64, first: u64) -> Error {
 struct Reader<D> {
     pipe: Arc<Pipe<D>>,
     _reads: Arc<Reads<D>>,
+    turn: Turn<D>,
     keeps: bool,
     /// The number of the row that is read next.
     position: u64,
@@ -225,7 +248,7 @@ impl<D: Record> PartitionReader for Reader<D> {
         let is_read = move |state: &State<D>| state.len() as u64 == position - state.first;
         let is_empty = move |state: &State<D>| is_read(state) && !state.ended;
         let waits = match &self.waker {
-            Some(waker) => self.pipe.waits(&Context::from_waker(waker), is_empty),
+            Some(waker) => self.turn.waits(waker, is_empty),
             None => is_empty(&self.pipe.lock()),
         };
         if waits {

@@ -11,10 +11,10 @@ use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, SchemaRef};
-use dualgauge_engine::sink::{Prepared, Writing};
+use dualgauge_engine::sink::{Prepared, Stopping, Writing};
 use dualgauge_engine::{Epoch, Error, ErrorKind, Event, EventTime, Record, Result, Sink, SinkWriter};
 
-use super::pipe::Pipe;
+use super::pipe::{Pipe, Turn};
 
 /// A sink, and the end at which the program gets what was committed to it.
 ///
@@ -23,9 +23,12 @@ use super::pipe::Pipe;
 /// - **Once.** Within a process nothing is handed over twice, also where the job is started again. A process that dies may have
 ///   been given the last commits without having done anything about them: the next start hands them over again, with the
 ///   same [`Handed::epoch`]. So a program that keeps the epoch with what it makes of the rows, and leaves out epochs that
-///   are not above it, has each row once; of a job without checkpoints nothing comes again.
+///   are not above it, has each row once; of a job without checkpoints nothing comes again. A job that goes back
+///   (`--from-checkpoint`) numbers its epochs anew from there: then take back what was made of the epochs behind that checkpoint,
+///   and keep its epoch as the last, or new rows are left out.
 /// - **How much waits.** When the rows of commits that wait are `capacity` or more, the job waits. So take them while it runs, on
-///   another thread or task than the one that joins it, or before that. The rows of a commit are in the checkpoint: this
+///   another thread or task than the one that joins it, or before that. A job that is to stop, or has failed, does not wait:
+///   what it still commits is handed over beyond the capacity, and so is what a checkpoint holds at a start. The rows of a commit are in the checkpoint: this
 ///   is for results, not for a copy of the input.
 /// - **The end.** The rows end when the job has ended, well or not: [`Running::join`](dualgauge_engine::job::Running::join)
 ///   says which. Where the receiver is dropped, the job ends with an error of the kind `Stopped`.
@@ -103,7 +106,8 @@ impl<D> Receiver<D> {
 
     /// As [`Receiver::recv`], for a task: any executor will do. Given up before it is done, it has taken nothing.
     pub async fn recv_async(&self) -> Option<Handed<D>> {
-        poll_fn(|context| self.pipe.poll_take(context)).await
+        let turn = Turn::at(&self.pipe);
+        poll_fn(|context| self.pipe.poll_take(&turn, context)).await
     }
 }
 
@@ -157,8 +161,8 @@ impl<D: Record> Sink for HandOver<D> {
 
     fn open(&self, _: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
         let (pipe, handed) = (Arc::clone(&self.pipe), Arc::clone(&self.handed));
-        let (job, rows, record) = (writing.job.clone(), Vec::new(), PhantomData);
-        Ok(Box::new(Writer { pipe, handed, job, rows, record }))
+        let (job, stopping) = (writing.job.clone(), writing.stopping.clone());
+        Ok(Box::new(Writer { pipe, handed, job, stopping, rows: Vec::new(), record: PhantomData }))
     }
 }
 
@@ -166,6 +170,7 @@ struct Writer<D> {
     pipe: Arc<Pipe<Handed<D>>>,
     handed: Arc<Mutex<BTreeMap<String, Epoch>>>,
     job: Option<String>,
+    stopping: Stopping,
     /// Written, and not prepared.
     rows: Vec<RecordBatch>,
     record: PhantomData<fn() -> D>,
@@ -189,6 +194,20 @@ impl<D: Record> SinkWriter for Writer<D> {
     }
 
     fn commit(&mut self, epoch: Epoch, prepared: &[u8]) -> Result<()> {
+        let stopping = self.stopping.clone();
+        self.hand(epoch, prepared, || stopping.asked())
+    }
+
+    /// Who takes the rows may still be inside the start of the job: so nothing waits here. They are in the checkpoint, and
+    /// no more than that.
+    fn recover(&mut self, prepared: &[Prepared]) -> Result<()> {
+        prepared.iter().try_for_each(|one| self.hand(one.epoch, &one.bytes, || true))
+    }
+}
+
+impl<D: Record> Writer<D> {
+    /// Hands over the rows of an epoch, unless this process has them; waits for room as long as there is waiting.
+    fn hand(&self, epoch: Epoch, prepared: &[u8], no_waiting: impl Fn() -> bool) -> Result<()> {
         if prepared.is_empty() || self.is_handed(epoch) {
             return Ok(());
         }
@@ -202,7 +221,7 @@ impl<D: Record> SinkWriter for Writer<D> {
         }
         let rows: Vec<D> = events.into_iter().map(|event| event.data).collect();
         let weight = rows.len();
-        self.pipe.put(Handed { epoch, rows }, weight).map_err(|_| {
+        self.pipe.put_unless(Handed { epoch, rows }, weight, no_waiting).map_err(|_| {
             let gone =
                 "the program takes no more of what is handed over: it has dropped the receiver of memory::hand_over";
             Error::new(ErrorKind::Stopped, gone)
@@ -213,12 +232,6 @@ impl<D: Record> SinkWriter for Writer<D> {
         Ok(())
     }
 
-    fn recover(&mut self, prepared: &[Prepared]) -> Result<()> {
-        prepared.iter().try_for_each(|one| self.commit(one.epoch, &one.bytes))
-    }
-}
-
-impl<D> Writer<D> {
     /// Whether this process has been handed the epoch of this job.
     fn is_handed(&self, epoch: Epoch) -> bool {
         self.job.as_ref().is_some_and(|job| lock(&self.handed).get(job).is_some_and(|upto| epoch <= *upto))

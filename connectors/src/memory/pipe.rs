@@ -4,8 +4,12 @@
 //! change, so that one who gives up waiting takes nobody's turn.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How long it takes at most to see that there is no waiting any more.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The queue, shared by its two sides.
 #[derive(Debug)]
@@ -29,9 +33,51 @@ pub(super) struct State<T> {
     pub(super) deserted: bool,
     /// The number of the first item, where items are numbered.
     pub(super) first: u64,
-    /// Whether anything was opened on the taking side.
-    pub(super) opened: bool,
-    wakers: Vec<Waker>,
+    /// At which number the taking side was opened first; `None` where it was not.
+    pub(super) opened: Option<u64>,
+    /// Who awaits a change, by the number of its turn.
+    wakers: Vec<(u64, Waker)>,
+    turns: u64,
+}
+
+/// One who awaits a pipe. Given up, it leaves nothing behind there.
+#[derive(Debug)]
+pub(super) struct Turn<T> {
+    pipe: Arc<Pipe<T>>,
+    number: u64,
+}
+
+impl<T> Turn<T> {
+    pub(super) fn at(pipe: &Arc<Pipe<T>>) -> Turn<T> {
+        let number = {
+            let mut state = pipe.lock();
+            state.turns += 1;
+            state.turns
+        };
+        Turn { pipe: Arc::clone(pipe), number }
+    }
+
+    /// Whether it is so; then the waker is woken when something has changed.
+    pub(super) fn waits(&self, waker: &Waker, is_so: impl Fn(&State<T>) -> bool) -> bool {
+        let mine = waker.clone();
+        let mut state = self.pipe.lock();
+        let waits = is_so(&state);
+        let before = state.leave(self.number);
+        if waits {
+            state.wakers.push((self.number, mine));
+        }
+        drop(state);
+        drop(before);
+        waits
+    }
+}
+
+impl<T> Drop for Turn<T> {
+    fn drop(&mut self) {
+        // A waker may own what comes back to this pipe when it goes: so it goes behind the lock.
+        let mine = self.pipe.lock().leave(self.number);
+        drop(mine);
+    }
 }
 
 /// Why an item was not put, and the item.
@@ -52,8 +98,9 @@ impl<T> Pipe<T> {
             ended: false,
             deserted: false,
             first: 0,
-            opened: false,
+            opened: None,
             wakers,
+            turns: 0,
         };
         Pipe { state: Mutex::new(state), moved: Condvar::new() }
     }
@@ -70,7 +117,7 @@ impl<T> Pipe<T> {
             (change(&mut state), std::mem::take(&mut state.wakers))
         };
         self.moved.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(|(_, waker)| waker.wake());
         changed
     }
 
@@ -83,13 +130,36 @@ impl<T> Pipe<T> {
         if state.weight >= state.capacity {
             return Err(NotPut::Full(item));
         }
-        state.items.push_back((item, weight));
-        state.weight += weight;
+        state.push(item, weight);
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
         self.moved.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(|(_, waker)| waker.wake());
         Ok(())
+    }
+
+    /// Puts an item as soon as there is room, or without room as soon as there is no waiting any more; gives it back where
+    /// nobody will take it.
+    pub(super) fn put_unless(&self, mut item: T, weight: usize, no_waiting: impl Fn() -> bool) -> Result<(), T> {
+        loop {
+            match self.try_put(item, weight) {
+                Ok(()) => return Ok(()),
+                Err(NotPut::Deserted(back)) => return Err(back),
+                Err(NotPut::Full(back)) => item = back,
+            }
+            if no_waiting() {
+                return self.change(|state| {
+                    if state.deserted {
+                        return Err(item);
+                    }
+                    state.push(item, weight);
+                    Ok(())
+                });
+            }
+            let is_full = |state: &mut State<T>| state.weight >= state.capacity && !state.deserted;
+            let waited = self.moved.wait_timeout_while(self.lock(), LOOK, is_full);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// Puts an item as soon as there is room; gives it back where nobody will take it.
@@ -105,14 +175,20 @@ impl<T> Pipe<T> {
     }
 
     /// The same for whoever awaits. The item is taken out of `item` where this is done with it.
-    pub(super) fn poll_put(&self, context: &Context<'_>, item: &mut Option<T>, weight: usize) -> Poll<Result<(), T>> {
+    pub(super) fn poll_put(
+        &self,
+        turn: &Turn<T>,
+        context: &Context<'_>,
+        item: &mut Option<T>,
+        weight: usize,
+    ) -> Poll<Result<(), T>> {
         loop {
             match self.try_put(item.take().expect("what is put is not polled again"), weight) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(NotPut::Deserted(back)) => return Poll::Ready(Err(back)),
                 Err(NotPut::Full(back)) => *item = Some(back),
             }
-            if self.waits(context, |state| state.weight >= state.capacity && !state.deserted) {
+            if turn.waits(context.waker(), |state| state.weight >= state.capacity && !state.deserted) {
                 return Poll::Pending;
             }
         }
@@ -138,7 +214,7 @@ impl<T> Pipe<T> {
     }
 
     /// The same for whoever awaits.
-    pub(super) fn poll_take(&self, context: &Context<'_>) -> Poll<Option<T>> {
+    pub(super) fn poll_take(&self, turn: &Turn<T>, context: &Context<'_>) -> Poll<Option<T>> {
         loop {
             if let Some(item) = self.try_take() {
                 return Poll::Ready(Some(item));
@@ -146,7 +222,7 @@ impl<T> Pipe<T> {
             if self.is_over() {
                 return Poll::Ready(None);
             }
-            if self.waits(context, |state| state.items.is_empty() && !state.ended) {
+            if turn.waits(context.waker(), |state| state.items.is_empty() && !state.ended) {
                 return Poll::Pending;
             }
         }
@@ -163,19 +239,20 @@ impl<T> Pipe<T> {
         let state = self.lock();
         state.ended && state.items.is_empty()
     }
-
-    /// Whether it is so; then whoever awaits is woken when something has changed.
-    pub(super) fn waits(&self, context: &Context<'_>, is_so: impl Fn(&State<T>) -> bool) -> bool {
-        let mut state = self.lock();
-        let waits = is_so(&state);
-        if waits && !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-            state.wakers.push(context.waker().clone());
-        }
-        waits
-    }
 }
 
 impl<T> State<T> {
+    fn push(&mut self, item: T, weight: usize) {
+        self.items.push_back((item, weight));
+        self.weight += weight;
+    }
+
+    /// Takes out who awaits by this number.
+    fn leave(&mut self, number: u64) -> Option<Waker> {
+        let at = self.wakers.iter().position(|(of, _)| *of == number)?;
+        Some(self.wakers.swap_remove(at).1)
+    }
+
     fn take_one(&mut self) -> Option<T> {
         let (item, weight) = self.items.pop_front()?;
         self.weight -= weight;

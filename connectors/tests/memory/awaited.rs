@@ -79,3 +79,29 @@ fn a_program_sends_and_receives_by_await_alone() {
     assert_eq!(prices, (0..200).collect::<Vec<_>>());
     sends.join().unwrap();
 }
+
+#[test]
+fn a_future_that_is_given_up_leaves_no_waker_behind() {
+    struct Nothing;
+    impl Wake for Nothing {
+        fn wake(self: Arc<Nothing>) {}
+    }
+    let (sender, _bids) = memory::bounded(1);
+    let (_sink, copied) = memory::hand_over::<Bid>(1);
+    sender.try_send(bid(1, 1)).unwrap();
+    let all: Vec<_> = (0..1_000).map(|_| Arc::new(Nothing)).collect();
+    for one in &all {
+        let waker = Waker::from(Arc::clone(one));
+        let mut context = Context::from_waker(&waker);
+        assert!(pin!(sender.send_async(bid(2, 2))).poll(&mut context).is_pending());
+        assert!(pin!(copied.recv_async()).poll(&mut context).is_pending());
+    }
+    assert!(all.iter().all(|one| Arc::strong_count(one) == 1));
+}
+
+#[test]
+fn a_row_that_is_not_sent_is_an_error_whatever_the_row_is() {
+    struct Opaque;
+    let error: Box<dyn std::error::Error> = Box::new(memory::NotSent::Full(Opaque));
+    assert!(error.to_string().ends_with("the channel is full"), "{error}");
+}

@@ -103,6 +103,7 @@ fn a_new_channel_goes_on_where_the_job_has_got_and_one_that_was_read_does_not_go
     assert_eq!(sender.resumes_at(), Some(5));
     assert_eq!(fill(&sender), 4);
     assert_eq!(next(reader.as_mut()), Some((2, 7)));
+    assert_eq!(sender.resumes_at(), Some(5), "that rows were read does not move it");
     drop(reader);
     // What was read behind the checkpoint is gone; what was not is there.
     let error = open(&source, Some(6)).err().expect("row 6 was read");

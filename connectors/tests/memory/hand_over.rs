@@ -105,6 +105,38 @@ fn a_sink_waits_while_the_program_is_behind() {
     commits.join().unwrap();
 }
 
+#[test]
+fn a_start_waits_for_nobody_though_its_checkpoint_holds_more_than_there_is_room_for() {
+    let (sink, handed) = memory::hand_over::<Bid>(1);
+    let mut writer = sink.open(0, &Bid::schema(), &of_a_job().ended()).unwrap();
+    let both = [(3, 1), (4, 2)].map(|(epoch, price)| prepared(writer.as_mut(), epoch, price));
+    writer.recover(&both).unwrap();
+    drop((writer, sink));
+    assert_eq!(prices(&handed.all()), [1, 2]);
+}
+
+#[test]
+fn a_job_that_is_stopped_ends_though_nobody_takes_what_it_hands_over() {
+    for checkpointed in [false, true] {
+        let (sender, bids) = memory::bounded(100);
+        let (sink, handed) = memory::hand_over::<Bid>(1);
+        let limits = Limits { epoch_rows: 1, epoch_interval: Duration::MAX, batch_rows: 1, ..Limits::default() };
+        let job = Job::new(|flow| flow.source::<Bid>("bids").sink("copies")).limits(limits);
+        let job = match checkpointed {
+            true => job.checkpoints(Checkpoints::in_store(store()).every(Duration::ZERO)),
+            false => job,
+        };
+        let running = job.source("bids", bids).sink("copies", sink).start().unwrap();
+        (0..50).for_each(|price| sender.send(bid(price, price as i64)).unwrap());
+        let mut all: Vec<_> = handed.recv().into_iter().collect();
+        running.stop_handle().stop();
+        assert_eq!(running.join().unwrap_err().kind(), ErrorKind::Stopped);
+        all.extend(handed.all());
+        let came = prices(&all);
+        assert_eq!(came, (0..came.len() as u64).collect::<Vec<_>>(), "what was committed is all there");
+    }
+}
+
 fn store() -> Arc<dyn Store> {
     Arc::new(LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap())
 }

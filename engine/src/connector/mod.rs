@@ -6,6 +6,7 @@ mod firings;
 mod place;
 pub mod sink;
 pub mod source;
+mod stopping;
 mod waker;
 
 pub use basis::{Basis, Change};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Firings;
 pub use super::fenced::{Fence, FenceOwner, Fenced, FencedStore};
+pub use super::stopping::Stopping;
 use crate::{Basis, Change, Epoch, Error, EventTime, Place, Result, Retry};
 
 /// By whom and how a sink is written in one run.
@@ -52,6 +53,8 @@ pub struct Writing {
     /// How often what was refused is tried again. What a sink returns as an error ends the job; so a call that may pass is
     /// [run](Retry::run) by this, and a sink of files puts it [on](Retry::on) its file system.
     pub retry: Retry,
+    /// Whether the job is to stop, for a call that waits for somebody.
+    pub stopping: Stopping,
 }
 
 impl Writing {
@@ -93,6 +96,11 @@ impl Writing {
     /// The same, with what is tried again.
     pub fn retrying(self, retry: Retry) -> Writing {
         Writing { retry, ..self }
+    }
+
+    /// The same, of a job that may be asked to stop.
+    pub fn stopping_by(self, stopping: Stopping) -> Writing {
+        Writing { stopping, ..self }
     }
 }
 

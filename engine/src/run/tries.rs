@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::shared::Shared;
 use crate::Retry;
+use crate::sink::Stopping;
 
 /// How often something that the machine refused is tried before the job ends.
 const TRIES: u32 = 10;
@@ -50,6 +51,12 @@ impl Shared {
                 Retry::new(move |why, tries| shared.may_try_again(Whose::Sink(&name), tries, why))
             }
         }
+    }
+
+    /// How a sink that waits for somebody sees that the job is to stop: at once, in order, or because it has failed.
+    pub(crate) fn stopping_of_sinks(self: &Arc<Shared>) -> Stopping {
+        let shared = Arc::clone(self);
+        Stopping::new(move || shared.stopping() || shared.stop_asked() || shared.resting())
     }
 
     /// How many tries are left after so many.

@@ -140,7 +140,12 @@ impl<D: Record> SinkStep<D> {
             name: name.to_string(),
             schema: D::schema(),
             sink,
-            writing: Writing { retry: shared.retry(Whose::Sink(name)), said: Some(D::wanted()), ..writing },
+            writing: Writing {
+                retry: shared.retry(Whose::Sink(name)),
+                stopping: shared.stopping_of_sinks(),
+                said: Some(D::wanted()),
+                ..writing
+            },
             shared: Arc::clone(shared),
             writers: Rc::new(RefCell::new(Writers::new(name, buckets))),
             counts: shared.metrics.sink_counts(name, flow.scope().index()),
