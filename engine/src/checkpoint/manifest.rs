@@ -31,7 +31,7 @@ pub enum Entry {
 /// A generation starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fence {
-    /// The how-manieth start of the job this is, from 1.
+    /// Which start of the job this is, counted from 1.
     pub generation: u64,
     /// The job: 128 random bits in hexadecimal, made at its first start and the same for ever.
     pub job: String,

@@ -49,7 +49,7 @@ impl fmt::Debug for Retained {
 pub struct Started {
     /// The log, to be appended to.
     pub log: ManifestLog,
-    /// The how-manieth start of the job this is, from 1.
+    /// Which start of the job this is, counted from 1.
     pub generation: u64,
     /// The job, the same at every start.
     pub job: String,

@@ -119,7 +119,7 @@ impl Cluster {
         self
     }
 
-    /// The how-manieth start of the cluster this is, as its supervisor counts; processes of an earlier one are refused.
+    /// Which start of the cluster this is, as its supervisor counts; processes of an earlier one are refused.
     pub fn attempt(mut self, attempt: u64) -> Cluster {
         self.attempt = attempt;
         self

@@ -55,12 +55,16 @@ impl CheckpointDataflow {
                 inbox.stored = least(frontier);
             });
             let (announcements, heard) = scope.new_input::<Vec<Announcement>>();
-            let (desk, shared) = (Rc::clone(&desk), Arc::clone(shared));
+            let (desk, shared, mut failed) = (Rc::clone(&desk), Arc::clone(shared), false);
             heard.broadcast().sink(Pipeline, "announced", move |(input, frontier)| {
                 let mut desk = desk.borrow_mut();
                 input.for_each(|_, announcements| {
                     for announcement in announcements.drain(..) {
+                        if failed {
+                            continue; // output of a later epoch must not be seen without that which failed
+                        }
                         if let Err(error) = desk.hear(announcement) {
+                            failed = true;
                             shared.fail(error);
                         }
                     }

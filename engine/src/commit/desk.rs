@@ -148,8 +148,8 @@ impl Desk {
                 self.expect(last.epoch);
             }
             Announcement::Committed { epoch, savepoint } => {
-                self.committed = Some(epoch);
                 self.outputs.iter_mut().try_for_each(|output| output.publish(epoch, savepoint))?;
+                self.committed = Some(epoch);
             }
         }
         self.wake_all();

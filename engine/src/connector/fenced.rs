@@ -216,6 +216,7 @@ impl<S: FencedStore> Fenced<S> {
             _ => 0,
         };
         if next < parts {
+            self.refuse_gap(epoch)?;
             let rows =
                 self.waiting.get(&epoch).map(|rows| rows.iter().map(RecordBatch::num_rows).sum::<usize>() as u64);
             if rows != Some(division.rows) {
@@ -233,6 +234,17 @@ impl<S: FencedStore> Fenced<S> {
         }
         self.waiting.remove(&epoch);
         Ok(())
+    }
+
+    /// Refuses an epoch while an older one is not in the store: its fence would say that the older one is there.
+    fn refuse_gap(&self, epoch: Epoch) -> Result<()> {
+        let from = self.there.map_or(Epoch(0), |there| there.epoch);
+        match self.waiting.range(from.min(epoch)..epoch).next() {
+            None => Ok(()),
+            Some((older, _)) => Err(Error::usage(format!(
+                "epoch {epoch} is to be committed while rows of epoch {older} are not in the store: they would be lost; likely mistake:                  a writer whose commit has failed was used further"
+            ))),
+        }
     }
 
     /// Writes one part, in as many tries as it takes.
@@ -285,6 +297,10 @@ impl<S: FencedStore> SinkWriter for Fenced<S> {
             self.written.push(rows.clone());
         }
         Ok(())
+    }
+
+    fn needs_rows(&self) -> bool {
+        self.owner.is_some()
     }
 
     fn restore(&mut self, epoch: Epoch, rows: RecordBatch) -> Result<()> {

@@ -34,7 +34,7 @@ pub struct Writing {
     pub job: Option<String>,
     /// The name of the sink in the graph; `None` without a checkpoint.
     pub sink: Option<String>,
-    /// The how-manieth start of the job this is; names of staged files carry it.
+    /// Which start of the job this is, counted from 1; names of staged files carry it.
     pub generation: u64,
     /// Whether the job goes on from a checkpoint: then what is there already is its own.
     pub resumes: bool,
@@ -314,6 +314,23 @@ pub trait Sink: Send + Sync {
     }
 }
 
+/// Opens a bucket, and refuses a writer that needs rows which its sink does not keep: a crash would lose them.
+pub(crate) fn open_bucket(
+    sink: &dyn Sink,
+    bucket: usize,
+    schema: &SchemaRef,
+    writing: &Writing,
+) -> Result<Box<dyn SinkWriter>> {
+    let writer = sink.open(bucket, schema, writing)?;
+    if writer.needs_rows() && !sink.keeps_rows() {
+        return Err(Error::usage(
+            "its writer publishes rows that the checkpoint keeps, and the sink has none kept: a crash would lose them; likely \
+             mistake: `Fenced` without `Sink::keeps_rows`, which must say yes",
+        ));
+    }
+    Ok(writer)
+}
+
 /// One bucket of a sink.
 ///
 /// - **Two steps to be seen.** What is written is invisible until it was prepared and committed.
@@ -340,6 +357,12 @@ pub trait SinkWriter {
     /// published meanwhile. Called before [`SinkWriter::recover`], and before each commit; only the last call counts.
     fn keep(&mut self, _kept: &[&Prepared]) -> Result<()> {
         Ok(())
+    }
+
+    /// Whether it publishes from the rows that the engine keeps: a sink that does not [keep rows](Sink::keeps_rows) is refused
+    /// with such a writer when it opens a bucket. A writer around another one answers as that does.
+    fn needs_rows(&self) -> bool {
+        false
     }
 
     /// Takes back rows of an epoch that was prepared, in the order in which they were written. Called before

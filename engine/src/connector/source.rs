@@ -96,7 +96,9 @@ pub trait PartitionReader {
     /// - **After a resume too**: the offset at which the partition was opened again is told before the first `next`. So nothing
     ///   is left unacknowledged by a crash between the commit and the call.
     /// - **To the end** of a followed partition: its reader is kept until its last offset is committed. That of a bounded one is
-    ///   dropped when it says [`Next::End`].
+    ///   dropped when it says [`Next::End`]. A partition that had ended by the commit from which a job resumes is not opened again: where
+    ///   the job died between that commit and the call, its last offset is told to nobody. A server then lets go by itself, or at
+    ///   [`Source::partitions`], which is asked at each start.
     ///
     /// # Errors
     /// What ends the job. What can be tried again is better tried at the next call, which covers it.

@@ -12,7 +12,8 @@ type Decide = dyn Fn(&dyn Display, u32) -> bool + Send + Sync;
 ///
 /// A job gives its own to every sink, in [`Writing`](crate::sink::Writing): each call is tried ten times, further and further
 /// apart, ten seconds in all, while the sources wait. Each refusal counts as one of the sink's `retries` and is told in the
-/// progress line; a job that is to stop tries nothing again. By itself (`default`) nothing is tried again.
+/// progress line. A job that fails, or is stopped a second time, tries nothing again; one that is stopped in order does, since its last
+/// checkpoint and its output belong to the order, so that it may take ten seconds longer. By itself (`default`) nothing is tried again.
 ///
 /// - **Only what may pass is tried again.** [`Retry::run`] tries again what the machine refused, unless that is
 ///   [for good](Error::for_good); [`Retry::run_if`] asks the caller.

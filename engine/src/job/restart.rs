@@ -4,6 +4,7 @@
 //! something is started again, and when no more, is decided in `run/backoff.rs`.
 
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
 use super::end::End;
 use super::running::Present;
@@ -25,12 +26,20 @@ pub(super) fn refusal(job: &Job) -> Option<Error> {
 /// Starts the job, and from then on starts it again where it fails, which looks at its sources again.
 pub(super) fn start(bound: Bound, policy: Restart, metrics: Arc<Metrics>) -> Result<Running> {
     let mut job = bound.job.clone();
+    // The thread comes first: what has no room for it starts nothing.
+    let (give, given) = channel::<(Supervisor, Attempt)>();
+    let end = End::of("restarts", move || match given.recv() {
+        Ok((supervisor, attempt)) => supervisor.supervise(attempt),
+        Err(_) => Err(Error::environment("the job did not start")), // who would start it says why
+    })?;
     let mut attempt = bound.attempt(Arc::clone(&metrics))?;
     let (present, notes) = (Present::of(&attempt), std::mem::take(&mut attempt.notes));
     // A place that was fresh is not, once the job has started there.
     job.checkpoints.as_mut().expect("it was just seen").fresh = false;
     let supervisor = Supervisor { job, policy, metrics: Arc::clone(&metrics), present: Arc::clone(&present) };
-    let end = End::of("restarts", move || supervisor.supervise(attempt))?;
+    if give.send((supervisor, attempt)).is_err() {
+        unreachable!("the thread waits for it");
+    }
     Ok(Running::new(metrics, present, notes, end))
 }
 

@@ -259,6 +259,62 @@ fn a_job_that_goes_back_is_refused_since_nothing_can_be_taken_back() {
     assert_eq!(values(&table), ALL);
 }
 
+#[test]
+fn an_epoch_is_refused_while_an_older_one_is_not_there() {
+    for call in 2..=4 {
+        let table = Table::default();
+        let mut writer = table.writer(&Writing::of("job", 1));
+        writer.recover(&[]).unwrap();
+        let mut prepare = |epoch| {
+            writer.write(&[], &batch(epoch)).unwrap();
+            Prepared { epoch: Epoch(epoch), bytes: writer.prepare(Epoch(epoch), EventTime::MIN).unwrap() }
+        };
+        let both = [prepare(0), prepare(2)];
+        table.stored().at = Some((call, Answer::Refuses));
+        writer.commit(Epoch(0), &both[0].bytes).unwrap_err();
+        let error = writer.commit(Epoch(2), &both[1].bytes).unwrap_err();
+        assert!(error.to_string().contains("rows of epoch 0 are not in the store"), "{error}");
+
+        let mut next = table.writer(&Writing::of("job", 2).resuming(After { epoch: Epoch(2), generation: 1 }));
+        [0, 2].into_iter().for_each(|epoch| next.restore(Epoch(epoch), batch(epoch)).unwrap());
+        next.recover(&both).unwrap();
+        assert_eq!(values(&table), ALL, "refused at call {call}");
+    }
+}
+
+#[test]
+fn a_fenced_writer_of_a_sink_that_keeps_no_rows_is_refused_when_it_is_opened() {
+    use dualgauge_engine::Checkpoints;
+    use dualgauge_engine::checkpoint::LocalStore;
+    use dualgauge_engine::fs::FaultFs;
+
+    struct Forgetful(Table);
+
+    impl Sink for Forgetful {
+        fn describe(&self) -> String {
+            self.0.describe()
+        }
+
+        fn check(&self, _: &SchemaRef, _: &Writing) -> Result<()> {
+            Ok(())
+        }
+
+        fn open(&self, _: usize, _: &SchemaRef, writing: &Writing) -> Result<Box<dyn SinkWriter>> {
+            Ok(Box::new(self.0.writer(writing)))
+        }
+    }
+
+    let job = || {
+        let job = Job::new(|flow: &dualgauge_engine::Flow<'_>| flow.source::<Item>("items").sink("table"));
+        job.source("items", crate::script(1)).sink("table", Forgetful(Table::default()))
+    };
+    let store = Arc::new(LocalStore::open(Arc::new(FaultFs::new()), "/job").unwrap());
+    let error = job().checkpoints(Checkpoints::in_store(store)).run().unwrap_err();
+    assert_eq!(error.kind(), dualgauge_engine::ErrorKind::Usage, "{error}");
+    assert!(error.to_string().contains("`Fenced` without `Sink::keeps_rows`"), "{error}");
+    job().run().unwrap(); // without checkpoints there is nothing to keep them in
+}
+
 /// The three tables of a job, and their lines as other tests have them.
 fn run(seed: u64, at_once: bool) -> (Survived, [Vec<String>; 3], [Table; 3]) {
     let tables = [0, 1, 2].map(|number| Table(Table::in_trouble(seed * 3 + number).0, 0, at_once));
@@ -298,27 +354,37 @@ fn rows_leave_the_checkpoint_when_they_are_committed() {
     use dualgauge_engine::fs::FaultFs;
     use dualgauge_engine::testing::survive_on;
 
-    let (fs, table) = (FaultFs::new(), Table::default());
-    survive_on(&fs, 1, || {
-        let graph = |flow: &dualgauge_engine::Flow<'_>| flow.source::<Item>("items").sink("table");
-        Job::new(graph).source("items", crate::script(1)).sink("table", table.clone())
-    });
-    let store = Arc::new(LocalStore::open(Arc::new(fs), "/job").unwrap());
-    let entries = ManifestLog::read(&*store).unwrap();
-    let Some((_, Entry::Commit(last))) = entries.last() else { panic!("the last entry is a commit") };
-    let mut kept = BTreeMap::<u64, usize>::new();
-    for chain in &last.chains {
-        let reader = ChainReader::open(store.clone(), &chain.layers).unwrap();
-        let found = &mut |_, key: &[u8], _: &[u8]| {
-            *kept.entry(u64::from_be_bytes(key[..8].try_into().unwrap())).or_default() += 1;
-            Ok(())
+    let mut all_kept = 0;
+    for seed in 1..=8 {
+        let (fs, table) = (FaultFs::new(), Table(Arc::default(), 0, seed % 2 == 0));
+        survive_on(&fs, seed, || {
+            let graph = |flow: &dualgauge_engine::Flow<'_>| flow.source::<Item>("items").sink("table");
+            Job::new(graph).source("items", crate::script(seed)).sink("table", table.clone())
+        });
+        let store = Arc::new(LocalStore::open(Arc::new(fs), "/job").unwrap());
+        let entries = ManifestLog::read(&*store).unwrap();
+        let commit = |(_, entry): &(_, Entry)| match entry {
+            Entry::Commit(commit) => Some(commit.clone()),
+            _ => None,
         };
-        reader.entries("sink table", "uncommitted", chain.groups, found).unwrap();
+        let last = entries.iter().rev().find_map(commit).expect("the job has committed");
+        let mut kept = BTreeMap::<u64, usize>::new();
+        for chain in &last.chains {
+            let reader = ChainReader::open(store.clone(), &chain.layers).unwrap();
+            let found = &mut |_, key: &[u8], _: &[u8]| {
+                *kept.entry(u64::from_be_bytes(key[..8].try_into().unwrap())).or_default() += 1;
+                Ok(())
+            };
+            reader.entries("sink table", "uncommitted", chain.groups, found).unwrap();
+        }
+        let newest: Vec<u64> =
+            last.sinks["table"].iter().flat_map(|cut| &cut.prepared).map(|one| one.epoch.0).collect();
+        assert!(kept.keys().all(|epoch| newest.contains(epoch)), "{kept:?} are kept, and {newest:?} are prepared");
+        let bytes: usize = last.sinks["table"].iter().flat_map(|cut| &cut.prepared).map(|one| one.bytes.len()).sum();
+        assert!(bytes < 100, "the manifest has no row: {bytes} bytes");
+        all_kept += kept.len();
     }
-    let newest: Vec<u64> = last.sinks["table"].iter().flat_map(|cut| &cut.prepared).map(|one| one.epoch.0).collect();
-    assert!(kept.keys().all(|epoch| newest.contains(epoch)), "{kept:?} are kept, and {newest:?} are prepared");
-    let bytes: usize = last.sinks["table"].iter().flat_map(|cut| &cut.prepared).map(|one| one.bytes.len()).sum();
-    assert!(bytes < 100, "the manifest has no row: {bytes} bytes");
+    assert!(all_kept > 0, "no last checkpoint keeps a row: nothing was looked at");
 }
 
 #[test]

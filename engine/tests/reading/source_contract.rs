@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use dualgauge_engine::testing::{Item, Script, source_contract};
 use dualgauge_engine::{
     Durations, Error, EventTime, Listing, Next, Offset, Partition, PartitionReader, Record, Result, Scan, Source,
-    SourceBatch,
+    SourceBatch, Waker,
 };
 
 /// How many rows each of the two partitions has.
@@ -45,6 +45,9 @@ enum Fault {
     GoesOnBehindItsEnd,
     RefusesACommit,
     SkipsBehindACommit,
+    WakesNobody,
+    /// Allowed.
+    PausesAndWakes,
 }
 
 use Fault::*;
@@ -68,6 +71,8 @@ struct Reader {
     batch_rows: u64,
     shared: Arc<AtomicU64>,
     ended: bool,
+    paused: bool,
+    waker: Option<Waker>,
 }
 
 fn time(partition: u64, row: u64) -> EventTime {
@@ -118,13 +123,31 @@ impl Source for Faulty {
         };
         let skipped = u64::from(self.fault == LosesARow && again && from < ROWS);
         let (fault, shared) = (self.fault, Arc::clone(&self.shared));
-        Ok(Box::new(Reader { fault, partition: number, from, next, skipped, batch_rows, shared, ended: false }))
+        Ok(Box::new(Reader {
+            fault,
+            partition: number,
+            from,
+            next,
+            skipped,
+            batch_rows,
+            shared,
+            ended: false,
+            paused: false,
+            waker: None,
+        }))
     }
 }
 
 impl PartitionReader for Reader {
     fn next(&mut self) -> Result<Next> {
         let fault = self.fault;
+        if let Some(waker) = self.waker.as_ref().filter(|_| !self.paused) {
+            if fault == PausesAndWakes {
+                waker.wake();
+            }
+            self.paused = true;
+            return Ok(Next::Pending);
+        }
         if self.next == ROWS {
             let more = fault == GoesOnBehindItsEnd && std::mem::replace(&mut self.ended, true);
             return Ok(match fault {
@@ -137,6 +160,11 @@ impl PartitionReader for Reader {
         self.next = end;
         self.shared.store(end, Ordering::SeqCst);
         Ok(self.batch(first, end))
+    }
+
+    fn wake_by(&mut self, waker: &Waker) -> bool {
+        self.waker = matches!(self.fault, WakesNobody | PausesAndWakes).then(|| waker.clone());
+        self.waker.is_some()
     }
 
     fn committed(&mut self, offset: &Offset) -> Result<()> {
@@ -202,6 +230,7 @@ fn what_keeps_the_contract_passes() {
     // Of batches of 8192 rows, of 1 and of 3: one offset, seven and three in each partition.
     assert_eq!(tried(Nothing).unwrap(), 2 * (1 + 7 + 3));
     assert_eq!(tried(GivesBatchesAgain).unwrap(), 2 * (1 + 7 + 3));
+    assert_eq!(tried(PausesAndWakes).unwrap(), 2 * (1 + 7 + 3));
 }
 
 #[test]
@@ -237,6 +266,7 @@ fn each_rule_that_is_broken_is_found_and_named() {
             SkipsBehindACommit,
             &["batches of 1 rows", "told of each offset", "row 1 is Good(Item", "value: 2", "expected"],
         ),
+        (WakesNobody, &["p0", "at its start", "was pending, has more to say, and has woken nobody", "`wake_by`"]),
     ];
     for (fault, words) in cases {
         let error = tried(*fault).expect_err(&format!("{fault:?} passes")).to_string();

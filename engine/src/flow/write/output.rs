@@ -11,6 +11,7 @@ use super::outbox::{KeptRows, Outbox};
 use super::{ROWS, bucket_of};
 use crate::checkpoint::{BucketCut, is_kept};
 use crate::commit::{Checkpointing, Output};
+use crate::connector::sink::open_bucket;
 use crate::data::cut::fitting;
 use crate::failpoint::{Point, around};
 use crate::flow::graph::NodeId;
@@ -91,7 +92,7 @@ impl SinkOutput {
         kept: Vec<(bool, Prepared)>,
         rows: Vec<(Epoch, Vec<RecordBatch>)>,
     ) -> Result<()> {
-        let writer = self.sink.open(bucket, &self.schema, &self.writing)?;
+        let writer = open_bucket(&*self.sink, bucket, &self.schema, &self.writing)?;
         let mut bucket_writer = BucketWriter { writer, unpublished: Vec::new(), kept };
         bucket_writer.tell_kept()?;
         for (epoch, rows) in rows {
@@ -162,10 +163,12 @@ impl Output for Published {
         within(self.node, || {
             for bucket in buckets.iter_mut().flatten() {
                 bucket.keep(epoch, savepoint).map_err(|error| error.at(format_args!("sink {name}: epoch {epoch}")))?;
-                let due = bucket.unpublished.iter().take_while(|prepared| prepared.epoch <= epoch).count();
-                for prepared in bucket.unpublished.drain(..due).filter(|prepared| !prepared.bytes.is_empty()) {
-                    let done = around(Point::Publish, || bucket.writer.commit(prepared.epoch, &prepared.bytes));
-                    done.map_err(|error| error.at(format_args!("sink {name}: epoch {}", prepared.epoch)))?;
+                while let Some(prepared) = bucket.unpublished.first().filter(|prepared| prepared.epoch <= epoch) {
+                    if !prepared.bytes.is_empty() {
+                        let done = around(Point::Publish, || bucket.writer.commit(prepared.epoch, &prepared.bytes));
+                        done.map_err(|error| error.at(format_args!("sink {name}: epoch {}", prepared.epoch)))?;
+                    }
+                    bucket.unpublished.remove(0); // only now: what is not published stays the oldest
                 }
             }
             self.committed.set(Some(epoch));

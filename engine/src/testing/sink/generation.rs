@@ -7,6 +7,7 @@ use arrow_schema::SchemaRef;
 
 use super::rows::{self, batch, rows, watermark};
 use crate::checkpoint::{BucketCut, is_kept};
+use crate::connector::sink::open_bucket;
 use crate::testing::Item;
 use crate::{After, Claim, Epoch, Prepared, Record, Result, Since, Sink, SinkWriter, Writing};
 
@@ -185,7 +186,7 @@ impl<'a> Generation<'a> {
                 self.sink.take_back(&self.writing)?; // as after a crash in the midst of it
             }
             Verb::Open(bucket) => {
-                self.writers[bucket] = Some(self.sink.open(bucket, &self.schema, &self.writing)?);
+                self.writers[bucket] = Some(open_bucket(&*self.sink, bucket, &self.schema, &self.writing)?);
             }
             Verb::Recover(bucket) => {
                 let kept = self.kept.iter().filter_map(|manifest| manifest.newest(bucket)).collect::<Vec<_>>();

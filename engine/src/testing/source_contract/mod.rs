@@ -42,6 +42,8 @@ pub struct Upheld {
 /// - **Commits change nothing.** A reader that is told of each offset as soon as it was handed out, and one that is opened at the last
 ///   of them and told of it, give the same as the others ([`PartitionReader::committed`](crate::PartitionReader::committed)).
 /// - **Nobody is missed.** A reader that is dropped after one batch changes nothing for the next one.
+/// - **It wakes its worker**, where it says so ([`PartitionReader::wake_by`](crate::PartitionReader::wake_by)): rows, or an end, that
+///   come behind a [`Next::Pending`](crate::Next::Pending) are told by a wake.
 /// - **Bounds are kept.** No row is below what [`Partition::bound`] or [`SourceBatch::bound_after`](crate::SourceBatch::bound_after)
 ///   said before it, none above [`Partition::upper`], and [`Partition::rows`] is how many there are.
 ///

@@ -1,9 +1,13 @@
 //! One partition as it is read, with what it has promised so far.
 
+use super::{IDLE_MAX, pause};
 use crate::{
     Error, Event, EventTime, Next, Offset, Partition, PartitionReader, Record, Result, Scan, Source, SourceBatch,
-    Unreadable,
+    Unreadable, Waker,
 };
+
+/// How often a wake is waited for that is late, with a millisecond behind each look.
+const LATE_MAX: usize = 1_000;
 
 /// A partition that is read, and all that it has given.
 pub(super) struct Reading<D> {
@@ -18,6 +22,8 @@ pub(super) struct Reading<D> {
     bound: EventTime,
     scan: Scan,
     reader: Box<dyn PartitionReader>,
+    /// What the reader wakes, where it says that it will.
+    waker: Option<Waker>,
 }
 
 /// A row, or a record that cannot be one.
@@ -56,12 +62,15 @@ impl<D: Record> Reading<D> {
     ) -> Result<Reading<D>> {
         let from = behind.map(|mark| mark.offset.clone());
         let reader = source.open(partition, from.as_ref().or(partition.start.as_ref()), scan);
+        let (mut reader, waker) = (reader?, Waker::new(|| {}));
+        let waker = reader.wake_by(&waker).then_some(waker);
         let mut bound = partition.bound.unwrap_or(EventTime::MIN);
         if let Some(mark) = behind {
             bound = bound.max(mark.bound); // a checkpoint has it
         }
         Ok(Reading {
-            reader: reader?,
+            reader,
+            waker,
             partition: partition.clone(),
             from,
             rows: Vec::new(),
@@ -74,7 +83,12 @@ impl<D: Record> Reading<D> {
 
     /// Asks for the next batch, and holds it to what was promised.
     pub(super) fn ask(&mut self) -> Result<Said> {
+        let woken = self.waker.as_ref().is_none_or(Waker::is_called);
+        self.waker.iter().for_each(Waker::begin);
         let next = self.next()?;
+        if self.said == Said::Pending && !woken && !matches!(next, Next::Pending) {
+            self.await_wake()?;
+        }
         if self.said == Said::End && !matches!(next, Next::End) {
             return Err(Error::usage("it has ended, and then gives something more; expected that it ends for good"));
         }
@@ -85,6 +99,21 @@ impl<D: Record> Reading<D> {
             Next::Mixed(batch, bad) => self.take(batch, bad)?,
         };
         Ok(self.said)
+    }
+
+    /// Waits for the wake of what has come already: the thread that brings it may be about to call.
+    fn await_wake(&self) -> Result<()> {
+        let called = || self.waker.as_ref().is_none_or(Waker::is_called);
+        for _ in 0..LATE_MAX {
+            if called() {
+                return Ok(());
+            }
+            pause(IDLE_MAX + 1);
+        }
+        Err(Error::usage(format!(
+            "{}: it was pending, has more to say, and has woken nobody; expected that it wakes its worker, as it says at `wake_by`",
+            self.place()
+        )))
     }
 
     fn next(&mut self) -> Result<Next> {
