@@ -1,7 +1,8 @@
 //! A closure that borrows what the graph outlives.
 //!
-//! says: borrowed data escapes outside of function
-//! says: `limit` is a reference that is only valid in the function body
+//! code: E0521
+
+#![cfg(refused)]
 
 use dualgauge::prelude::*;
 

@@ -1,7 +1,8 @@
 //! An aggregate's closure that does not say what it takes.
 //!
-//! says: type annotations needed
-//! says: consider giving this closure parameter an explicit type
+//! code: E0282
+
+#![cfg(refused)]
 
 use dualgauge::prelude::*;
 

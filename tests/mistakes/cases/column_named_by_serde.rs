@@ -2,6 +2,8 @@
 //!
 //! says: `#[serde(rename)]` says nothing of a column: write `#[column(name = "…")]`
 
+#![cfg(refused)]
+
 use dualgauge::prelude::*;
 
 #[record]

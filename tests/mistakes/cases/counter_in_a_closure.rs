@@ -1,7 +1,8 @@
 //! A closure that counts.
 //!
-//! says: cannot assign to `number`
-//! says: captured variable in a `Fn` closure
+//! code: E0594
+
+#![cfg(refused)]
 
 use dualgauge::prelude::*;
 

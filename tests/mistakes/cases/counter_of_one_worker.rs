@@ -2,6 +2,8 @@
 //!
 //! compiles
 
+#![cfg(refused)]
+
 use std::cell::Cell;
 use std::rc::Rc;
 

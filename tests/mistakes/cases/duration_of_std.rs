@@ -3,6 +3,8 @@
 //! says: `std::time::Duration` is no length of event time
 //! says: as `10.seconds()`
 
+#![cfg(refused)]
+
 use dualgauge::prelude::*;
 
 #[record]

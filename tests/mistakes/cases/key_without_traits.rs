@@ -4,6 +4,8 @@
 //! says: a key is compared, hashed and stored
 //! says: #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 
+#![cfg(refused)]
+
 use dualgauge::prelude::*;
 
 #[record]

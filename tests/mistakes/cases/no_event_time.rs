@@ -2,6 +2,8 @@
 //!
 //! compiles
 
+#![cfg(refused)]
+
 use dualgauge::prelude::*;
 
 #[record]

@@ -1,7 +1,8 @@
 //! A greatest value, which of nothing is `None`, where a number is wanted.
 //!
-//! says: mismatched types
-//! says: expected `u64`, found `Option<u64>`
+//! code: E0308
+
+#![cfg(refused)]
 
 use dualgauge::prelude::*;
 

@@ -3,6 +3,8 @@
 //! says: read the field, `pane.time`
 //! says: pane.key` has been moved out
 
+#![cfg(refused)]
+
 use dualgauge::prelude::*;
 
 #[record]

@@ -3,6 +3,8 @@
 //! says: `Pane<u64, u64>` is no record
 //! says: .rows(|key, window, value|
 
+#![cfg(refused)]
+
 use dualgauge::prelude::*;
 
 #[record]

@@ -3,6 +3,8 @@
 //! says: `Before` cannot be the state of a key
 //! says: #[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
 
+#![cfg(refused)]
+
 use dualgauge::prelude::*;
 
 #[record]

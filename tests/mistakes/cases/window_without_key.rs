@@ -4,6 +4,8 @@
 //! says: say `.key_by(|row| row.field)` before it
 //! says: .window_all(
 
+#![cfg(refused)]
+
 use dualgauge::prelude::*;
 
 #[record]

