@@ -1,7 +1,7 @@
 //! What whoever adds one of our crates is told of it, and what cargo needs to package it.
 //!
 //! Would catch: a crate that names a sister by its path alone, so that it cannot be published; a page, a licence or a lint
-//! that a new crate came without; a library in which `unsafe` could be allowed.
+//! that a new crate came without; a library in which `unsafe` could be allowed; a package without a page that its sources read.
 
 use toml::{Table, Value};
 
@@ -85,6 +85,27 @@ fn a_crate_says_what_it_is_and_keeps_the_rules_of_all() {
         }
         assert!(read(&format!("{dir}src/lib.rs")).contains("#![forbid(unsafe_code)]"), "{dir}src/lib.rs");
     }
+}
+
+#[test]
+fn the_package_of_the_facade_has_the_pages_that_its_sources_read_and_none_of_its_tests() {
+    let whole = manifest("");
+    let include = at(&whole, &["package", "include"]).and_then(Value::as_array).expect("package.include");
+    let include: Vec<_> = include.iter().filter_map(Value::as_str).collect();
+    // A pattern of ours is a name, or one with a star at its end or before its ending.
+    let has = |file: &str| {
+        include.iter().any(|pattern| match pattern.trim_start_matches('/').split_once('*') {
+            Some((start, end)) => file.starts_with(start) && file.ends_with(end),
+            None => file == pattern.trim_start_matches('/'),
+        })
+    };
+    let docs = read("src/docs.rs");
+    let pages: Vec<_> = docs.split("include_str!(\"../").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(pages.contains(&"README.md") && pages.len() > 3, "{pages:?}");
+    for file in pages.into_iter().chain(["src", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"]) {
+        assert!(has(file), "Cargo.toml: package.include has no {file}");
+    }
+    assert!(!has("tests") && !has("benches") && !has(".ci/run"), "{include:?}");
 }
 
 #[test]
