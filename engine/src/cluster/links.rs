@@ -265,8 +265,7 @@ impl Links {
         self.say_to_all(&Word::Failed(Failure::of(&error)));
     }
 
-    /// Leaves, in good order or because the job has failed. The threads end when the others have left too, or soon
-    /// after.
+    /// Leaves, in good order or because the job failed. The threads end when the others have left too, or soon after.
     pub(super) fn leave(&self) {
         if self.shared.stopping() {
             self.tell_failure();

@@ -154,7 +154,7 @@ impl Cluster {
         self
     }
 
-    /// How often processes send each other a sign of life, and after what silence one is lost; one second and ten by
+    /// How often processes show each other that they live, and after what silence one is lost; one second and ten by
     /// default.
     ///
     /// # Panics

@@ -85,8 +85,7 @@ impl Incoming {
         self.opened.start += bytes;
     }
 
-    /// Opens the next piece if it is here, or else reads once from `source`; called when all that was opened has been
-    /// handed on.
+    /// Opens the next piece if it is here, else reads once from `source`; called once all that was opened is handed on.
     pub(super) fn advance(&mut self, source: &mut impl Read) -> Result<Came, Gone> {
         let mut came = Came::default();
         let wanted = match self.open()? {

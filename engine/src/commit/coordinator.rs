@@ -214,7 +214,7 @@ impl Coordinator {
         None
     }
 
-    /// Requests a stop where the state has outgrown its limit: after a checkpoint, before the machine runs out of
+    /// Requests a stop after a checkpoint where the state has outgrown its limit, before the machine runs out of
     /// memory.
     fn limit_state(&self, chains: &[Chain], steps: &StepBytes) {
         let layers: BTreeMap<&str, u64> =

@@ -61,8 +61,8 @@ struct Owed {
 
 /// What waits on this worker for an epoch to be committed: the output of a sink, or the readers of a source.
 pub(crate) trait Output {
-    /// Everything up to `epoch` is committed, maybe as a savepoint: publishes what was prepared for it, or reports it
-    /// to its readers.
+    /// All up to `epoch` is committed, maybe as a savepoint: publishes what was prepared for it, or reports it to
+    /// readers.
     fn publish(&mut self, epoch: Epoch, savepoint: bool) -> Result<()>;
 }
 

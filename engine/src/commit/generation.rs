@@ -88,8 +88,7 @@ impl Checkpointing {
         self.resume.iter().flat_map(Commit::layers).map(|layer| layer.name.clone()).collect()
     }
 
-    /// The failure of this generation as it is to be reported: once a younger one has started, that is why anything
-    /// fails.
+    /// The failure of this generation, to be reported: once a younger one has started, that is why anything fails.
     pub(crate) fn explained(&self, error: Error) -> Error {
         let told = matches!(error.kind(), ErrorKind::Stopped | ErrorKind::Panic) || error.code() == Some(Code::Fenced);
         match !told && checkpoint::is_fenced(&*self.store, self.generation).unwrap_or(false) {

@@ -21,8 +21,7 @@ impl Measured {
         self.untold.push((layer.name.clone(), bytes));
     }
 
-    /// Measures what else is in the chains, merged or of earlier generations; returns what there is to report of all of
-    /// them.
+    /// Measures what else is in the chains, merged or of earlier generations; returns what to report of all of them.
     pub(super) fn take(&mut self, store: &dyn Store, chains: &[Chain]) -> Vec<(String, StepBytes)> {
         let layers = || chains.iter().flat_map(|chain| &chain.layers);
         for layer in layers() {

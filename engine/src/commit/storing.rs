@@ -41,8 +41,7 @@ pub(super) struct Background<J, R> {
 type Inline<J, R> = (Box<dyn FnMut(J) -> R>, Sender<R>);
 
 impl<J: Send + 'static, R: Send + 'static> Background<J, R> {
-    /// A thread of this name; if it does not start, the job fails. In a job that is stepped, everything is done at
-    /// once.
+    /// A thread of this name; the job fails if it does not start. In a job that is stepped, all is done at once.
     pub(super) fn new(name: String, shared: &Shared, mut work: impl FnMut(J) -> R + Send + 'static) -> Self {
         let (done, results) = channel();
         if !shared.may_park {

@@ -1,5 +1,4 @@
-//! From the state of an older graph to that of the present one: what is decided about each part, and the state
-//! rewritten.
+//! From the state of an older graph to that of the present: what is decided for each part, and the state rewritten.
 //!
 //! - **Before anything is loaded.** The chains of the commit are rewritten, with up-casts and without the steps that
 //!   were dropped, and the job resumes from those. So a chain never holds a part in two shapes, nor what a step of an

@@ -1,5 +1,4 @@
-//! What stands behind the names of a graph, as its drivers get it: looked at, listed, and with every option that was
-//! set.
+//! What stands behind the names of a graph, as its drivers get it: looked at, listed, and with every option set.
 
 use std::sync::Arc;
 

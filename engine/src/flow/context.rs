@@ -80,8 +80,7 @@ pub(crate) struct SourceDeclaration {
 pub(crate) struct SinkDeclaration {
     pub(crate) name: String,
     pub(crate) schema: SchemaRef,
-    /// Reads the rows that a checkpoint keeps of it, given what the job stands on, its name in the state and its
-    /// buckets.
+    /// Reads the rows that a checkpoint keeps of it; takes what the job stands on, its name in the state, its buckets.
     pub(crate) kept_rows: fn(&Checkpointing, &str, usize) -> Result<KeptRows>,
 }
 

@@ -121,8 +121,8 @@ impl SourceOptions {
         self.on_bad_records(BadRecords::Quarantine)
     }
 
-    /// What becomes of files that have come since the checkpoint from which a job resumes; by default their old events
-    /// are late.
+    /// What becomes of files that have come since the checkpoint from which a job resumes; by default old events are
+    /// late.
     pub fn new_files(mut self, policy: NewFiles) -> SourceOptions {
         self.new_files = Some(policy);
         self

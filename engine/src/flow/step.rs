@@ -14,8 +14,8 @@ use crate::{Batch, Data, Duration, Epoch, Event, EventTime};
 
 /// A step that remembers something from one event to the next.
 ///
-/// - **Apply judges.** Late records are found in [`Step::apply`], against the watermark each one is handed over with,
-///   and leave by [`Outputs::late`]; the step's own idea of the present watermark decides nothing.
+/// - **Apply judges.** Late records are found in [`Step::apply`], against the watermark each one comes with, and leave
+///   by [`Outputs::late`]; the step's own idea of the present watermark decides nothing.
 /// - **Advance fires.** When the watermark moves, everything that can no longer change leaves by [`Outputs::emit`].
 /// - **Holds is honest.** [`Step::holds`] names the smallest event time that what is kept can still emit.
 pub trait Step: 'static {

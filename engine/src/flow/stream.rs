@@ -66,7 +66,7 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
 
     /// Adds an operator without memory, as a function of whole batches.
     ///
-    /// What it returns has the same stamp, so it may not move an event to before the event time it came with.
+    /// What it returns has the same stamp, so it may not move an event below the event time it came with.
     pub fn transform<R: Data>(
         self,
         spec: NodeSpec,

@@ -1,8 +1,7 @@
 //! What a job resumes from, compared with what it reads, keeps and writes now: whatever would be lost, doubled or
 //! mistaken is refused by name before anything is read.
 //!
-//! - **The same words.** The basis of each source, step and sink is that of the commit, or it declares that resuming is
-//!   right.
+//! - **The same words.** The basis of each source, step and sink is that of the commit, or it allows the change itself.
 //! - **The same inputs.** What was listed and not read to its end is still there, and what was read has not changed.
 //! - **New inputs come late.** A partition that was not listed then counts from the watermark that its source had.
 

@@ -12,8 +12,7 @@ use super::end::End;
 use super::running::Present;
 use crate::{Error, Result};
 
-/// How long a dropped job has to end in order, with a last checkpoint if it takes them; then it is asked to end at
-/// once.
+/// How long a dropped job has to end in order, with a last checkpoint if it takes them; then it must end at once.
 const IN_ORDER: Duration = Duration::from_millis(800);
 
 /// How long it has after that.

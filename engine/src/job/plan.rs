@@ -49,8 +49,7 @@ pub struct OpenWindows {
     pub step: String,
     /// Its windows, as the listing shows them.
     pub detail: String,
-    /// How many; `None` where a source upstream says nothing of its event times, so that no window closes before its
-    /// end.
+    /// How many; `None` where a source upstream gives no event times, so that no window closes before its end.
     pub at_most: Option<u64>,
 }
 

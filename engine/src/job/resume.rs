@@ -99,8 +99,7 @@ impl Checkpointing {
         Ok(())
     }
 
-    /// Takes part in a generation that was started: whoever started it has the log, and the state is that of this
-    /// graph.
+    /// Takes part in a generation that was started: whoever started it has the log; the state is that of this graph.
     pub(super) fn of(
         checkpoints: &Checkpoints,
         started: Generation,

@@ -207,8 +207,7 @@ impl Running {
         Running { metrics, present, notes, end: Some(end) }
     }
 
-    /// The counts and watermarks while it runs. They continue when a job is started again; what it reads again counts
-    /// again.
+    /// The counts and watermarks while it runs. They continue over restarts; what is read again counts again.
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
     }

@@ -13,11 +13,10 @@ use crate::{Error, ErrorKind};
 #[derive(Debug, Default)]
 pub(super) struct End {
     stop: AtomicBool,
-    /// Requested in a job without checkpoints: nothing more is read, and when the sinks have written what came, all
+    /// Requested in a job without checkpoints: nothing more is read, and once the sinks have written what came, all
     /// stop.
     resting: AtomicBool,
-    /// Whether this is one of several processes: when its sinks have written what came, those of the others may not
-    /// have.
+    /// Whether this is one of several processes: when its sinks have written what came, others may not have.
     among_others: AtomicBool,
     /// All sinks of this process have written what came.
     rested: AtomicBool,

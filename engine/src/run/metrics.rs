@@ -178,8 +178,7 @@ impl Metrics {
         *self.checkpoint.lock().expect("no panic holds it")
     }
 
-    /// How many checkpoints were committed in this run, over all its starts. With several processes, the first one
-    /// knows.
+    /// How many checkpoints were committed in this run, over all its starts. Of several processes, the first one knows.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
@@ -211,8 +210,8 @@ impl Metrics {
         self.retries.lock().expect("no panic holds it").clone()
     }
 
-    /// What a person should know that the run has met since its start, a sentence each, in order: a file that is not
-    /// read.
+    /// What a person should know that the run has met since its start, a sentence each, in order: such as an unread
+    /// file.
     pub fn notes(&self) -> Vec<String> {
         self.notes.lock().expect("no panic holds it").clone()
     }

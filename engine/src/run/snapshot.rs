@@ -79,8 +79,7 @@ pub struct SourceMetrics {
 pub struct StepMetrics {
     /// Records that came in, over all its inputs; one that every worker gets counts once.
     pub records_in: u64,
-    /// Records that it gave out, without the late ones. A window that gives several rows (`top_n`) gives them out as
-    /// one.
+    /// Records that it gave out, without the late ones. The several rows of one window (`top_n`) are given out as one.
     pub records_out: u64,
     /// Records that came too late for it.
     pub late: u64,

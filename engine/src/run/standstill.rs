@@ -32,8 +32,7 @@ pub enum Limit {
         /// How many.
         epochs: u64,
     },
-    /// An epoch may be opened only when it is known whether a checkpoint lies before it, and those before are not
-    /// stored.
+    /// An epoch opens only when it is known whether a checkpoint lies before it, and those before are not stored yet.
     Checkpoint,
     /// This partition is silent, and the watermark of the source waits for it.
     Silent {

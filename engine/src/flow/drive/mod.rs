@@ -65,8 +65,7 @@ pub(super) fn drive_one<'s, D: Data, S: Driven<Message = Batch<D>>>(
     })
 }
 
-/// Puts a step of two inputs behind `left` and `right`. A worker whose right is a copy that others have too does not
-/// count it.
+/// Puts a step of two inputs behind `left` and `right`. With `counts_right` off, the right is not counted here.
 pub(super) fn drive_two<'s, S: TwoInputStep, L: 'static, M: 'static>(
     (left, left_pact): (Stream<'s, S::Left, L>, impl ParallelizationContract<Stamp, Batch<S::Left>> + 'static),
     (right, right_pact): (Stream<'s, S::Right, M>, impl ParallelizationContract<Stamp, Batch<S::Right>> + 'static),

@@ -6,8 +6,7 @@ use crate::flow::bound::BoundSource;
 use crate::run::{Counter, Shared, SourceCounts};
 use crate::{Duration, Durations, PartitionId};
 
-/// After a look, the next one waits this many times as long as the look took: looking costs a hundredth of the time at
-/// most.
+/// The next look waits this many times as long as the last one took: looking costs a hundredth of the time at most.
 const PAUSE: i64 = 100;
 
 /// Looks now and then for partitions that were not listed.

@@ -20,8 +20,7 @@ use crate::flow::bound::BoundSource;
 use crate::run::{Counter, Shared, SourceCounts};
 use crate::{Batch, Code, DecodeError, Duration, Durations, Error, Event, EventTime, Record, Result, Unreadable};
 
-/// How many rows are decoded at once behind a bad one: when a piece has a bad row, those before it are decoded once
-/// more.
+/// How many rows are decoded at once behind a bad one: the rows of a piece before a bad one are decoded twice.
 const PIECE_ROWS: usize = 32;
 
 /// What becomes of the rows of a source, good and bad.

@@ -72,8 +72,8 @@ impl<'s, D: Record> Stream<'s, D> {
         self.with("on_bad_records", |options| options.on_bad_records(policy))
     }
 
-    /// What becomes of files that have come since the checkpoint from which a job resumes; by default their old events
-    /// are late.
+    /// What becomes of files that have come since the checkpoint from which a job resumes; by default old events are
+    /// late.
     #[track_caller]
     pub fn new_files(self, policy: NewFiles) -> Stream<'s, D> {
         self.with("new_files", |options| options.new_files(policy))

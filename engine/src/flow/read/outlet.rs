@@ -27,8 +27,7 @@ pub(super) struct Outlets<D: Data> {
     pub(super) time: Rc<OnceCell<MakeTime<D>>>,
 }
 
-/// The outputs during one turn. What was given is sent when this is dropped, before the source looks at its epochs
-/// again.
+/// The outputs during one turn. Dropping this sends what was given, before the source looks at its epochs again.
 pub(super) struct Outlet<'a, D: Data> {
     rows: Session<'a, D>,
     bad: Session<'a, BadRecord>,

@@ -175,8 +175,7 @@ impl<D: Record> SinkStep<D> {
 
     /// Writes the rows that the watermark has passed.
     fn settle(&mut self) {
-        // Where rows do not wait, only those of an earlier checkpoint can be there; once they are gone, nothing is left
-        // to settle.
+        // Where rows do not wait, only an earlier checkpoint's can be there; once they are gone, none will come.
         if self.at_once && self.unsettled.is_empty() {
             return;
         }
