@@ -1,7 +1,7 @@
-//! Whether the data of another process arrives: what it says it has sent, against what has come.
+//! Whether the data of another process arrives: what it says it has sent, compared with what has come.
 //!
-//! A connection can carry nothing while the one beside it lives: something between the processes has forgotten it, or holds
-//! it back. Timely waits for ever then; heartbeats go on. So each of them says how much data was sent before it.
+//! A connection can carry nothing while the one beside it lives: something in between has forgotten it, or holds it
+//! back. Timely then waits for ever, while heartbeats go on. So each heartbeat says how much data was sent before it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -12,9 +12,9 @@ use crate::Duration;
 pub(super) struct Passed {
     sent: AtomicU64,
     received: AtomicU64,
-    /// Of them, those of frames that were whole.
+    /// How many of these were in frames that arrived whole.
     opened: AtomicU64,
-    /// Somebody reads it. Before that what was sent waits for this process, and not for the network.
+    /// Somebody reads it. Until then, what was sent waits for this process, not for the network.
     is_read: AtomicBool,
 }
 
@@ -43,7 +43,7 @@ impl Passed {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// How much has come, once it is read.
+    /// How much has come, once somebody reads it.
     pub(super) fn received(&self) -> Option<u64> {
         self.is_read.load(Ordering::Relaxed).then(|| self.received.load(Ordering::Relaxed))
     }
@@ -54,7 +54,7 @@ impl Passed {
 pub(super) struct Arrivals {
     announced: u64,
     received: u64,
-    /// Since when nothing has come, or nothing was expected any more.
+    /// Since when nothing has come, or since nothing more was expected.
     since: Duration,
 }
 
@@ -63,13 +63,13 @@ impl Arrivals {
         Arrivals { announced: 0, received: 0, since: now }
     }
 
-    /// The process has sent so many bytes in all.
+    /// The process has sent this many bytes in all.
     pub(super) fn announce(&mut self, sent: u64) {
         self.announced = sent;
     }
 
     /// How long something that was sent has not come, and nothing else either; called often. What has come counts once
-    /// its frame is whole: one that claims to be longer than it is would be waited for for ever.
+    /// its frame is whole: otherwise a frame that claims to be longer than it is would be waited for for ever.
     pub(super) fn overdue(&mut self, received: Option<u64>, opened: u64, now: Duration) -> Duration {
         if received.is_none_or(|received| received != self.received || opened >= self.announced) {
             self.received = received.unwrap_or(self.received);

@@ -1,6 +1,6 @@
 //! From a list of addresses to connections: each process connects to those before it and listens for those after it.
 //!
-//! - **It ends.** Within its deadline all are connected, or an error names who is missing.
+//! - **It ends.** By its deadline all are connected, or an error names who is missing.
 //! - **The door is shut.** The listener (`engine/src/cluster/door.rs`) is closed when all are connected.
 
 use std::collections::BTreeMap;
@@ -19,10 +19,10 @@ use super::secret::{Secret, random};
 use super::way::Way;
 use crate::{Clock, Durations, Error, Result};
 
-/// How often the listener is looked at while nothing comes.
+/// How often to check the listener while nothing comes.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
 
-/// A connection to a process that is known, and the secret that the two share from now on.
+/// A connection to a known process, and the secret that the two share from now on.
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) session: Secret,
@@ -78,7 +78,7 @@ pub(super) fn connect(
             let run = move || reach.until_reached(&sender);
             if let Err(cause) = thread::Builder::new().name("cluster:connect".to_string()).spawn(run) {
                 let error = Error::io("the thread that connects to another process does not start", cause);
-                let _ = says.send(Err(error.for_good())); // it is heard below
+                let _ = says.send(Err(error.for_good())); // it is received below
             }
         }
     }
@@ -159,7 +159,7 @@ enum Unreached {
 }
 
 impl Reach {
-    /// Tries, further and further apart, until it works or nobody waits for it any more.
+    /// Tries, at longer and longer intervals, until it works or nobody waits for it any more.
     fn until_reached(self, sender: &Sender<Reached>) {
         let mut pause = 20.millis();
         while !self.abandoned.load(Ordering::SeqCst) {
@@ -217,7 +217,7 @@ impl Reach {
             }
             Ok(Reply::Refused { reason, again: true, .. }) => Err(Unreached::Yet(reason)),
             Ok(Reply::Refused { reason, again: false, confirmation }) => {
-                let _ = stream.write_all(&confirmation); // where it does not arrive, this is over all the same
+                let _ = stream.write_all(&confirmation); // if it does not arrive, this is over anyway
                 Err(Unreached::Ever(Error::usage(format!(
                     "process {} at {} does not take process {}: {reason}",
                     self.to, self.address, self.identity.process

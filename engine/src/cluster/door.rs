@@ -1,10 +1,10 @@
 //! The listener of a start, and who stands before it.
 //!
-//! - **Strangers do not get in the way.** Of those who have not made themselves known, a bounded number is kept, the
-//!   youngest: whoever knows the secret says so at once. Each is closed after one frame or two seconds.
-//! - **A recording decides nothing.** Whoever says a hello has to confirm what it is told before it counts. Until then it
-//!   ends nothing and takes nobody's place: those who wait are bounded for each process apart, and no hello is heard twice,
-//!   so that what was recorded of one process or earlier starts is soon used up.
+//! - **Strangers do not get in the way.** Of those who have not made themselves known, only a bounded number is kept,
+//!   the youngest: whoever knows the secret says so at once. Each is closed after one frame or two seconds.
+//! - **A recording decides nothing.** Whoever sends a hello has to confirm the answer before it counts. Until then it
+//!   ends nothing and takes nobody's place: those who wait are bounded for each process separately, and no hello is
+//!   accepted twice, so that recordings of one process or of earlier starts are soon used up.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
@@ -18,20 +18,20 @@ use super::handshake::{Answer, Confirmation, Identity, Purpose};
 use super::secret::{Seal, Secret, random};
 use crate::{Clock, Duration, Error, Result};
 
-/// How many connections are kept of which nobody knows whose they are.
+/// How many connections are kept whose process is unknown.
 const STRANGERS_MAX: usize = 256;
 
-/// How many are let in before those who are in are heard.
+/// How many are accepted at once before those already in are heard.
 const AT_ONCE: usize = 64;
 
-/// How many are kept that say to be the same process, for the same purpose. It is one at a time that asks, and again where
-/// it has lost its patience.
+/// How many are kept that claim to be the same process, for the same purpose. A process asks one at a time, and again
+/// when its patience has run out.
 const ALIKE_MAX: usize = 4;
 
-/// How many are kept that were refused and may confirm it.
+/// How many are kept that were refused and may confirm that.
 const MISFITS_MAX: usize = 64;
 
-/// How many hellos are remembered, so that none is heard twice; only who knows the secret can make another one.
+/// How many hellos are remembered, so that none is accepted twice; only someone who knows the secret can make another.
 const HEARD_MAX: usize = 1 << 16;
 
 /// The listener, and who stands before it.
@@ -42,10 +42,10 @@ pub(super) struct Door<'a> {
     strangers: Vec<Waiting<[u8; 16]>>,
     /// These were welcomed, and have to confirm that they are not a recording; oldest first.
     welcomed: BTreeMap<(u16, Purpose), Vec<Waiting<Welcomed>>>,
-    /// These can never run together with this process, if they are who they say to be, and here; oldest first.
+    /// These can never run together with this process, if they are who and where they say they are; oldest first.
     misfits: Vec<Waiting<(Confirmation, String)>>,
     heard: HashSet<[u8; Seal::BYTES]>,
-    /// Why somebody was refused last who has not confirmed it.
+    /// Why the last one was refused that has not confirmed it.
     doubt: Option<String>,
     timing: Timing,
     clock: &'a Arc<dyn Clock>,
@@ -54,7 +54,7 @@ pub(super) struct Door<'a> {
 /// What somebody has to confirm, and the secret of the connection from then on.
 type Welcomed = (Confirmation, Secret);
 
-/// Someone from whom a frame is to come.
+/// Someone who owes a frame.
 struct Waiting<T> {
     stream: TcpStream,
     since: Duration,
@@ -63,7 +63,7 @@ struct Waiting<T> {
 }
 
 impl<T> Waiting<T> {
-    /// The frame, if it has come; whether to go on waiting if not.
+    /// The frame, if it has come; otherwise whether to keep waiting.
     fn look(&mut self, now: Duration, patience: Duration) -> Result<Vec<u8>, bool> {
         match self.frames.next(&mut self.stream) {
             Ok(Some(body)) => Ok(body),
@@ -72,7 +72,7 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// The same one, from whom another frame is to come.
+    /// The same one, who now owes another frame.
     fn then<U>(self, now: Duration, state: U) -> Waiting<U> {
         Waiting { stream: self.stream, since: now, frames: self.frames, state }
     }
@@ -99,14 +99,14 @@ impl<'a> Door<'a> {
         self.doubt.as_deref()
     }
 
-    /// Lets in who has come and belongs here.
+    /// Lets in those who have come and belong here.
     ///
     /// # Errors
     /// When one of the other processes can never run together with this one.
     pub(super) fn look(&mut self, joined: &mut Joined) -> Result<()> {
         let now = self.clock.elapsed();
         for _ in 0..AT_ONCE {
-            // An error is one that has left again, or too many files for now; both pass.
+            // An error means that it has left again, or that too many files are open for now; both pass.
             let Ok((stream, _)) = self.listener.accept() else { break };
             if stream.set_nonblocking(true).is_ok() && stream.set_nodelay(true).is_ok() {
                 let state = random()?;
@@ -119,7 +119,7 @@ impl<'a> Door<'a> {
         Ok(())
     }
 
-    /// Hears the strangers, and sends the eldest away where there are too many.
+    /// Hears the strangers, and sends the oldest away where there are too many.
     fn greet(&mut self, now: Duration, joined: &Joined) {
         for mut one in std::mem::take(&mut self.strangers) {
             let body = match one.look(now, self.timing.handshake) {
@@ -155,7 +155,7 @@ impl<'a> Door<'a> {
         keep_youngest(&mut self.strangers, STRANGERS_MAX);
     }
 
-    /// Whether a hello is heard for the first time, by its seal.
+    /// Whether a hello is new, judged by its seal.
     fn is_new(&mut self, hello: &[u8]) -> bool {
         let seal = hello.last_chunk().expect("it was sealed");
         if self.heard.len() == HEARD_MAX {
@@ -180,7 +180,7 @@ impl<'a> Door<'a> {
 
     /// Hears those who were welcomed: whoever confirms it is in.
     fn let_in(&mut self, now: Duration, joined: &mut Joined) {
-        // Whoever waits here believes to be connected: on a bad network what it has said last takes its time.
+        // Whoever waits here believes it is connected: on a bad network its last message takes its time.
         let patience = self.timing.handshake.max(self.timing.deadline);
         let encrypted = self.identity.terms.encrypted;
         for (who, alike) in &mut self.welcomed {
@@ -198,7 +198,7 @@ impl<'a> Door<'a> {
     }
 }
 
-/// Sends the eldest away where there are too many.
+/// Sends the oldest away where there are too many.
 fn keep_youngest<T>(waiting: &mut Vec<T>, most: usize) {
     waiting.drain(..waiting.len().saturating_sub(most));
 }
@@ -254,7 +254,7 @@ mod tests {
             Caller { stream, frames: Frames::new() }
         }
 
-        /// What the caller is told; `None` when it is closed without a word.
+        /// What the caller hears; `None` when it is closed without a word.
         fn told(&mut self, caller: &mut Caller) -> Option<Vec<u8>> {
             loop {
                 self.door.look(&mut self.joined).unwrap();

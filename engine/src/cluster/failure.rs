@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Code, Error, ErrorKind, Remedy};
 
-/// All that whoever starts the job again has to know of it.
+/// Everything about it that whoever starts the job again has to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Failure {
     /// Its place in [`KINDS`].
@@ -12,7 +12,7 @@ pub(super) struct Failure {
     code: Option<Code>,
     remedy: Option<Remedy>,
     message: String,
-    /// Whether starting again cannot mend it, wherever that is decided.
+    /// Whether starting again cannot help, wherever that is decided.
     for_good: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 
-/// How a frame says how long it is.
+/// How a frame gives its length.
 pub(super) trait Length {
     /// The bytes of the length.
     const BYTES: usize;
@@ -29,7 +29,7 @@ pub(super) struct Long;
 
 impl Length for Long {
     const BYTES: usize = 8;
-    /// The longest is the one that says where the job goes on: some bytes for each layer and each open span.
+    /// The longest is the one that says where the job resumes: some bytes for each layer and each open span.
     const MAX: usize = 64 << 20;
 
     fn read(bytes: &[u8]) -> u64 {
@@ -37,7 +37,7 @@ impl Length for Long {
     }
 }
 
-/// What has come in of frames whose lengths are written as `L` has it.
+/// What has come in so far of frames with lengths of form `L`.
 pub(super) struct Frames<L> {
     buffer: Vec<u8>,
     length: std::marker::PhantomData<L>,
@@ -51,7 +51,7 @@ impl<L: Length> Frames<L> {
     /// The next body, or `None` when `source` has no more for now: it would block, or its time-out has passed.
     ///
     /// # Errors
-    /// What reading fails with; `UnexpectedEof` at the end; `InvalidData` for a length beyond the limit, before anything
+    /// Any error of reading; `UnexpectedEof` at the end; `InvalidData` for a length beyond the limit, before anything
     /// of that length is held.
     pub(super) fn next(&mut self, source: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
         loop {
@@ -70,7 +70,7 @@ impl<L: Length> Frames<L> {
                     length as usize - body.len()
                 }
             };
-            // What is held grows with what has come, and not with what was announced.
+            // What is held grows with what has come, not with what was announced.
             let mut piece = [0; 4096];
             let most = wanted.min(piece.len());
             match source.read(&mut piece[..most]) {

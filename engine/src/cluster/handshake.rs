@@ -22,9 +22,10 @@
 //! 140 32  seal of the above
 //! ```
 //!
-//! - **A stranger is closed after one frame.** Who cannot seal a hello gets no answer.
-//! - **Nothing is replayed.** Each side's seal covers the other's nonce: an old hello is answered, and its sender cannot
-//!   confirm. Until it does, it changes nothing here: a refusal that ends this process too has to be confirmed as well.
+//! - **A stranger is closed after one frame.** Whoever cannot seal a hello gets no answer.
+//! - **Nothing is replayed.** Each side's seal covers the other's nonce: an old hello is answered, but its sender
+//!   cannot confirm. Until it does, it changes nothing here: a refusal that also ends this process has to be confirmed
+//!   as well.
 //! - **Bytes never panic.** What is not a message is [`Malformed`].
 //!
 //! Pure: bytes in, a decision out. The sockets are in `engine/src/cluster/bootstrap.rs`.
@@ -40,7 +41,7 @@ pub(crate) const BODY_MAX: usize = FRAME_MAX - 2;
 
 const MAGIC: &[u8; 8] = b"DGCLUSTR";
 const VERSION: u16 = 2;
-/// What stands beside the number of workers of a process that encrypts.
+/// Added to the number of workers of a process that encrypts.
 const ENCRYPTED: u16 = 1 << 15;
 const HEAD: usize = 12;
 const HELLO_BYTES: usize = 140 + Seal::BYTES;
@@ -89,7 +90,7 @@ pub(crate) struct Hello {
     terms: Terms,
 }
 
-/// What is made of a hello.
+/// The answer to a hello.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// The sender does not know the secret, or these are not the bytes of a hello: closed without a word.
@@ -99,7 +100,7 @@ pub(crate) enum Answer {
         frame: Vec<u8>,
         reason: String,
         /// Where the two can never run together, so that this process need not wait for others either: what the other
-        /// one has to confirm before it counts.
+        /// one has to confirm before that counts.
         fatal: Option<Confirmation>,
     },
     /// It belongs here if it can confirm.
@@ -112,7 +113,7 @@ pub(crate) enum Answer {
     },
 }
 
-/// The confirmation that has to come: only who has made the hello, and now, can make it.
+/// The confirmation that is expected: only whoever made the hello, and made it now, can make it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Confirmation(Seal);
 
@@ -125,17 +126,17 @@ struct Objection {
     again: bool,
 }
 
-/// What is made of the answer to a hello.
+/// How the answer to a hello is understood.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// The other side knows the secret. What it is to be told, and the secret of the connection.
+    /// The other side knows the secret. What to answer it, and the secret of the connection.
     Welcome { confirmation: Vec<u8>, session: Secret },
     /// It says why not.
     Refused {
         reason: String,
         /// Whether it may be asked again.
         again: bool,
-        /// What it is to be told, so that it believes that it was asked.
+        /// What to answer, so that it believes that it was asked.
         confirmation: Vec<u8>,
     },
 }
@@ -154,7 +155,7 @@ fn cluster_digest(name: &str) -> u128 {
     xxhash_rust::xxh3::xxh3_128(name.as_bytes())
 }
 
-/// The numbers of a message, one behind the other.
+/// The numbers of a message, one after the other.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -236,7 +237,7 @@ impl Identity {
         if hello.attempt != self.attempt {
             let reason =
                 format!("process {them} is of attempt {}, and process {me} of {}", hello.attempt, self.attempt);
-            // An old one is over. A young one meets this one while it is old and has not noticed.
+            // An old one is over. A younger one has met this process, which is old and has not noticed.
             return theirs(reason, hello.attempt > self.attempt);
         }
         if hello.processes != self.processes {
@@ -327,7 +328,7 @@ impl Hello {
 }
 
 impl Confirmation {
-    /// Whether the body is the confirmation that has to come.
+    /// Whether the body is the expected confirmation.
     pub(crate) fn is(&self, body: &[u8]) -> bool {
         body.strip_prefix(&head(CONFIRMATION, 0)[..]).is_some_and(|seal| self.0.is(seal))
     }

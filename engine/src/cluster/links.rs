@@ -1,13 +1,13 @@
-//! What the processes say to each other beside the data: that they live, that one has failed, where to go on, that all
-//! is done.
+//! What the processes say to each other beside the data: that they are alive, that one has failed, where to resume,
+//! that everything is done.
 //!
 //! ```text
 //! frame: length, 8 bytes; what is said, postcard; seal     numbers little-endian
 //! ```
 //!
-//! The seal is that of `engine/src/cluster/way.rs`: frames cannot be changed, repeated, left out or turned round.
-//! Between each two processes there is one such connection. A thread for each reads, one more sends heartbeats and passes
-//! on what has happened here.
+//! The seal is that of `engine/src/cluster/way.rs`: frames cannot be changed, repeated, left out or turned round. There
+//! is one such connection between each two processes. One thread per connection reads; one more sends heartbeats and
+//! passes on what has happened here.
 
 use std::io::{ErrorKind as IoErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
@@ -26,13 +26,13 @@ use crate::checkpoint::{Commit, KeptOutput};
 use crate::run::Shared;
 use crate::{Duration, Error, ErrorKind};
 
-/// How often a process looks whether something has happened here that the others must know.
+/// How often a process checks whether something has happened here that the others must know.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
 
-/// How long to listen to a process that is told that this one fails, until it ends too.
+/// How long to listen to a process that has been told of this one's failure, until it ends too.
 const LINGER: Duration = Duration::from_micros(1_000_000);
 
-/// What process 0 tells the others before they start.
+/// What process 0 announces to the others before they start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Start {
     /// None without checkpoints.
@@ -44,16 +44,16 @@ pub(crate) struct Start {
 pub(crate) struct Generation {
     pub(crate) job: String,
     pub(crate) generation: u64,
-    /// Where to go on.
+    /// Where to resume.
     pub(crate) resume: Option<Commit>,
-    /// What the commits to which the job may go back have prepared of the sinks.
+    /// What the commits to which the job may go back have prepared for the sinks.
     pub(crate) kept: Vec<KeptOutput>,
 }
 
 /// What one process says to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Word {
-    /// I live, and have sent you so many bytes of data.
+    /// I am alive, and have sent you this many bytes of data.
     Beat { sent: u64 },
     /// Start there. From process 0.
     Start(Box<Start>),
@@ -69,7 +69,7 @@ enum Word {
     Rested,
     /// My workers have ended, and what they had to publish is published. To process 0.
     Done,
-    /// All have ended, and the sinks are finished; or the job was stopped, to go on another time. From process 0.
+    /// All have ended, and the sinks are finished; or the job was stopped, to resume another time. From process 0.
     Finished { stopped: bool },
     /// I leave; nothing more is expected of me.
     Goodbye,
@@ -110,14 +110,14 @@ struct State {
     finished: Option<bool>,
     /// The others know that it is over.
     told: bool,
-    /// Since when this process leaves.
+    /// Since when this process has been leaving.
     closing: Option<Duration>,
     /// No worker of this process reads or writes any more.
     workers_gone: bool,
 }
 
 impl Links {
-    /// Takes the connections, by process, and starts to listen and to beat.
+    /// Takes the connections, by process, and starts to listen and to send heartbeats.
     pub(super) fn start(
         me: u16,
         hosts: Vec<String>,
@@ -216,7 +216,7 @@ impl Links {
         format!("process {process} at {}", self.hosts[process])
     }
 
-    /// Ends the job since a process is no longer there.
+    /// Ends the job because a process is no longer there.
     pub(super) fn lost(&self, process: usize, how: &str) {
         self.shared.fail(Error::environment(format!(
             "{} was lost: {how}; the others cannot go on without it",
@@ -225,11 +225,11 @@ impl Links {
         self.changed.notify_all();
     }
 
-    /// Says something to one process. Whether it hears it shows in that it lives.
+    /// Says something to one process. Whether it hears it shows in whether it lives.
     fn say(&self, process: usize, word: &Word) {
         let Some(peer) = &self.peers[process] else { return };
         let writer = match word {
-            // Where something else is being said, that is a sign of life too.
+            // If something else is being said, that is a sign of life too.
             Word::Beat { .. } => peer.writer.try_lock().ok(),
             _ => Some(peer.writer.lock().expect("no panic holds it")),
         };
@@ -256,7 +256,7 @@ impl Links {
         self.say_to_all(&Word::Finished { stopped });
     }
 
-    /// Tells the others why it is over, unless they know.
+    /// Reports to the others why it is over, unless they know.
     fn tell_failure(&self) {
         let Some(error) = self.shared.failed_with() else { return };
         if std::mem::replace(&mut self.state().told, true) {
@@ -265,17 +265,17 @@ impl Links {
         self.say_to_all(&Word::Failed(Failure::of(&error)));
     }
 
-    /// Leaves: well, or because the job has failed. The threads then end when the others have left too, or soon after.
+    /// Leaves, in good order or because the job failed. The threads end when the others have left too, or soon after.
     pub(super) fn leave(&self) {
         if self.shared.stopping() {
             self.tell_failure();
         }
-        // Also where another process has told of the failure: whoever hears that later than this end, must not take this
-        // process for the one that was lost.
+        // Said even if another process has reported the failure: one that hears of that failure later than of this end
+        // must not take this process for the one that was lost.
         self.say_to_all(&Word::Goodbye);
         self.change(|state| state.closing = Some(self.shared.clock.elapsed()));
         for peer in self.peers.iter().flatten() {
-            // What is on its way arrives: only the sending side is closed.
+            // What is on its way still arrives: only the sending side is closed.
             let _ = peer.stream.shutdown(Shutdown::Write);
         }
     }
@@ -285,7 +285,7 @@ impl Links {
         self.change(|state| state.workers_gone = true);
     }
 
-    /// Waits, after the data connection to `process` broke, until it is known why the job ends; when nobody says so in
+    /// Waits, after the data connection to `process` broke, until it is known why the job ends; if nobody says so in
     /// time, this is why. Returns when no worker will see what follows.
     pub(super) fn broken(&self, process: usize, how: &str) {
         let since = self.shared.clock.elapsed();
@@ -352,7 +352,7 @@ impl Links {
                 let state = self.state();
                 (state.left[process], state.closing)
             };
-            // Where all is well it has to hear so, and a socket that is closed with something unread in it would take back
+            // If all is well it has to hear so, and a socket that is closed with something unread in it would take back
             // what is on its way.
             let linger = if self.shared.stopping() { LINGER } else { self.timing.deadline };
             if closing.is_some_and(|since| now - since > linger) {
@@ -390,8 +390,8 @@ impl Links {
         }
     }
 
-    /// The sinks of a process have written what came. Process 0 ends the job when those of all have: who ended sooner would
-    /// take its data connections from the others.
+    /// The sinks of a process have written what came. Process 0 ends the job when those of all have: one that ended
+    /// sooner would take its data connections from the others.
     fn rests(&self, process: usize) {
         let all = {
             let mut state = self.state();
@@ -404,8 +404,8 @@ impl Links {
         }
     }
 
-    /// The word that a process has said, if it is one, and its own to say: where the job starts and that it has ended is
-    /// decided by process 0 alone.
+    /// The word that a process has said, if it is one, and its own to say: only process 0 decides where the job starts
+    /// and that it has ended.
     fn understood(&self, process: usize, said: &[u8]) -> Option<Word> {
         let Ok((word, [])) = postcard::take_from_bytes(said) else { return None };
         let decides = matches!(word, Word::Start(_) | Word::Finished { .. });

@@ -19,7 +19,7 @@ use super::{Cluster, Timing};
 use crate::run::Shared;
 use crate::{Error, ErrorKind, Result};
 
-/// How often it is looked whether the workers have ended.
+/// How often to check whether the workers have ended.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// This process among the others, connected to all of them.
@@ -30,18 +30,18 @@ pub(crate) struct Member {
     links: Arc<Links>,
     /// The data connections, by process, until the workers start.
     data: Vec<Option<Connection>>,
-    /// The same, to be shut when the job fails.
+    /// The same, to be shut down when the job fails.
     shut: Vec<TcpStream>,
     /// Timely's threads for the connections, which end when this is dropped.
     comms: Option<Box<dyn Any + Send>>,
     threads: Vec<thread::JoinHandle<()>>,
     left: bool,
-    /// Workers run that nobody waits for any more.
+    /// Workers are still running that nobody waits for any more.
     abandoned: bool,
 }
 
 impl Member {
-    /// Connects to the other processes; what ends the job in one of them from now on ends it in `shared`.
+    /// Connects to the other processes; whatever ends the job in one of them from now on also ends it in `shared`.
     ///
     /// # Errors
     /// When not all are there in time, or they do not fit together.
@@ -89,7 +89,7 @@ impl Member {
         self.me == 0
     }
 
-    /// Tells the others where to start.
+    /// Announces to the others where to start.
     pub(crate) fn say_start(&self, start: Start) {
         self.links.say_start(start);
     }
@@ -104,7 +104,7 @@ impl Member {
         self.links.shared.failed_with().expect("a job that is stopping has failed")
     }
 
-    /// Leaves the others with an error that came up before the workers ran; what ends the job.
+    /// Leaves the others with an error that came up before the workers ran; returns what ends the job.
     pub(crate) fn fail(mut self, error: Error) -> Error {
         self.links.shared.fail(error);
         self.leave();
@@ -131,8 +131,8 @@ impl Member {
             .map_err(|error| Error::environment("the worker threads do not start").caused_by(error))
     }
 
-    /// Waits for the workers of this process. When the job fails they have the heartbeat's deadline to end; then they are
-    /// left behind.
+    /// Waits for the workers of this process. When the job fails they have the heartbeat's deadline to end; then they
+    /// are left behind.
     pub(crate) fn await_workers(&mut self, workers: WorkerGuards<()>) {
         let (shared, mut failing) = (Arc::clone(&self.links.shared), None);
         while !workers.guards().iter().all(thread::JoinHandle::is_finished) {
@@ -144,7 +144,7 @@ impl Member {
                         "{stuck} of its workers did not end within {} and are left behind",
                         self.timing.deadline
                     ));
-                    // Dropped, they would be waited for.
+                    // Dropping these would wait for them.
                     std::mem::forget((workers, self.comms.take()));
                     self.abandoned = true;
                     return;
@@ -160,7 +160,7 @@ impl Member {
     }
 
     /// Ends together with the others, after the workers have ended: process 0 calls `finish` when all have, unless the
-    /// job was `stopped` to go on another time. Whether it was.
+    /// job was `stopped`, to resume another time. Returns whether it was.
     pub(crate) fn end(mut self, stopped: bool, finish: impl FnOnce() -> Result<()>) -> Result<bool> {
         let stopped = self.agree(stopped, finish);
         self.leave();

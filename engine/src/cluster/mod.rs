@@ -1,11 +1,13 @@
 //! Several processes as one job: how they find each other, recognise each other, and end together.
 //!
-//! - **One generation, one fate.** What ends the job in one process ends it in all, within a second, with the same words;
-//!   a process that is lost or silent, or whose data does not arrive, ends it too. Nothing goes on with a part of the processes.
-//! - **No bytes of strangers.** A connection is handed on only after a handshake in which both sides have shown that they
-//!   know the secret, and no frame counts that the other side has not sealed. Frames are encrypted where that is asked for.
-//! - **Process 0 speaks for all.** It starts the generation in the checkpoint store, looks at the sinks before the run and
-//!   finishes them after it; the others are told where to go on.
+//! - **One generation, one fate.** What ends the job in one process ends it in all, within a second, with the same
+//!   words; a process that is lost or silent, or whose data does not arrive, ends it too. Nothing goes on with only
+//!   some of the processes.
+//! - **No bytes of strangers.** A connection is handed on only after a handshake in which both sides have shown that
+//!   they know the secret, and no frame counts unless the other side sealed it. Frames are encrypted where that is
+//!   asked for.
+//! - **Process 0 speaks for all.** It starts the generation in the checkpoint store, checks the sinks before the run
+//!   and finishes them after it; it tells the others where to resume.
 
 mod arrivals;
 mod bootstrap;
@@ -34,11 +36,11 @@ pub(crate) use terms::Terms;
 use crate::data::KEY_GROUPS;
 use crate::{Duration, Durations, Error, Result};
 
-/// How it is told that something between two processes has touched what one has sent.
+/// The words for something between two processes having touched what one has sent.
 const WRONG_SEAL: &str = "what came from it is not its own: its seal is wrong; something between the processes changes, repeats \
                           or leaves out what they send";
 
-/// How it is told that one has said, with the right seal, what it cannot have said.
+/// The words for a process having said, with the right seal, what it cannot have said.
 const NO_WORD: &str =
     "what it has said is no word of the protocol, or not its own to say; do all processes run the same program?";
 
@@ -74,7 +76,7 @@ pub struct Cluster {
     timing: Timing,
 }
 
-/// How long what takes.
+/// How long each thing takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
     /// A handshake.
@@ -113,7 +115,7 @@ impl Cluster {
         Ok(Cluster { process, hosts, secret, name, attempt: 0, encrypted: false, listener, timing })
     }
 
-    /// The cluster's name; processes of another one are refused.
+    /// The cluster's name; processes of a cluster with another name are refused.
     pub fn name(mut self, name: impl Into<String>) -> Cluster {
         self.name = name.into();
         self
@@ -125,9 +127,9 @@ impl Cluster {
         self
     }
 
-    /// Whether what the processes send each other is encrypted; not if nothing is said. All of them must say the same.
+    /// Whether what the processes send each other is encrypted; by default it is not. All of them must say the same.
     ///
-    /// What they send cannot be changed, repeated or left out by anyone between them either way.
+    /// Either way, nobody between them can change, repeat or leave out what they send.
     ///
     /// ```
     /// # use dualgauge_engine::cluster::{Cluster, Secret};
@@ -141,22 +143,22 @@ impl Cluster {
         self
     }
 
-    /// Listens with `listener`, and not at the address in the list.
+    /// Listens with `listener`, not at the address in the list.
     pub fn listener(self, listener: TcpListener) -> Cluster {
         Cluster { listener: Arc::new(Mutex::new(Some(listener))), ..self }
     }
 
-    /// How long to wait for the other processes at the start; a minute if nothing is said.
+    /// How long to wait for the other processes at the start; a minute by default.
     pub fn bootstrap(mut self, bootstrap: Duration) -> Cluster {
         self.timing.bootstrap = bootstrap;
         self
     }
 
-    /// How often processes tell each other that they live, and after which silence one is lost; a second and ten if
-    /// nothing is said.
+    /// How often processes show each other that they live, and after what silence one is lost; one second and ten by
+    /// default.
     ///
     /// # Panics
-    /// When the deadline is not twice the interval or more: a single late heartbeat would end the job.
+    /// When the deadline is less than twice the interval: a single late heartbeat would end the job.
     #[track_caller]
     pub fn heartbeat(mut self, interval: Duration, deadline: Duration) -> Cluster {
         assert!(

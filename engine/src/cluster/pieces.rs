@@ -1,4 +1,4 @@
-//! Timely's stream of bytes in sealed pieces: nothing of a piece is handed on before all of it is here and proven.
+//! Timely's stream of bytes in sealed pieces: no part of a piece is handed on before all of it is here and proven.
 //!
 //! ```text
 //! piece: length, 4 bytes; so many bytes of the stream; seal     numbers little-endian
@@ -43,9 +43,9 @@ impl Outgoing {
 pub(super) struct Incoming {
     way: Way,
     buffer: Box<[u8]>,
-    /// What has come and was not looked at.
+    /// What has come and has not been looked at.
     raw: Range<usize>,
-    /// What is proven and was not handed on; before `raw`.
+    /// What is proven and has not been handed on; it lies before `raw`.
     opened: Range<usize>,
 }
 
@@ -59,33 +59,33 @@ pub(super) enum Gone {
     Forged(String),
 }
 
-/// What has been read at once.
+/// What one read has brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Came {
     /// From the connection.
     pub(super) raw: usize,
-    /// In pieces that are whole, with all that belongs to them.
+    /// In pieces that are whole, including all their overhead.
     pub(super) opened: usize,
 }
 
 impl Incoming {
     pub(super) fn new(way: Way) -> Incoming {
-        // The longest piece, and as much of the next ones as has come with it.
+        // The longest piece, and as much of the next ones as came with it.
         let longest = LENGTH + PIECE_MAX + way.seal_bytes();
         Incoming { way, buffer: vec![0; 2 * longest].into_boxed_slice(), raw: 0..0, opened: 0..0 }
     }
 
-    /// What is proven; the least of it that was not yet handed on.
+    /// What is proven and has not been handed on.
     pub(super) fn opened(&self) -> &[u8] {
         &self.buffer[self.opened.clone()]
     }
 
-    /// So much of it was handed on.
+    /// This much of it was handed on.
     pub(super) fn consume(&mut self, bytes: usize) {
         self.opened.start += bytes;
     }
 
-    /// Opens the next piece if it is here, or else reads once from `source`; called when all that was opened is handed on.
+    /// Opens the next piece if it is here, else reads once from `source`; called once all that was opened is handed on.
     pub(super) fn advance(&mut self, source: &mut impl Read) -> Result<Came, Gone> {
         let mut came = Came::default();
         let wanted = match self.open()? {
@@ -105,7 +105,7 @@ impl Incoming {
         Ok(came)
     }
 
-    /// Opens the next piece, and says how long it was; or how long it will be, as far as is known.
+    /// Opens the next piece, and returns how long it was; or how long it will be, as far as is known.
     fn open(&mut self) -> Result<Result<usize, usize>, Gone> {
         let raw = &mut self.buffer[self.raw.clone()];
         let Some((length, _)) = raw.split_first_chunk::<LENGTH>() else { return Ok(Err(LENGTH)) };
@@ -136,7 +136,7 @@ mod tests {
         Way::new(&Secret::new("the secret of both").unwrap(), 1, encrypted)
     }
 
-    /// Gives at most so many bytes at a time.
+    /// Gives at most this many bytes at a time.
     struct Slow<'a>(&'a [u8], usize);
 
     impl Read for Slow<'_> {

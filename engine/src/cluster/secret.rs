@@ -1,4 +1,4 @@
-//! What the processes of a cluster know and nobody else: by it they recognise each other.
+//! What the processes of a cluster know and nobody else does: by it they recognise each other.
 
 use std::fmt;
 use std::io::Read;
@@ -10,11 +10,11 @@ use crate::{Error, Result};
 #[derive(Clone)]
 pub struct Secret([u8; 32]);
 
-/// The least number of bytes that a secret has: what is shorter can be guessed.
+/// The least number of bytes in a secret: anything shorter can be guessed.
 const BYTES_MIN: usize = 16;
 
 impl Secret {
-    /// The secret that a text of at least 16 bytes is. White space around it does not count.
+    /// Makes a secret of a text of at least 16 bytes. White space around it does not count.
     ///
     /// ```
     /// use dualgauge_engine::cluster::Secret;
@@ -37,7 +37,7 @@ impl Secret {
         Ok(Secret(blake3::derive_key("dualgauge 2026 cluster secret", text)))
     }
 
-    /// The secret that a file holds.
+    /// The secret in a file.
     ///
     /// # Errors
     /// When the file cannot be read, is too short, or can be read by others than its owner.
@@ -61,7 +61,7 @@ impl Secret {
         Secret::new(&text).map_err(|error| error.at(place))
     }
 
-    /// A new text that nobody can guess, to make a secret of: 64 hexadecimal digits from the system's generator.
+    /// A new text that nobody can guess, to make a secret of: 64 hexadecimal digits from the system's random generator.
     ///
     /// # Errors
     /// When the system has none.
@@ -69,17 +69,17 @@ impl Secret {
         Ok(random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// The seal of some bytes: only who knows the secret can make it.
+    /// The seal of some bytes: only someone who knows the secret can make it.
     pub(super) fn seal(&self, bytes: &[u8]) -> Seal {
         Seal(blake3::keyed_hash(&self.0, bytes))
     }
 
-    /// A key of its own for one use of this secret.
+    /// A separate key for one use of this secret.
     pub(super) fn key(&self, of: &[u8]) -> [u8; 32] {
         *self.seal(of).bytes()
     }
 
-    /// A secret of its own for what two handshakes have agreed on.
+    /// A separate secret for what two handshakes have agreed on.
     pub(super) fn session(&self, of: &str, seals: [&Seal; 2]) -> Secret {
         let mut bytes = of.as_bytes().to_vec();
         seals.iter().for_each(|seal| bytes.extend(seal.bytes()));
@@ -88,7 +88,7 @@ impl Secret {
 }
 
 impl fmt::Debug for Secret {
-    /// Says nothing of it.
+    /// Reveals nothing of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
@@ -105,7 +105,7 @@ impl Seal {
         self.0.as_bytes()
     }
 
-    /// Whether `bytes` are this seal; how long it takes does not say where they differ.
+    /// Whether `bytes` are this seal; the time this takes does not reveal where they differ.
     pub(super) fn is(&self, bytes: &[u8]) -> bool {
         bytes.try_into().is_ok_and(|bytes: [u8; Seal::BYTES]| self.0 == blake3::Hash::from_bytes(bytes))
     }

@@ -1,11 +1,11 @@
 //! The data connection to another process, as timely reads and writes it.
 //!
-//! - **Timely's threads never see a failure.** They know only how to panic. What goes wrong here is told to the links, by
-//!   which the job ends; the thread is held until the workers are gone, and then given a clean end of the stream.
-//! - **Only what was sent.** The bytes of a piece are timely's when its seal is right (`engine/src/cluster/pieces.rs`); one
-//!   that is not ends the job at once.
-//! - **Only frames that can be.** The head of each is looked at before timely sees it: one that is too long, or for a
-//!   worker that is not here, ends the job.
+//! - **Timely's threads never see a failure.** All they can do is panic. What goes wrong here is reported to the links,
+//!   which end the job; the thread is held until the workers are gone, and then given a clean end of the stream.
+//! - **Only what was sent.** Timely gets the bytes of a piece only if its seal is right
+//!   (`engine/src/cluster/pieces.rs`); a wrong seal ends the job at once.
+//! - **Only valid frames.** The head of each is checked before timely sees it: one that is too long, or for a worker
+//!   that is not here, ends the job.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -37,7 +37,7 @@ pub(super) struct DataStream {
     peer: usize,
     links: Arc<Links>,
     frames: Frames,
-    /// Shared by all that is this connection: two that sealed each for itself would use a number twice.
+    /// Shared by all copies of this connection: two that sealed separately would use a number twice.
     pieces: Arc<(Mutex<Outgoing>, Mutex<Incoming>)>,
     /// Nothing that comes in counts any more.
     broken: bool,
@@ -52,8 +52,8 @@ impl DataStream {
         DataStream { stream: connection.stream, peer, links, frames: Frames::new(ends), pieces, broken: false }
     }
 
-    /// What timely still needs to end cleanly: the rest of the frame, then the frame that says so. Called when no worker
-    /// reads it any more.
+    /// What timely still needs to end cleanly: the rest of the frame, then the frame that says so. Called when no
+    /// worker reads it any more.
     fn wind_up(&mut self, into: &mut [u8]) -> usize {
         let wanted = match (self.frames.ended, self.frames.body, self.frames.head.len()) {
             (true, ..) => return 0,
@@ -110,7 +110,7 @@ impl Read for DataStream {
         if at_once {
             self.links.lost(self.peer, &how);
         }
-        // What has ended may have ended for a reason that is on its way.
+        // If the other side has ended, its reason may still be on its way.
         self.links.broken(self.peer, &how);
         self.broken = true;
         Ok(self.wind_up(into))
@@ -126,7 +126,7 @@ impl Write for DataStream {
         let (piece, taken) = outgoing.next(bytes);
         match self.stream.write_all(piece) {
             Ok(()) => self.links.data(self.peer).note_sent(piece.len()),
-            // To nobody, and so is all that follows.
+            // This goes to nobody, and so does all that follows.
             Err(_) => self.links.broken(self.peer, "the data connection to it broke"),
         }
         Ok(taken)
@@ -154,12 +154,12 @@ impl Stream for DataStream {
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        let _ = self.stream.shutdown(how); // what is shut already need not be shut
+        let _ = self.stream.shutdown(how); // what is already shut down need not be
         Ok(())
     }
 }
 
-/// Where in the stream of frames the bytes are.
+/// Where the bytes are in the stream of frames.
 #[derive(Clone)]
 struct Frames {
     ends: Ends,

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-/// What must be the same in all processes, or their parts would not make one dataflow.
+/// What must be the same in all processes for their parts to make one dataflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
     /// How many workers each process has.
@@ -14,7 +14,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// What is compared by digest, and what likely differs where one does.
+    /// What is compared by digest, and the likely difference where one differs.
     pub(crate) const SUBJECTS: [(&'static str, &'static str); 5] = [
         ("version of dualgauge", "the processes run different builds"),
         ("graph", "the processes run different programs"),
@@ -23,7 +23,7 @@ impl Terms {
         ("list of what the sources hold", "the processes see different files, or files were added while they started"),
     ];
 
-    /// The terms of `workers` in each process, which encrypt nothing, by the texts of all subjects.
+    /// The terms of `workers` in each process, without encryption, from the texts of all subjects.
     pub(crate) fn new(workers: usize, texts: [&str; Terms::SUBJECTS.len()]) -> Terms {
         Terms { workers: workers as u16, encrypted: false, digests: texts.map(|text| xxh3_128(text.as_bytes())) }
     }

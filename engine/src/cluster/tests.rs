@@ -1,7 +1,7 @@
 //! Processes that come through the handshake and then behave badly: silent, gone, or sending what cannot be.
 //!
-//! Process 0 is a whole job; process 1 is made here of the parts. Would catch: a generation that outlives one of its
-//! processes, or goes on with bytes that nobody can have sent.
+//! Process 0 is a whole job; process 1 is made here from the parts. Would catch: a generation that outlives one of its
+//! processes, or carries on with bytes that nobody can have sent.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,7 +17,7 @@ use crate::run::Shared;
 use crate::testing::{Item, Line, Lines, Script};
 use crate::{Clock, Error, ErrorKind, Event, Job, Limits, SystemClock};
 
-/// Runs process 0 of two, and `misbehave` with the connections of process 1 to it. What ends process 0.
+/// Runs process 0 of two, and `misbehave` with the connections of process 1 to it. Returns what ends process 0.
 fn ends_process_0(misbehave: impl FnOnce(BTreeMap<(u16, Purpose), Connection>)) -> Error {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let hosts = vec![listener.local_addr().unwrap().to_string(), "127.0.0.1:1".to_string()];
@@ -45,7 +45,7 @@ fn timing() -> Timing {
     Timing { handshake: 2.seconds(), bootstrap: 30.seconds(), heartbeat: 100.millis(), deadline: 60.seconds() }
 }
 
-/// Beats as process 1 as long as the answer lives.
+/// Sends heartbeats as process 1 for as long as the result lives.
 fn beating(
     mut connections: BTreeMap<(u16, Purpose), Connection>,
 ) -> (Arc<Links>, Vec<thread::JoinHandle<()>>, Connection) {
@@ -57,7 +57,7 @@ fn beating(
     (links, threads, connections.remove(&(0, Purpose::Data)).unwrap())
 }
 
-/// Waits until process 0 has ended, and tells why it said so.
+/// Waits until process 0 has ended, and returns the reason it gave.
 fn told(links: &Links) -> Error {
     links.wait(|_| None::<()>);
     links.shared.failed_with().unwrap()
@@ -80,7 +80,7 @@ fn a_process_that_leaves_without_a_word_is_lost_at_once() {
 
 #[test]
 fn a_process_that_ends_for_the_failure_of_another_takes_its_leave() {
-    // Else a third, which hears of the failure later than of this end, would take it for the one that was lost.
+    // Otherwise a third, which hears of the failure later than of this end, would take it for the one that was lost.
     let error = ends_process_0(|connections| {
         let (links, threads, data) = beating(connections);
         links.shared.fail(Error::data("a row that cannot be read"));
@@ -140,7 +140,7 @@ fn a_word_with_a_wrong_seal_is_not_heard() {
         // Long enough to be a word and its seal.
         let frame = [&40_u64.to_le_bytes()[..], &[0; 40]].concat();
         control.stream.write_all(&frame).unwrap();
-        // It is looked at before the connection ends.
+        // It is checked before the connection ends.
         let mut rest = Vec::new();
         let _ = std::io::Read::read_to_end(&mut control.stream, &mut rest);
     });
@@ -158,7 +158,7 @@ fn a_word_of_an_impossible_length_is_not_awaited() {
     assert!(error.to_string().contains("a frame of 9223372036854775808 bytes"), "{error}");
 }
 
-/// A word that is sealed as it should be.
+/// A properly sealed word.
 fn said(way: &mut super::way::Way, word: &[u8]) -> Vec<u8> {
     let mut frame = word.to_vec();
     way.close(&mut frame, 0);
@@ -192,21 +192,21 @@ fn sealed_words_that_are_none_end_the_job_in_order() {
     }
 }
 
-/// A message from worker 1 as timely writes it, for worker 0: how many stamps it says it has, and its batch.
+/// A message from worker 1 as timely writes it, for worker 0: how many stamps it claims to have, and its batch.
 fn message(stamps: u64, batch: &[u8]) -> Vec<u8> {
     let numbers: Vec<u8> = [1, 0, stamps, 0, 0].iter().flat_map(|number: &u64| number.to_le_bytes()).collect();
     let rest = batch.len().next_multiple_of(8) - batch.len();
     [&numbers[..], batch, &[0; 8][..rest]].concat()
 }
 
-/// Sends process 0 a body behind a right head and a right seal. What ends it.
+/// Sends process 0 a body behind a correct head and a correct seal. Returns what ends it.
 fn ends_by_frame(channel: u64, body: &[u8]) -> Error {
     ends_process_0(|connections| {
         let (links, threads, mut data) = beating(connections);
         let head = [channel, 1, 0, 1, body.len() as u64, 0].map(u64::to_be_bytes).concat();
         let mut outgoing = super::pieces::Outgoing::new(data.way(1));
         data.stream.write_all(outgoing.next(&[&head[..], body].concat()).0).unwrap();
-        drop(data); // where nobody reads the channel, this ends it
+        drop(data); // if nobody reads the channel, this ends it
         told(&links);
         links.leave();
         threads.into_iter().for_each(|thread| thread.join().unwrap());

@@ -1,9 +1,9 @@
-//! One direction of a connection: what makes its frames those of the process that sends them, in the order it sent them.
+//! One direction of a connection: what proves that its frames come from the process that sends them, in the order sent.
 //!
-//! - **A frame is whole and in its place, or it is none.** Its seal covers the number of the frame in its direction, by a
-//!   key that only this direction of this connection has: a frame that was changed, cut, repeated, left out, moved or turned
-//!   round does not open, and neither does anything behind it.
-//! - **Encrypted where it is asked for.** Then the seal is the cipher's own.
+//! - **A frame is whole and in its place, or it is none.** Its seal covers the number of the frame in its direction, by
+//!   a key that only this direction of this connection has: a frame that was changed, cut, repeated, left out, moved or
+//!   turned round does not open, and neither does anything after it.
+//! - **Encrypted where that is asked for.** Then the seal is the cipher's own.
 //! - **No number twice.** There is no way to seal two frames with one number: whoever sends has the only one.
 
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
@@ -43,7 +43,8 @@ impl Way {
         }
     }
 
-    /// Makes the next frame of what `frame` holds from `at` on: encrypts it where that is asked for, and puts the seal behind.
+    /// Makes the next frame of what `frame` holds from `at` on: encrypts it where that is asked for, and puts the seal
+    /// at the end.
     pub(super) fn close(&mut self, frame: &mut Vec<u8>, at: usize) {
         let number = self.next();
         match &self.kind {
@@ -55,7 +56,7 @@ impl Way {
         }
     }
 
-    /// What the next frame says, in its place; `None` where it is not that frame.
+    /// What the next frame says, decrypted in place; `None` where it is not that frame.
     pub(super) fn open<'a>(&mut self, frame: &'a mut [u8]) -> Option<&'a mut [u8]> {
         let number = self.next();
         let (said, claimed) = frame.split_at_mut(frame.len().checked_sub(self.seal_bytes())?);

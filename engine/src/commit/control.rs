@@ -1,8 +1,8 @@
 //! What must go against the stream: a second, small dataflow with the epoch as its time.
 //!
-//! The data graph has no loops, so what a source must know of the others travels here: where each one is in event time,
-//! whether it still has something to read, and the highest open epoch. Each worker tells all others, and each keeps the
-//! same table.
+//! The data graph has no loops, so what a source must know of the others travels here: how far each one is in event
+//! time, whether it still has something to read, and the highest open epoch. Each worker reports to all others, and
+//! each keeps the same table.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,14 +24,14 @@ use crate::{Epoch, EventTime};
 /// One source on one worker.
 pub(crate) type SourceOnWorker = (usize, usize);
 
-/// What a source on one worker tells the others.
+/// What a source on one worker reports to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// The epoch it reads into.
     pub(crate) epoch: Epoch,
     /// How far it has read, in event time.
     pub(crate) progress: EventTime,
-    /// What its own partitions hold, by themselves: two that follow each other would stand still.
+    /// What its own partitions hold by themselves: two that followed each other would stand still.
     pub(crate) holding: Holding,
     /// The greatest watermark that any of its partitions has reached.
     pub(crate) reached: EventTime,
@@ -54,7 +54,7 @@ pub(crate) enum State {
     Idle,
     /// It has ended.
     Done,
-    /// It has ended, since it has passed all that is wanted of it.
+    /// It has ended, since it has passed everything that is wanted of it.
     Passed,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Control {
     sources: usize,
     reports: BTreeMap<SourceOnWorker, Report>,
     outbox: Vec<(SourceOnWorker, Report)>,
-    /// The sources on this worker, which follow the epochs and watermarks of others.
+    /// The sources on this worker, to wake when the epochs and watermarks of others move.
     wakers: Vec<(usize, Activator)>,
 }
 
@@ -95,7 +95,7 @@ impl Control {
         others.for_each(|(_, waker)| waker.activate());
     }
 
-    /// Notes what `source` on this worker has to say, and tells the others.
+    /// Notes what `source` on this worker reports, and passes it on to the others.
     pub(crate) fn report(&mut self, source: usize, report: Report) {
         let place = (source, self.worker);
         if self.reports.insert(place, report) != Some(report) {
@@ -109,13 +109,13 @@ impl Control {
         self.reports.values().map(|report| report.epoch).max().unwrap_or_default()
     }
 
-    /// How far the slowest source has read of those that have something to read, and which that is.
+    /// How far the slowest of the sources that have something to read has read, and which one it is.
     pub(crate) fn slowest(&self) -> Option<(EventTime, usize)> {
         let active = self.reports.iter().filter(|(_, report)| report.state == State::Active);
         active.map(|(place, report)| (report.progress, place.0)).min_by_key(|(progress, _)| *progress)
     }
 
-    /// Whether `source` has passed all that is wanted of it, on any worker.
+    /// Whether `source` has passed everything that is wanted of it, on any worker.
     pub(crate) fn has_passed(&self, source: usize) -> bool {
         self.reports.iter().any(|(place, report)| place.0 == source && report.state == State::Passed)
     }
@@ -143,13 +143,13 @@ impl Control {
         Holding::together(others.map(of).chain([own]))
     }
 
-    /// When the last one ceased to hold that is known to have done so. Who holds still says so, and for how long.
+    /// When the last one known to have stopped holding did so. Whoever still holds says so, and for how long.
     pub(crate) fn last_over(&self) -> EventTime {
         let over = self.reports.values().filter(|report| report.holding.over);
         over.map(|report| report.holding.until).max().unwrap_or(EventTime::MIN)
     }
 
-    /// Whether somebody follows every move of `source`: one of its partitions is idle, or all of another source.
+    /// Whether somebody follows every move of `source`: one of its partitions is idle, or all of another source's are.
     pub(crate) fn is_followed(&self, source: usize) -> bool {
         self.reports.values().any(|report| report.idle)
             && (0..self.sources).any(|other| {
@@ -200,7 +200,7 @@ impl ControlDataflow {
             reports.broadcast().sink(Pipeline, "control", move |(input, _)| {
                 input.for_each(|_, reports| {
                     let mut table = table.borrow_mut();
-                    let own = table.worker; // what this worker said of itself, it noted at once
+                    let own = table.worker; // what this worker said of itself was noted at once
                     let others: Vec<_> = reports.drain(..).filter(|(place, _)| place.1 != own).collect();
                     if !others.is_empty() {
                         table.reports.extend(others);
@@ -226,7 +226,7 @@ impl ControlDataflow {
         }
     }
 
-    /// Says nothing more: this worker's sources have ended.
+    /// Reports nothing more: this worker's sources have ended.
     pub(crate) fn close(&mut self) {
         self.reports = None;
     }

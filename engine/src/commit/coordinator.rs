@@ -1,7 +1,7 @@
 //! Worker 0's part in checkpoints: it decides which epochs are checkpoints, and appends the manifest of each.
 //!
-//! Every worker says in the control dataflow which of its checkpoints it has stored, by letting its input go. When the
-//! frontier of these passes an epoch, everything of that epoch is durable everywhere: timely has counted the
+//! Every worker reports in the control dataflow which of its checkpoints it has stored, by releasing its input. When
+//! the frontier of these passes an epoch, everything of that epoch is durable everywhere: timely has counted the
 //! acknowledgements. Then the manifest is appended, which is the commit.
 
 use std::cell::RefCell;
@@ -17,39 +17,39 @@ use crate::checkpoint::{self, Chain, Commit, CommitKind, Entry, KeptOutput, Mani
 use crate::run::{LastCheckpoint, Shared};
 use crate::{Code, Duration, Epoch, Result};
 
-/// How many epochs beyond the highest open one are decided ahead, so that no source waits for a decision.
+/// How many epochs beyond the highest open one are decided in advance, so that no source waits for a decision.
 const AHEAD: u64 = 4;
 
 /// How many checkpoints may be on their way to the disk before the sources pause.
 const UNSTORED_MAX: usize = 2;
 
-/// Of how many steps an error says how much they keep.
+/// For how many steps an error says how much they keep.
 const TOLD: usize = 3;
 
-/// How often it is looked whether somebody asks for a savepoint: one small read of the store.
+/// How often to check whether a savepoint has been requested: one small read of the store.
 const LOOK: Duration = Duration::from_micros(1_000_000);
 
 /// What is done with the store, in order.
 enum Task {
     /// Append a manifest.
     Append(Box<Commit>),
-    /// Look whether a savepoint is wanted.
+    /// Check whether a savepoint is requested.
     Look,
 }
 
 /// What came of it.
 enum Done {
     Appended(LastCheckpoint),
-    /// Whether a savepoint is wanted.
+    /// Whether a savepoint is requested.
     Looked(bool),
 }
 
 /// What has come in from the workers.
 #[derive(Default)]
 pub(super) struct Inbox {
-    /// Of each checkpoint, what the workers have stored.
+    /// For each checkpoint, what the workers have stored.
     pub(super) parts: BTreeMap<Epoch, Vec<WorkerPart>>,
-    /// Every worker has stored all checkpoints below.
+    /// Every worker has stored all checkpoints below this.
     pub(super) stored: Epoch,
 }
 
@@ -59,14 +59,14 @@ pub(super) struct Coordinator {
     shared: Arc<Shared>,
     inbox: Rc<RefCell<Inbox>>,
     store: Background<Task, Result<Done>>,
-    /// The next epoch that nothing is decided about.
+    /// The next epoch about which nothing is decided.
     undecided: Epoch,
     last: Option<Last>,
     /// Announced and not yet committed, oldest first; those in front may be with the log already.
     uncommitted: VecDeque<(Epoch, CommitKind)>,
     appended: usize,
     due: Duration,
-    /// When it is looked next whether a savepoint is wanted; never while it is being looked.
+    /// When to check next for a savepoint request; never while a check is running.
     look_due: Duration,
     sources: BTreeMap<String, SourceCut>,
     state_bytes: StateBytes,
@@ -97,7 +97,7 @@ impl Coordinator {
         let (store, met_shared, mut wanted) = (Arc::clone(&checkpointing.store), Arc::clone(&shared), false);
         let work = move |task| match task {
             Task::Look => {
-                // A store that does not answer now is asked again: a wish is no reason to fail.
+                // If the store does not answer, it is asked again later: a request is no reason to fail.
                 wanted = checkpoint::is_wanted(&*store).unwrap_or(false);
                 Ok(Done::Looked(wanted))
             }
@@ -126,12 +126,12 @@ impl Coordinator {
         }
     }
 
-    /// All below it is decided.
+    /// Every epoch below this is decided.
     pub(super) fn decided(&self) -> Epoch {
         self.undecided
     }
 
-    /// Decides and commits what is due; what all workers are to be told.
+    /// Decides and commits what is due; returns what all workers must hear.
     pub(super) fn turn(&mut self, highest: Epoch, all_done: bool) -> Result<Vec<Announcement>> {
         let mut told = Vec::new();
         if self.last.is_none() {
@@ -214,7 +214,8 @@ impl Coordinator {
         None
     }
 
-    /// Asks for a stop where the state has outgrown its limit: after a checkpoint, before the machine has no memory left.
+    /// Requests a stop after a checkpoint where the state has outgrown its limit, before the machine runs out of
+    /// memory.
     fn limit_state(&self, chains: &[Chain], steps: &StepBytes) {
         let layers: BTreeMap<&str, u64> =
             chains.iter().flat_map(|chain| &chain.layers).map(|layer| (layer.name.as_str(), layer.size)).collect();
@@ -229,7 +230,7 @@ impl Coordinator {
         }
     }
 
-    /// The manifest of `epoch`, of what all workers have stored.
+    /// The manifest of `epoch`, from what all workers have stored.
     fn manifest(&mut self, epoch: Epoch, kind: CommitKind) -> Commit {
         let parts = self.inbox.borrow_mut().parts.remove(&epoch).unwrap_or_default();
         let (mut chains, mut sinks) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
@@ -253,7 +254,7 @@ impl Coordinator {
     }
 }
 
-/// The steps with the largest state, in words behind a number of bytes.
+/// The steps with the largest state, in words, to follow a number of bytes.
 fn largest(steps: &StepBytes) -> String {
     let mut steps: Vec<_> = steps.iter().filter(|(_, bytes)| **bytes > 0).collect();
     steps.sort_by_key(|(name, bytes)| (std::cmp::Reverse(**bytes), *name));

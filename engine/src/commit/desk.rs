@@ -1,8 +1,8 @@
-//! Where the drivers of one worker learn of checkpoints, and leave what they owe to them.
+//! Where the drivers of one worker learn of checkpoints, and leave what they owe them.
 //!
-//! Which epochs are checkpoints is decided ahead, so a driver knows at the end of each epoch whether it has to save. It
-//! leaves what it saved here and goes on at once; when every driver of the worker has been here for an epoch, the whole is
-//! stored, and nobody waits for the disk.
+//! Which epochs are checkpoints is decided in advance, so a driver knows at the end of each epoch whether it has to
+//! save. It leaves what it saved here and carries on at once; when every driver of the worker has been here for an
+//! epoch, everything is stored together, and nobody waits for the disk.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,11 +30,11 @@ pub(crate) struct Desk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Last {
     pub(crate) epoch: Epoch,
-    /// Whether the input has ended; otherwise the job was asked to stop, and goes on another time.
+    /// Whether the input has ended; otherwise the job was asked to stop, and will resume another time.
     pub(crate) ended: bool,
 }
 
-/// What worker 0 tells all workers, in the order in which it tells it.
+/// What worker 0 announces to all workers, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Announcement {
     /// This epoch is a checkpoint.
@@ -61,12 +61,13 @@ struct Owed {
 
 /// What waits on this worker for an epoch to be committed: the output of a sink, or the readers of a source.
 pub(crate) trait Output {
-    /// Everything up to `epoch` is committed, maybe as a savepoint: publishes what was prepared for it, or tells who is to know.
+    /// All up to `epoch` is committed, maybe as a savepoint: publishes what was prepared for it, or reports it to
+    /// readers.
     fn publish(&mut self, epoch: Epoch, savepoint: bool) -> Result<()>;
 }
 
 impl Desk {
-    /// The desk of a job without checkpoints: all is decided, and nobody owes anything.
+    /// The desk of a job without checkpoints: everything is decided, and nobody owes anything.
     pub(crate) fn without_checkpoints() -> Desk {
         Desk { decided: Epoch::MAX, ..Desk::before(Epoch(0)) }
     }
@@ -95,7 +96,7 @@ impl Desk {
         self.wakers.push(waker);
     }
 
-    /// Adds what waits for commits, in the order in which it is told.
+    /// Adds what waits for commits, in the order in which it will hear of them.
     pub(crate) fn add_output(&mut self, output: Box<dyn Output>) {
         self.outputs.push(output);
     }
@@ -105,7 +106,7 @@ impl Desk {
         self.decided
     }
 
-    /// The first checkpoint that is known at or after `epoch`.
+    /// The first known checkpoint at or after `epoch`.
     pub(crate) fn next_checkpoint(&self, epoch: Epoch) -> Option<Epoch> {
         self.open.range(epoch..).next().map(|(epoch, _)| *epoch)
     }
@@ -200,7 +201,7 @@ impl Passage {
         (epoch < desk.decided || desk.decided == Epoch::MAX) && self.checkpoint(desk).is_none_or(|next| epoch <= next)
     }
 
-    /// The checkpoint `epoch` has been saved for.
+    /// This driver has saved for the checkpoint `epoch`.
     pub(crate) fn pass(&mut self, epoch: Epoch) {
         self.next = epoch.next();
     }

@@ -1,4 +1,4 @@
-//! One generation of a job with checkpoints: where it stores them, and where it goes on from.
+//! One generation of a job with checkpoints: where it stores them, and where it resumes from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -27,24 +27,24 @@ pub(crate) struct Checkpointing {
     pub(crate) steps: Vec<StepShape>,
     /// What stands behind each source of the graph.
     pub(crate) bindings: BTreeMap<String, String>,
-    /// What was read of each table of the graph, as a commit tells it.
+    /// What was read of each table of the graph, as a commit records it.
     pub(crate) tables: BTreeMap<String, SourceCut>,
     /// The partitions of each source.
     pub(crate) listed: BTreeMap<String, BTreeSet<PartitionId>>,
-    /// On what sources, steps and sinks stand; known where commits are written.
+    /// What sources, steps and sinks stand on; known where commits are written.
     pub(crate) bases: BTreeMap<String, Basis>,
     /// The partitions that have come since the commit from which the job resumes, by source.
     pub(crate) joined: BTreeMap<String, Joined>,
     pub(crate) resume: Option<Commit>,
-    /// What must be done to the state before the job goes on from it.
+    /// What must be done to the state before the job resumes from it.
     pub(crate) upgrade: Upgrade,
     /// What a person should know of that, once it is done.
     pub(crate) upgraded: Vec<String>,
     pub(crate) log: Mutex<Option<ManifestLog>>,
     pub(crate) back: Back,
-    /// What commits to which the job may go back have prepared of the sinks, as it was at the start.
+    /// What commits to which the job may go back have prepared for the sinks, as it was at the start.
     pub(crate) kept: Vec<KeptOutput>,
-    /// What savepoints have prepared that were taken since; known where commits are written.
+    /// What savepoints taken since have prepared; known where commits are written.
     pub(crate) savepoints: Mutex<Vec<KeptOutput>>,
 }
 
@@ -55,7 +55,7 @@ impl Checkpointing {
         joined.partitions.contains(partition).then_some(joined.watermark)
     }
 
-    /// Makes the state from which the job goes on that of this graph.
+    /// Brings the state from which the job resumes to this graph.
     pub(crate) fn upgrade(&mut self, shared: &Arc<Shared>) -> Result<()> {
         let Some(commit) = &self.resume else { return Ok(()) };
         let chains = self.upgrade.chains(&self.store, commit, self.generation, shared);
@@ -77,18 +77,18 @@ impl Checkpointing {
         self.resume.as_ref().is_some_and(|commit| commit.kind == CommitKind::Ended)
     }
 
-    /// The checkpoint from which the job goes on.
+    /// The checkpoint from which the job resumes.
     pub(crate) fn standing(&self) -> Option<LastCheckpoint> {
         let Commit { epoch, kind, taken, .. } = *self.resume.as_ref()?;
         Some(LastCheckpoint { epoch, kind, taken, bytes: 0 })
     }
 
-    /// The names of the layers that hold the state from which the job goes on.
+    /// The names of the layers that hold the state from which the job resumes.
     pub(crate) fn layers(&self) -> BTreeSet<String> {
         self.resume.iter().flat_map(Commit::layers).map(|layer| layer.name.clone()).collect()
     }
 
-    /// The failure of this generation as it is to be told: what fails after a younger one has started fails for that.
+    /// The failure of this generation, to be reported: once a younger one has started, that is why anything fails.
     pub(crate) fn explained(&self, error: Error) -> Error {
         let told = matches!(error.kind(), ErrorKind::Stopped | ErrorKind::Panic) || error.code() == Some(Code::Fenced);
         match !told && checkpoint::is_fenced(&*self.store, self.generation).unwrap_or(false) {
@@ -97,7 +97,7 @@ impl Checkpointing {
         }
     }
 
-    /// The log of manifests, for the one who appends to it.
+    /// The log of manifests, for whoever appends to it.
     pub(crate) fn take_log(&self) -> Option<ManifestLog> {
         self.log.lock().expect("no panic holds it").take()
     }
@@ -107,7 +107,7 @@ impl Checkpointing {
         self.resume.as_ref().map_or(Epoch(0), |commit| commit.epoch.next())
     }
 
-    /// By whom a sink is written.
+    /// Who writes a sink.
     pub(crate) fn writing(&self, sink: &str) -> Writing {
         let known = self.resume.as_ref().filter(|commit| commit.sinks.contains_key(sink));
         let before = known.map(|commit| commit.bases.get(&format!("sink {sink}")).cloned().unwrap_or_default());
@@ -159,8 +159,8 @@ impl Checkpointing {
         if chains.is_empty() { vec![Chain { groups: mine, layers: Vec::new() }] } else { chains }
     }
 
-    /// Loads what the step `name` kept of a worker's key groups, and the copies of all workers where each has one; whether
-    /// the job goes on from a checkpoint.
+    /// Loads what the step `name` kept of a worker's key groups, and the copies of all workers where each has one;
+    /// returns whether the job resumes from a checkpoint.
     pub(crate) fn load(&self, name: &str, parts: Parts<'_>, worker: usize, workers: usize) -> Result<bool> {
         if self.resume.is_none() {
             return Ok(false);

@@ -1,9 +1,10 @@
-//! What holds a watermark, and for how long: what is known of partitions of which some fall idle.
+//! What holds a watermark, and for how long, when some of several partitions fall idle.
 //!
-//! Who has fallen idle follows those that have not. Two that fall idle at the same moment do not follow each other, and of
-//! two that fall idle one after the other the first follows the second, up to where that one stood. So it is decided by when
-//! each falls idle, and never by when somebody looks: what is known of another worker is as old as its last word, and its
-//! partition may have fallen idle since. Therefore each says until when it holds *at least*, and nobody follows it beyond.
+//! Those that have fallen idle follow those that have not. Two that fall idle at the same moment do not follow each
+//! other, and of two that fall idle one after the other the first follows the second, up to where that one stood. So it
+//! is decided by when each falls idle, and never by when somebody looks: what is known of another worker is as old as
+//! its last report, and its partition may have fallen idle since. Therefore each reports until when it holds *at
+//! least*, and nobody follows it beyond that.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +15,9 @@ use crate::EventTime;
 pub(crate) struct Holding {
     /// Whether it holds nothing any more: it has fallen idle, or has ended.
     pub(crate) over: bool,
-    /// When it ceased to hold, by the wall clock; or else the moment before which it will not.
+    /// When it ceased to hold, by the wall clock; if it still holds, the moment before which it will not cease.
     pub(crate) until: EventTime,
-    /// The watermark that it holds, or held last.
+    /// The watermark that it holds, or last held.
     pub(crate) watermark: EventTime,
 }
 
@@ -27,8 +28,8 @@ impl Holding {
     /// What has never held anything.
     pub(crate) const NOTHING: Holding = Holding { over: true, until: EventTime::MIN, watermark: EventTime::MIN };
 
-    /// What all of them hold: the least of those that hold. Those that ceased to hold last still count, all together, as long
-    /// as none is known to hold for longer.
+    /// What all of them hold: the least of those that hold. Those that ceased to hold last still count, all together,
+    /// as long as none is known to hold for longer.
     pub(crate) fn together(all: impl IntoIterator<Item = Holding>) -> Holding {
         let (mut holding, mut last) = (None::<Holding>, Holding::NOTHING);
         for one in all {
@@ -78,7 +79,7 @@ mod tests {
             (&[holds(5, 20), over(5, 3)], holds(5, 3)),
             (&[holds(5, 20), over(5, 30)], holds(5, 20)),
             (&[holds(9, 20), holds(4, 10), over(5, 3)], holds(9, 10)),
-            // The last to fall idle is where it stays; those that fall together stay at the least of them.
+            // The watermark stays where the last to fall idle is; of those that fall together, at the least.
             (&[over(5, 20), over(6, 3)], over(6, 3)),
             (&[over(6, 20), over(5, 3)], over(6, 20)),
             (&[over(6, 20), over(6, 3), over(2, 1)], over(6, 3)),

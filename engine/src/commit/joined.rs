@@ -27,7 +27,7 @@ impl Joined {
     }
 }
 
-/// So many others, in words.
+/// This many others, in words.
 pub(crate) fn others(count: usize) -> String {
     if count > 0 { format!(" (and {count} others)") } else { String::new() }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::checkpoint::StepShape;
 use crate::state::{Kept, Layout, Upcasts};
 
-/// What the steps and sinks of a graph keep, by name, as the graph of now has it.
+/// What the steps and sinks of a graph keep, by name, as the present graph has it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keeping {
     pub(crate) steps: Vec<StepShape>,
@@ -21,14 +21,14 @@ impl Keeping {
         self.layouts.extend(layouts);
         let shapes = parts.iter().map(|(part, kept)| (part.to_string(), kept.fingerprint()));
         match self.steps.iter_mut().find(|step| step.name == name) {
-            // A sink that settles upserts keeps something at two places.
+            // A sink that settles upserts keeps something in two places.
             Some(step) => step.parts.extend(shapes),
             None if parts.is_empty() => {}
             None => self.steps.push(StepShape { name: name.to_string(), parts: shapes.collect() }),
         }
     }
 
-    /// Takes a part out that is not kept after all.
+    /// Removes a part that is not kept after all.
     pub(crate) fn leave_out(&mut self, step: &str, part: &str) {
         let steps = self.steps.iter_mut().filter(|of| of.name == step);
         steps.for_each(|step| step.parts.retain(|(name, _)| name != part));

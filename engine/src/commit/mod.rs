@@ -1,7 +1,7 @@
 //! The living half of checkpoints: who decides that one is due, what each worker owes to it, and how it is stored.
 //!
-//! What lies at rest is [`crate::checkpoint`]. Here one checkpoint goes from the [`Desk`] of each worker, where its drivers
-//! leave what they saved, over the thread that stores it, to worker 0, whose manifest is the commit.
+//! What lies at rest is [`crate::checkpoint`]. Here one checkpoint goes from the [`Desk`] of each worker, where its
+//! drivers leave what they saved, through the thread that stores it, to worker 0, whose manifest is the commit.
 
 mod back;
 mod control;

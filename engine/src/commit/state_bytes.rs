@@ -1,7 +1,7 @@
 //! How many bytes of state each step has: workers measure the layers that they store, and worker 0 adds them up.
 //!
-//! Each layer is told once, when it is new to a worker. What is counted is what is stored: also what was replaced and is
-//! not merged away yet, as [`Limits::state_bytes_max`](crate::run::Limits::state_bytes_max) counts it.
+//! Each layer is reported once, when it is new to a worker. What is counted is what is stored, including what was
+//! replaced and is not merged away yet, as [`Limits::state_bytes_max`](crate::run::Limits::state_bytes_max) counts it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ impl Measured {
         self.untold.push((layer.name.clone(), bytes));
     }
 
-    /// Measures what else is in the chains, merged or of earlier generations; what there is to tell of all of them.
+    /// Measures what else is in the chains, merged or of earlier generations; returns what to report of all of them.
     pub(super) fn take(&mut self, store: &dyn Store, chains: &[Chain]) -> Vec<(String, StepBytes)> {
         let layers = || chains.iter().flat_map(|chain| &chain.layers);
         for layer in layers() {
@@ -38,19 +38,19 @@ impl Measured {
     }
 }
 
-/// What worker 0 has been told of all layers.
+/// What has been reported to worker 0 of all layers.
 #[derive(Default)]
 pub(super) struct StateBytes {
     layers: BTreeMap<String, StepBytes>,
 }
 
 impl StateBytes {
-    /// Takes what a worker tells.
+    /// Takes what a worker reports.
     pub(super) fn hear(&mut self, told: Vec<(String, StepBytes)>) {
         self.layers.extend(told);
     }
 
-    /// The bytes of each step in the layers of these chains; of other layers nothing is remembered.
+    /// The bytes of each step in the layers of these chains; other layers are forgotten.
     pub(super) fn of(&mut self, chains: &[Chain]) -> StepBytes {
         // After a change of the number of workers a layer is in several chains, and counts once.
         let named: BTreeSet<&String> = chains.iter().flat_map(|chain| &chain.layers).map(|layer| &layer.name).collect();

@@ -25,7 +25,7 @@ pub(super) struct WorkerPart {
     pub(super) chains: Vec<Chain>,
     pub(super) partitions: Vec<(String, PartitionId, PartitionCut)>,
     pub(super) buckets: Vec<(String, BucketCut)>,
-    /// Of layers that were not told of before, how many bytes each step has in them.
+    /// For layers not reported before, how many bytes each step has in them.
     pub(super) measured: Vec<(String, StepBytes)>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Background<J, R> {
 type Inline<J, R> = (Box<dyn FnMut(J) -> R>, Sender<R>);
 
 impl<J: Send + 'static, R: Send + 'static> Background<J, R> {
-    /// A thread of this name, which fails the job where it does not start; in a job that is stepped all is done at once.
+    /// A thread of this name; the job fails if it does not start. In a job that is stepped, all is done at once.
     pub(super) fn new(name: String, shared: &Shared, mut work: impl FnMut(J) -> R + Send + 'static) -> Self {
         let (done, results) = channel();
         if !shared.may_park {
@@ -134,7 +134,7 @@ impl Storing {
         let store = &self.checkpointing.store;
         match checkpoint::compact(store, &chain.layers, range.clone(), chain.groups, &name) {
             Ok(merged) => drop(self.chains[at].layers.splice(range, [merged])),
-            // The chain stays as long as it is until the next checkpoint, which tries again.
+            // The chain keeps its length until the next checkpoint, which retries.
             Err(CompactError::Store(error @ StoreError::Transient { .. })) => {
                 self.shared.metrics.note_retry(Whose::Checkpoints, &error);
             }
@@ -149,7 +149,7 @@ impl Storing {
     }
 }
 
-/// Tries until it works; a failure that is final is not tried again.
+/// Retries until it works; a failure that is final is not retried.
 pub(super) fn again<T>(shared: &Arc<Shared>, work: impl FnMut() -> Result<T, StoreError>) -> Result<T> {
     shared.retry(Whose::Checkpoints).run_if(StoreError::may_pass, work)
 }
@@ -157,8 +157,8 @@ pub(super) fn again<T>(shared: &Arc<Shared>, work: impl FnMut() -> Result<T, Sto
 /// Appends an entry to the log, and does after each append what the protocol decides.
 ///
 /// # Errors
-/// Where a younger generation has started, or it stays open whether the entry is in the log: then nothing of it is published,
-/// and the next generation reads the truth.
+/// Where a younger generation has started, or it is unknown whether the entry is in the log: then nothing of it is
+/// published, and the next generation reads the truth.
 pub(super) fn append(shared: &Shared, log: &mut ManifestLog, entry: &Entry) -> Result<()> {
     let mut tries = 1;
     loop {

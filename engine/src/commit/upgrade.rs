@@ -1,11 +1,11 @@
-//! From the state of an older graph to that of the present one: what is decided about each part, and the state written anew.
+//! From the state of an older graph to that of the present: what is decided for each part, and the state rewritten.
 //!
-//! - **Before anything is loaded.** The chains of the commit are written anew, by up-casts and without the steps that were
-//!   dropped, and the job goes on from those. So a chain never holds a part in two shapes, nor what a step of an older
-//!   graph has left behind for a new one of its name.
-//! - **Nothing is taken away.** Layers that are there stay as they are, for whoever goes back to their commit.
-//! - **Whole or not at all.** The new layers belong to this generation, and no commit names them before its own first. If
-//!   it ends before, the next one writes its own, and collects these.
+//! - **Before anything is loaded.** The chains of the commit are rewritten, with up-casts and without the steps that
+//!   were dropped, and the job resumes from those. So a chain never holds a part in two shapes, nor what a step of an
+//!   older graph left behind where a new step has its name.
+//! - **Nothing is taken away.** Existing layers stay as they are, for whoever goes back to their commit.
+//! - **Whole or not at all.** The new layers belong to this generation, and no commit names them before its own first.
+//!   If it ends before that, the next one writes its own, and collects these.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ use crate::run::{Shared, message_of};
 use crate::state::{Fingerprint, NoUpcast, Upcast};
 use crate::{Code, Error, ErrorKind, Remedy, Result};
 
-/// What must be done to the state of a commit before a graph can go on from it.
+/// What must be done to the state of a commit before a graph can resume from it.
 #[derive(Debug, Default)]
 pub(crate) struct Upgrade {
     /// By step and part.
@@ -29,11 +29,11 @@ pub(crate) struct Upgrade {
 }
 
 impl Upgrade {
-    /// Decides what becomes of each part of a commit in the graph of now, in which steps of the names `dropped` may be
-    /// missing.
+    /// Decides what becomes of each part of a commit in the present graph, from which steps of the names `dropped` may
+    /// be missing.
     ///
     /// # Errors
-    /// Where something would be lost, or be read as another type.
+    /// Where something would be lost, or read as another type.
     pub(crate) fn of(
         commit: &Commit,
         keeping: &Keeping,
@@ -71,7 +71,7 @@ impl Upgrade {
         Ok(upgrade)
     }
 
-    /// Writes the chains of a commit anew, as layers of `generation`; `None` where they can stay what they are.
+    /// Rewrites the chains of a commit as layers of `generation`; `None` where they can stay what they are.
     ///
     /// # Errors
     /// When the store does not answer, a layer is damaged, or an up-cast panics.
@@ -143,10 +143,10 @@ fn gone(commit: &Commit, step: &str) -> Error {
     error.with_remedy(Remedy::DropState(step.to_string()))
 }
 
-/// What a step is said to do otherwise than when the commit was taken.
+/// What a step is said to do differently from when the commit was taken.
 fn changes_of(commit: &Commit, bases: &BTreeMap<String, Basis>, step: &str) -> Option<String> {
     let step = format!("step {step}");
-    // An older program did not know of every option.
+    // An older program did not know every option.
     let changes = commit.bases.get(&step)?.changes(bases.get(&step)?).into_iter().filter(|one| one.before.is_some());
     let changes: Vec<_> = changes.map(|change| change.to_string()).collect();
     (!changes.is_empty()).then(|| changes.join(", "))

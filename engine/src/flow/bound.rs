@@ -1,4 +1,4 @@
-//! What stands behind the names of a graph, as its drivers get it: looked at, listed, and with all that was said of it.
+//! What stands behind the names of a graph, as its drivers get it: looked at, listed, and with every option set.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) struct BoundTable {
     pub(crate) listing: Listing,
 }
 
-/// A sink that was looked at and can be written.
+/// A sink that has been checked and can be written.
 #[derive(Clone)]
 pub(crate) struct BoundSink {
     pub(crate) sink: Arc<dyn Sink>,

@@ -51,7 +51,7 @@ pub(crate) struct Context {
     pub(crate) keeping: RefCell<Keeping>,
 }
 
-/// Whether the flow will run or is only looked at.
+/// Whether the flow will run or is only being looked at.
 pub(crate) enum Mode {
     /// Only looked at: nothing is bound and nothing runs.
     Describe,
@@ -71,7 +71,7 @@ pub(crate) struct SourceDeclaration {
     pub(super) node: NodeId,
     pub(crate) options: SourceOptions,
     pub(crate) schema: SchemaRef,
-    /// The column of the event time, empty where one is made; a source with neither is refused.
+    /// The column of the event time, empty where the time is made; a source with neither is refused.
     pub(crate) event_time: Option<&'static str>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct SourceDeclaration {
 pub(crate) struct SinkDeclaration {
     pub(crate) name: String,
     pub(crate) schema: SchemaRef,
-    /// Reads the rows that a checkpoint keeps of it: of what the job stands on, its name in the state, its buckets.
+    /// Reads the rows that a checkpoint keeps of it; takes what the job stands on, its name in the state, its buckets.
     pub(crate) kept_rows: fn(&Checkpointing, &str, usize) -> Result<KeptRows>,
 }
 
@@ -91,8 +91,8 @@ impl<'s> Flow<'s> {
 
     /// The events of the source that is bound to a name.
     ///
-    /// How it is read is said right behind it, `flow.source::<Bid>("bids").disorder(5.seconds())`, and so is how event times
-    /// are made where no field is one ([`Stream::event_time_by`]). Options that are a value come with the name:
+    /// Its options follow right behind it, `flow.source::<Bid>("bids").disorder(5.seconds())`, and so does how event
+    /// times are made where no field is one ([`Stream::event_time_by`]). Options that are a value come with the name:
     /// `flow.source::<Bid>(options)`, of [`SourceOptions`].
     #[doc(alias = "fromSource")]
     #[doc(alias = "addSource")]
@@ -102,10 +102,10 @@ impl<'s> Flow<'s> {
         super::read::source(self, source.into())
     }
 
-    /// The rows of the bounded source that is bound to a name, which are read to their end before the first event.
+    /// The rows of the bounded source that is bound to a name, read to the end before the first event.
     ///
-    /// They have no time: the record needs no `#[event_time]`, and the limits of a run's event times leave nothing out.
-    /// Every process holds them all, sorted. A job that goes on from a checkpoint refuses other rows than it had.
+    /// They have no time: the record needs no `#[event_time]`, and a run's limits of event time leave none of them out.
+    /// Every process holds them all, sorted. A job that resumes from a checkpoint refuses rows other than those it had.
     ///
     /// ```
     /// use dualgauge_engine::{Job, record};
@@ -129,14 +129,14 @@ impl<'s> Flow<'s> {
         super::table::table(self, name.into())
     }
 
-    /// Says that state of the type `Old` became state of the type `New`, which is made of it by `From`.
+    /// Declares that state of the type `Old` became state of the type `New`, which is made from it by `From`.
     ///
-    /// A job that goes on from a checkpoint that holds an `Old` where the graph now keeps a `New` *up-casts* it: as what a
-    /// step keeps of a key, in an accumulator, as a record that waits, or within any of them. It is declared once for a
-    /// type; one that changed twice is up-cast from the first to the second, and from that to the third. The old type is
-    /// recognised by its parts, and by its name or that of the new one, so it may be called `StatsV1` in this program.
+    /// A job that resumes from a checkpoint that holds an `Old` where the graph now keeps a `New` *up-casts* it: as
+    /// what a step keeps for a key, in an accumulator, as a record that waits, or within any of these. Declare it once
+    /// per type; a type that changed twice is up-cast from the first to the second, and from that to the third. The old
+    /// type is recognised by its parts, and by its name or that of the new one, so this program may call it `StatsV1`.
     ///
-    /// Keys are not up-cast: they say where their state lies. Declaring it costs nothing where there is no old state.
+    /// Keys are not up-cast: they say where their state lies. Declaring one costs nothing where there is no old state.
     ///
     /// ```
     /// use dualgauge_engine::{Job, record};
@@ -184,14 +184,15 @@ impl<'s> Flow<'s> {
         self.scope.peers()
     }
 
-    /// The key groups that this worker owns: under one of them it stores what belongs to no key. Never none.
+    /// The key groups that this worker owns; what belongs to no key is stored under one of them. Never empty.
     pub fn key_groups(&self) -> GroupRange {
         GroupRange::of_worker(self.scope.index(), self.scope.peers())
     }
 
-    /// A counter of the program's own, or of an operator: by any name, and by what is counted; shared by all workers.
+    /// A counter of the program's own, or of an operator: by any name, and by what it counts; shared by all workers.
     ///
-    /// What every step counts (records in and out, late ones) needs none: see [`Metrics::snapshot`](crate::job::Metrics::snapshot).
+    /// What every step counts (records in and out, late ones) needs none: see
+    /// [`Metrics::snapshot`](crate::job::Metrics::snapshot).
     pub fn counter(&self, step: &str, what: &'static str) -> crate::run::Counter {
         match &self.context.mode {
             Mode::Describe => crate::run::Counter::default(),
@@ -223,7 +224,7 @@ impl<'s> Flow<'s> {
         }
     }
 
-    /// Notes what `name` keeps, and loads it where the job goes on from a checkpoint; whether it does.
+    /// Notes what `name` keeps, and loads it where the job resumes from a checkpoint; returns whether it does.
     pub(super) fn enter_state(&self, name: &str, parts: Parts<'_>) -> bool {
         self.context.desk.borrow_mut().join();
         let Mode::Run { shared, checkpointing, .. } = &self.context.mode else {
@@ -253,7 +254,7 @@ impl<'s> Flow<'s> {
         self.context.graph.borrow_mut().add(spec, inputs)
     }
 
-    /// The operators that were added so far.
+    /// The operators added so far.
     pub(super) fn graph(&self) -> Ref<'_, Graph> {
         self.context.graph.borrow()
     }
@@ -316,11 +317,11 @@ impl Context {
         }
     }
 
-    /// A durable name belongs to one step: it is the key of its snapshots and its counts.
+    /// A durable name belongs to one step: it is the key to its snapshots and its counts.
     fn check_name(&self, spec: &NodeSpec) {
         let graph = self.graph.borrow();
         let Some(name) = &spec.name else { return };
-        // Sources and tables are bound alike, and so share their names.
+        // Sources and tables are bound in the same way, and so share their names.
         let scope = |kind: &str| match kind {
             "source" | "table" => Some("input"),
             "sink" => Some("output"),

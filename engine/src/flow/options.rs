@@ -17,18 +17,19 @@ pub struct SourceOptions {
     pub(crate) all_idle: Option<AllIdle>,
 }
 
-/// What the watermark of a source does when all its partitions are idle, and no other source holds it back.
+/// What the watermark of a source does when all its partitions are idle and no other source holds it back.
 ///
-/// Whatever is said here, it passes what partitions that have *ended* have reached. The other two close windows that would
-/// stay open, and make late what comes behind: the answer then depends on when it was silent, which a replay does not repeat.
+/// Whichever is chosen, it passes what partitions that have *ended* have reached. The other two close windows that
+/// would stay open, and make what comes later late: the answer then depends on when the source was silent, which a
+/// replay does not repeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AllIdle {
     /// It stays where the partition that fell idle last held it.
     #[default]
     Stay,
-    /// It goes on to the greatest watermark that any partition of the source has reached.
+    /// It advances to the greatest watermark that any partition of the source has reached.
     Greatest,
-    /// It goes on with the wall clock: what is older than the present moment is late.
+    /// It advances with the wall clock: what is older than the present moment is late.
     Clock,
 }
 
@@ -55,7 +56,7 @@ pub enum BadRecords {
     Quarantine,
 }
 
-/// The source called `name`, to be given options: `source("bids").disorder(5.seconds())`.
+/// The source called `name`, ready for options: `source("bids").disorder(5.seconds())`.
 pub fn source(name: impl Into<String>) -> SourceOptions {
     SourceOptions { name: name.into(), ..SourceOptions::default() }
 }
@@ -80,7 +81,7 @@ impl SourceOptions {
         self
     }
 
-    /// A partition from which nothing came for this long no longer holds the watermark. Never by default.
+    /// A partition that has been silent for this long no longer holds the watermark. Never by default.
     pub fn idle_after(mut self, idle_after: impl IntoDuration) -> SourceOptions {
         let idle_after = idle_after.into_duration();
 
@@ -103,8 +104,8 @@ impl SourceOptions {
         self
     }
 
-    /// Bad records go to a sink of the graph called `sink`, as rows of [`BadRecord`](super::read::BadRecord): exactly once, like
-    /// any other output. A binding may still say that they end the job, or are dropped.
+    /// Bad records go to a sink of the graph called `sink`, as rows of [`BadRecord`](super::read::BadRecord): exactly
+    /// once, like any other output. A binding may still choose to end the job on them, or to drop them.
     ///
     /// ```
     /// use dualgauge_engine::flow::source;
@@ -120,14 +121,15 @@ impl SourceOptions {
         self.on_bad_records(BadRecords::Quarantine)
     }
 
-    /// What becomes of files that have come since the checkpoint from which a job resumes: late unless this says otherwise.
+    /// What becomes of files that have come since the checkpoint from which a job resumes; by default old events are
+    /// late.
     pub fn new_files(mut self, policy: NewFiles) -> SourceOptions {
         self.new_files = Some(policy);
         self
     }
 
-    /// What the watermark does when all partitions are idle; it stays unless this says otherwise. Without
-    /// [`SourceOptions::idle_after`] nothing is idle.
+    /// What the watermark does when all partitions are idle; by default it stays. Without [`SourceOptions::idle_after`]
+    /// no partition is ever idle.
     pub fn all_idle(mut self, policy: AllIdle) -> SourceOptions {
         self.all_idle = Some(policy);
         self

@@ -14,9 +14,9 @@ use crate::{Batch, Data, Duration, Epoch, Event, EventTime};
 
 /// A step that remembers something from one event to the next.
 ///
-/// - **Apply judges.** Late records are found in [`Step::apply`], against the watermark each is handed with, and leave by
-///   [`Outputs::late`]; what the step itself knows of the present watermark decides nothing.
-/// - **Advance fires.** When the watermark moves, everything that can change no more leaves by [`Outputs::emit`].
+/// - **Apply judges.** Late records are found in [`Step::apply`], against the watermark each one comes with, and leave
+///   by [`Outputs::late`]; the step's own idea of the present watermark decides nothing.
+/// - **Advance fires.** When the watermark moves, everything that can no longer change leaves by [`Outputs::emit`].
 /// - **Holds is honest.** [`Step::holds`] names the smallest event time that what is kept can still emit.
 pub trait Step: 'static {
     /// What flows in.
@@ -40,7 +40,7 @@ pub trait Step: 'static {
         Duration::ZERO
     }
 
-    /// An epoch is about to close. A step that must keep nothing beyond an epoch lets go here.
+    /// An epoch is about to close. A step that must keep nothing beyond an epoch releases it here.
     fn close_epoch(&mut self, _out: &mut Outputs<Self::Out, Self::Late>) {}
 
     /// All that it keeps from one epoch to the next, by the names under which a checkpoint stores it.
@@ -48,13 +48,13 @@ pub trait Step: 'static {
     /// The parts and their order are the same at every call.
     fn kept(&mut self) -> Parts<'_>;
 
-    /// Every part has been loaded: what follows from them is to be made anew.
+    /// Every part has been loaded: rebuild whatever is derived from them.
     fn loaded(&mut self) {}
 }
 
 /// A step that remembers something of two inputs: a join.
 ///
-/// What is promised of [`Step`] holds here too. The watermark is that of both inputs together.
+/// The promises of [`Step`] hold here too. The watermark is that of both inputs together.
 pub trait TwoInputStep: 'static {
     /// What flows in on the left.
     type Left: Data;
@@ -114,7 +114,7 @@ pub struct Emitter<D> {
     full: Vec<(EventTime, Batch<D>)>,
     open: Batch<D>,
     least: EventTime,
-    /// Numbers the firings of one result: a later one has a greater stamp, also after a restart.
+    /// Numbers the firings of one result: a later one has a greater stamp, even after a restart.
     firing: Stamp,
 }
 
@@ -136,7 +136,7 @@ impl<D> Default for Emitter<D> {
 const BATCH_BYTES: usize = 1 << 18;
 
 impl<D> Emitter<D> {
-    /// How many events are a batch.
+    /// How many events make a batch.
     const BATCH: usize = {
         let fit = BATCH_BYTES / size_of::<Event<D>>();
         if fit < 1024 { 1024 } else { fit }
@@ -152,7 +152,7 @@ impl<D> Emitter<D> {
         }
     }
 
-    /// Emits one event that is behind `watermark`, as which the next step will judge it too.
+    /// Emits one event that is behind `watermark`, so that the next step will judge it late too.
     pub fn give_behind(&mut self, time: EventTime, data: D, watermark: EventTime) {
         self.open.set_behind(self.open.len(), watermark);
         self.give(time, data);
@@ -170,8 +170,8 @@ impl<D> Emitter<D> {
         self.firing = stamp;
     }
 
-    /// The batches on their way out, each with the smallest event time in it. The driver of the step sends them on; a
-    /// test of a step by itself looks at them.
+    /// The batches on their way out, each with the smallest event time in it. The step's driver sends them on; a test
+    /// of a single step looks at them.
     pub fn take_full(&mut self) -> impl ExactSizeIterator<Item = (EventTime, Batch<D>)> + '_ {
         self.cut();
         self.full.drain(..)
@@ -179,7 +179,7 @@ impl<D> Emitter<D> {
 
     fn cut(&mut self) {
         if !self.open.is_empty() {
-            // Who emits much will do so again, and growing from nothing would copy it all once more.
+            // A step that emits a lot will do so again, and growing from nothing would copy it all once more.
             let next = Batch::with_capacity(if self.open.len() >= Self::BATCH / 8 { Self::BATCH } else { 0 });
             self.full.push((self.least, std::mem::replace(&mut self.open, next)));
         }
@@ -188,11 +188,11 @@ impl<D> Emitter<D> {
 }
 
 thread_local! {
-    /// The node whose code runs on this thread now: the culprit, should it panic.
+    /// The node whose code is running on this thread: the culprit, should it panic.
     static RUNNING: Cell<Option<NodeId>> = const { Cell::new(None) };
 }
 
-/// How far a worker has read: what an error of a step that runs later can say of where its records came from.
+/// How far a worker has read: lets an error in a later step say where its records came from.
 #[derive(Clone, Debug)]
 pub(crate) struct LastRead {
     /// The source and the partition.

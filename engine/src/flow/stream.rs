@@ -27,8 +27,8 @@ pub enum NoLate {}
 /// A stream of events of type `D`, on its way from one operator to the next.
 ///
 /// The operators are methods that extension traits hang on it; they come with the prelude. `L` is the type of the
-/// records that came too late for the step that made the stream; [`Stream::late`] gives them. A stream with two consumers is
-/// cloned.
+/// records that came too late for the step that made the stream; [`Stream::late`] gives them. For a second consumer,
+/// clone the stream.
 #[doc(alias = "fork")]
 #[doc(alias = "DataStream")]
 pub struct Stream<'s, D: Data, L = NoLate> {
@@ -37,14 +37,14 @@ pub struct Stream<'s, D: Data, L = NoLate> {
     node: NodeId,
     upserts: bool,
     late: Option<Rc<LateStream<'s, L>>>,
-    /// What is still asked of the source whose stream this is; `None` behind a step.
+    /// What may still be set on the source whose stream this is; `None` behind a step.
     source: Option<Rc<SourceEnds<'s, D>>>,
 }
 
-/// The second output of a step, kept until it is asked for.
+/// The second output of a step, kept until somebody asks for it.
 type LateStream<'s, L> = dyn Fn() -> (Inner<'s, L>, NodeId) + 's;
 
-/// One stream may have any number of consumers: each is given a clone, and sees every event.
+/// One stream may have any number of consumers: each gets a clone, and sees every event.
 impl<D: Data, L> Clone for Stream<'_, D, L> {
     fn clone(&self) -> Self {
         Stream {
@@ -88,8 +88,8 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         Stream::of(inner, flow, node, upserts)
     }
 
-    /// The same for an operator that puts a step's results into another form: what was late for the step still leaves by
-    /// [`Stream::late`].
+    /// The same for an operator that puts a step's results into another form: what was late for the step still leaves
+    /// by [`Stream::late`].
     pub fn transform_results<R: Data>(
         self,
         spec: NodeSpec,
@@ -160,7 +160,7 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
     /// Adds a stateful step whose input can be combined before it is dealt.
     ///
     /// With several workers, each first runs `combine` on what it has and deals only what that emits; with one, `alone`
-    /// does the whole. Either way it is one node of the graph. What is late is found before the deal.
+    /// does everything. Either way it is one node of the graph. Late records are found before the deal.
     pub fn combined_step<A, C, S>(
         self,
         spec: NodeSpec,
@@ -208,11 +208,11 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         Stream::of_step(results, late, flow, node)
     }
 
-    /// Adds a stateful step that each worker runs on the events it has, and on a copy of every event of `other` on its
+    /// Adds a stateful step that each worker runs on its own events, and on a copy of every event of `other` on its
     /// right.
     ///
-    /// So the right is the same on every worker, but that each is as far with it as its own watermark. What the step
-    /// keeps of it is a part of which [every worker loads all](crate::state::Kept::is_replicated).
+    /// So the right is the same on every worker, except that each is only as far with it as its own watermark. What the
+    /// step keeps of it is a part of which [every worker loads all](crate::state::Kept::is_replicated).
     pub fn step_with_broadcast<R: Data, M: 'static, S: TwoInputStep<Left = D, Right = R>>(
         self,
         other: Stream<'s, R, M>,
@@ -228,7 +228,7 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
         Stream::of_step(results, late, flow, node)
     }
 
-    /// Adds a stateful step that each worker runs on the events it has.
+    /// Adds a stateful step that each worker runs on its own events.
     pub fn local_step<S: Step<In = D>>(self, spec: NodeSpec, step: S) -> Stream<'s, S::Out, S::Late> {
         let (flow, node) = self.enter_step(spec);
         let (results, late) = drive(self, node, Pipeline, step, flow.step_counts(node));
@@ -331,7 +331,7 @@ impl<D: Data, L> std::fmt::Debug for Stream<'_, D, L> {
 
 /// Refused graphs are collected, so that one start names them all.
 impl Flow<'_> {
-    /// Refuses the graph, once all of it is built: what an operator was told makes no step.
+    /// Refuses the graph once all of it is built: the operator's arguments make no step.
     ///
     /// ```
     /// use dualgauge_engine::Flow;

@@ -1,7 +1,7 @@
-//! A table: bounded rows without a time, which are read to their end before the first event.
+//! A table: bounded rows without a time, read to the end before the first event.
 //!
-//! The rows are sorted, so a table is the same however its files are cut and named, in every process and after a restart.
-//! A job with checkpoints stores what it had read as a digest, and goes on only with the same rows.
+//! The rows are sorted, so a table is the same however its files are cut and named, in every process and after a
+//! restart. A job with checkpoints stores a digest of what it read, and resumes only with the same rows.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub struct Table<R> {
 }
 
 impl<R> Table<R> {
-    /// The rows; of a table that is bound they are sorted, and none while the graph is only looked at.
+    /// The rows; sorted if the table is bound, and none while the graph is only looked at.
     pub fn rows(&self) -> &Arc<[R]> {
         &self.rows
     }
@@ -87,7 +87,7 @@ pub(crate) struct TableDeclaration {
 pub(crate) struct LoadedTable {
     rows: Arc<dyn Any + Send + Sync>,
     pub(crate) digest: Digest,
-    /// What stands behind it.
+    /// What is bound to it.
     pub(crate) binding: String,
 }
 
@@ -141,7 +141,7 @@ fn read_partition<D: Record>(mut reader: Box<dyn PartitionReader>, rows: &mut Ve
                 rows.extend(events.drain(..).map(|event| event.data));
             }
             Next::Mixed(_, bad) => return Err(Error::data(bad[0].reason())),
-            Next::Pending => std::thread::sleep(POLL), // a pipe that is written to more slowly than it is read
+            Next::Pending => std::thread::sleep(POLL), // a pipe that is written more slowly than it is read
             Next::End => return Ok(()),
         }
     }

@@ -26,7 +26,7 @@ impl Bindings {
         check_names("source", &declared, &bound)
     }
 
-    /// The same of sinks.
+    /// The same for sinks.
     pub(super) fn check_sinks(&self, declared: &[SinkDeclaration]) -> Result<()> {
         let declared: Vec<_> = declared.iter().map(|sink| sink.name.as_str()).collect();
         let bound: Vec<_> = self.sinks.iter().map(|(name, _)| name.as_str()).collect();
@@ -55,7 +55,7 @@ impl Bindings {
         let name = &declared.name;
         let (_, source, options) = self.sources.iter().find(|bound| bound.0 == *name).expect("names were checked");
         let place = || format!("table {name} ({})", source.describe());
-        // A table has no time, whatever its record has: so nothing of it is left out by time.
+        // A table has no time, whatever its record has: so none of it is left out by time.
         let (schema, event_time) = (Arc::clone(&declared.schema), String::new());
         let scan = Scan { schema, event_time, from: None, to: None, batch_rows };
         if SourceOptions::default() != (SourceOptions { name: String::new(), ..options.clone() }) {
@@ -75,13 +75,13 @@ impl Bindings {
         Ok(BoundTable { source: Arc::clone(source), scan, listing })
     }
 
-    /// Whether a source may go on for ever: it is followed, and nothing says where it ends.
+    /// Whether a source may go on for ever: it is followed, and no end is set.
     pub(super) fn may_never_end(&self) -> bool {
         let ends = self.to.is_some() || self.until.is_some();
         !ends && self.sources.iter().any(|(_, source, _)| !source.bounded())
     }
 
-    /// Gives each sink the columns that it is to be written with.
+    /// Gives each sink the columns with which it is to be written.
     pub(super) fn widen(&self, sinks: &mut [SinkDeclaration]) -> Result<()> {
         for SinkDeclaration { name, schema, .. } in sinks {
             let sink = self.bind_sink(name).sink;
@@ -103,7 +103,7 @@ impl Bindings {
     }
 }
 
-/// Where bad records go is a sink of the graph: a binding can say that they go there, and not where.
+/// Where bad records go is a sink of the graph: a binding can say that they go there, but not where that is.
 fn check_quarantine(options: &SourceOptions, declared: &SourceOptions) -> Result<()> {
     let name = &options.name;
     if options.bad_records == Some(BadRecords::Quarantine) && declared.quarantine.is_none() {

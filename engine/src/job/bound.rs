@@ -1,5 +1,5 @@
-//! A job between its bindings and its run: the graph was looked at once, and what it reads was listed once, for whatever is
-//! done with it then.
+//! A job between its bindings and its run: the graph has been looked at once, and what it reads has been listed once,
+//! for whatever is done with it next.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::flow::{BoundSource, BoundTable, Graph, LoadedTable, SinkDeclaration, 
 use crate::run::Metrics;
 use crate::{Error, Listing, Result};
 
-/// A job whose graph was looked at and whose sources were listed: [`Job::bind`] gives it. It tells what it would read, and
-/// runs; neither looks or lists again.
+/// A job whose graph has been looked at and whose sources are listed, from [`Job::bind`]. It can show what it would
+/// read, and run; neither looks or lists again.
 ///
 /// What comes into a directory after it was listed is not read. So bind a job when it is to start, not long before.
 #[must_use = "a job that is bound does nothing until it is started"]
@@ -42,7 +42,7 @@ impl Bound {
         Bound::list(job, look, sinks)
     }
 
-    /// Binds what a plan needs, which is no sink.
+    /// Binds what a plan needs; that includes no sink.
     pub(super) fn to_read(job: Job) -> Result<Bound> {
         let look = job.look()?;
         job.bindings.check_sources(&look.sources, &look.tables)?;
@@ -52,10 +52,10 @@ impl Bound {
         Bound::list(job, look, Vec::new())
     }
 
-    /// Lists what the names that were compared are bound to.
+    /// Lists what is bound to the names that were compared.
     fn list(job: Job, look: Arc<Look>, sinks: Vec<SinkDeclaration>) -> Result<Bound> {
         super::apart::check(&job.bindings, job.checkpoints.as_ref().map(|checkpoints| &*checkpoints.store))?;
-        // What is not there any more is told as a gap where the job has read of it.
+        // What is gone is reported as a gap if the job has read of it.
         let told = |name: &str, error: Error| match &job.checkpoints {
             Some(checkpoints) => checkpoints.told_of_gap(name, error),
             None => error,
@@ -73,7 +73,7 @@ impl Bound {
         Ok(Bound { job, look, sources, tables, sinks })
     }
 
-    /// What the steps and sinks keep; rows until they are committed only those sinks that are bound so.
+    /// What the steps and sinks keep; only sinks that are bound that way keep rows until they are committed.
     pub(super) fn keeping(&self) -> Keeping {
         let mut keeping = self.look.keeping.clone();
         for SinkDeclaration { name, .. } in &self.sinks {
@@ -117,7 +117,7 @@ impl Bound {
     /// Starts the workers and returns while they run, as [`Job::start`] does.
     ///
     /// # Errors
-    /// A table that cannot be read, a sink that cannot be written to, a checkpoint that the job cannot go on from.
+    /// A table that cannot be read, a sink that cannot be written to, a checkpoint that the job cannot resume from.
     pub fn start(self) -> Result<Running> {
         self.start_counting(Arc::default())
     }
@@ -129,11 +129,11 @@ impl Bound {
     pub fn start_counting(mut self, metrics: Arc<Metrics>) -> Result<Running> {
         match self.job.restart.take() {
             None => {
-                // The thread comes first: what has no room for it starts nothing.
+                // The thread comes first: if there is no room for it, nothing starts.
                 let (give, given) = channel::<Attempt>();
                 let end = End::of("job-end", move || match given.recv() {
                     Ok(attempt) => attempt.join(),
-                    Err(_) => Err(Error::environment("the job did not start")), // who would start it says why
+                    Err(_) => Err(Error::environment("the job did not start")), // whoever would start it says why
                 })?;
                 let mut attempt = self.attempt(Arc::clone(&metrics))?;
                 let (present, notes) = (Present::of(&attempt), std::mem::take(&mut attempt.notes));

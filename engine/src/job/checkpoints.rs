@@ -1,4 +1,4 @@
-//! What a program says of its checkpoints: where they are, how often they are taken, and from which one it goes on.
+//! The settings of a job's checkpoints: where they are, how often they are taken, and from which one it resumes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Checkpoints in `store`, every ten seconds; a job goes on from the newest one there is.
+    /// Checkpoints in `store`, every ten seconds; a job resumes from the newest one there is.
     pub fn in_store(store: Arc<dyn Store>) -> Checkpoints {
         Checkpoints { store, every: 10.seconds(), fresh: false, from: None, dropped: Vec::new(), replaces: false }
     }
@@ -30,13 +30,13 @@ impl Checkpoints {
         self
     }
 
-    /// Starts anew, and refuses a store that holds a checkpoint.
+    /// Starts from the beginning, and refuses a store that holds a checkpoint.
     pub fn fresh(mut self) -> Checkpoints {
         self.fresh = true;
         self
     }
 
-    /// Goes on from the checkpoint at the end of an epoch, and not from the newest. Where the job went back and has taken
+    /// Resumes from the checkpoint at the end of an epoch, not from the newest. Where the job went back and has taken
     /// another one at the end of the same epoch, a [`CommitName`] says which is meant.
     ///
     /// ```
@@ -54,22 +54,22 @@ impl Checkpoints {
         self
     }
 
-    /// Replaces what was published since the checkpoint from which the job goes on, where that is not the newest; otherwise
-    /// such a start is refused.
+    /// Replaces what was published since the checkpoint from which the job resumes, where that is not the newest;
+    /// otherwise such a start is refused.
     pub fn replace_output(mut self) -> Checkpoints {
         self.replaces = true;
         self
     }
 
-    /// An error of a source or a table, told as the gap that it is where what it was to read [is not there](Error::is_absent),
-    /// and a job that resumes here has read it: of a source not to its end, a table whole, since its rows are needed again.
-    /// Any other error is as it was.
+    /// Turns an error of a source or a table into a gap if what it was to read [is not there](Error::is_absent) and a
+    /// job that resumes here has read it: a source not to its end, or a table at all, since its rows are needed again.
+    /// Any other error stays as it was.
     pub fn told_of_gap(&self, source: &str, error: Error) -> Error {
         if !error.is_absent() || self.fresh {
             return error;
         }
         let was_there = |_: u64, commit: &Commit| Ok(checks::was_there(commit, source));
-        // What cannot be looked at now is told when the job starts.
+        // What cannot be looked at now is reported when the job starts.
         match checkpoint::look_at_named(&*self.store, self.from, was_there) {
             Ok(Some(what)) => Code::SourceGap.error(error.to_string()).with_note(format!(
                 "{what} when the job was started; put it back to go on, or start from the beginning, with a new place for \
@@ -79,7 +79,7 @@ impl Checkpoints {
         }
     }
 
-    /// Forgets what a step kept which is no longer in the graph; otherwise that is an error.
+    /// Forgets what a step kept that is no longer in the graph; otherwise such a step is an error.
     pub fn drop_state(mut self, step: impl Into<String>) -> Checkpoints {
         self.dropped.push(step.into());
         self

@@ -1,9 +1,8 @@
-//! What a job resumes from, compared with what it reads, keeps and writes now: whatever would be lost, doubled or mistaken
-//! is refused by name before anything is read.
+//! What a job resumes from, compared with what it reads, keeps and writes now: whatever would be lost, doubled or
+//! mistaken is refused by name before anything is read.
 //!
-//! - **The same words.** The basis of each source, step and sink is that of the commit, or it says itself that going on
-//!   is right.
-//! - **The same inputs.** What was listed and not read to its end is still there, and what was read is what it was.
+//! - **The same words.** The basis of each source, step and sink is that of the commit, or it allows the change itself.
+//! - **The same inputs.** What was listed and not read to its end is still there, and what was read has not changed.
 //! - **New inputs come late.** A partition that was not listed then counts from the watermark that its source had.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +13,7 @@ use crate::connector::{Basis, Change};
 use crate::flow::{BoundSink, BoundSource, Graph, NewFiles};
 use crate::{Code, Error, EventTime, Partition, PartitionId, Result};
 
-/// The one part of a table, as a commit tells it.
+/// The one part of a table, as a commit records it.
 pub(super) const TABLE: &str = "table";
 
 /// The bases of the sources and of the steps of a graph.
@@ -24,7 +23,7 @@ pub(super) fn bases(graph: &Graph, sources: &BTreeMap<String, BoundSource>) -> B
     sources.iter().map(|(name, bound)| (format!("source {name}"), basis_of(bound))).chain(steps).collect()
 }
 
-/// On what the offsets of a source stand: what the connector says, and which rows are wanted.
+/// What the offsets of a source stand on: what the connector says, and which rows are wanted.
 fn basis_of(bound: &BoundSource) -> Basis {
     let time = |time: Option<EventTime>| time.map_or("not set".to_string(), |time| time.to_string());
     let scan = &bound.scan;
@@ -35,7 +34,7 @@ fn basis_of(bound: &BoundSource) -> Basis {
     basis.with("from", time(scan.from)).with("to", time(scan.to)).with("until", time(bound.until))
 }
 
-/// The sources as a commit has them against those of now.
+/// Compares the sources as a commit has them with the present ones.
 pub(super) fn check_sources(commit: &Commit, sources: &BTreeMap<String, BoundSource>) -> Result<()> {
     for (name, bound) in sources {
         let Some(cut) = commit.sources.get(name) else { continue };
@@ -50,12 +49,12 @@ pub(super) fn check_sources(commit: &Commit, sources: &BTreeMap<String, BoundSou
 /// Refuses offsets that would mean something else, or rows that would be chosen by other bounds than those before them.
 fn check_basis(commit: &Commit, name: &str, bound: &BoundSource, cut: &SourceCut) -> Result<()> {
     let Some(before) = commit.bases.get(&format!("source {name}")) else { return Ok(()) };
-    // Whose rows were not begun, is begun under any words.
+    // A source whose rows were not begun may begin under any words.
     if cut.partitions.values().all(|cut| cut.offset.is_none() && !cut.ended) {
         return Ok(());
     }
     let taken = |change: &Change| match change.option.as_str() {
-        // An end that was not there before has left out nothing.
+        // An end that was not set before has left nothing out.
         "until" => change.before.as_deref() == Some("not set"),
         "from" | "to" | "event time" => false,
         _ => bound.source.takes(change),
@@ -100,7 +99,7 @@ fn refuse(commit: &Commit, changes: impl Iterator<Item = Change>, advice: impl F
     }
 }
 
-/// What was there of a source or a table that a job needs again when it resumes from a commit, in words.
+/// What a commit had of a source or a table that a job needs again when it resumes from there, in words.
 pub(super) fn was_there(commit: &Commit, name: &str) -> Option<String> {
     if let Some(table) = read_table(commit, name) {
         let rows = table.partitions.values().map(|cut| cut.rows).sum::<u64>();
@@ -109,15 +108,15 @@ pub(super) fn was_there(commit: &Commit, name: &str) -> Option<String> {
     is_unfinished(commit, name).then(|| "it was there".to_string())
 }
 
-/// What a commit tells of a table, unless the input had ended with it: then no row meets the table any more.
+/// What a commit records of a table, unless the input had ended with it: then no row meets the table any more.
 fn read_table<'a>(commit: &'a Commit, name: &str) -> Option<&'a SourceCut> {
     let cut = commit.sources.get(name).filter(|_| commit.kind != CommitKind::Ended)?;
-    // A source has listed its partitions, and a table has one that nobody lists.
+    // A source has listed its partitions; a table has a single one, which nobody lists.
     let is_table = !commit.listed.contains_key(name) && cut.partitions.keys().eq([&PartitionId(TABLE.to_string())]);
     is_table.then_some(cut)
 }
 
-/// Whether a job that resumes from a commit reads on in a source: a part of it was not read, or not to its end.
+/// Whether a job that resumes from a commit reads on in a source: part of it was not read, or not to its end.
 pub(super) fn is_unfinished(commit: &Commit, source: &str) -> bool {
     let cut = commit.sources.get(source);
     let begun = |id: &PartitionId| cut.is_some_and(|cut| cut.partitions.contains_key(id));
@@ -149,8 +148,8 @@ fn check_partitions(commit: &Commit, name: &str, bound: &BoundSource, cut: &Sour
     }
 }
 
-/// Refuses a source of which a part that was read to its end is another one now, while the rest is still to be read: half
-/// of it would be old and half new.
+/// Refuses a source where a part that was read to its end has changed while the rest is still to be read: half of it
+/// would be old and half new.
 fn check_ended(name: &str, bound: &BoundSource, cut: &SourceCut) -> Result<()> {
     let ended = |partition: &&Partition| cut.partitions.get(&partition.id).is_some_and(|cut| cut.ended);
     let listed = &bound.listing.partitions;
@@ -166,7 +165,7 @@ fn check_ended(name: &str, bound: &BoundSource, cut: &SourceCut) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a table that is another one now: some events would have met the old rows and some the new ones.
+/// Refuses a table that has changed: some events would have met the old rows and some the new ones.
 pub(super) fn check_table(commit: &Commit, name: &str, now: &SourceCut) -> Result<()> {
     let Some(before) = commit.sources.get(name).filter(|before| before.partitions != now.partitions) else {
         return Ok(());
@@ -186,7 +185,7 @@ pub(super) fn check_table(commit: &Commit, name: &str, now: &SourceCut) -> Resul
 /// The partitions that have come since the commit, by source.
 ///
 /// # Errors
-/// Where a source is told to refuse them, and they may hold what lies behind the watermark that it had.
+/// Where a source refuses them, and they may hold what lies behind the watermark that it had.
 pub(super) fn joined(commit: &Commit, sources: &BTreeMap<String, BoundSource>) -> Result<BTreeMap<String, Joined>> {
     let mut all = BTreeMap::new();
     for (name, bound) in sources {
@@ -216,7 +215,7 @@ pub(super) fn joined(commit: &Commit, sources: &BTreeMap<String, BoundSource>) -
     Ok(all)
 }
 
-/// The watermark that a source had at a commit, below which it has promised nothing more.
+/// The watermark that a source had at a commit; it has promised to send nothing more below it.
 fn watermark_of(commit: &Commit, bound: &BoundSource, cut: &SourceCut, listed: &BTreeSet<PartitionId>) -> EventTime {
     if commit.kind == CommitKind::Ended {
         return EventTime::MAX;

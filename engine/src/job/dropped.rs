@@ -1,7 +1,7 @@
 //! What becomes of a job whose handle is dropped: it is stopped in order, and what does not end is left to a thread.
 //!
-//! The worker threads belong to the handle, and to drop those would wait for them: for ever, where a closure or a read does
-//! not return. So they are handed to a thread of their own, under a name that shows in every debugger.
+//! The worker threads belong to the handle, and dropping them would wait for them: for ever, if a closure or a read
+//! does not return. So they are handed to a thread of their own, under a name that shows in every debugger.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -12,7 +12,7 @@ use super::end::End;
 use super::running::Present;
 use crate::{Error, Result};
 
-/// How long a dropped job has to end in order, with a last checkpoint where it takes them; then it is asked to end at once.
+/// How long a dropped job has to end in order, with a last checkpoint if it takes them; then it must end at once.
 const IN_ORDER: Duration = Duration::from_millis(800);
 
 /// How long it has after that.

@@ -1,6 +1,6 @@
-//! The end of a job, on its way: a thread waits for the workers, finishes the sinks, and wakes whoever awaits it.
+//! The end of a running job: a thread waits for the workers, finishes the sinks, and wakes whoever awaits it.
 //!
-//! So outputs are finished, and what a job has held is given up, when it ends, and not when somebody asks how it ended.
+//! So outputs are finished, and what a job held is released, when it ends, not when somebody asks how it ended.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -21,7 +21,7 @@ struct Done {
     waker: Option<Waker>,
 }
 
-/// Says that the thread is done, also where it panics.
+/// Marks the thread as done, even if it panics.
 struct Says(Arc<Mutex<Done>>);
 
 impl Drop for Says {
@@ -38,7 +38,7 @@ impl Drop for Says {
 }
 
 impl End {
-    /// What `wait` returns, which it does on a thread of this name.
+    /// Runs `wait` on a thread of this name; the end is what it returns.
     pub(super) fn of(name: &str, wait: impl FnOnce() -> Result<Outcome> + Send + 'static) -> Result<End> {
         let done = Arc::<Mutex<Done>>::default();
         let says = Says(Arc::clone(&done));
@@ -64,7 +64,7 @@ impl End {
         }
     }
 
-    /// How it ended, if it has; else whoever asks is woken when it has.
+    /// How it ended, if it has; otherwise whoever asks is woken when it has.
     pub(super) fn poll(end: &mut Option<End>, context: &mut Context<'_>) -> Poll<Result<Outcome>> {
         {
             let mut done =

@@ -20,7 +20,7 @@ pub use crate::run::{
     AnyOrder, CheckpointMetrics, Counter, LastCheckpoint, Limit, Limits, Metrics, Pulse, Restart, Restarts, Retries,
     SinkMetrics, Snapshot, SourceMetrics, Standstill, StepMetrics, Turns, WatermarkHolder, WorkerMetrics,
 };
-/// When something is started again, for who supervises processes.
+/// When something is started again, for whoever supervises processes.
 #[doc(hidden)]
 pub use crate::run::{Decision, InARow};
 pub use bound::Bound;

@@ -25,7 +25,7 @@ pub struct SourcePlan {
     pub noun: &'static str,
     /// How far events may be behind the latest one before them, where the graph or the binding says so.
     pub disorder: Option<Duration>,
-    /// Its partitions, read and pruned, and what is to be said about them.
+    /// Its partitions, read and pruned, and any remarks about them.
     pub listing: Listing,
 }
 
@@ -38,7 +38,7 @@ pub struct TablePlan {
     pub binding: String,
     /// What its partitions are: `files`.
     pub noun: &'static str,
-    /// Its partitions, and what is to be said about them.
+    /// Its partitions, and any remarks about them.
     pub listing: Listing,
 }
 
@@ -49,7 +49,7 @@ pub struct OpenWindows {
     pub step: String,
     /// Its windows, as the listing shows them.
     pub detail: String,
-    /// How many; `None` where a source below says nothing of its event times, so that no window closes before its end.
+    /// How many; `None` where a source upstream gives no event times, so that no window closes before its end.
     pub at_most: Option<u64>,
 }
 
@@ -57,7 +57,7 @@ impl Plan {
     /// An estimate of the windows that each step with windows of a fixed size holds open at once.
     ///
     /// It follows from the event times that the partitions read at the same time cover, and is an upper bound: a source
-    /// whose files tell more of their inside (a page index) closes windows earlier.
+    /// whose files say more about their contents (a page index) closes windows earlier.
     pub fn open_windows(&self) -> Vec<OpenWindows> {
         let nodes = self.graph.nodes();
         // The longest span of event time that reaches each operator at once, from its sources down.
@@ -77,7 +77,7 @@ impl Plan {
             Some(OpenWindows {
                 step: node.spec.label().to_string(),
                 detail: node.spec.detail.clone(),
-                // A window that is all of time is one, whatever the sources say.
+                // A window that is all of time is a single one, whatever the sources say.
                 at_most: if windows.held == Duration::MAX { Some(1) } else { span.map(|span| windows.open_over(span)) },
             })
         };
@@ -86,7 +86,7 @@ impl Plan {
 }
 
 impl SourcePlan {
-    /// The partitions that the source ends by itself.
+    /// The partitions that end by themselves.
     fn bounded(&self) -> impl Iterator<Item = &Partition> {
         self.listing.partitions.iter().filter(|partition| !partition.followed)
     }

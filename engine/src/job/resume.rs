@@ -1,4 +1,4 @@
-//! From where a job goes on: a generation is started or joined, and what it finds is compared with what is bound now.
+//! Where a job resumes: a generation is started or joined, and what it finds is compared with what is bound now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -34,11 +34,11 @@ fn cut_of(table: &LoadedTable) -> SourceCut {
     SourceCut { binding: table.binding.clone(), partitions: BTreeMap::from([(PartitionId(checks::TABLE.into()), cut)]) }
 }
 
-/// Whether the sources can go on from a commit: asked before a damaged one is left for the one before it.
+/// Whether the sources can resume from a commit: asked before a damaged one is abandoned for the one before it.
 fn retained_by(sources: BTreeMap<String, BoundSource>) -> Retained {
     Retained(Arc::new(move |commit: &Commit| {
         commit.sources.iter().all(|(name, cut)| {
-            // Of what has ended, and so of a table, nothing is read from where it was left.
+            // What has ended, and so any table, is not read from where it was left.
             cut.partitions.iter().filter(|(_, cut)| !cut.ended).all(|(id, cut)| {
                 let Some(bound) = sources.get(name) else { return false };
                 let partition = bound.listing.partitions.iter().find(|partition| partition.id == *id);
@@ -50,7 +50,7 @@ fn retained_by(sources: BTreeMap<String, BoundSource>) -> Retained {
 }
 
 impl Checkpointing {
-    /// Starts a generation: fences older ones off, and finds out where to go on.
+    /// Starts a generation: fences older ones off, and finds out where to resume.
     pub(super) fn start(
         checkpoints: &Checkpoints,
         workers: usize,
@@ -91,7 +91,7 @@ impl Checkpointing {
         )))
     }
 
-    /// Notes on what a sink stands, and refuses one that would not finish what is staged as it was begun.
+    /// Notes what a sink stands on, and refuses one that would not finish what is staged as it was begun.
     pub(super) fn check_sink(&mut self, name: &str, bound: &BoundSink, schema: &SchemaRef) -> Result<()> {
         let now = bound.sink.basis(schema);
         self.resume.as_ref().map_or(Ok(()), |commit| checks::check_sink(commit, name, bound, &now))?;
@@ -99,7 +99,7 @@ impl Checkpointing {
         Ok(())
     }
 
-    /// Takes part in a generation that was started: the log is with who has started it, and the state is that of this graph.
+    /// Takes part in a generation that was started: whoever started it has the log; the state is that of this graph.
     pub(super) fn of(
         checkpoints: &Checkpoints,
         started: Generation,
@@ -138,7 +138,7 @@ impl Checkpointing {
         Ok(Checkpointing { joined, ..checkpointing })
     }
 
-    /// What a person should know: where the job goes on, and which sinks promise less than the others.
+    /// What a person should know: where the job resumes, and which sinks promise less than the others.
     pub(super) fn notes(&self, sinks: &BTreeMap<String, BoundSink>) -> Vec<String> {
         let place = self.store.describe();
         let start = match &self.resume {

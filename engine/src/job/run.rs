@@ -1,4 +1,4 @@
-//! A job as a program says it: a graph, what its names are bound to, and how it is to run.
+//! A job as a program describes it: a graph, what its names are bound to, and how it is to run.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,7 +16,7 @@ use crate::{Clock, Duration, Error, EventTime, Result, Sink, Source, SystemClock
 #[derive(Clone)]
 pub struct Job {
     pub(super) graph_fn: Arc<GraphFn>,
-    /// What a look at the graph has found. Copies of a job have the same graph, so that one look is for all of them.
+    /// What a look at the graph has found. Copies of a job have the same graph, so one look serves all of them.
     look: Arc<OnceLock<Arc<Look>>>,
     pub(super) bindings: Bindings,
     pub(super) workers: usize,
@@ -91,7 +91,7 @@ impl Job {
 
     /// Ends followed sources when their watermark reaches `until`, and leaves out what they have at or after it.
     ///
-    /// Other than [`Job::to`] it leaves bounded sources alone.
+    /// Unlike [`Job::to`] it leaves bounded sources alone.
     pub fn until(mut self, until: EventTime) -> Job {
         self.bindings.until = Some(until);
         self
@@ -115,7 +115,7 @@ impl Job {
         self
     }
 
-    /// Takes checkpoints, and goes on from the newest one that is there: a job that is killed at any moment and started
+    /// Takes checkpoints, and resumes from the newest one there is: a job that is killed at any moment and started
     /// again gives the output that it would have given without.
     #[doc(alias = "enableCheckpointing")]
     #[doc(alias = "state.checkpoints.dir")]
@@ -130,8 +130,8 @@ impl Job {
         self
     }
 
-    /// Starts the job again from its last checkpoint when a closure panics or the machine refuses, until the policy has
-    /// enough of it; for jobs with checkpoints, in one process.
+    /// Starts the job again from its last checkpoint when a closure panics or the machine refuses, until the policy
+    /// gives up; for jobs with checkpoints, in one process.
     pub fn restart(mut self, policy: Restart) -> Job {
         self.restart = Some(policy);
         self
@@ -145,7 +145,7 @@ impl Job {
         Ok(self.look()?.graph.clone())
     }
 
-    /// The names of the sources, tables behind them, and of the sinks that the graph wants bound.
+    /// The names that the graph wants bound: of the sources, followed by the tables, and of the sinks.
     pub fn names(&self) -> Result<(Vec<String>, Vec<String>)> {
         let look = self.look()?;
         let sources = look.sources.iter().map(|source| source.options.name().to_string());
@@ -153,13 +153,13 @@ impl Job {
         Ok((sources, look.sinks.iter().map(|sink| sink.name.clone()).collect()))
     }
 
-    /// What a run would read; no sink needs to be bound. Looks at metadata, not at rows (but where a file has no statistics,
-    /// which it says).
+    /// What a run would read; no sink needs to be bound. Looks at metadata, not at rows (except where a file has no
+    /// statistics, which it says).
     pub fn plan(&self) -> Result<Plan> {
         Ok(Bound::to_read(self.clone())?.plan())
     }
 
-    /// Looks at the graph and lists what it reads, once for all that follows: a plan to show, a run, or both.
+    /// Looks at the graph and lists what it reads, once for everything that follows: a plan to show, a run, or both.
     ///
     /// ```
     /// use dualgauge_engine::testing::{Item, Lines, Script};
@@ -181,8 +181,8 @@ impl Job {
     /// Runs the job to the end of its input.
     ///
     /// # Errors
-    /// Whatever ended it early. A panic in one of the graph's closures is an error of kind [`Panic`](crate::ErrorKind::Panic) that
-    /// names the step; the process lives on.
+    /// Whatever ended it early. A panic in one of the graph's closures is an error of kind
+    /// [`Panic`](crate::ErrorKind::Panic) that names the step; the process lives on.
     #[doc(alias = "execute")]
     pub fn run(self) -> Result<Outcome> {
         self.bind()?.run()
@@ -196,7 +196,7 @@ impl Job {
         self.start_counting(Arc::default())
     }
 
-    /// The same, counting into `metrics`, which somebody else looks at meanwhile: a start may stand still too, before a full
+    /// The same, counting into `metrics`, which others can watch meanwhile: a start may stand still too, before a full
     /// disk for example.
     ///
     /// # Errors
@@ -215,7 +215,7 @@ impl Job {
             return Err(Error::usage(format!("{all_workers} workers: a job has 1 to {KEY_GROUPS}")));
         }
         self.limits.check()?;
-        // Nothing between two is for tests and the hasty: the next one begins when the last is stored.
+        // No interval at all is for tests and the hasty: the next one begins when the last is stored.
         let negative = |every: &Duration| *every < Duration::ZERO;
         match self.checkpoints.as_ref().map(|checkpoints| checkpoints.every).filter(negative) {
             None => Ok(()),
@@ -230,7 +230,7 @@ impl Job {
         self.workers.saturating_mul(self.cluster.as_ref().map_or(1, Cluster::processes))
     }
 
-    /// The graph, looked at the first time somebody asks.
+    /// The graph, looked at when somebody first asks.
     pub(super) fn look(&self) -> Result<Arc<Look>> {
         if let Some(look) = self.look.get() {
             return Ok(Arc::clone(look));

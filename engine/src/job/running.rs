@@ -1,4 +1,4 @@
-//! A job that runs: its counts, its end, and the ways to ask for one.
+//! A running job: its counts, its end, and the ways to ask for one.
 
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex};
@@ -12,7 +12,7 @@ use crate::flow::SinkDeclaration;
 use crate::run::{LOGGED, Metrics, Pulse, Shared, Whose};
 use crate::{Claim, Duration, Error, ErrorKind, Result, Sink};
 
-/// What a job that ran to the end of its input has to say.
+/// The result of a job that ran to the end of its input.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// What was counted: rows read and written, late and bad records.
@@ -23,10 +23,10 @@ pub struct Outcome {
 
 /// A job whose workers run.
 ///
-/// Dropped without [`Running::join`], it is asked to stop as by [`StopHandle::stop`], and has a second to end in order: with
-/// checkpoints, after a last one. What has not ended by then (a closure or a read that does not return) is left to a thread
-/// named `dualgauge-dropped`, which waits for it; dropping never blocks for longer. To let a job run on without a handle,
-/// say [`Running::detach`].
+/// Dropped without [`Running::join`], it is asked to stop as by [`StopHandle::stop`], and has a second to end in order:
+/// with checkpoints, after a last one. What has not ended by then (a closure or a read that does not return) is left to
+/// a thread named `dualgauge-dropped`, which waits for it; dropping never blocks for longer. To let a job run on
+/// without a handle, call [`Running::detach`].
 #[must_use = "a job is stopped when its handle is dropped: join it, or detach it"]
 pub struct Running {
     metrics: Arc<Metrics>,
@@ -47,7 +47,7 @@ pub(crate) struct Attempt {
     pub(super) started: Duration,
     /// What a person should know of how it starts.
     pub(super) notes: Vec<String>,
-    /// The places of the sinks, which are given up when nothing is written any more.
+    /// The places of the sinks, released once nothing is written any more.
     pub(super) claims: Vec<Claim>,
     /// After the workers: dropped last.
     pub(super) member: Option<Member>,
@@ -91,7 +91,7 @@ impl Attempt {
             if let Some(reason) = shared.reason() {
                 return Err(reason);
             }
-            // Of several processes one knows it.
+            // Of several processes only one knows it.
             let here = shared.commits() > 0;
             let last = shared.metrics.checkpoint().filter(|_| here);
             let epoch = last.map(|last| format!(" of epoch {}", last.epoch)).unwrap_or_default();
@@ -105,7 +105,7 @@ impl Attempt {
     }
 }
 
-/// What waits at the sinks for the watermark, in words behind those of a stop.
+/// What waits at the sinks for the watermark, in words that follow those of a stop.
 fn waiting(metrics: &Metrics) -> String {
     let waiting = metrics.waiting();
     let sinks: Vec<_> = waiting.iter().map(|(name, rows)| format!("{rows} at {name}")).collect();
@@ -116,7 +116,7 @@ fn waiting(metrics: &Metrics) -> String {
     }
 }
 
-/// The start of a job that runs now, for those who want to stop it.
+/// The start of a job that is running now, for those who want to stop it.
 pub(super) struct Present {
     state: Mutex<PresentState>,
     stop_asked: Condvar,
@@ -134,7 +134,7 @@ impl Present {
         Arc::new(Present { state, stop_asked: Condvar::new(), checkpointed: attempt.checkpointing.is_some() })
     }
 
-    /// Waits before the next start; whether a stop was asked for, before or meanwhile.
+    /// Waits before the next start; returns whether a stop was requested, before or meanwhile.
     pub(super) fn stopped_within(&self, wait: std::time::Duration) -> bool {
         let state = self.state.lock().expect("no panic holds it");
         let waited = self.stop_asked.wait_timeout_while(state, wait, |state| !state.stopped);
@@ -155,7 +155,7 @@ impl Present {
 
     pub(super) fn stop(&self) {
         let mut state = self.state.lock().expect("no panic holds it");
-        // Only who asks here a second time wants no order: another process may have been asked before, by the same Ctrl-C.
+        // Only a second request here means "at once": another process may have been asked before, by the same Ctrl-C.
         match std::mem::replace(&mut state.stopped, true) {
             true => state.shared.stop(),
             false if self.checkpointed => state.shared.ask_stop(),
@@ -182,19 +182,20 @@ pub struct StopHandle {
 impl StopHandle {
     /// Asks the job to end. Windows that are half full do not fire.
     ///
-    /// A job with checkpoints takes one more and then ends, to go on another time. One without reads nothing more, in any of
-    /// its processes, writes every row that has come to a sink, also those that the watermark has not passed, and ends; it
-    /// has a second for that. Asked again, either ends at once, and what is not published stays unpublished.
+    /// A job with checkpoints takes one more and then ends, to resume another time. One without reads nothing more, in
+    /// any of its processes, writes every row that has come to a sink, including those that the watermark has not
+    /// passed, and ends; it has a second for that. Asked again, either ends at once, and what is not published stays
+    /// unpublished.
     pub fn stop(&self) {
         self.present.stop();
     }
 
-    /// How the workers stand, to see whether one of them can see that the job is to stop.
+    /// The workers' pulse, to find out whether one of them cannot see that the job is to stop.
     pub fn pulse(&self) -> Pulse {
         self.present.pulse()
     }
 
-    /// Asks a job with checkpoints for one that is kept for ever; the job goes on.
+    /// Asks a job with checkpoints for one that is kept for ever; the job carries on.
     pub fn savepoint(&self) {
         self.present.savepoint();
     }
@@ -206,12 +207,12 @@ impl Running {
         Running { metrics, present, notes, end: Some(end) }
     }
 
-    /// The counts and watermarks while it runs. Where a job is started again, they go on; what it reads again counts again.
+    /// The counts and watermarks while it runs. They continue over restarts; what is read again counts again.
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
     }
 
-    /// What a person should know of how the job starts, a sentence each: where it goes on, which sinks promise less.
+    /// What a person should know of how the job starts, a sentence each: where it resumes, which sinks promise less.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -221,7 +222,8 @@ impl Running {
         StopHandle { present: Arc::clone(&self.present) }
     }
 
-    /// Whether every worker has ended, the sinks are finished and nothing will be started again, so that `join` would not wait.
+    /// Whether every worker has ended, the sinks are finished and nothing will be started again, so that `join` would
+    /// not wait.
     pub fn is_finished(&self) -> bool {
         self.end.as_ref().is_none_or(End::is_finished)
     }
@@ -231,7 +233,7 @@ impl Running {
         self.end.take().expect("a job is joined once").join()
     }
 
-    /// Lets the job run on by itself, to its end or that of the process. Nobody is told how it ends.
+    /// Lets the job run on by itself, to its end or that of the process. Nobody learns how it ends.
     ///
     /// # Errors
     /// The machine has no room for the thread that waits for the end; the job is then asked to stop.
@@ -240,8 +242,8 @@ impl Running {
     }
 }
 
-/// Awaited, a job says how it ended, as [`Running::join`] does. No executor is asked for: any will do. Dropped before, as a
-/// future that is given up is, it is stopped; `(&mut running).await` leaves the handle where it is.
+/// Awaited, a job returns how it ended, as [`Running::join`] does. It needs no particular executor. Dropped before
+/// that, as a future that is given up is, it is stopped; `(&mut running).await` leaves the handle where it is.
 ///
 /// ```
 /// use dualgauge_engine::{Job, Result};

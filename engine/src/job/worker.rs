@@ -1,7 +1,8 @@
 //! The step loop of a worker.
 //!
-//! A panic in a closure ends the job, never the process. We own the loop, so that a panic or a stop ends every worker within the time of a step: a panic is caught in its worker, the
-//! stop flag is raised, and each worker drops its dataflows and returns. An embedding host lives on.
+//! A panic in a closure ends the job, never the process. We own the loop, so that a panic or a stop ends every worker
+//! within the time of a step: a panic is caught in its worker, the stop flag is raised, and each worker drops its
+//! dataflows and returns. An embedding host lives on.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -18,10 +19,10 @@ use crate::flow::{BoundSink, BoundSource, Context, Flow, Graph, LoadedTable, Mod
 use crate::run::{Shared, Turns, Whose, message_of};
 use crate::{Error, ErrorKind, Result, Writing};
 
-/// How long a worker with nothing to do sleeps before it looks at the stop flag again.
+/// How long a worker with nothing to do sleeps before it checks the stop flag again.
 const PARK: Duration = Duration::from_millis(20);
 
-/// How long the sinks have to write what has come, once a stop is asked for.
+/// How long the sinks have to write what has come, once a stop is requested.
 const REST: crate::Duration = crate::Duration::from_micros(800_000);
 
 /// A user's graph as a function that anyone may call.
@@ -40,7 +41,7 @@ pub(super) struct WorkerPlan {
 }
 
 impl WorkerPlan {
-    /// Publishes what a run whose input has ended had prepared, in case it did not come to that.
+    /// Publishes what a run whose input has ended had prepared, in case that run did not get to it.
     pub(super) fn publish_again(&self, declared: &[SinkDeclaration]) -> Result<()> {
         let Some(checkpointing) = &self.checkpointing else { return Ok(()) };
         for SinkDeclaration { name, schema, kept_rows } in declared {
@@ -94,7 +95,7 @@ pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
                 shared.stop();
             }
         }
-        // Asked within the turn, so that a scheduler decides what each worker still does.
+        // Checked within the turn, so that a scheduler decides what each worker still does.
         if shared.stopping() {
             break;
         }
@@ -114,7 +115,7 @@ pub(super) fn run(worker: &mut Worker, plan: &WorkerPlan) {
     }
     shared.pulses.ends(worker.index());
     for dataflow in worker.installed_dataflows() {
-        // What a user's value does when it is dropped may panic too; the failure that led here is the one to tell.
+        // A user's value may panic when it is dropped, too; the failure that led here is the one to report.
         let _ = catch_unwind(AssertUnwindSafe(|| worker.drop_dataflow(dataflow)));
     }
     plan.turns.pass(worker.index(), true);
@@ -130,7 +131,7 @@ struct Beside {
 }
 
 impl Beside {
-    /// Carries on what goes against the stream; whether the worker is to go on stepping.
+    /// Carries on what goes against the stream; returns whether the worker should keep stepping.
     fn pump(&mut self, has_data: bool) -> Result<bool> {
         self.control.pump();
         let Some(checkpoints) = &mut self.checkpoints else {
@@ -175,7 +176,7 @@ fn build(worker: &mut Worker, plan: &WorkerPlan) -> Beside {
 
 /// Names the step whose code panicked, where one was running.
 fn panicked(panic: Box<dyn Any + Send>, plan: &WorkerPlan) -> Error {
-    // Where timely lets nothing else through, an error comes as what a panic carries.
+    // Where timely lets nothing else through, an error travels as the payload of a panic.
     let panic = match panic.downcast::<Error>() {
         Ok(error) => return *error,
         Err(panic) => panic,

@@ -1,6 +1,6 @@
-//! When what has failed is started again: further and further apart, and not for ever.
+//! When something that failed is started again: at longer and longer intervals, and not for ever.
 //!
-//! Facts in, a decision out; whoever starts something again asks here: a job its workers, a supervisor its processes. A new
+//! Facts in, a decision out; whoever restarts something asks here: a job its workers, a supervisor its processes. A new
 //! checkpoint is progress, and all counting begins anew with it. Three failures in a row that say the same are a loop.
 
 use crate::{Duration, Durations};
@@ -17,39 +17,39 @@ use crate::{Duration, Durations};
 pub struct Restart {
     /// How often in a row it is started again without a new checkpoint.
     pub limit: u32,
-    /// How long to wait before the first time; twice as long before each that follows, up to 64 times as long.
+    /// How long to wait before the first restart; twice as long before each one after it, up to 64 times as long.
     pub backoff: Duration,
 }
 
 /// This many failures in a row that say the same, with no new checkpoint between them, are a loop.
 pub const SAME_MAX: u32 = 3;
 
-/// The backoff doubles this often.
+/// The backoff doubles this many times at most.
 const DOUBLINGS_MAX: u32 = 6;
 
 /// What has failed since the last new checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InARow {
     failures: u32,
-    /// Those of them, counted from the newest, that say the same.
+    /// How many of those, counted from the newest, say the same.
     same: u32,
 }
 
-/// What is done about a failure.
+/// What to do about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Start again after this time.
     Again(Duration),
     /// The same failure comes again and again.
     Loop,
-    /// It was tried as often as was wanted.
+    /// It was restarted as often as the policy allows.
     Enough,
-    /// Nothing that starting again could mend.
+    /// Starting again cannot help.
     Final,
 }
 
 impl InARow {
-    /// One more failure, and whether it says the same as the one before it.
+    /// Adds a failure; `same` is whether it says the same as the one before it.
     pub fn add(&mut self, same: bool) {
         *self = InARow { failures: self.failures + 1, same: if same { self.same + 1 } else { 1 } };
     }
@@ -66,7 +66,7 @@ impl Restart {
         Restart { limit, backoff: 250.millis() }
     }
 
-    /// Decides about the last of some failures in a row.
+    /// Decides about the last of several failures in a row.
     pub fn decide(&self, in_a_row: InARow, may_be_retried: bool) -> Decision {
         if !may_be_retried {
             Decision::Final

@@ -1,6 +1,6 @@
 //! The counts of the engine, each kept where it belongs: by kind, name and worker.
 //!
-//! A worker counts on handles of its own, so that workers do not fight over a cache line; who looks adds them up.
+//! Each worker counts on its own handles, so that workers do not fight over a cache line; a reader adds them up.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -53,7 +53,7 @@ pub(crate) struct SourceCounts {
     pub(crate) unread: Counter,
     pub(crate) fell_idle: Counter,
     pub(crate) watermark: Gauge,
-    /// How far the partitions have been read that are read now.
+    /// How far the partitions that are being read have been read.
     positions: Arc<Mutex<BTreeMap<PartitionId, Arc<AtomicU64>>>>,
 }
 
@@ -73,7 +73,7 @@ impl SourceCounts {
         Position { partition: partition.clone(), at, all: Arc::clone(&self.positions) }
     }
 
-    /// The partitions that are read now, and how far.
+    /// The partitions that are being read, and how far.
     pub(super) fn positions(&self) -> Vec<(PartitionId, u64)> {
         let positions = self.positions.lock().expect("no panic holds it");
         positions.iter().map(|(partition, at)| (partition.clone(), at.load(Ordering::Relaxed))).collect()
@@ -104,7 +104,8 @@ pub(crate) struct StepCounts {
 }
 
 impl StepCounts {
-    /// For the half of a step before the deal: what comes in, what is late and what is in no window. What it gives out is not seen outside.
+    /// For the half of a step before the deal: what comes in, what is late and what is in no window. What this half
+    /// gives out is not seen outside.
     pub(crate) fn before_the_deal(&self) -> StepCounts {
         StepCounts { records_out: Counter::default(), ..self.clone() }
     }
@@ -136,7 +137,7 @@ pub(super) struct Counts {
     pub(super) sink_retries: BTreeMap<String, u64>,
 }
 
-/// The counts of `name` on `worker`, from now on if not from before.
+/// The counts of `name` on `worker`: those that are there, or new ones.
 pub(super) fn handles<C: Clone + Default>(counts: &mut Of<C>, name: &str, worker: usize) -> C {
     counts.entry((name.to_string(), worker)).or_default().clone()
 }

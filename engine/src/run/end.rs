@@ -1,7 +1,7 @@
 //! How one start of a job ends: what was asked of it, what has failed, what was committed.
 //!
-//! These are facts, and they decide. What the metrics count is told to a person and decides nothing: there a step of the
-//! user's may have any name.
+//! These are facts, and they decide. What the metrics count is reported to a person and decides nothing: there, a
+//! user's step may have any name.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -13,26 +13,27 @@ use crate::{Error, ErrorKind};
 #[derive(Debug, Default)]
 pub(super) struct End {
     stop: AtomicBool,
-    /// Asked for in a job without checkpoints: nothing more is read, and when the sinks have written what came, all stop.
+    /// Requested in a job without checkpoints: nothing more is read, and once the sinks have written what came, all
+    /// stop.
     resting: AtomicBool,
-    /// Whether this is one of several processes: when its sinks have written what came, those of the others may not have.
+    /// Whether this is one of several processes: when its sinks have written what came, others may not have.
     among_others: AtomicBool,
     /// All sinks of this process have written what came.
     rested: AtomicBool,
     /// Sinks, on all workers of this process, that have something to write yet.
     sinks_left: AtomicUsize,
-    /// Asked for, and taken at the next occasion: a stop after a checkpoint, a savepoint.
+    /// Requested, and taken at the next occasion: a stop after a checkpoint, a savepoint.
     stop_asked: AtomicBool,
     savepoint_asked: AtomicBool,
     failure: Mutex<Option<Error>>,
-    /// Why a stop after a checkpoint was asked for, where not by the user.
+    /// Why a stop after a checkpoint was requested, if not by the user.
     reason: Mutex<Option<Error>>,
     commits: AtomicU64,
     ended: AtomicBool,
 }
 
 impl Shared {
-    /// Ends the job with an error; the first one is told.
+    /// Ends the job with an error; the first one is reported.
     pub(crate) fn fail(&self, error: Error) {
         self.end.failure.lock().expect("no panic holds it").get_or_insert(error);
         self.end.stop.store(true, Ordering::SeqCst);
@@ -95,7 +96,7 @@ impl Shared {
         self.end.stop_asked.store(true, Ordering::SeqCst);
     }
 
-    /// Asks for a stop after one more checkpoint, which the job then ends with this.
+    /// Asks for a stop after one more checkpoint, where the job then ends with this error.
     pub(crate) fn ask_stop_for(&self, reason: Error) {
         self.end.reason.lock().expect("no panic holds it").get_or_insert(reason);
         self.ask_stop();
@@ -123,12 +124,12 @@ impl Shared {
         self.end.savepoint_asked.store(false, Ordering::SeqCst);
     }
 
-    /// Whether the workers are to end.
+    /// Whether the workers should end.
     pub(crate) fn stopping(&self) -> bool {
         self.end.stop.load(Ordering::SeqCst)
     }
 
-    /// Adds something to the failure that is told.
+    /// Adds something to the failure that is reported.
     pub(crate) fn note(&self, note: String) {
         let mut failure = self.end.failure.lock().expect("no panic holds it");
         *failure = failure.take().map(|error| error.with_note(note));
@@ -139,7 +140,7 @@ impl Shared {
         self.end.failure.lock().expect("no panic holds it").as_ref().map(Error::retold)
     }
 
-    /// Says the failure, where there is one, in other words.
+    /// Rewords the failure, if there is one.
     pub(crate) fn explain(&self, words: impl FnOnce(Error) -> Error) {
         let mut failure = self.end.failure.lock().expect("no panic holds it");
         *failure = failure.take().map(words);
@@ -149,18 +150,18 @@ impl Shared {
         self.end.failure.lock().expect("no panic holds it").take()
     }
 
-    /// The manifest of a checkpoint is stored; whether it is the one with which the input has ended.
+    /// Notes that the manifest of a checkpoint is stored, and whether the input has ended with it.
     pub(crate) fn committed(&self, ended: bool) {
         self.end.commits.fetch_add(1, Ordering::SeqCst);
         self.end.ended.fetch_or(ended, Ordering::SeqCst);
     }
 
-    /// How many checkpoints this start has committed. Of several processes the first one knows it.
+    /// How many checkpoints this start has committed. With several processes, the first one knows.
     pub(crate) fn commits(&self) -> u64 {
         self.end.commits.load(Ordering::SeqCst)
     }
 
-    /// Whether the last checkpoint is the one with which the input has ended.
+    /// Whether the input has ended with the last checkpoint.
     pub(crate) fn has_ended(&self) -> bool {
         self.end.ended.load(Ordering::SeqCst)
     }

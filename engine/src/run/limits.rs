@@ -17,19 +17,19 @@ pub struct Limits {
     pub epoch_interval: Duration,
     /// How far one source may be ahead of another, in event time.
     pub lockstep: Duration,
-    /// How many rows one source may read on each worker from further ahead than that. Where events are so sparse that a
-    /// row group spans more than `lockstep`, this is what lets several workers read at once.
+    /// How many rows further ahead than that one source may read on each worker. Where events are so sparse that a row
+    /// group spans more than `lockstep`, this is what lets several workers read at once.
     pub lockstep_rows: usize,
     /// How many rows a source reads at once.
     pub batch_rows: usize,
     /// How many bytes the state may have as checkpoints store it: what is held, and what was replaced and is not merged
-    /// away yet. The first checkpoint beyond it is the last: the job stops with `E-STATE-LIMIT`, and goes on from there
-    /// under a higher limit, or on another machine. Without checkpoints it is not looked at.
+    /// away yet. The first checkpoint beyond it is the last: the job stops with `E-STATE-LIMIT`, and can resume from
+    /// there with a higher limit, or on another machine. Without checkpoints this is not checked.
     pub state_bytes_max: u64,
 }
 
 impl Limits {
-    /// Refuses limits under which nothing could ever move: a run that stood still for ever would say nothing of it.
+    /// Refuses limits under which nothing could ever move: a run that stood still for ever would not say so.
     pub(crate) fn check(&self) -> Result<()> {
         let none = |what: &str, found: &dyn std::fmt::Display, least: &str| {
             Err(Error::usage(format!("the limit {what} is {found}: nothing could be read; it is at least {least}")))

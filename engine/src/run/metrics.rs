@@ -14,7 +14,7 @@ use super::tries::Whose;
 use crate::checkpoint::CommitKind;
 use crate::{Clock, Epoch, Error, EventTime};
 
-/// Under which target the `log` crate is told what a person should know, for programs that have a job within them.
+/// The target under which the `log` crate gets what a person should know, for programs that embed a job.
 pub(crate) const LOGGED: &str = "dualgauge";
 
 /// The counts and watermarks of a running job, shared by all its workers.
@@ -24,7 +24,7 @@ pub(crate) const LOGGED: &str = "dualgauge";
 pub struct Metrics {
     /// What the engine counts.
     counts: Mutex<Counts>,
-    /// What the program and its operators count: in a namespace of its own, since here a name may be any.
+    /// What the program and its operators count: in a namespace of its own, since any name is allowed here.
     counters: Mutex<BTreeMap<(String, &'static str), Counter>>,
     clock: Mutex<Option<Arc<dyn Clock>>>,
     checkpoint: Mutex<Option<LastCheckpoint>>,
@@ -51,7 +51,7 @@ pub struct LastCheckpoint {
     pub bytes: u64,
 }
 
-/// How often a job was started again, and why the last time.
+/// How often a job was started again, and the last reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restarts {
     /// How often.
@@ -60,7 +60,7 @@ pub struct Restarts {
     pub last: String,
 }
 
-/// How often the machine refused something that is tried again, and what the last time.
+/// How often the machine refused something that is retried, and what it last refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retries {
     /// How often; [`SinkMetrics::retries`] has it for each sink, and [`Metrics::checkpoint_retries`] for checkpoints.
@@ -125,25 +125,25 @@ impl Metrics {
         snapshot
     }
 
-    /// What the source `name` has counted; all zero where there is none of that name, or none that has started.
+    /// What the source `name` has counted; all zero if there is none of that name, or none that has started.
     pub fn source(&self, name: &str) -> SourceMetrics {
         self.snapshot().source(name)
     }
 
-    /// What the step `name` has counted; all zero where there is none of that name, or none that has started.
+    /// What the step `name` has counted; all zero if there is none of that name, or none that has started.
     pub fn step(&self, name: &str) -> StepMetrics {
         self.snapshot().step(name)
     }
 
-    /// What the sink `name` has counted; all zero where there is none of that name, or none that has started.
+    /// What the sink `name` has counted; all zero if there is none of that name, or none that has started.
     pub fn sink(&self, name: &str) -> SinkMetrics {
         self.snapshot().sink(name)
     }
 
     /// A counter of the program's own: what `name` counts as `what`, over all workers.
     ///
-    /// A step gets it from [`Flow::counter`](crate::Flow::counter). What the engine counts of sources, steps and sinks is
-    /// not here, whatever they are called: see [`Metrics::snapshot`].
+    /// A step gets it from [`Flow::counter`](crate::Flow::counter). What the engine counts for sources, steps and sinks
+    /// is not here, whatever they are called: see [`Metrics::snapshot`].
     pub fn counter(&self, name: &str, what: &'static str) -> Counter {
         self.counters.lock().expect("no panic holds it").entry((name.to_string(), what)).or_default().clone()
     }
@@ -164,7 +164,7 @@ impl Metrics {
         handles(&mut self.counts().sinks, name, worker)
     }
 
-    /// By this clock the lag of sources is measured.
+    /// The clock by which the lag of sources is measured.
     pub(super) fn go_by(&self, clock: &Arc<dyn Clock>) {
         *self.clock.lock().expect("no panic holds it") = Some(Arc::clone(clock));
     }
@@ -178,12 +178,12 @@ impl Metrics {
         *self.checkpoint.lock().expect("no panic holds it")
     }
 
-    /// How many checkpoints were committed in this run, over all its starts. Of several processes the first one knows it.
+    /// How many checkpoints were committed in this run, over all its starts. Of several processes, the first one knows.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// How often the store of checkpoints refused something that is tried again.
+    /// How often the store of checkpoints refused something that is retried.
     pub fn checkpoint_retries(&self) -> u64 {
         self.checkpoint_retries.load(Ordering::Relaxed)
     }
@@ -193,8 +193,9 @@ impl Metrics {
         *self.savepoint.lock().expect("no panic holds it")
     }
 
-    /// How many bytes of state each step has in the newest checkpoint, and each sink (`sink NAME`) whose rows wait for the
-    /// watermark: what is held, and what was replaced and is not merged away yet. Of several processes the first knows it.
+    /// How many bytes of state each step has in the newest checkpoint, and each sink (`sink NAME`) whose rows wait for
+    /// the watermark: what is held, and what was replaced and is not merged away yet. With several processes, the first
+    /// one knows.
     pub fn state(&self) -> BTreeMap<String, u64> {
         self.state.lock().expect("no panic holds it").clone()
     }
@@ -204,12 +205,13 @@ impl Metrics {
         self.restarts.lock().expect("no panic holds it").clone()
     }
 
-    /// How often the machine refused something that is tried again, and why: the job stands still while that goes on.
+    /// How often the machine refused something that is retried, and why: the job stands still while that lasts.
     pub fn retries(&self) -> Retries {
         self.retries.lock().expect("no panic holds it").clone()
     }
 
-    /// What a person should know that the run has met since its start, a sentence each, in order: a file that is not read.
+    /// What a person should know that the run has met since its start, a sentence each, in order: such as an unread
+    /// file.
     pub fn notes(&self) -> Vec<String> {
         self.notes.lock().expect("no panic holds it").clone()
     }
@@ -219,8 +221,8 @@ impl Metrics {
         self.notes.lock().expect("no panic holds it").push(note);
     }
 
-    /// How many rows waited at each sink for the watermark when the newest checkpoint was taken; none where none did. They
-    /// are in the checkpoint. Of several processes each knows its own.
+    /// How many rows waited at each sink for the watermark when the newest checkpoint was taken; none where none did.
+    /// They are in the checkpoint. With several processes, each knows its own.
     pub fn waiting(&self) -> BTreeMap<String, u64> {
         let mut sums = BTreeMap::new();
         for ((name, _), counts) in &self.counts().sinks {
@@ -232,13 +234,13 @@ impl Metrics {
         sums
     }
 
-    /// What holds the sources back, where something has for a third of a second or longer: on each worker of this process for
-    /// itself, by the name of the source. None where all of them go on.
+    /// What holds the sources back, where something has for a third of a second or longer: separately on each worker of
+    /// this process, by the name of the source. None where all of them are moving.
     pub fn standstills(&self) -> Vec<Standstill> {
         self.standing.lock().expect("no panic holds it").values().cloned().collect()
     }
 
-    /// An attempt to run begins: nothing stands still of one before it.
+    /// An attempt to run begins: nothing from an earlier one stands still.
     pub(crate) fn note_attempt(&self) {
         self.standing.lock().expect("no panic holds it").clear();
     }

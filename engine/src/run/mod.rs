@@ -1,4 +1,4 @@
-//! What all threads of a running job share: limits, counts, whose turn it is, what is tried again, and how it ends.
+//! What all threads of a running job share: limits, counts, whose turn it is, what is retried, and how it ends.
 
 mod backoff;
 mod counts;

@@ -1,7 +1,7 @@
 //! The pulse of the workers: how often each has come back to its step loop.
 //!
-//! A worker that is asked to stop sees it there. One that stands in a read, a write or a closure that does not return sees
-//! nothing, and who waits for it could wait for ever; between two looks its pulse is the same.
+//! A worker that is asked to stop sees the request there. One that is stuck in a read, a write or a closure that does
+//! not return sees nothing, and whoever waits for it could wait for ever; between two looks its pulse is the same.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -13,14 +13,14 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
-    /// What the wall clock says of the moment in which `clock` was made.
+    /// What the wall clock said at the moment when `clock` was made.
     clock_made: EventTime,
     /// Whether a worker with nothing to do may sleep.
     pub(crate) may_park: bool,
-    /// How long a reader that wakes its worker is left alone where it does not.
+    /// How long a reader that wakes its worker is left alone while it does not.
     pub(crate) left_alone: Duration,
     pub(crate) pulses: Pulses,
-    /// What has come to pass, and decides how the job ends.
+    /// What has come to pass; it decides how the job ends.
     pub(super) end: End,
 }
 
@@ -40,12 +40,12 @@ impl Shared {
         }
     }
 
-    /// Leaves readers that wake their workers alone for so long.
+    /// Leaves readers that wake their workers alone for this long.
     pub(crate) fn leaving_alone(self, left_alone: Option<Duration>) -> Shared {
         Shared { left_alone: left_alone.unwrap_or(self.left_alone), ..self }
     }
 
-    /// Goes on with the counts of an earlier start.
+    /// Continues the counts of an earlier start.
     pub(crate) fn counting(mut self, metrics: Arc<Metrics>) -> Shared {
         metrics.go_by(&self.clock);
         metrics.note_attempt();
@@ -53,8 +53,8 @@ impl Shared {
         self
     }
 
-    /// A moment of [`Clock::elapsed`] by the wall clock, as other processes know it. It does not follow what the wall clock
-    /// is set to later: of two moments of one process the earlier stays the earlier.
+    /// A moment of [`Clock::elapsed`] by the wall clock, as other processes know it. Later changes to the wall clock do
+    /// not affect it: of two moments of one process the earlier stays the earlier.
     pub(crate) fn moment(&self, elapsed: Duration) -> EventTime {
         self.clock_made + elapsed
     }

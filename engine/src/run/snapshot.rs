@@ -10,9 +10,9 @@ use crate::{Duration, Epoch, EventTime, PartitionId};
 
 /// What a job had counted at one moment, by the names of its graph.
 ///
-/// Sources, steps, sinks and the program's own counters have names of their own kind: a step and a sink of one name share
-/// nothing. Counts go on over the restarts of a job, so that what is read again is counted again. Of several processes each
-/// knows what its own workers have counted.
+/// Sources, steps, sinks and the program's own counters each have their own names: a step and a sink of one name share
+/// nothing. Counts continue over the restarts of a job, so what is read again is counted again. With several processes,
+/// each knows what its own workers have counted.
 ///
 /// ```
 /// # use dualgauge_engine::job::Metrics;
@@ -38,11 +38,11 @@ pub struct Snapshot {
     /// The source that is furthest behind in event time, so that the others' watermark waits for it; none where all have
     /// ended, or none has read anything yet.
     pub watermark_holder: Option<WatermarkHolder>,
-    /// What holds the sources back, where something has for a third of a second or longer: on each worker for itself.
+    /// What holds the sources back, where something has for a third of a second or longer: separately on each worker.
     pub standstills: Vec<Standstill>,
     /// How often the job was started again, and why.
     pub restarts: Restarts,
-    /// How often the machine refused something that is tried again, and why.
+    /// How often the machine refused something that is retried, and why.
     pub retries: Retries,
     /// What a person should know that the run has met since its start, a sentence each.
     pub notes: Vec<String>,
@@ -55,7 +55,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SourceMetrics {
-    /// Rows that were read, the bad among those that could be read at all.
+    /// Rows that were read, including the bad ones that could be read at all.
     pub rows: u64,
     /// Records that were left out: their reader, their record or their event time refused them.
     pub bad: u64,
@@ -69,7 +69,7 @@ pub struct SourceMetrics {
     pub watermark: EventTime,
     /// How far the watermark is behind the clock of the job, while it is at an instant.
     pub lag: Option<Duration>,
-    /// How far each partition has been read that is being read now, in the measure of its source: rows, or bytes.
+    /// How far each partition that is being read has been read, in the measure of its source: rows, or bytes.
     pub positions: BTreeMap<PartitionId, u64>,
 }
 
@@ -77,17 +77,17 @@ pub struct SourceMetrics {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepMetrics {
-    /// Records that came in, of all its inputs; one that every worker is given counts once.
+    /// Records that came in, over all its inputs; one that every worker gets counts once.
     pub records_in: u64,
-    /// Records that it gave out, without the late. A window that gives several rows (`top_n`) gives them out as one.
+    /// Records that it gave out, without the late ones. The several rows of one window (`top_n`) are given out as one.
     pub records_out: u64,
     /// Records that came too late for it.
     pub late: u64,
     /// Records that lay between its windows, where sliding windows leave gaps. They are not late.
     #[serde(default)]
     pub in_no_window: u64,
-    /// Bytes of state in the newest checkpoint: what is held, and what was replaced and is not merged away yet. Of several
-    /// processes the first knows it.
+    /// Bytes of state in the newest checkpoint: what is held, and what was replaced and is not merged away yet. With
+    /// several processes, the first one knows.
     pub state_bytes: u64,
 }
 
@@ -97,11 +97,11 @@ pub struct StepMetrics {
 pub struct SinkMetrics {
     /// Rows that were written.
     pub rows: u64,
-    /// How often the machine refused to write, and was asked again.
+    /// How often the machine refused to write, and the write was retried.
     pub retries: u64,
     /// Rows that waited for the watermark when the newest checkpoint was taken. They are in it.
     pub waiting: u64,
-    /// Bytes of those rows. Of several processes the first knows it.
+    /// Bytes of those rows. With several processes, the first one knows.
     pub state_bytes: u64,
 }
 
@@ -109,9 +109,9 @@ pub struct SinkMetrics {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CheckpointMetrics {
-    /// How many checkpoints were committed, over all starts. Of several processes the first one knows it.
+    /// How many checkpoints were committed, over all starts. With several processes, the first one knows.
     pub commits: u64,
-    /// How often the store refused something that is tried again.
+    /// How often the store refused something that is retried.
     pub retries: u64,
     /// The newest one, committed in this run or before it.
     pub last: Option<LastCheckpoint>,
@@ -139,9 +139,9 @@ pub struct WatermarkHolder {
     pub source: String,
     /// Where it holds the watermark.
     pub watermark: EventTime,
-    /// The partition from which nothing comes, where that is why.
+    /// The partition that is silent, if that is the reason.
     pub partition: Option<PartitionId>,
-    /// Since when nothing comes, by the clock of the job, where that is why.
+    /// Since when it has been silent, by the clock of the job, if that is the reason.
     pub silent_since: Option<EventTime>,
 }
 
@@ -162,17 +162,17 @@ impl Default for SourceMetrics {
 }
 
 impl Snapshot {
-    /// The source `name`; all zero where there is none of that name, or none that has started.
+    /// The source `name`; all zero if there is none of that name, or none that has started.
     pub fn source(&self, name: &str) -> SourceMetrics {
         self.sources.get(name).cloned().unwrap_or_default()
     }
 
-    /// The step `name`; all zero where there is none.
+    /// The step `name`; all zero if there is none.
     pub fn step(&self, name: &str) -> StepMetrics {
         self.steps.get(name).cloned().unwrap_or_default()
     }
 
-    /// The sink `name`; all zero where there is none.
+    /// The sink `name`; all zero if there is none.
     pub fn sink(&self, name: &str) -> SinkMetrics {
         self.sinks.get(name).cloned().unwrap_or_default()
     }
@@ -213,7 +213,7 @@ impl Snapshot {
     }
 }
 
-/// Who holds the watermark of `sources`: of two at one place the one from which nothing comes.
+/// Who holds the watermark of `sources`: of two at the same place the silent one.
 pub(super) fn watermark_holder(
     sources: &BTreeMap<String, SourceMetrics>,
     standstills: &[Standstill],

@@ -1,7 +1,7 @@
-//! What holds a source back: the fact, for metrics, and the words, for who looks at the run.
+//! What holds a source back: the fact, for metrics, and the words, for whoever watches the run.
 //!
-//! A source that stands still says so itself, and on each worker for itself: only it knows which of its partitions the
-//! watermark waits for, and which limit it has come to. It says nothing of what passes within a moment.
+//! A source that stands still reports it itself, and separately on each worker: only it knows which of its partitions
+//! the watermark waits for, and which limit it has come to. It does not report what passes within a moment.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Duration, Durations, EventTime, PartitionId};
 
-/// What stands still for so long is told; what moves again before is not.
+/// What stands still for this long is reported; what moves again earlier is not.
 pub(crate) const TOLD_AFTER: Duration = Duration::from_micros(300_000);
 
 /// What holds back a source on one worker.
@@ -26,21 +26,21 @@ pub struct Standstill {
 /// What a source waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Limit {
-    /// So many epochs are open: a step or a sink has not finished what was read. See
+    /// This many epochs are open: a step or a sink has not finished what was read. See
     /// [`Limits::epochs_ahead`](super::limits::Limits::epochs_ahead).
     Backpressure {
         /// How many.
         epochs: u64,
     },
-    /// An epoch may be opened only when it is known whether a checkpoint lies before it, and those before are not stored.
+    /// An epoch opens only when it is known whether a checkpoint lies before it, and those before are not stored yet.
     Checkpoint,
-    /// Nothing comes from this partition, and the watermark of the source waits for it.
+    /// This partition is silent, and the watermark of the source waits for it.
     Silent {
         /// The partition.
         partition: PartitionId,
-        /// Up to where it has been read, in event time.
+        /// How far it has been read, in event time.
         watermark: EventTime,
-        /// After what silence it would hold the watermark no longer, where that is set.
+        /// After how long a silence it would stop holding the watermark, if that is set.
         idle_after: Option<Duration>,
     },
     /// All partitions of the source on this worker are idle, and the watermark stays where it is.
@@ -48,7 +48,7 @@ pub enum Limit {
         /// Where it stays.
         watermark: EventTime,
     },
-    /// It is as far ahead of another source as may be. See [`Limits::lockstep`](super::limits::Limits::lockstep).
+    /// It is as far ahead of another source as allowed. See [`Limits::lockstep`](super::limits::Limits::lockstep).
     Lockstep {
         /// The other source.
         behind: String,
@@ -56,7 +56,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The order in which they are told: what others wait for comes first.
+    /// The order in which they are reported: what others wait for comes first.
     fn rank(&self) -> u8 {
         match self {
             Limit::Backpressure { .. } => 0,
@@ -78,7 +78,7 @@ impl Limit {
 }
 
 impl Standstill {
-    /// The one to tell of several: what the others wait for, and of equals what has stood for longest.
+    /// Which of several to report: what the others wait for, and among equals what has stood longest.
     pub fn foremost(standing: &[Standstill]) -> Option<&Standstill> {
         standing.iter().min_by_key(|standing| (standing.limit.rank(), standing.since, &standing.source))
     }

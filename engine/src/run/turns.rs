@@ -21,7 +21,7 @@ pub trait Turns: Send + Sync {
     }
     /// Whether a worker with nothing to do may sleep. One that is scheduled may not: its turn would not end.
     fn may_park(&self) -> bool;
-    /// How long a reader that says that it wakes its worker is left alone while it does not; a second where this says nothing.
+    /// How long a reader that says it wakes its worker is left alone while it does not; `None` means a second.
     fn left_alone(&self) -> Option<Duration> {
         None
     }

@@ -82,7 +82,7 @@ fn the_messages_are_frozen() {
     let Ok(Reply::Welcome { confirmation, .. }) = identity(1).read_reply(&welcome[2..], &seal) else {
         panic!("the welcome is not understood")
     };
-    // Everything that is sealed, and with what, is in the last seal.
+    // The last seal covers everything that is sealed, and with what.
     let sealed = "e5ad47762b784b409f49087b4ba90b4427b03722c68d971d96cd5f80a8ecf8e2";
     assert_eq!(hex(&confirmation), "2c00".to_string() + "4447434c55535452" + "02000500" + sealed);
 }
@@ -163,7 +163,7 @@ fn what_was_recorded_is_worth_nothing() {
     assert!(identity(1).read_reply(&welcome[2..], &new).is_err());
 }
 
-/// How many damaged hellos are tried: many more where the environment asks for it.
+/// How many damaged hellos are tried: many more if the environment asks for it.
 fn tries() -> u64 {
     std::env::var("DUALGAUGE_FUZZ").ok().and_then(|tries| tries.parse().ok()).unwrap_or(100_000)
 }
@@ -191,7 +191,7 @@ fn damaged_and_invented_hellos_are_closed_without_a_word() {
 }
 
 proptest! {
-    /// Sealed rightly and wrong otherwise: what a process of another version, or with a bug, could send.
+    /// Sealed correctly but wrong otherwise: what a process of another version, or with a bug, could send.
     #[test]
     fn sealed_nonsense_never_panics(message in proptest::collection::vec(any::<u8>(), 0..200), fitting in any::<bool>()) {
         let own = identity(0);

@@ -10,8 +10,8 @@ use crate::flow::graph::NodeId;
 use crate::flow::step::within;
 use crate::{Batch, Data};
 
-/// A part is sent on when it has this many events; smaller ones wait for the end of the stamp. It is less than the share
-/// of one of two workers, so that a batch of theirs is on its way when it is dealt.
+/// A part is sent on when it has this many events; smaller ones wait for the end of the stamp. It is less than one of
+/// two workers' share of a batch, so that their batch is on its way as soon as it is dealt.
 const PART: usize = 3072;
 
 /// The pact that deals each event to the worker that `owner(data, workers)` names, on behalf of `node`.
@@ -59,7 +59,7 @@ fn dealing<D: Data>(node: NodeId, deal: DealBy<D>) -> DistributorPact<impl FnOnc
 
 /// Keeps a part per worker and sends it when it is full.
 pub(crate) struct Dealer<D, F> {
-    /// The node for which is dealt; it is the one before that runs meanwhile.
+    /// The node on whose behalf we deal; meanwhile the one before it runs.
     node: NodeId,
     parts: Vec<Batch<D>>,
     deal: F,

@@ -1,13 +1,13 @@
 //! The driver of a stateful step: stamps, holds, and the two-sided cut of a checkpoint.
 //!
-//! Everything that has to do with stamps stands here once, whatever the step:
+//! Everything to do with stamps stands here once, whatever the step:
 //!
 //! - **A waiting pane holds event time, never an epoch.** When an epoch closes, the driver moves the step's one
 //!   capability from `(e, t)` to `(e + 1, t)`.
 //! - **Nothing is sent below the hold.** What a step emits has an event time at or above the earliest it said it may
 //!   still emit.
-//! - **A checkpoint cuts between epochs.** What belongs to a later epoch waits beside the step until the step was saved,
-//!   and the step acts on the watermark of later epochs only after that.
+//! - **A checkpoint cuts between epochs.** What belongs to a later epoch waits beside the step until the step has been
+//!   saved, and only then does the step act on the watermark of later epochs.
 
 mod exchange;
 
@@ -32,8 +32,8 @@ use crate::state::{Changes, Kept, Parts};
 use crate::time::Stamp;
 use crate::{Batch, Data, Duration, Epoch, EventTime, Frontier};
 
-/// Puts a step behind `stream`, dealt by `pact`, and returns its results and its late records. What comes and goes is counted
-/// on `counts`.
+/// Puts a step behind `stream`, dealt by `pact`, and returns its results and its late records. What comes and goes is
+/// counted on `counts`.
 pub(super) fn drive<'s, S: Step, L: 'static>(
     stream: Stream<'s, S::In, L>,
     node: NodeId,
@@ -45,7 +45,7 @@ pub(super) fn drive<'s, S: Step, L: 'static>(
     drive_one(&flow, stream.into_inner(), node, pact, One(step), counts)
 }
 
-/// Puts whatever takes batches behind `inner`.
+/// Puts anything that takes batches behind `inner`.
 pub(super) fn drive_one<'s, D: Data, S: Driven<Message = Batch<D>>>(
     flow: &Flow<'s>,
     inner: Inner<'s, D>,
@@ -59,13 +59,13 @@ pub(super) fn drive_one<'s, D: Data, S: Driven<Message = Batch<D>>>(
     run(builder, flow, node, driven, counts, move |driver, send| {
         input.for_each(|capability, batch| {
             driver.take(*capability.stamp().expect_singleton(), std::mem::take(batch));
-            // A backlog of messages may fire much: what is full goes on before the next one is taken.
+            // A backlog of messages may fire a lot: what is full is sent before the next one is taken.
             send(driver);
         });
     })
 }
 
-/// Puts a step of two inputs behind `left` and `right`. Whose right is a copy of what other workers have too does not count it.
+/// Puts a step of two inputs behind `left` and `right`. With `counts_right` off, the right is not counted here.
 pub(super) fn drive_two<'s, S: TwoInputStep, L: 'static, M: 'static>(
     (left, left_pact): (Stream<'s, S::Left, L>, impl ParallelizationContract<Stamp, Batch<S::Left>> + 'static),
     (right, right_pact): (Stream<'s, S::Right, M>, impl ParallelizationContract<Stamp, Batch<S::Right>> + 'static),
@@ -92,21 +92,21 @@ pub(super) fn drive_two<'s, S: TwoInputStep, L: 'static, M: 'static>(
 
 /// A step as its driver sees it, whatever the number of its inputs.
 pub(super) trait Driven: 'static {
-    /// What comes in at once.
+    /// What comes in as one message.
     type Message;
     type Out: Data;
     type Late: Data;
-    /// Whether anything is ever emitted: what emits nothing holds nobody up.
+    /// Whether it ever emits anything: what emits nothing holds nobody up.
     const EMITS: bool = true;
 
     fn apply(&mut self, message: Self::Message, watermark: EventTime, out: &mut Outputs<Self::Out, Self::Late>);
-    /// How many records of a message count as come in.
+    /// How many records of a message count as coming in.
     fn records(&self, message: &Self::Message) -> usize;
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<Self::Out, Self::Late>);
     fn holds(&self) -> Option<EventTime>;
     fn lag(&self) -> Duration;
     fn close_epoch(&mut self, epoch: Epoch, out: &mut Outputs<Self::Out, Self::Late>);
-    /// Everything has come that will before the job stops, or ends.
+    /// Everything has come that will come before the job stops or ends.
     fn rest(&mut self) {}
     fn kept(&mut self) -> Parts<'_>;
     fn loaded(&mut self);
@@ -120,7 +120,7 @@ pub(super) trait Driven: 'static {
 /// A step of one input.
 struct One<S>(S);
 
-/// A step of two inputs, and whether what comes in on the right counts here.
+/// A step of two inputs, and whether what comes in on the right is counted here.
 struct Two<S>(S, bool);
 
 /// A batch of one of two inputs.
@@ -205,7 +205,7 @@ fn run<'s, S: Driven>(
     flow.context().desk.borrow_mut().wake(flow.scope().activator_for(builder.operator_info().address));
     builder.build(move |capabilities| {
         let mut hold = Hold::of(capabilities);
-        // Results of this generation are younger than all that was stored, from the first on.
+        // Results of this generation are younger than everything stored, from the first on.
         hold.move_to(Progress::To(Stamp::new(first.unwrap_or_default(), EventTime::MIN)));
         if !S::EMITS {
             hold.capabilities.clear();
@@ -231,7 +231,7 @@ struct Driver<S: Driven> {
     name: String,
     desk: Rc<RefCell<Desk>>,
     passage: Passage,
-    /// What belongs to epochs that are not to be worked on yet.
+    /// What belongs to epochs that may not be worked on yet.
     stash: Vec<(Stamp, S::Message)>,
     /// What has been acted on.
     seen: Frontier,
@@ -241,9 +241,9 @@ struct Driver<S: Driven> {
     counts: StepCounts,
 }
 
-/// Where the hold goes after what was emitted has been sent.
+/// Where the hold goes once what was emitted has been sent.
 enum Progress {
-    /// To this stamp, or as far in event time as it was.
+    /// To this stamp, but never back in event time.
     To(Stamp),
     /// Away: nothing will ever be sent again.
     Done,
@@ -268,7 +268,7 @@ impl<S: Driven> Driver<S> {
         }
     }
 
-    /// Takes a message, now or when its epoch may be worked on.
+    /// Takes a message, now or once its epoch may be worked on.
     #[inline]
     fn take(&mut self, stamp: Stamp, message: S::Message) {
         self.counts.records_in.add(self.step.records(&message) as u64);
@@ -278,14 +278,14 @@ impl<S: Driven> Driver<S> {
         self.stash.push((stamp, message));
     }
 
-    /// Acts on the next thing that `frontier` allows; `None` when there is no other.
+    /// Acts on the next thing that `frontier` allows; `None` when there is nothing left.
     fn follow(&mut self, frontier: Frontier) -> Option<Progress> {
         self.unstash();
         let checkpoint = self.passage.checkpoint(&self.desk.borrow());
         if let Some(epoch) = checkpoint.filter(|epoch| frontier.epoch_closed(*epoch)) {
             return Some(self.pass(epoch, frontier));
         }
-        // What lies behind an epoch of which nobody knows yet whether it is a checkpoint has to wait.
+        // What lies behind an epoch has to wait while nobody knows yet whether that epoch is a checkpoint.
         let known = frontier.open_epoch() <= self.desk.borrow().decided();
         if !known || frontier == self.seen && self.stash.is_empty() {
             return None;
@@ -349,17 +349,17 @@ impl<S: Driven> Driver<S> {
         }
     }
 
-    /// The least that may still be sent, in `epoch`.
+    /// The least stamp that may still be sent in `epoch`.
     fn hold_at(&self, epoch: Epoch) -> Progress {
         let watermark = match self.seen.watermark() {
-            EventTime::MAX => EventTime::MAX, // nothing is late any more, so nothing is waited for
+            EventTime::MAX => EventTime::MAX, // nothing is late any more, so there is nothing to wait for
             watermark => watermark - self.step.lag(),
         };
         Progress::To(Stamp::new(epoch, self.step.holds().map_or(watermark, |held| held.min(watermark))))
     }
 }
 
-/// Writes down what has changed: all that the data path waits for.
+/// Writes down what has changed: the data path waits for no more than this.
 pub(super) fn freeze(name: &str, parts: Parts<'_>, epoch: Epoch) -> Vec<LayerPart> {
     let save = |(part, kept): (&'static str, &mut dyn Kept)| {
         let mut changes = Changes::new(epoch);
@@ -385,7 +385,7 @@ impl Hold {
         Hold { stamp: *capabilities[0].time(), capabilities }
     }
 
-    /// Sends what the step has emitted, and counts it: every late record of every step passes here, and once.
+    /// Sends what the step has emitted, and counts it: every late record of every step passes here exactly once.
     fn send<S: Driven>(
         &self,
         driver: &mut Driver<S>,
@@ -411,7 +411,7 @@ impl Hold {
         let mut session = output.activate();
         for (least, mut batch) in full {
             count.add(batch.len() as u64);
-            // A late record is behind every promise by its nature: it travels under the hold itself.
+            // A late record is by nature behind every promise: it travels under the hold itself.
             let least = if port == LATE { self.stamp.event_time } else { least };
             assert!(
                 least >= self.stamp.event_time,

@@ -1,8 +1,8 @@
 //! Where the boxes of a graph go: layers from the sources down, and few crossings.
 //!
-//! A box lies one layer below the lowest of its inputs. An edge that passes a layer takes a place in it, as a box without
-//! width, so that it runs between boxes and not across them. Order and positions come from a few sweeps down and up, each
-//! pulling every box towards the mean of its neighbours.
+//! A box lies one layer below the lowest of its inputs. An edge that crosses a layer takes a slot in it, as a box
+//! without width, so that it runs between boxes and not across them. Order and positions come from a few sweeps down
+//! and up, each pulling every box towards the mean of its neighbours.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ const GAP: f64 = 28.0;
 /// How far apart two layers are: room for an arrow and its label.
 const LAYER_GAP: f64 = 46.0;
 
-/// How many times the boxes are pulled towards their neighbours. Small graphs have settled long before.
+/// How many times the boxes are pulled towards their neighbours. Small graphs settle long before.
 const SWEEPS: usize = 12;
 
 /// The width and height of a box.
@@ -37,7 +37,7 @@ pub(super) struct Route {
     pub(super) points: Vec<Point>,
 }
 
-/// A box, or the place that an edge takes in a layer it passes.
+/// A box, or the slot that an edge takes in a layer it crosses.
 struct Slot {
     layer: usize,
     width: f64,
@@ -76,7 +76,7 @@ pub(super) fn layout(sizes: &[Size], inputs: &[Vec<usize>]) -> Layout {
     draw(slots, &layers, sizes, chains)
 }
 
-/// Connects two boxes through every layer between them; gives the slots from end to end.
+/// Connects two boxes through every layer between them; returns the slots from end to end.
 fn chain(slots: &mut Vec<Slot>, from: usize, to: usize) -> Vec<usize> {
     let mut chain = vec![from];
     for layer in slots[from].layer + 1..slots[to].layer {
@@ -102,8 +102,8 @@ fn settle(slots: &mut [Slot], layer: &mut [usize], reorder: bool, neighbours: im
     if reorder {
         layer.sort_by(|&a, &b| slots[a].x.total_cmp(&slots[b].x));
     }
-    // Those that would overlap become a block at the mean of their wishes; the rest stay where they wish to be. A block
-    // is the number of its slots and the sum of where each would have the layer start.
+    // Those that would overlap become a block at the mean of the places they are pulled to; the rest stay where they
+    // are. A block is the number of its slots and the sum of where each would have the layer start.
     let mut blocks: Vec<(usize, f64)> = Vec::new();
     let mut places = Vec::with_capacity(layer.len());
     let mut place = 0.0;

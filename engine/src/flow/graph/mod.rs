@@ -21,7 +21,7 @@ pub struct NodeId(pub usize);
 /// One operator.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// What it is and is called.
+    /// What it is and what it is called.
     pub spec: NodeSpec,
     /// Where its input comes from.
     pub inputs: Vec<NodeId>,
@@ -36,7 +36,7 @@ pub struct NodeSpec {
     pub name: Option<String>,
     /// What a reader of the listing should know: window, aggregate, lateness.
     pub detail: String,
-    /// What of the detail the state depends on, where it is not all of it.
+    /// The part of the detail that the state depends on, where that is not all of it.
     pub state_detail: Option<String>,
     /// What it accumulates, where that is an aggregate.
     pub aggregate: Option<String>,
@@ -46,18 +46,18 @@ pub struct NodeSpec {
     pub stateful: bool,
     /// Whether its answer depends on the order of arrival.
     pub timing_dependent: bool,
-    /// Whether the rows that it gives are those that it was given: a message then names the steps before it as their makers.
+    /// Whether it passes its rows on unchanged: a message then names the steps before it as their makers.
     pub passes_rows: bool,
-    /// The windows that it keeps open, where it has any of a fixed size.
+    /// The windows that it keeps open, where they have a fixed size.
     pub windows: Option<Windows>,
     /// The line of the user's program.
     pub location: &'static Location<'static>,
 }
 
-/// Windows of one size at fixed places: what a plan needs to know to say how many of them are open at once.
+/// Windows of one size at fixed places: what a plan needs in order to say how many are open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// How long after its start a window is held: its size, and the lateness that is allowed.
+    /// How long after its start a window is held: its size plus the allowed lateness.
     pub held: Duration,
     /// How long after one window the next one starts.
     pub slide: Duration,
@@ -103,19 +103,19 @@ impl NodeSpec {
         self
     }
 
-    /// With a detail of which only this decides what the state means: the rest may be another one when a job resumes.
+    /// With a detail of which only this decides what the state means: the rest may differ when a job resumes.
     pub fn state_detail(mut self, detail: impl Into<String>) -> NodeSpec {
         self.state_detail = Some(detail.into());
         self
     }
 
-    /// With the aggregate whose accumulators it keeps: those of another one mean something else.
+    /// With the aggregate whose accumulators it keeps: those of another aggregate mean something else.
     pub fn aggregate(mut self, name: impl Into<String>) -> NodeSpec {
         self.aggregate = Some(name.into());
         self
     }
 
-    /// What its state depends on: nothing that it keeps means the same in a graph that says something else.
+    /// What its state depends on: in a graph that says something else here, nothing it keeps means the same.
     pub(crate) fn basis(&self) -> Basis {
         let order = if self.timing_dependent { "arrival" } else { "event time" };
         let detail = self.state_detail.as_ref().unwrap_or(&self.detail);
@@ -129,7 +129,7 @@ impl NodeSpec {
         self
     }
 
-    /// Says that the rows it gives are those that it was given.
+    /// Says that it passes its rows on unchanged.
     pub fn passes_rows(mut self) -> NodeSpec {
         self.passes_rows = true;
         self

@@ -1,4 +1,4 @@
-//! A graph as a picture: rounded boxes in layers, sources at the top, without a program to draw it.
+//! A graph as a picture: rounded boxes in layers, sources at the top; no other program is needed to draw it.
 //!
 //! Bold frames remember something; thick arrows deal their events to the workers by key; a dashed frame depends on the
 //! order of arrival.
@@ -11,7 +11,7 @@ use super::{Graph, Node, NodeSpec};
 /// Space around the picture.
 const MARGIN: f64 = 20.0;
 
-/// The font's size, and what a letter takes of it: wide enough for most sans-serif fonts.
+/// The font's size, and the width of a letter relative to it: wide enough for most sans-serif fonts.
 const FONT: f64 = 13.0;
 const LETTER: f64 = 0.6;
 const LINE: f64 = 18.0;

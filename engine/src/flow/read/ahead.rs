@@ -1,8 +1,8 @@
 //! What a source has read from further ahead than lockstep allows.
 //!
-//! A row group of a sparse stream may span hours, and the next one is another worker's: if it waited until the first had
-//! come within the lockstep's event time, one worker would read at a time. So each may be ahead by a number of rows too,
-//! which bounds what a join can be made to hold just as well.
+//! A row group of a sparse stream may span hours, and the next one is another worker's: if it waited until the first
+//! had come within the lockstep's event time, only one worker would read at a time. So each may also be ahead by a
+//! number of rows, which bounds what a join has to hold just as well.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ pub(super) struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// Nothing yet; of at most `rows_max` rows and the batch that reaches them.
+    /// Nothing yet; room for `rows_max` rows and the batch that reaches them.
     pub(super) fn new(rows_max: usize) -> ReadAhead {
         ReadAhead { batches: VecDeque::new(), rows: 0, rows_max }
     }
@@ -32,7 +32,7 @@ impl ReadAhead {
         due <= limit || self.rows < self.rows_max
     }
 
-    /// Notes that `rows` were read which were due at `due`, while the others were at most at `limit`.
+    /// Notes that `rows` rows were read that were due at `due`, while the others were at most at `limit`.
     pub(super) fn note(&mut self, due: EventTime, limit: EventTime, rows: usize) {
         if due > limit {
             self.batches.push_back((due, rows));

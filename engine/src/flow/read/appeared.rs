@@ -1,4 +1,4 @@
-//! Partitions that appear while a source is followed: they are not read, and that is said and counted.
+//! Partitions that appear while a source is followed: they are not read, but they are reported and counted.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::flow::bound::BoundSource;
 use crate::run::{Counter, Shared, SourceCounts};
 use crate::{Duration, Durations, PartitionId};
 
-/// How many times as long as a look takes it is not repeated: looking costs a hundredth of the time at most.
+/// The next look waits this many times as long as the last one took: looking costs a hundredth of the time at most.
 const PAUSE: i64 = 100;
 
 /// Looks now and then for partitions that were not listed.
@@ -19,7 +19,7 @@ pub(super) struct Appeared {
 }
 
 impl Appeared {
-    /// Of a source's workers, the first one looks.
+    /// Of a source's workers, only the first one looks.
     pub(super) fn of(source: &BoundSource, worker: usize, shared: &Shared, counts: &SourceCounts) -> Appeared {
         let looks = worker == 0 && !source.source.bounded();
         let listed = source.listing.partitions.iter().chain(&source.listing.pruned).filter(|_| looks);
@@ -28,7 +28,7 @@ impl Appeared {
         Appeared { next, known, said: false, unread: counts.unread.clone() }
     }
 
-    /// Looks, if it is time to. What cannot be looked at is told by whoever reads it.
+    /// Looks, if it is time to. If looking fails, whoever reads the source reports that.
     pub(super) fn look(&mut self, source: &BoundSource, shared: &Shared) {
         let now = shared.clock.elapsed();
         if self.next.is_none_or(|next| now < next) {

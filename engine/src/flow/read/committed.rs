@@ -1,7 +1,7 @@
-//! What of a source has been committed, told to the readers of its partitions.
+//! Reports to the readers of a source's partitions what of it has been committed.
 //!
-//! A driver notes at each checkpoint how far its partitions were read. When the manifest of that checkpoint is stored, the
-//! desk says so, on the thread that reads, and the readers are told: never before, and in the order of their offsets.
+//! A driver notes at each checkpoint how far its partitions were read. When the manifest of that checkpoint is stored,
+//! the desk tells the readers, on the thread that reads: never before, and in the order of their offsets.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,10 +13,10 @@ use crate::flow::graph::NodeId;
 use crate::flow::step::within;
 use crate::{Epoch, Next, Offset, PartitionReader, Result, Waker};
 
-/// A reader, which its driver asks for rows and the desk tells of commits, one after the other.
+/// A reader: its driver asks it for rows and the desk reports commits to it, one after the other.
 pub(super) struct Reader {
     reader: Box<dyn PartitionReader>,
-    /// The last offset that it was told of.
+    /// The last offset reported to it.
     told: Option<Offset>,
 }
 
@@ -33,7 +33,7 @@ impl Reader {
         self.reader.wake_by(waker)
     }
 
-    /// Tells it, unless it knows.
+    /// Reports the commit to it, unless it knows.
     pub(super) fn committed(&mut self, offset: &Offset) -> Result<()> {
         if self.told.as_ref() != Some(offset) {
             self.reader.committed(offset)?;
@@ -43,7 +43,7 @@ impl Reader {
     }
 }
 
-/// Whom to tell what when a checkpoint is committed.
+/// Which readers hear what when a checkpoint is committed.
 #[derive(Default)]
 pub(super) struct Commits {
     due: VecDeque<(Epoch, Vec<Told>)>,
@@ -51,7 +51,7 @@ pub(super) struct Commits {
     ended: Vec<Told>,
 }
 
-/// One partition that is told.
+/// One partition whose reader hears of commits.
 struct Told {
     /// The source and the partition, for messages.
     place: Rc<str>,
@@ -73,14 +73,14 @@ impl Commits {
         self.due.push_back((epoch, told));
     }
 
-    /// Keeps the reader of a partition that has ended until the end is committed. One of a bounded partition is let go: there may
-    /// be thousands of them, each with what it has read ahead.
+    /// Keeps the reader of a partition that has ended until the end is committed. The reader of a bounded partition is
+    /// dropped: there may be thousands of them, each with what it has read ahead.
     pub(super) fn ends(&mut self, open: &OpenPartition) {
         self.ended.extend(Told::of(open).filter(|_| open.partition.followed));
     }
 }
 
-/// Tells the readers of one source on this worker.
+/// Reports commits to the readers of one source on this worker.
 pub(super) struct Committed {
     pub(super) node: NodeId,
     pub(super) commits: Rc<RefCell<Commits>>,

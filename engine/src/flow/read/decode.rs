@@ -1,8 +1,9 @@
 //! From the rows of a batch to events, and what becomes of those that are bad.
 //!
-//! A row is bad when its reader could not read it, when the record cannot take it, or when its event time is one that no
-//! event can have: an end of time, or too far ahead of the clock. Bad rows leave the batch at their places; the rest is as if they had not been there. A bad row costs
-//! about as much as a few good ones: why it is bad is put into words only where somebody reads it.
+//! A row is bad when its reader could not read it, when the record cannot take it, or when its event time is one that
+//! no event can have: an end of time, or too far ahead of the clock. Bad rows are taken out of the batch; the rest is
+//! as if they had not been there. A bad row costs about as much as a few good ones: why it is bad is put into words
+//! only where somebody reads it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -19,8 +20,7 @@ use crate::flow::bound::BoundSource;
 use crate::run::{Counter, Shared, SourceCounts};
 use crate::{Batch, Code, DecodeError, Duration, Durations, Error, Event, EventTime, Record, Result, Unreadable};
 
-/// How many rows are decoded at once behind a bad one: what was done for the rows of a piece is done again for those
-/// before the bad one.
+/// How many rows are decoded at once behind a bad one: the rows of a piece before a bad one are decoded twice.
 const PIECE_ROWS: usize = 32;
 
 /// What becomes of the rows of a source, good and bad.
@@ -29,7 +29,7 @@ pub(super) struct Decoder {
     shared: Arc<Shared>,
     policy: BadRecords,
     bad: Counter,
-    /// How many rows are decoded at once: the fewer, the nearer the last bad one is.
+    /// How many rows are decoded at once: the nearer the last bad one, the fewer.
     piece_rows: Cell<usize>,
 }
 
@@ -49,7 +49,7 @@ enum Why {
     Ahead(EventTime, Duration),
     /// It happened at an end of time.
     AtTheEnd(EventTime),
-    /// No event time can be made of it.
+    /// No event time can be made from it.
     Untimed(String),
 }
 
@@ -61,8 +61,8 @@ impl Decoder {
         Decoder { source, shared, policy, bad, piece_rows: Cell::new(usize::MAX) }
     }
 
-    /// The good rows as events, with the extent of their times, and where they go to quarantine the bad ones, with those that
-    /// the reader could not read.
+    /// The good rows as events, with the extent of their times; and, where bad rows go to quarantine, those, with the
+    /// ones that the reader could not read.
     pub(super) fn decode<D: Record>(
         &self,
         open: &OpenPartition,
@@ -71,7 +71,7 @@ impl Decoder {
         time: Option<&MakeTime<D>>,
     ) -> Result<(Batch<D>, Extent, Batch<BadRecord>)> {
         if let (BadRecords::Fail, Some(first)) = (self.policy, unreadable.first()) {
-            // A row before it may be bad as well, and is the first then.
+            // A row before it may be bad as well, and then comes first.
             self.events::<D>(open, &rows.slice(0, first.before), time)?;
             return Err(Error::data(first.reason()).at(&open.partition.id));
         }
@@ -85,7 +85,7 @@ impl Decoder {
         Ok((Batch::from(events), extent, bad))
     }
 
-    /// The rows that are good, with the extent of their times, and which are not.
+    /// The good rows, with the extent of their times, and which rows are bad.
     fn events<D: Record>(
         &self,
         open: &OpenPartition,
@@ -105,7 +105,7 @@ impl Decoder {
                 let row = error.row.map(|row| row + start);
                 let column = row.is_none();
                 let error = Error::data(unfit(open, row, error));
-                // What is wrong with no row is wrong with the column.
+                // If no single row is wrong, the column is.
                 let error = if column { error.coded(Code::Schema) } else { error };
                 return Err(error.at(&open.partition.id));
             };
@@ -120,8 +120,9 @@ impl Decoder {
         Ok((events, extent, refused))
     }
 
-    /// An event at an end of time is bad, in every source: the two ends stand for "before" and "after every event". So is one
-    /// too far ahead of the clock, which would make everything after it late. Returns the extent of the times that are good.
+    /// An event at an end of time is bad, in every source: the two ends stand for "before" and "after every event". So
+    /// is one too far ahead of the clock, which would make everything after it late. Returns the extent of the good
+    /// times.
     fn guard_the_times<D>(
         &self,
         open: &OpenPartition,
@@ -144,7 +145,7 @@ impl Decoder {
         Ok(Extent::of(events))
     }
 
-    /// An event of which no time can be made is bad: nobody could say where it belongs.
+    /// An event from which no time can be made is bad: nobody could say where it belongs.
     fn make_times<D>(
         &self,
         open: &OpenPartition,
@@ -162,7 +163,7 @@ impl Decoder {
         self.refuse_where(open, events, refused, untimed)
     }
 
-    /// Takes out the events that are bad by what they are; under the policy to fail, the first one ends the job.
+    /// Takes out the events that are bad in themselves; under the policy to fail, the first one ends the job.
     fn refuse_where<D>(
         &self,
         open: &OpenPartition,
@@ -233,7 +234,7 @@ impl Decoder {
 }
 
 impl Why {
-    /// What to do where the job ends by it.
+    /// What to do about a bad record that ends the job.
     fn advice(&self) -> &'static str {
         match self {
             Why::AtTheEnd(_) => "Does it stand for a time that is not known? Drop bad records, or quarantine them",
@@ -264,7 +265,7 @@ impl Refused {
     }
 }
 
-/// What is wrong with a row of the batch, which is counted from the partition's first.
+/// What is wrong with a row of the batch, counted from the partition's first row.
 fn unfit(open: &OpenPartition, row: Option<usize>, error: DecodeError) -> String {
     DecodeError { row: row.map(|row| row + open.rows as usize), ..error }.to_string()
 }
@@ -274,7 +275,7 @@ fn decode_up_to_bad<D: Record>(rows: &RecordBatch, events: &mut Vec<Event<D>>) -
     let (mut good, mut first) = (rows.clone(), None);
     while let Err(error) = D::decode(&good, events) {
         let Some(row) = error.row else { return Some(error) };
-        // Columns are looked at one after another: another one may have a bad row before this.
+        // Columns are checked one after another: a later one may have a bad row before this.
         good = good.slice(0, row);
         first = Some(error);
     }

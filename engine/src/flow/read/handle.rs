@@ -1,4 +1,4 @@
-//! What is said of a source on the stream that it gives: `flow.source::<Bid>("bids").disorder(5.seconds())`.
+//! The options of a source, set on the stream that it gives: `flow.source::<Bid>("bids").disorder(5.seconds())`.
 
 use std::cell::OnceCell;
 use std::panic::Location;
@@ -11,7 +11,7 @@ use crate::flow::options::{AllIdle, BadRecords, NewFiles, SourceOptions};
 use crate::flow::stream::{Inner, Stream};
 use crate::{Error, IntoDuration, Record};
 
-/// What a source is still asked for after its operator is there.
+/// What may still be set on a source after its operator is there.
 pub(in crate::flow) struct SourceEnds<'s, D> {
     /// Which of the flow's sources it is.
     pub(super) index: usize,
@@ -20,7 +20,7 @@ pub(in crate::flow) struct SourceEnds<'s, D> {
     pub(super) made_time: Rc<OnceCell<MakeTime<D>>>,
 }
 
-/// How a source is read. Each of these is said on the stream that [`Flow::source`](crate::Flow::source) gives, before any
+/// How a source is read. Each option is set on the stream that [`Flow::source`](crate::Flow::source) gives, before any
 /// operator; a binding may override it. On any other stream it is refused when the graph is built.
 ///
 /// ```
@@ -49,7 +49,7 @@ impl<'s, D: Record> Stream<'s, D> {
         self.with("disorder", |options| options.disorder(disorder))
     }
 
-    /// A partition from which nothing came for this long no longer holds the watermark. Never by default.
+    /// A partition that has been silent for this long no longer holds the watermark. Never by default.
     #[doc(alias = "withIdleness")]
     #[track_caller]
     pub fn idle_after(self, idle_after: impl IntoDuration) -> Stream<'s, D> {
@@ -66,19 +66,20 @@ impl<'s, D: Record> Stream<'s, D> {
         self.with("max_ahead", |options| options.max_ahead(max_ahead))
     }
 
-    /// What becomes of bad records: the job fails on the first unless this or [`Stream::quarantine`] says otherwise.
+    /// What becomes of bad records: by default, unless [`Stream::quarantine`] is called, the job fails on the first.
     #[track_caller]
     pub fn on_bad_records(self, policy: BadRecords) -> Stream<'s, D> {
         self.with("on_bad_records", |options| options.on_bad_records(policy))
     }
 
-    /// What becomes of files that have come since the checkpoint from which a job resumes: late unless this says otherwise.
+    /// What becomes of files that have come since the checkpoint from which a job resumes; by default old events are
+    /// late.
     #[track_caller]
     pub fn new_files(self, policy: NewFiles) -> Stream<'s, D> {
         self.with("new_files", |options| options.new_files(policy))
     }
 
-    /// What the watermark does when all partitions are idle; it stays unless this says otherwise.
+    /// What the watermark does when all partitions are idle; by default it stays.
     #[track_caller]
     pub fn all_idle(self, policy: AllIdle) -> Stream<'s, D> {
         self.with("all_idle", |options| options.all_idle(policy))
@@ -99,7 +100,7 @@ impl<'s, D: Record> Stream<'s, D> {
         }
     }
 
-    /// The event time of a record is what `make` makes of its fields, as [`SourceOptions::event_time_by`] says.
+    /// The event time of a record is what `make` makes from its fields, as [`SourceOptions::event_time_by`] says.
     ///
     /// ```
     /// use dualgauge_engine::{Durations, EventTime, Job, record};

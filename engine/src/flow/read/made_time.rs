@@ -1,4 +1,4 @@
-//! Event times that are made of a record's fields, where no field of it is one.
+//! Event times that are made from a record's fields, where none of its fields is one.
 
 use std::fmt::Display;
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::EventTime;
 use crate::flow::options::SourceOptions;
 
-/// A source of records `D`: its options, and where asked for how the event time of a record is made.
+/// A source of records `D`: its options and, where set, how the event time of a record is made.
 ///
 /// A name is one, and so are [`SourceOptions`].
 pub struct SourceOf<D> {
@@ -29,7 +29,7 @@ impl<D> From<SourceOptions> for SourceOf<D> {
     }
 }
 
-/// What may come of making an event time: it, perhaps it, or it or why not.
+/// What making an event time may return: a time, perhaps a time, or a time or why not.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no event time",
     label = "return an `EventTime`, an `Option` of one, or a `Result` of one"
@@ -58,13 +58,13 @@ impl<E: Display> MadeTime for Result<EventTime, E> {
 }
 
 impl SourceOptions {
-    /// The event time of a record is what `make` makes of its fields: a date and a time of day, a start and a length.
+    /// The event time of a record is what `make` makes from its fields: a date and a time of day, a start and a length.
     ///
-    /// The record then needs no `#[event_time]`; where it has one, this one counts, and a sink refuses
-    /// the record itself unless both are equal. A record of which none can be made
-    /// (`None`, an error) is a bad record. Which row is late is judged as ever. `make` must give the same time for the same
-    /// record. A source cannot know such times before it reads: of Parquet files no row group is left out by them, and
-    /// windows close when all is read, unless the source is followed or `disorder` says how far behind an event may be.
+    /// The record then needs no `#[event_time]`; where it has one, the time made counts, and a sink refuses the record
+    /// itself unless both are equal. A record from which none can be made (`None`, an error) is a bad record. Which
+    /// rows are late is judged as ever. `make` must give the same time for the same record. A source cannot know such
+    /// times before it reads: no Parquet row group is left out by them, and windows close only when everything is read,
+    /// unless the source is followed or `disorder` says how far behind an event may be.
     ///
     /// ```
     /// use dualgauge_engine::flow::source;

@@ -1,10 +1,10 @@
-//! How far a source moves its capability, and what it tells the others of that.
+//! How far a source moves its capability, and what it reports to the others about that.
 //!
-//! A partition that is idle holds nothing, and follows the others. How far does not depend on the worker that has it, nor
-//! on who looks first ([`Holding`]): while any partition of a source is idle, what is sent of the source goes under the least
-//! watermark that its other partitions hold, on whatever worker; where none of them holds, under that of the other sources;
-//! and where nothing holds any more, where the last to fall idle has left it, or as far as those that have ended and
-//! [`AllIdle`] say.
+//! A partition that is idle holds nothing, and follows the others. How far does not depend on the worker that has it,
+//! nor on who looks first ([`Holding`]). While any partition of a source is idle, what the source sends goes under the
+//! least watermark that its other partitions hold, on whatever worker; where none of them holds, under that of the
+//! other sources; and where nothing holds any more, where the last to fall idle left it, or as far as those that have
+//! ended and [`AllIdle`] say.
 
 use super::partition::OpenPartition;
 use super::{SourceDriver, Turn};
@@ -14,16 +14,16 @@ use crate::run::Limit;
 use crate::time::Stamp;
 use crate::{Duration, EventTime};
 
-/// The step of event time: a watermark one further than an event has passed it.
+/// The smallest step of event time: a watermark this far beyond an event has passed it.
 const STEP: Duration = Duration::from_micros(1);
 
 impl SourceDriver {
-    /// Moves the capability to what this source can still send, and tells the others.
+    /// Moves the capability to what this source can still send, and reports that to the others.
     pub(super) fn move_on(&mut self, turn: Turn) {
         let next = self.unopened.front().map(|next| next.bound.unwrap_or(EventTime::MIN));
         let all_ended = self.open.is_empty() && next.is_none();
-        // Where others of this source are idle, what ended here may be all that holds them where they fell idle: on another
-        // worker their own watermark may be further, and would then pass the rows that are held here.
+        // Where others of this source are idle, what ended here may be all that holds them where they fell idle: on
+        // another worker their own watermark may be further on, and would then pass the rows that are held here.
         if all_ended && !self.context.control.borrow().has_idle_elsewhere(self.index) {
             return self.end();
         }
@@ -43,7 +43,7 @@ impl SourceDriver {
         let (highest, followed, over, alone) = {
             let control = self.context.control.borrow();
             if !own.over {
-                // Who has fallen idle is answered that something here does hold still.
+                // A partition that has fallen idle must learn that something here still holds.
                 self.holds_beyond = control.last_over().min(EventTime::LAST) + STEP;
                 own.until = own.until.max(self.holds_beyond);
             }
@@ -64,7 +64,7 @@ impl SourceDriver {
         self.tell_standing(own, alone);
         let hold = self.hold.as_mut().expect("only its end takes it");
         let Stamp { epoch, event_time: held } = hold.stamp();
-        // The end of time is reached by a source that has ended, and by no other: there everything is over.
+        // Only a source that has ended reaches the end of time: there everything is over.
         let watermark = followed.min(EventTime::LAST).max(held);
         hold.downgrade(&Stamp::new(epoch, watermark));
         self.counts.watermark.set(watermark);
@@ -91,8 +91,8 @@ impl SourceDriver {
             Holding::together([self.ended_holding, open.ceases(held, self.holds_beyond, &self.shared)]);
     }
 
-    /// Notes what it waits for: a limit that it has met, or a partition from which nothing comes and that holds the
-    /// watermark, or nothing. It is `alone` where no other source holds anything either.
+    /// Notes what it waits for: a limit that it has met, or a partition that is silent and holds the watermark, or
+    /// nothing. It is `alone` where no other source holds anything either.
     fn tell_standing(&mut self, own: Holding, alone: bool) {
         let options = &self.source.options;
         let mut since = None;
@@ -110,7 +110,7 @@ impl SourceDriver {
         self.standing.end_turn(&options.name, since, &self.shared);
     }
 
-    /// Up to where this source may go while one of its partitions is idle, and those here hold `own`.
+    /// How far this source may go while one of its partitions is idle and those here hold `own`.
     fn followed(&self, own: Holding, control: &Control) -> EventTime {
         let source = control.held_of(self.index, own);
         if !source.over {
@@ -131,8 +131,8 @@ impl SourceDriver {
         reached.max(ended).max(chosen)
     }
 
-    /// Whether no partition here need be waited for: all are idle, and the source has passed what is wanted of it; or all
-    /// that is not idle has ended, and what is wanted ends before that, or lies in the past.
+    /// Whether no partition here need be waited for: all are idle, and the source has passed what is wanted of it; or
+    /// all those that are not idle have ended, and what is wanted ends before that, or lies in the past.
     fn is_over(&self, control: &Control) -> bool {
         if self.passed || control.has_passed(self.index) {
             return true;
@@ -143,8 +143,9 @@ impl SourceDriver {
         alone && (until <= ended + STEP || until <= self.shared.clock.now())
     }
 
-    /// Tells the others when it makes a difference to them. Of a source that nobody follows they need not know every batch;
-    /// who follows it judges by what is known. Until when it holds matters only to those who wait for it.
+    /// Reports to the others when it makes a difference to them. If nobody follows a source, they need not know every
+    /// batch; a source that follows it judges by what is known. How long it holds matters only to those who wait for
+    /// it.
     pub(super) fn tell(&mut self, report: Report) {
         let grain = Duration::from_micros(self.shared.limits.lockstep.as_micros() / 8);
         let news = self.reported.is_none_or(|last| {

@@ -1,4 +1,4 @@
-//! What a source sends by: its rows, and beside them its bad records where they go to a sink.
+//! The outputs of a source: its rows, and beside them its bad records where they go to a sink.
 //!
 //! Both leave under the same stamps, by capabilities that move together. So a bad record is in the same epoch as the rows
 //! around it and as the offset behind it, and a checkpoint has either all of these or none.
@@ -21,13 +21,13 @@ type Session<'a, D> = OutputBuilderSession<'a, Stamp, NoopBuilder<Batch<D>>>;
 /// The outputs of a source.
 pub(super) struct Outlets<D: Data> {
     pub(super) rows: OutputBuilder<Stamp, NoopBuilder<Batch<D>>>,
-    /// Nobody takes them where the graph names no sink for bad records.
+    /// Not used where the graph names no sink for bad records.
     pub(super) bad: OutputBuilder<Stamp, NoopBuilder<Batch<BadRecord>>>,
     /// How the event time of a row is made, where the row has none.
     pub(super) time: Rc<OnceCell<MakeTime<D>>>,
 }
 
-/// The outputs during one turn. What was given is sent when it is let go of, before the source looks at its epochs again.
+/// The outputs during one turn. Dropping this sends what was given, before the source looks at its epochs again.
 pub(super) struct Outlet<'a, D: Data> {
     rows: Session<'a, D>,
     bad: Session<'a, BadRecord>,
@@ -68,7 +68,7 @@ impl<'a, D: Data> Outlet<'a, D> {
 }
 
 impl Hold {
-    /// Of the capabilities that timely gives out, one for each output in their order.
+    /// Made from the capabilities that timely gives out, one for each output in order.
     pub(super) fn of(capabilities: Vec<Capability<Stamp>>) -> Hold {
         let mut capabilities = capabilities.into_iter();
         let mut next = || capabilities.next().expect("a source has two outputs");

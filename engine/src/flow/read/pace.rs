@@ -1,4 +1,4 @@
-//! When a source takes its next turn by itself, where nobody wakes it before.
+//! When a source takes its next turn by itself, if nobody wakes it earlier.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ pub(super) struct Pace {
     activator: Activator,
     /// What timely counts its timers from; none where it has no timers.
     started: Option<Instant>,
-    /// When the timer ends that was set last.
+    /// When the timer that was set last ends.
     due: Duration,
 }
 
@@ -23,8 +23,8 @@ impl Pace {
         self.activator.activate();
     }
 
-    /// The next turn comes after `pause` at the latest. Where a timer ends before that, no other is set: each that ends would be
-    /// followed by one, so that every turn that somebody else has called for would leave one more for ever.
+    /// The next turn comes after `pause` at the latest. Where a timer ends before that, no other is set: each timer
+    /// that ends sets a new one, so every turn that somebody else called for would leave one more running for ever.
     pub(super) fn after(&mut self, pause: Duration) {
         let Some(started) = self.started else { return self.at_once() };
         let now = started.elapsed();

@@ -19,15 +19,15 @@ pub(super) struct OpenPartition {
     pub(super) partition: Partition,
     pub(super) reader: Rc<RefCell<Reader>>,
     pub(super) watermark: Watermark,
-    /// Where reading goes on; `None` at its start.
+    /// Where reading continues; `None` at its start.
     pub(super) offset: Option<Offset>,
     /// The source and the partition, for messages.
     pub(super) place: Rc<str>,
     /// Rows given so far, to name a bad one by.
     pub(super) rows: u64,
-    /// Since when there was nothing to read.
+    /// Since when there has been nothing to read.
     pub(super) waiting_since: Option<Duration>,
-    /// When it was asked last and had nothing.
+    /// When it was last asked and had nothing.
     asked: Duration,
     /// What wakes this worker when something comes, where the reader uses it.
     pub(super) waker: Option<Waker>,
@@ -38,7 +38,7 @@ pub(super) struct OpenPartition {
 }
 
 impl OpenPartition {
-    /// Opens a partition of `source` where it starts, or where an earlier run has left it.
+    /// Opens a partition of `source` at its start, or where an earlier run left it.
     pub(super) fn open(
         source: &BoundSource,
         partition: Partition,
@@ -50,7 +50,7 @@ impl OpenPartition {
         let offset = cut.and_then(|cut| cut.offset.clone());
         let reader = source.source.open(&partition, offset.as_ref().or(partition.start.as_ref()), &source.scan);
         let reader = reader.map_err(|error| error.at(&partition.id)).map_err(|error| match &offset {
-            // It was read so far, and what follows is not there or not what it was.
+            // It has been read this far, and what follows is missing or has changed.
             Some(_) if error.kind() == ErrorKind::Data && error.code() != Some(Code::SourceGap) => {
                 error.coded(Code::SourceGap)
             }
@@ -58,7 +58,7 @@ impl OpenPartition {
         })?;
         let reader = Reader::of(reader);
         if let Some(offset) = &offset {
-            // Whoever ran before may not have come to it.
+            // An earlier run may not have come to it.
             reader.borrow_mut().committed(offset).map_err(|error| error.at(&partition.id))?;
         }
         let waker = waker.filter(|waker| reader.borrow_mut().wake_by(waker));
@@ -89,7 +89,7 @@ impl OpenPartition {
         })
     }
 
-    /// Asks the reader. What comes from now on wakes this worker, also what comes while the reader is asked.
+    /// Asks the reader. Whatever comes from now on wakes this worker, even while the reader is being asked.
     pub(super) fn ask(&mut self) -> Result<Next> {
         if let Some(waker) = &self.waker {
             waker.begin();
@@ -109,19 +109,19 @@ impl OpenPartition {
         silent && shared.clock.elapsed() < self.asked + shared.left_alone
     }
 
-    /// Whether all up to `offset` has been read before: here, before the restart, or ahead of where it starts.
+    /// Whether everything up to `offset` has been read already: here, before the restart, or ahead of where it starts.
     pub(super) fn has_read(&self, offset: &Offset) -> bool {
         let reached = self.offset.as_ref().or(self.partition.start.as_ref());
         reached.is_some_and(|reached| offset.position <= reached.position)
     }
 
-    /// What is sent of it now goes under this stamp.
+    /// What it sends now goes under this stamp.
     pub(super) fn stamp(&self, hold: &Hold) -> Stamp {
         let Stamp { epoch, event_time: held } = hold.stamp();
         Stamp::new(epoch, self.watermark.now().max(held))
     }
 
-    /// So far it has been read, by `rows` more rows, in this epoch.
+    /// It has been read this far, by `rows` more rows, in this epoch.
     pub(super) fn move_to(&mut self, offset: Offset, rows: usize, epoch: Epoch) {
         self.rows += rows as u64;
         self.position.set(offset.position);
@@ -135,18 +135,18 @@ impl OpenPartition {
         PartitionCut { offset: self.offset.clone(), rows: self.rows, largest, floor, ended: false, passed: false }
     }
 
-    /// The event time at which it is its turn to be read. One that has reached its last comes first: it is all but
-    /// read, and what its reader holds is to be let go.
+    /// The event time at which it is its turn to be read. One that has reached its last event comes first: it is all
+    /// but read, and what its reader holds should be dropped.
     pub(super) fn due(&self) -> EventTime {
         let progress = self.watermark.progress();
-        // Where all its events are at one time, it is there from its first.
+        // Where all its events are at one time, it is there from the first.
         let one_time = self.partition.upper == self.partition.bound;
         let at_its_last = !one_time && self.partition.upper.is_some_and(|upper| upper <= progress);
         if at_its_last { EventTime::MIN } else { progress }
     }
 
-    /// Looks whether it has waited for so long that its watermark holds no longer; whether it has just fallen idle. Its source
-    /// sends from `held` on here, and has told the others that it holds up to `told`.
+    /// Checks whether it has been silent so long that its watermark holds no longer; returns whether it has just fallen
+    /// idle. Its source sends from `held` on here, and has told the others that it holds up to `told`.
     pub(super) fn falls_idle(
         &mut self,
         idle_after: Option<Duration>,
@@ -168,14 +168,14 @@ impl OpenPartition {
     /// What it holds of the watermark of its source.
     pub(super) fn holding(&self, idle_after: Option<Duration>, shared: &Shared) -> Holding {
         self.idle.unwrap_or_else(|| {
-            // It cannot fall idle before it has been silent for so long, from now on where it is not.
+            // It cannot fall idle before it has been silent that long, counted from now if it is not silent.
             let since = || self.waiting_since.unwrap_or_else(|| shared.clock.elapsed());
             let until = idle_after.map_or(EventTime::MAX, |limit| shared.moment(since() + limit));
             Holding { over: false, until, watermark: self.watermark.now() }
         })
     }
 
-    /// What it held up to now, when it has ended, or up to when it fell idle.
+    /// What it held up to now, if it has ended, or when it fell idle.
     pub(super) fn ceases(&self, held: EventTime, told: EventTime, shared: &Shared) -> Holding {
         let idle = self.idle.filter(|_| self.waiting_since.is_some()); // else it has just come back
         idle.unwrap_or_else(|| self.over(shared.moment(shared.clock.elapsed()).max(told), held))
@@ -198,14 +198,14 @@ impl OpenPartition {
     }
 }
 
-/// How far behind the latest event one may be. A bounded source that says nothing holds back until its end, and one that
-/// gives watermarks of its own until it gives one.
+/// How far behind the latest event one may be. A bounded source that says nothing holds back until its end, and one
+/// that gives its own watermarks holds back until it gives one.
 fn disorder(source: &BoundSource, partition: &Partition) -> Duration {
     let in_order = partition.followed && !source.source.gives_watermarks();
     source.options.disorder.unwrap_or(if in_order { Duration::ZERO } else { Duration::MAX })
 }
 
-/// The same of a partition that has come to a source which had passed what it may hold: it promises nothing below.
+/// The same for a partition that came to a source which had passed what it may hold: it promises nothing below.
 fn joining(source: &BoundSource, partition: &Partition, floor: EventTime) -> Watermark {
     Watermark::Following { floor, largest: EventTime::MIN, disorder: disorder(source, partition) }
 }

@@ -1,7 +1,7 @@
-//! A row of columns as a person can read it, whatever it holds: what goes to quarantine in the place of its bytes.
+//! A row of columns as a person can read it, whatever it holds: it goes to quarantine in place of the row's bytes.
 //!
-//! It is one line of JSON. It never fails and never depends on the rows around it: a value that JSON's writer has no words
-//! for, such as an instant beyond the calendar, is a number, or else the way in which it is printed for debugging.
+//! It is one line of JSON. It never fails and never depends on the rows around it: a value that the JSON writer cannot
+//! express, such as an instant beyond the calendar, is a number, or else its debug form.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use arrow_select::take::take_record_batch;
 /// From the epoch of Unix to the end of the year 9999.
 const CALENDAR_SECONDS: u64 = 253_402_300_799;
 
-/// These rows of a batch, in this order: all at once where JSON's writer has words for every value of them.
+/// These rows of a batch, in this order: all at once where the JSON writer can express every value in them.
 pub(crate) fn row_texts(rows: &RecordBatch, places: &[usize]) -> Vec<Vec<u8>> {
     at_once(rows, places).unwrap_or_else(|| places.iter().map(|&place| row_text(&rows.slice(place, 1))).collect())
 }
@@ -37,7 +37,7 @@ fn at_once(rows: &RecordBatch, places: &[usize]) -> Option<Vec<Vec<u8>>> {
     (texts.len() == places.len()).then_some(texts)
 }
 
-/// The one row of a batch, nulls and all, without a line's end.
+/// The one row of a batch, nulls and all, without a line ending.
 fn row_text(row: &RecordBatch) -> Vec<u8> {
     let mut text = vec![b'{'];
     for (field, column) in row.schema().fields().iter().zip(row.columns()) {
@@ -60,7 +60,7 @@ fn object(name: &str, value: &ArrayRef) -> Result<Vec<u8>, ArrowError> {
     Ok(line)
 }
 
-/// The objects of these rows, a line each.
+/// The objects of these rows, one per line.
 fn lines(rows: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     let mut text = Vec::new();
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut text);
@@ -69,8 +69,8 @@ fn lines(rows: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     Ok(text)
 }
 
-/// An instant as the writer can say it: its zone as an offset, for it knows none by name; beyond the calendar as a number,
-/// of which it would only say that it cannot say it. The whole column is a number when one value of it is.
+/// An instant as the writer can express it: its zone as an offset, since it knows none by name; beyond the calendar,
+/// where the writer would only report an error, as a number. One such value makes the whole column numbers.
 fn said(column: &ArrayRef) -> ArrayRef {
     let (per_second, utc) = match column.data_type() {
         DataType::Timestamp(unit, zone) => {

@@ -1,7 +1,7 @@
-//! What a source waits for, from turn to turn: told when it has lasted, and untold when it is over.
+//! What a source waits for, from turn to turn: reported once it has lasted, and withdrawn when it is over.
 //!
 //! A source meets its limits many times a second in a good run. So what it meets is compared with what it met the turn
-//! before, and only what stays is put down where others see it.
+//! before, and only what stays is written where others see it.
 
 use crate::run::{Limit, Shared, Standstill, TOLD_AFTER};
 use crate::{Duration, EventTime, PartitionId};
@@ -11,7 +11,7 @@ pub(super) struct Standing {
     worker: usize,
     /// What this turn has met.
     met: Option<Limit>,
-    /// What has been met in every turn since then.
+    /// What every turn has met since then.
     since: Option<(Duration, Limit)>,
     told: bool,
 }
@@ -39,7 +39,7 @@ impl Standing {
         self.met = Some(Limit::Silent { partition: partition.clone(), watermark, idle_after });
     }
 
-    /// Tells what has lasted; `since` says from when on, where that is known better.
+    /// Reports what has lasted; `since` says from when, where that is better known.
     pub(super) fn end_turn(&mut self, source: &str, since: Option<Duration>, shared: &Shared) {
         let now = shared.clock.elapsed();
         let before = self.since.take().filter(|(_, before)| self.met.as_ref().is_some_and(|met| met.is_same(before)));
@@ -57,7 +57,7 @@ impl Standing {
         self.since = Some((since, met));
     }
 
-    /// It goes on, or has ended.
+    /// It is moving again, or has ended.
     pub(super) fn ends(&mut self, source: &str, shared: &Shared) {
         if std::mem::take(&mut self.told) {
             shared.metrics.note_standstill(source, self.worker, None);

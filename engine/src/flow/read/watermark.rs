@@ -5,9 +5,9 @@
 
 use crate::{Batch, Duration, Event, EventTime};
 
-/// The least and the greatest event time of some events; of none, the ends of time the other way round.
+/// The least and the greatest event time of some events; for none, the two ends of time swapped.
 ///
-/// Every event that is read passes here once: without a branch for each.
+/// Every event that is read passes here once, so there is no branch per event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) least: EventTime,
@@ -52,7 +52,7 @@ impl Watermark {
             Watermark::Promised { bound, .. } => bound,
             Watermark::Following { floor, largest, disorder } => floor.max(largest - disorder),
         }
-        .min(EventTime::LAST) // the end of time is reached by what has ended, and by nothing else
+        .min(EventTime::LAST) // only what has ended reaches the end of time
     }
 
     /// How far the partition has been read, in event time: what lockstep compares.
@@ -63,8 +63,8 @@ impl Watermark {
         }
     }
 
-    /// The largest event time so far; [`EventTime::MIN`] before the first. It follows from the partition alone, where the
-    /// watermark itself also depends on what was promised when.
+    /// The largest event time so far; [`EventTime::MIN`] before the first. It follows from the partition alone, whereas
+    /// the watermark itself also depends on what was promised when.
     pub(crate) fn largest(&self) -> EventTime {
         match *self {
             Watermark::Promised { largest, .. } | Watermark::Following { largest, .. } => largest,
@@ -79,8 +79,8 @@ impl Watermark {
         }
     }
 
-    /// What a checkpoint needs to go on: the largest event time so far, and the least that will be sent when the source
-    /// can still send at `held`.
+    /// What a checkpoint needs in order to resume: the largest event time so far, and the least that will be sent when
+    /// the source can still send at `held`.
     pub(crate) fn cut(&self, held: EventTime) -> (EventTime, EventTime) {
         match *self {
             Watermark::Promised { bound, largest } => (largest, bound),
@@ -88,7 +88,7 @@ impl Watermark {
         }
     }
 
-    /// Goes on from a cut of the same partition.
+    /// Resumes from a cut of the same partition.
     pub(crate) fn go_on(&mut self, seen: EventTime, held: EventTime) {
         match self {
             Watermark::Promised { bound, largest } => (*bound, *largest) = (held.max(*bound), seen.max(*largest)),
@@ -96,8 +96,9 @@ impl Watermark {
         }
     }
 
-    /// Moves past the events of `batch`, whose times are of this `extent`, notes those that are behind, and returns the first
-    /// that breaks a promise. The watermark noted is never below `capability`, under which the source could still send.
+    /// Moves past the events of `batch`, whose times have this `extent`, notes those that are behind, and returns the
+    /// first that breaks a promise. The watermark noted is never below `capability`, under which the source could still
+    /// send.
     ///
     /// It does not depend on where one batch ends and the next begins.
     pub(crate) fn pass<D>(&mut self, batch: &mut Batch<D>, extent: Extent, capability: EventTime) -> Result<(), usize> {

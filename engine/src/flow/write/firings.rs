@@ -1,7 +1,7 @@
 //! All firings of each result, for a sink that asks for them: each with its number, and whether it is the last.
 //!
-//! A firing is shown when it has fired, and not when it can change no more. Which one was the last is known only then, and the
-//! last is shown once more, as the last.
+//! A firing is shown when it has fired, not when it can no longer change. Which one was the last is known only then, so
+//! the last is shown once more, marked as the last.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -79,16 +79,16 @@ impl<D: Record> Record for Fired<D> {
     }
 }
 
-/// in: rows with versions; out: the rows of every firing of each identity, and those of the last once more when no other can
-/// follow.
+/// in: rows with versions; out: the rows of every firing of each identity, and those of the last once more when no
+/// other can follow.
 ///
 /// Remembers each result from its first firing until the watermark passes its event time. Nothing is late here: the step
 /// that fires holds the watermark back for as long as it may fire again.
 pub(super) struct ShowAll<D> {
     latest: Latest<D>,
-    /// Results of which the latest firing was not shown.
+    /// Results whose latest firing has not been shown.
     fresh: BTreeSet<(EventTime, u128)>,
-    /// Firings that were followed by another one before they were shown.
+    /// Firings that another one followed before they were shown.
     passed: Vec<(EventTime, Fired<D>)>,
 }
 

@@ -87,7 +87,7 @@ fn write<'s, D: Record>(inner: Inner<'s, D>, flow: &Flow<'s>, node: NodeId, name
     written.probe_with(&Rc::clone(flow.context()).probe);
 }
 
-/// The bucket a row is dealt to, by its own bytes.
+/// The bucket to which a row is dealt, by its own bytes.
 pub(super) fn bucket_of<D: Record>(row: &D, buckets: usize) -> usize {
     match buckets {
         1 => 0,
@@ -110,9 +110,9 @@ struct SinkStep<D> {
     own_bucket: Option<usize>,
     /// Whether rows are written as they come.
     at_once: bool,
-    /// Where the rows hold their event time: by what it is compared.
+    /// What their event time is compared with, where the rows hold one.
     truth: Option<Truth>,
-    /// Up to where rows have settled.
+    /// How far rows have settled.
     watermark: EventTime,
     /// Gone when the flow is only looked at.
     output: Option<SinkOutput>,
@@ -161,7 +161,7 @@ impl<D: Record> SinkStep<D> {
         let mut outbox = None;
         if let Some(checkpointing) = checkpointing {
             outbox = output.sink.keeps_rows().then(|| Outbox::new(buckets));
-            // What was kept of rows must be loaded before they can be recovered.
+            // What was kept of the rows must be loaded before they can be recovered.
             if outbox.is_none() || checkpointing.resume.is_none() {
                 output.open_owned(KeptRows::new());
             }
@@ -180,7 +180,7 @@ impl<D: Record> SinkStep<D> {
 
     /// Writes the rows that the watermark has passed.
     fn settle(&mut self) {
-        // Where rows do not wait, none but those of a checkpoint before may be there; nothing is said of them when they went.
+        // Where rows do not wait, only an earlier checkpoint's can be there; once they are gone, none will come.
         if self.at_once && self.unsettled.is_empty() {
             return;
         }
@@ -190,7 +190,7 @@ impl<D: Record> SinkStep<D> {
         });
     }
 
-    /// Does `work` unless the job is stopping, and stops it where that fails.
+    /// Does `work` unless the job is stopping; a failure ends the job.
     fn with_output(&mut self, work: impl FnOnce(&mut Unsettled<D>, Through<'_, D>) -> Result<()>) {
         let Some(output) = self.output.as_mut().filter(|output| !output.shared.stopping()) else { return };
         let through = Through { output: &mut *output, outbox: self.outbox.as_mut() };
@@ -247,7 +247,7 @@ impl<D: Record> Driven for SinkStep<D> {
         });
     }
 
-    /// Where the job is to stop without a checkpoint, what waits for the watermark would be lost: it is written now.
+    /// If the job is to stop without a checkpoint, what waits for the watermark would be lost: it is written now.
     fn rest(&mut self) {
         let Some(shared) = self.output.as_ref().map(|output| Arc::clone(&output.shared)) else { return };
         if shared.resting() {
@@ -273,7 +273,7 @@ impl<D: Record> Driven for SinkStep<D> {
             Ok(rows) => output.open_owned(rows),
             Err(error) => output.shared.fail(error.at(format_args!("sink {}", output.name))),
         }
-        // All that was prepared is in the store now.
+        // Everything that was prepared is in the store now.
         let resumed = output.checkpointing.as_ref().and_then(|checkpointing| checkpointing.resume.as_ref());
         outbox.committed().set(resumed.map(|commit| commit.epoch));
     }

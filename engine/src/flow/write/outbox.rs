@@ -1,7 +1,7 @@
 //! Rows of a sink that the checkpoint keeps until they are committed.
 //!
-//! Such a sink makes nothing durable itself. What was written since the last checkpoint goes into the layer of the next one, and
-//! out of the state again with the layer after its commit; the manifest has no row.
+//! Such a sink makes nothing durable itself. What was written since the last checkpoint goes into the layer of the next
+//! one, and leaves the state with the layer after its commit; the manifest has no row.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::data::cut::fitting;
 use crate::state::{self, Changes, Fingerprint, Kept, Layout};
 use crate::{Epoch, Error, Event, EventTime, KeyGroup, Record, Result};
 
-/// The name of the part, which only sinks have that keep rows.
+/// The name of the part, which only sinks that keep rows have.
 pub(crate) const UNCOMMITTED: &str = "uncommitted";
 
 /// Rows by bucket that are written and not known to be committed.
@@ -26,16 +26,16 @@ pub(super) struct Outbox<D> {
     fresh: Vec<Vec<Event<D>>>,
     /// All epochs up to this one are committed.
     committed: Rc<Cell<Option<Epoch>>>,
-    /// Up to where a save has told.
+    /// Up to which epoch a save has removed committed rows.
     told: Option<Epoch>,
-    /// What an earlier generation has left, until it is handed out.
+    /// What an earlier generation left, until it is handed out.
     loaded: BTreeMap<(usize, Epoch), BTreeMap<u64, Event<D>>>,
 }
 
 /// The rows of an epoch of a bucket, as batches.
 pub(crate) type KeptRows = BTreeMap<(usize, Epoch), Vec<RecordBatch>>;
 
-/// Tells equal rows of an epoch apart, and says their order and their time.
+/// Distinguishes equal rows of an epoch, and gives their order and their time.
 #[derive(Serialize, Deserialize)]
 struct Number(u64, i64);
 
@@ -45,7 +45,7 @@ impl<D: Record> Outbox<D> {
         Outbox { buckets, fresh, committed: Rc::default(), told: None, loaded: BTreeMap::new() }
     }
 
-    /// Where is noted up to which epoch all is committed.
+    /// Where to note up to which epoch everything is committed.
     pub(super) fn committed(&self) -> Rc<Cell<Option<Epoch>>> {
         Rc::clone(&self.committed)
     }
@@ -71,7 +71,7 @@ impl<D: Record> Outbox<D> {
     }
 }
 
-/// What a checkpoint keeps of a sink, read without a flow: for a job whose input had ended.
+/// Reads what a checkpoint keeps of a sink without a flow: for a job whose input had ended.
 pub(crate) fn kept_rows<D: Record>(checkpointing: &Checkpointing, state: &str, buckets: usize) -> Result<KeptRows> {
     let mut outbox = Outbox::<D>::new(buckets);
     checkpointing.load(state, vec![(UNCOMMITTED, &mut outbox)], 0, 1)?;

@@ -1,4 +1,4 @@
-//! The last step of an upsert stream: keeps the latest firing of each result until it can change no more.
+//! The last step of an upsert stream: keeps the latest firing of each result until it can no longer change.
 
 use std::vec::Drain;
 
@@ -28,8 +28,8 @@ impl<D: Data> Latest<D> {
         Latest { rows: Tables::new(), firings: Tables::new() }
     }
 
-    /// Takes firings, each of which may come in several rows and batches. Tells of the result of every row that is of its
-    /// latest firing, with the number and the rows of the firing before it where this row is the first of a newer one.
+    /// Takes firings, each of which may come in several rows and batches. Reports the result of every row of its latest
+    /// firing, with the number and the rows of the firing before it where this row is the first of a newer one.
     pub(super) fn apply(
         &mut self,
         mut batch: Batch<D>,
@@ -76,7 +76,7 @@ impl<D: Data> Latest<D> {
         Some((number.copied().unwrap_or(1), rows))
     }
 
-    /// Takes away the results below `watermark`, which change no more.
+    /// Takes out the results below `watermark`, which can no longer change.
     pub(super) fn settle(&mut self, watermark: EventTime, mut each: impl FnMut(EventTime, u64, Vec<D>)) {
         while let Some(time) = self.first().filter(|time| *time < watermark) {
             let firings = self.firings.get(time);

@@ -1,7 +1,7 @@
-//! One truth of event time: what a row says in its `#[event_time]` field is the time by which it is sorted and files are cut.
+//! One truth of event time: the `#[event_time]` field of a row is the time by which it is sorted and files are cut.
 //!
-//! A step keeps the event time of what it is given, or has its own rule for it, and a closure fills the field. Where the two
-//! differ, whoever reads the output would find rows out of order, and files that leave out what they should hold. So the
+//! A step keeps the event time of what it is given, or has its own rule for it, and a closure fills the field. If the
+//! two differed, a reader of the output would find rows out of order, and files that lack rows they should hold. So the
 //! sink refuses such a row, and names the step that made it.
 
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ impl Truth {
         Some(Truth { column, makers })
     }
 
-    /// Refuses rows that say another time than the one they have.
+    /// Refuses rows whose field says another time than the one they have.
     pub(super) fn check<D: Record>(&self, events: &[Event<D>]) -> Result<()> {
         match events.iter().find(|event| event.data.event_time() != Some(event.time)) {
             None => Ok(()),
@@ -65,7 +65,7 @@ fn makers(graph: &Graph, node: NodeId, found: &mut BTreeSet<NodeId>) {
     for &input in &graph.node(node).inputs {
         match graph.node(input).spec {
             NodeSpec { passes_rows: true, .. } => makers(graph, input, found),
-            // What a step has not taken is what it was given.
+            // Late records leave a step as they came: those before it made them.
             NodeSpec { kind: "late", .. } => {
                 graph.node(input).inputs.iter().for_each(|&step| makers(graph, step, found))
             }

@@ -9,20 +9,20 @@ use crate::{Error, Event, EventTime, KeyGroup, Record, Result};
 /// Rows that the watermark has not passed, by the bucket that they go to.
 pub(super) struct Unsettled<D> {
     buckets: Vec<Bucket<D>>,
-    /// Up to where rows have settled since the last save.
+    /// How far rows have settled since the last save.
     settled: Option<EventTime>,
 }
 
 /// The rows of one bucket.
 struct Bucket<D> {
-    /// What a save has told.
+    /// What has been saved.
     saved: Vec<Event<D>>,
-    /// What came since.
+    /// What has come since.
     fresh: Vec<Event<D>>,
     earliest: EventTime,
 }
 
-/// Tells two equal rows apart in a checkpoint: the epoch they were saved in, and their number within it.
+/// Distinguishes two equal rows in a checkpoint: the epoch they were saved in, and their number within it.
 #[derive(Serialize, Deserialize)]
 struct Number(u64, u64);
 
@@ -69,7 +69,7 @@ impl<D: Record> Unsettled<D> {
 
 impl<D: Record> Bucket<D> {
     fn settled_before(&mut self, watermark: EventTime) -> Vec<Event<D>> {
-        // At the end of input even a row at the end of time has settled.
+        // At the end of input even a row at the end of time settles.
         let settled = |time: EventTime| time < watermark || watermark == EventTime::MAX;
         if self.saved.is_empty() && self.fresh.is_empty() || !settled(self.earliest) {
             return Vec::new();
@@ -113,7 +113,7 @@ impl<D: Record> Kept for Unsettled<D> {
         let time = EventTime::take(&mut key).ok_or_else(|| Error::data("a row that waits at a sink has no time"))?;
         let data: D = state::read(value)?;
         let (own, count) = (bucket_of(&data, self.buckets.len()), self.buckets.len());
-        // A row that was up-cast stays in the bucket of the row that it was: its own may be another worker's.
+        // A row that was up-cast stays in the bucket of the row it was: its own may be another worker's.
         let of_group = || (0..count).find(|at| group_of(*at, count) == group);
         let at = if group_of(own, count) == group { own } else { of_group().unwrap_or(own) };
         let bucket = &mut self.buckets[at];
