@@ -1,4 +1,4 @@
-//! Writes what must be so of the types of the fields, where the compiler will complain if it is not.
+//! Writes what must hold for the types of the fields, at the place where the compiler should complain if it does not.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -9,8 +9,9 @@ use crate::parse::Record;
 impl Record {
     /// `where` each type of a field is a `Field`, and where asked for, an event time or something with a unit.
     ///
-    /// Nothing depends on it where that is so. Where it is not, this is the one place that the compiler complains of, at
-    /// the field; without it there would be as many complaints, at the attribute, as the generated code has uses.
+    /// Nothing depends on the clause where it holds. Where it does not, this is the one place that the compiler complains
+    /// of, at the field; without it there would be as many complaints, at the attribute, as the generated code has
+    /// uses.
     pub fn bounds(&self, private: &TokenStream) -> TokenStream {
         let bounds = self.fields.iter().enumerate().map(|(position, field)| {
             let event_time = (self.event_time == Some(position)).then(|| quote!(+ #private::IsEventTime));

@@ -15,7 +15,8 @@ pub fn expand(record: &Record, private: &TokenStream) -> TokenStream {
         let ty = &field.ty;
         quote!(<#ty as #private::Field>::Column)
     });
-    // Not to be seen by the expressions of `default`, which stand in its scope, nor taken for fields of these names.
+    // Hidden from the expressions of `default`, which stand in their scope, and never confused with fields of these
+    // names.
     let [columns, rows, row] = ["columns", "rows", "row"].map(|name| Ident::new(name, Span::mixed_site()));
     let opened = record.fields.iter().map(|field| open(field, &columns, private));
     quote! {
@@ -72,7 +73,7 @@ impl Field {
         quote!(#private::Said { unit: #unit, format: #format, scale: #scale, ..#private::Said::NOTHING })
     }
 
-    /// How many digits of an integer stand behind the point, where that is said.
+    /// How many digits of an integer stand after the point, where that is said.
     pub fn scale(&self) -> TokenStream {
         match self.scale {
             Some(scale) => quote!(::core::option::Option::Some(#scale)),

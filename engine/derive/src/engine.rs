@@ -27,7 +27,7 @@ impl Parse for Options {
     }
 }
 
-/// The packages that have `__private`, the one that is looked for first in front.
+/// The packages that have `__private`, in the order in which they are looked for.
 ///
 /// The engine comes first, as a crate that depends on both may have the façade for its tests alone.
 const PACKAGES: [&str; 2] = ["dualgauge-engine", "dualgauge"];

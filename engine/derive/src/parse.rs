@@ -31,7 +31,7 @@ pub struct Field {
     pub unit: Option<Ident>,
     /// How a time is written as text.
     pub format: Option<LitStr>,
-    /// How many digits of an integer stand behind the point.
+    /// How many digits of an integer stand after the point.
     pub scale: Option<u8>,
 }
 
@@ -87,7 +87,7 @@ struct Marked {
 }
 
 impl Field {
-    /// Reads a field, and takes the attributes off it that are read here.
+    /// Reads a field, and removes from it the attributes that are read here.
     fn parse(field: &mut syn::Field) -> Result<Marked> {
         let name = field.ident.clone().expect("a named field");
         let mut parsed = Field {
@@ -122,7 +122,7 @@ impl Field {
         Ok(Marked { field: parsed, event_time })
     }
 
-    /// Reads one of what stands in the parentheses of `#[column(…)]`.
+    /// Reads one item in the parentheses of `#[column(…)]`.
     fn parse_option(&mut self, option: ParseNestedMeta<'_>) -> Result<()> {
         if option.path.is_ident("name") {
             self.column = option.value()?.parse::<LitStr>()?.value();
@@ -163,7 +163,7 @@ impl Field {
     }
 }
 
-/// What serde would say of columns, and what says it here: silently it would hold of stored state alone.
+/// Options of serde, and what to write for a column instead: serde's would silently hold for stored state alone.
 const OF_SERDE: [(&str, &str); 3] = [
     ("rename", "`#[column(name = \"…\")]`"),
     ("alias", "`#[column(name = \"…\")]`"),

@@ -7,19 +7,19 @@ use super::store::Store;
 use crate::Result;
 use crate::failpoint::{Point, around};
 
-/// Of how many commits a job keeps the layers, besides savepoints.
+/// How many commits a job keeps the layers of, besides savepoints.
 pub const KEPT: usize = 3;
 
-/// Whether a job may go back to a commit, the one at `at` of `count` that are there, oldest first.
+/// Whether a job may go back to the commit at `at`, of `count` that are there, oldest first.
 pub(crate) fn is_kept(at: usize, count: usize, savepoint: bool) -> bool {
     savepoint || at + KEPT >= count
 }
 
-/// Deletes layers, and says how many: those that commits have named and none of the last `keep` names any more, and
-/// those that older generations have left without a commit.
+/// Deletes layers and returns how many: those that commits named but none of the last `keep` names any more, and those
+/// that older generations left without a commit.
 ///
-/// What a savepoint names stays, and so does what the commit names from which this generation went on. A layer of this
-/// generation that no commit has named yet may still be named. Entries of the log go by [`ManifestLog::shorten`].
+/// What a savepoint names stays, and so does what the commit that this generation resumed from names. A layer of this
+/// generation that no commit has named yet may still be named. [`ManifestLog::shorten`] removes entries of the log.
 pub fn collect(store: &dyn Store, log: &ManifestLog, keep: usize) -> Result<usize> {
     if log.is_taken()? {
         return Ok(0); // a newer generation decides what is kept

@@ -57,7 +57,7 @@ impl Envelope {
         })
     }
 
-    /// The value that was sealed, read from its payload by the version that it has.
+    /// The value that was sealed, read from its payload according to its version.
     pub fn open_with<T>(&self, bytes: &[u8], read: impl FnOnce(u16, &[u8]) -> Option<T>) -> Result<T, Unsealed> {
         let (rest, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Unsealed::Damaged("it is cut off"))?;
         let (head, payload) = rest.split_first_chunk::<HEAD>().ok_or(Unsealed::Damaged("it is cut off"))?;

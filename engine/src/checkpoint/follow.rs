@@ -1,7 +1,7 @@
-//! Looking at one commit of a place where a job may run: what it collects meanwhile is followed, and no damage.
+//! Looking at one commit while a job may run in the same place: what it collects meanwhile does not count as damage.
 //!
-//! - **Kept now was kept then.** A commit that falls out of what is kept never comes back; so what cannot be read of one that
-//!   is kept *after* the failure is damaged, and what cannot be read of any other was collected.
+//! - **Kept now was kept then.** A commit that is no longer kept never comes back; so if a read fails and the commit is
+//!   kept *after* the failure, it is damaged, and if it is not, it was collected.
 
 use super::log::ManifestLog;
 use super::look::{commit_of, kept};
@@ -10,14 +10,14 @@ use super::named::{CommitName, named};
 use super::store::Store;
 use crate::{Epoch, Error, ErrorKind, Remedy, Result};
 
-/// How often a newer commit is followed before a look gives up.
+/// How many newer commits a look follows before it gives up.
 const LOOKS_MAX: usize = 100;
 
 /// Looks at the newest commit of a log, or at that of an epoch: `look` gets the number of its entry and reads what the
 /// commit names.
 ///
-/// Where that has been collected meanwhile, `look` is called again with the commit that is the newest then; so it hands out
-/// nothing before it has all.
+/// If that is collected meanwhile, `look` is called again with the commit that is newest by then; so it must hand out
+/// nothing before it has read everything.
 ///
 /// # Errors
 /// When there is no such commit, when its entry or a file that it names is damaged or missing while it is kept, and when a
@@ -37,10 +37,10 @@ pub fn look_at<T>(store: &dyn Store, epoch: Option<Epoch>, look: impl FnMut(u64,
     look_at_named(store, epoch.map(CommitName::from), look)
 }
 
-/// The same of a commit that may be called by its generation too, since others have its epoch.
+/// The same for a commit that may be named with its generation too, since others have its epoch.
 ///
 /// # Errors
-/// As for [`look_at`]; also where several commits are called so.
+/// As for [`look_at`]; also when several commits have the name.
 pub fn look_at_named<T>(
     store: &dyn Store,
     epoch: Option<CommitName>,
@@ -62,7 +62,7 @@ pub fn look_at_named<T>(
                 store.describe(),
                 epochs(&entries)
             );
-            return Err(Error::usage(collected)); // without what failed, which sounds like damage
+            return Err(Error::usage(collected)); // without the cause, which sounds like damage
         }
     }
     let busy = "the job collects each checkpoint before it is read; a savepoint would stay";

@@ -12,7 +12,7 @@ use crate::{Code, Epoch, Error, Result};
 /// How many commits the log remembers the layers of, besides savepoints.
 const REMEMBERED: usize = 64;
 
-/// The manifest log, as the generation that has appended the newest fence holds it.
+/// The manifest log, as it is held by the generation that appended the newest fence.
 ///
 /// Nobody appends twice to a number, and nobody skips one; so whoever finds the next number taken, or below the floor to which
 /// the log was shortened, knows that a newer generation has started, and stops.
@@ -25,7 +25,7 @@ pub struct ManifestLog {
     length: Length,
     /// The layers of the last commits, oldest first.
     recent: Vec<Vec<String>>,
-    /// Those of savepoints, and of the commit from which this generation went on.
+    /// Those of savepoints, and of the commit from which this generation resumed.
     lasting: Vec<Vec<String>>,
 }
 
@@ -34,7 +34,7 @@ pub struct ManifestLog {
 pub enum Appended {
     /// The entry has this number, and is durable.
     Done(u64),
-    /// Another generation has the number: this one is over, and must not do anything any more.
+    /// Another generation has the number: this one is over and must do nothing more.
     Fenced {
         /// That generation; `None` where its entry cannot be read.
         by: Option<u64>,
@@ -57,8 +57,8 @@ impl ManifestLog {
 
     /// Appends an entry at the next number: the commit.
     ///
-    /// After an error it is open whether the entry is in the log. A [transient](StoreError::Transient) one can be met by
-    /// appending the same entry again, which then says what is true.
+    /// After an error it is unknown whether the entry is in the log. After a [transient](StoreError::Transient) one,
+    /// append the same entry again: the answer is then the truth.
     ///
     /// # Panics
     /// When the generation itself has put another entry at the number.
@@ -119,15 +119,15 @@ impl ManifestLog {
         Ok(Some(log))
     }
 
-    /// Keeps the layers of the commit from which the generation went on.
+    /// Keeps the layers of the commit from which the generation resumed.
     pub(super) fn went_on_from(&mut self, commit: &Commit) {
         self.lasting.push(names(commit));
     }
 
-    /// Shortens the log where it has become long: the last `keep` commits and savepoints stay.
+    /// Shortens the log once it has become long: the last `keep` commits and savepoints stay.
     ///
     /// # Errors
-    /// Only [fatal](StoreError::Fatal) ones: what the store refuses now is done another time.
+    /// Only [fatal](StoreError::Fatal) ones: what the store refuses now is retried later.
     pub fn shorten(&mut self, keep: usize) -> Result<(), StoreError> {
         if self.fenced.is_some() {
             return Ok(());
@@ -167,16 +167,17 @@ impl ManifestLog {
     }
 }
 
-/// Whether an entry that was just created has a number below the floor, where it counts for nothing. Then it goes.
+/// Whether an entry that was just created has a number below the floor, where it counts for nothing. If so, it is
+/// removed.
 fn is_below_floor(store: &dyn Store, number: u64) -> Result<bool, StoreError> {
     let below = number < floor(store)?;
     if below {
-        let _ = store.delete(&name_of(number)); // the next start removes it else
+        let _ = store.delete(&name_of(number)); // otherwise the next start removes it
     }
     Ok(below)
 }
 
-/// Whose an entry is; `None` where it cannot be read, or was shortened away meanwhile.
+/// Which generation wrote an entry; `None` where it cannot be read, or was shortened away meanwhile.
 fn by_whom(store: &dyn Store, name: &str) -> Result<Option<u64>, StoreError> {
     match store.get(name) {
         Ok(bytes) => Ok(Entry::decode(&bytes).ok().map(|entry| entry.generation())),
@@ -185,7 +186,7 @@ fn by_whom(store: &dyn Store, name: &str) -> Result<Option<u64>, StoreError> {
     }
 }
 
-/// What ends a generation after which another one has started.
+/// The error that ends a generation once another one has started.
 pub(crate) fn fenced() -> Error {
     let what =
         "a younger generation of this job has started, and this one is over. Did two supervisors start the same job?";
@@ -202,9 +203,9 @@ fn names(commit: &Commit) -> Vec<String> {
     commit.layers().map(|layer| layer.name.clone()).collect()
 }
 
-/// The name of a layer: whose it is, of which epoch, and `what` tells it from others of the same epoch.
+/// The name of a layer: its generation, its epoch, and `what`, which tells it from others of the same epoch.
 ///
-/// By the generation in it what a dead one left without a commit is known.
+/// The generation shows which layers a dead one left without a commit.
 ///
 /// ```
 /// use dualgauge_engine::Epoch;

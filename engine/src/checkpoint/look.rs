@@ -46,7 +46,7 @@ impl StateReader {
     /// Opens the layers of a commit.
     ///
     /// # Errors
-    /// As for [`ChainReader::open`]; so also where the layers have been collected.
+    /// As for [`ChainReader::open`]; this includes layers that have been collected.
     pub fn open(store: &Arc<dyn Store>, commit: &Commit) -> Result<StateReader> {
         let open = |chain: &Chain| Ok((chain.clone(), ChainReader::open(Arc::clone(store), &chain.layers)?));
         Ok(StateReader { chains: commit.chains.iter().map(open).collect::<Result<_>>()? })
@@ -108,7 +108,7 @@ impl StateReader {
 pub enum Found {
     /// All its layers are what was written.
     Whole,
-    /// It may be gone on from, and its entry or a layer is damaged or missing.
+    /// A job may resume from it, but its entry or a layer is damaged or missing.
     Damaged(String),
     /// It is no longer kept, and some of its layers are gone.
     Collected,
@@ -147,7 +147,7 @@ pub fn verify_all(store: &dyn Store) -> Result<Vec<Verified>> {
             layers.insert(layer.name.clone(), look_at(store, layer)?);
         }
     }
-    // A job that runs may have collected some meanwhile: what counts is what is kept now.
+    // A running job may have collected some meanwhile: what counts is what is kept now.
     let kept = kept(&ManifestLog::look(store)?);
     let verified = entries.iter().filter_map(|(number, entry)| {
         let number = *number;

@@ -43,7 +43,7 @@ pub struct Fence {
     pub mark: u128,
 }
 
-/// Everything up to the end of an epoch, as it is stored: the unit from which a job goes on.
+/// Everything up to the end of an epoch, as it is stored: the unit from which a job resumes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
     /// The generation that wrote it.
@@ -66,7 +66,7 @@ pub struct Commit {
     pub sinks: BTreeMap<String, Vec<BucketCut>>,
     /// What the job has counted up to here: the name of the step or source, what is counted, how much.
     pub counters: Vec<(String, String, u64)>,
-    /// On what each stored thing stands: `source bids`, `step sums`, `sink out`.
+    /// The basis of each stored thing: `source bids`, `step sums`, `sink out`.
     pub bases: BTreeMap<String, Basis>,
     /// The partitions that each source had, whether they were to be read or not.
     pub listed: BTreeMap<String, BTreeSet<PartitionId>>,
@@ -95,13 +95,13 @@ pub struct StepShape {
 /// The state of some key groups, as layers upon each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
-    /// The groups. Of others that its layers may hold too, nothing counts here.
+    /// The groups. Whatever its layers hold of other groups does not count here.
     pub groups: GroupRange,
     /// The layers, oldest first.
     pub layers: Vec<LayerRef>,
 }
 
-/// Key groups from `first` up to, and not with, `end`.
+/// Key groups from `first` up to, but not including, `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GroupRange {
     /// The first group.
@@ -111,7 +111,7 @@ pub struct GroupRange {
 }
 
 impl GroupRange {
-    /// The groups from `first` up to, and not with, `end`.
+    /// The groups from `first` up to, but not including, `end`.
     pub const fn new(first: u16, end: u16) -> GroupRange {
         GroupRange { first, end }
     }
@@ -144,7 +144,7 @@ impl GroupRange {
         GroupRange { first, end: self.end.min(other.end).max(first) }
     }
 
-    /// Whether there is no group in it.
+    /// Whether it has no group.
     pub fn is_empty(self) -> bool {
         self.end <= self.first
     }
@@ -170,7 +170,7 @@ pub struct LayerRef {
     pub size: u64,
     /// The checksum of its footer, which holds those of everything else.
     pub checksum: u128,
-    /// How many saves were merged into it; 1 for one that was saved so.
+    /// How many saves were merged into it; 1 for a layer that is a single save.
     pub saves: u32,
 }
 
@@ -186,13 +186,13 @@ pub struct SourceCut {
 /// How far a partition was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionCut {
-    /// Where reading goes on; `None` at its start.
+    /// Where reading resumes; `None` at its start.
     pub offset: Option<Offset>,
     /// How many rows were read.
     pub rows: u64,
     /// The largest event time among them.
     pub largest: EventTime,
-    /// The capability under which the partition could still send: nothing of it is stamped below.
+    /// The capability under which the partition could still send: nothing from it is stamped below this.
     pub floor: EventTime,
     /// Whether it was read to its end.
     pub ended: bool,
@@ -216,7 +216,7 @@ impl Entry {
     /// The entry, if every name in it that becomes a path is a plain one: a crafted entry must lead nowhere else.
     pub(super) fn decode(bytes: &[u8]) -> Result<Entry, Unsealed> {
         let entry = ENTRY.open_with(bytes, |version, payload| {
-            // What a commit of version 1 does not have is empty; an empty map is a zero.
+            // What a commit of version 1 lacks is empty; an empty map is a zero.
             let missing = if version < 2 { ADDED } else { 0 };
             let payload = [payload, &vec![0; missing]].concat();
             match postcard::take_from_bytes(&payload) {

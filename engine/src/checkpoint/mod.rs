@@ -8,7 +8,7 @@
 //! savepoint-wanted                 somebody waits for a savepoint
 //! ```
 //!
-//! - **One entry a number.** An entry is created if absent. That is the commit, and it is also what stops an older
+//! - **One entry per number.** An entry is created if absent. That is the commit, and it is also what stops an older
 //!   generation that wakes up: it finds its next number taken, or below the floor.
 //! - **Nothing half.** Every byte of every file is under a checksum that is verified before the byte is used.
 //! - **Layers first.** A commit names only layers that were durable before it was appended.

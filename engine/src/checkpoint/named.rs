@@ -1,12 +1,12 @@
-//! Which commit is meant by its epoch, where a job went back and then took another one at the end of the same epoch.
+//! Which commit an epoch means if a job went back and then took another one at the end of the same epoch.
 //!
 //! ```text
 //! generation 1    1  2  3  4  5
 //! generation 2       2  3  4        went back to 2, which is appended once more, and went on from there
 //! ```
 //!
-//! Here `2` is one commit, however often it was appended; `3` of both is kept where one is a savepoint, and then it is
-//! called `3@1` or `3@2`; `5` is one. **None is chosen of two that are kept.**
+//! Here `2` is one commit, however often it was appended, and so is `5`. Both of `3` are kept if one is a savepoint,
+//! and they are then called `3@1` and `3@2`. **If two are kept, neither is chosen.**
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,8 +15,8 @@ use super::collect::is_kept;
 use super::manifest::{Commit, CommitKind};
 use crate::{Epoch, Error, Result};
 
-/// What a checkpoint is called: its epoch, and with it the generation that took it, where another one took one at the end
-/// of the same epoch.
+/// What a checkpoint is called: its epoch, and also the generation that took it if another one took one at the end of
+/// the same epoch.
 ///
 /// ```
 /// use dualgauge_engine::Epoch;
@@ -31,7 +31,7 @@ use crate::{Epoch, Error, Result};
 pub struct CommitName {
     /// The epoch at whose end it was taken.
     pub epoch: Epoch,
-    /// The start of the job that took it, where that is said.
+    /// The start of the job that took it, if that is given.
     pub generation: Option<u64>,
 }
 
@@ -62,10 +62,10 @@ impl fmt::Display for CommitName {
     }
 }
 
-/// The number of the commit that is meant, of all that can be read, the oldest first; `None` where there is none.
+/// The number of the commit that is meant, of all that can be read, oldest first; `None` where there is none.
 ///
 /// # Errors
-/// Several that are kept and are not the same.
+/// When several that are kept are meant, and they are not the same.
 pub(super) fn named(name: CommitName, commits: &[(u64, &Commit)]) -> Result<Option<u64>> {
     let is_meant = |commit: &Commit| {
         commit.epoch == name.epoch && name.generation.is_none_or(|generation| commit.generation == generation)
@@ -73,7 +73,7 @@ pub(super) fn named(name: CommitName, commits: &[(u64, &Commit)]) -> Result<Opti
     let meant: Vec<_> = commits.iter().enumerate().filter(|(_, (_, commit))| is_meant(commit)).collect();
     let kept = |at: usize, commit: &Commit| is_kept(at, commits.len(), commit.kind == CommitKind::Savepoint);
     let kept: Vec<_> = meant.iter().filter(|(at, (_, commit))| kept(*at, commit)).collect();
-    // Of those that are no longer kept the newest may have a layer left; each says by itself what is missing.
+    // Of those no longer kept, the newest may have layers left; each reports for itself what is missing.
     let Some((_, (newest, commit))) = kept.last().copied().or(meant.last()) else { return Ok(None) };
     if kept.iter().all(|(_, (_, other))| is_same(other, commit)) {
         return Ok(Some(*newest));
@@ -92,7 +92,7 @@ pub(super) fn named(name: CommitName, commits: &[(u64, &Commit)]) -> Result<Opti
     )))
 }
 
-/// Whether one commit is the other one, appended once more when the job went back to it.
+/// Whether one commit is the other, appended once more when the job went back to it.
 fn is_same(one: &Commit, other: &Commit) -> bool {
     one.taken == other.taken && one.sources == other.sources && one.sinks == other.sinks
 }

@@ -12,16 +12,17 @@ pub enum Asked {
     Fresh,
     /// The newest.
     Newest,
-    /// That of this epoch.
+    /// The one of this epoch.
     Epoch(Epoch),
 }
 
-/// What is known of an entry before the own fence that is a commit, or cannot be read and may have been one.
+/// What is known of an entry before the generation's own fence that is a commit, or may have been one but cannot be
+/// read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitFact {
     /// Its epoch and kind; `None` when it cannot be read.
     pub read: Option<(Epoch, CommitKind)>,
-    /// How its layers are.
+    /// The condition of its layers.
     pub layers: Layers,
     /// Whether a sink may have published something that only this commit allowed.
     pub published: bool,
@@ -29,7 +30,7 @@ pub struct CommitFact {
     pub retained: bool,
 }
 
-/// How the layers of a commit are.
+/// The condition of a commit's layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layers {
     /// Nobody has looked.
@@ -40,7 +41,7 @@ pub enum Layers {
     Damaged,
 }
 
-/// Where a job goes on; commits are told by their place among the facts.
+/// Where a job resumes; commits are named by their place among the facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
     /// At the beginning.
@@ -59,10 +60,10 @@ pub enum Resume {
     NoSuchEpoch,
 }
 
-/// Decides where a job goes on, given the commits before its own fence, the oldest first.
+/// Decides where a job resumes, given the commits before its own fence, the oldest first.
 ///
-/// A commit that is damaged may be left for the one before only where no sink can have published what it allowed, and
-/// the sources still have what follows the one before. One that was asked for by its epoch is never left for another.
+/// A damaged commit may be given up for the one before only if no sink can have published what it allowed, and the
+/// sources still have what follows the one before. A commit asked for by its epoch is never given up for another.
 pub fn resume(asked: Asked, commits: &[CommitFact]) -> Resume {
     let mut at = match asked {
         Asked::Fresh if commits.is_empty() => return Resume::Start,
@@ -101,9 +102,9 @@ pub enum AfterAppend {
     Publish,
     /// Another generation has the number: stop, and touch nothing any more.
     Stop,
-    /// It is open whether the commit is in the log: append the same entry again, later.
+    /// It is unknown whether the commit is in the log: append the same entry again, later.
     Again,
-    /// It is open whether the commit is in the log, and stays so: end without publishing. The next generation reads
+    /// It is unknown whether the commit is in the log, and stays so: end without publishing. The next generation reads
     /// the truth.
     End,
 }
@@ -125,19 +126,19 @@ pub const LOG_MAX: u64 = 32;
 /// How a log is shortened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortening {
-    /// Nothing below this number is of the log any more.
+    /// Nothing below this number belongs to the log any more.
     pub floor: u64,
     /// Commits from the old floor up to the new one that are kept aside: savepoints, and what counts among the last.
     pub carried: Vec<u64>,
-    /// Commits below the new floor that are kept no longer.
+    /// Commits below the new floor that are no longer kept.
     pub outdated: Vec<u64>,
 }
 
-/// Decides whether a log is shortened and to where, of which the last `keep` commits and all savepoints stay.
+/// Decides whether a log is shortened, and to where; the last `keep` commits and all savepoints stay.
 ///
-/// `commits` are those that are known, the oldest first: those from the floor on, and those that were kept below it. The
-/// new floor is the oldest of the last commits, so that these stay where they are; where too many fences lie behind it, since
-/// a job starts again and again without a commit, it is the last entry, and they are kept aside.
+/// `commits` are the known ones, oldest first: those from the floor on, and those that were kept below it. The new
+/// floor is the oldest of the last commits, so that these stay where they are. If too many fences follow it, since a
+/// job starts again and again without a commit, the floor is the last entry, and the commits are kept aside.
 pub fn shorten(floor: u64, next: u64, commits: &[(u64, CommitKind)], keep: usize) -> Option<Shortening> {
     if next.saturating_sub(floor) <= LOG_MAX {
         return None;
@@ -203,7 +204,7 @@ mod tests {
                 _ => Resume::Look(1),
             };
             assert_eq!(resume(Asked::Newest, &[old, new]), expected, "{old:?} {new:?}");
-            // What was asked for by its epoch is never left for another.
+            // A commit asked for by its epoch is never given up for another.
             for (asked, epoch, commit) in [(0, 1, old), (1, 2, new)] {
                 let found = resume(Asked::Epoch(Epoch(epoch)), &[old, new]);
                 let here = match resume(Asked::Epoch(Epoch(epoch)), &[commit]) {
@@ -240,7 +241,7 @@ mod tests {
         commits.insert(0, (7, Savepoint));
         let others = (101..130).filter(|number| *number != 105).collect();
         assert_eq!(shorten(100, 133, &commits, 3), to(130, &[105], others));
-        // Fences alone: to the last of them. Behind commits, these are kept aside; those that were, until others come.
+        // Fences alone: shortened to the last. After commits, these are kept aside, and stay there until others come.
         assert_eq!(shorten(0, 40, &[], 3), to(39, &[], vec![]));
         assert_eq!(shorten(0, 40, &all(1..6), 3), to(39, &[3, 4, 5], vec![1, 2]));
         assert_eq!(shorten(39, 72, &all(3..6), 3), to(71, &[], vec![]));

@@ -1,12 +1,12 @@
-//! Asking a job for a savepoint through its place of checkpoints, from anywhere and without its process.
+//! Asking a job for a savepoint through the place of its checkpoints, from anywhere and without access to its process.
 //!
 //! ```text
 //! savepoint-wanted    an envelope (magic "dg-asked", version 1) around the number of entries that the log had then
 //! ```
 //!
-//! - **There until it is met.** The generation that runs removes it when the savepoint is committed. One that dies before
-//!   leaves it to the next, so that a savepoint may come twice and is never forgotten.
-//! - **One for all who ask.** Who asks while it is there waits for the same savepoint.
+//! - **There until it is met.** The running generation removes it when the savepoint is committed. One that dies first
+//!   leaves it to the next, so that a savepoint may be taken twice but is never forgotten.
+//! - **One for all who ask.** Whoever asks while it is there waits for the same savepoint.
 
 use super::envelope::Envelope;
 use super::log::ManifestLog;
@@ -34,7 +34,7 @@ const WANTED: Envelope = Envelope { magic: *b"dg-asked", version: 1 };
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct SavepointRequest {
-    /// The next entry of the log to be looked at. At first it is the one behind those that were there when it was asked.
+    /// The next entry of the log to look at; at first, the one after those that were there when the request was made.
     next: u64,
     /// The newest savepoint among those that were looked at.
     found: Option<Epoch>,
@@ -68,9 +68,9 @@ impl SavepointRequest {
     /// The epoch of the savepoint, once it is there.
     ///
     /// # Errors
-    /// When the input of the job ends before, and when the store does not answer.
+    /// When the input of the job ends first, and when the store does not answer.
     pub fn answer(&mut self, store: &dyn Store) -> Result<Option<Epoch>> {
-        // Asked first: the job removes the request after it has appended the savepoint, which is then seen below.
+        // Checked first: the job removes the request after it has appended the savepoint, which is then seen below.
         let wanted = is_wanted(store)?;
         loop {
             let bytes = match store.get(&name_of(self.next)) {
@@ -101,8 +101,8 @@ impl SavepointRequest {
         }
     }
 
-    /// Where the log was shortened beyond the next number: the next commit that is kept below the floor, or that there is
-    /// none. `None` where the log just ends here.
+    /// If the log was shortened beyond the next number: the next commit that is kept below the floor, or that there is
+    /// none. `None` if the log just ends here.
     fn below_floor(&mut self, store: &dyn Store) -> Result<Option<Option<Vec<u8>>>> {
         let floor = floor(store)?;
         if floor <= self.next {
@@ -122,7 +122,7 @@ impl SavepointRequest {
         }
     }
 
-    /// Asks no more.
+    /// Withdraws the request.
     ///
     /// # Errors
     /// When the store cannot remove it: then the next start of the job takes a savepoint.
@@ -151,7 +151,7 @@ pub(crate) fn is_wanted(store: &dyn Store) -> Result<bool, StoreError> {
     }
 }
 
-/// The savepoint that was asked for is there.
+/// The requested savepoint is there: the request is removed.
 pub(crate) fn met(store: &dyn Store) -> Result<(), StoreError> {
     store.delete(NAME)
 }

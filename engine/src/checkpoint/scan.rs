@@ -7,7 +7,8 @@
 //! kept/00000000000000000064        a commit below the floor that is kept: a savepoint, or one of the last
 //! ```
 //!
-//! - **A read is of one moment.** The floor is looked at before and after: what is gone without that it was raised is missing.
+//! - **A read is of one moment.** The floor is read before and after: what is gone although it was not raised is
+//!   missing.
 //! - **What lies below the floor counts for nothing**, whoever has put it there.
 
 use super::envelope::Unsealed;
@@ -22,7 +23,7 @@ pub(super) const FLOORS: &str = "floors/";
 /// The folder of kept commits below the floor.
 pub(super) const KEPT_BELOW: &str = "kept/";
 
-/// How often a read begins anew because the log was shortened meanwhile.
+/// How often a read starts over because the log was shortened meanwhile.
 const READS_MAX: usize = 100;
 
 /// What the log holds.
@@ -38,7 +39,7 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// The number behind the last entry.
+    /// The number after the last entry.
     pub fn next(&self) -> u64 {
         self.entries.last().map_or(0, |(number, _)| number + 1)
     }

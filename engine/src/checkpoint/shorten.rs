@@ -1,12 +1,12 @@
-//! Shortening the manifest log: its floor is raised, and what lies below goes, but for what is kept.
+//! Shortening the manifest log: its floor is raised, and what lies below is removed unless it is kept.
 //!
-//! An entry that is gone could be created again by a generation that is over and does not know. So a mark says below
+//! A generation that is over and does not know it could recreate an entry that was removed. So a mark says below
 //! which number nothing counts, and it is only ever raised: each mark is a name of its own, created if absent, and the
 //! highest one counts.
 //!
 //! - **Kept first, then the mark, then removal.** A crash between any two leaves more than is needed, and never less.
-//! - **An append counts at or above the floor.** It is looked at after the entry was created: who finds the floor above the
-//!   own number has created what was gone, counts for nobody, and is over.
+//! - **An append counts at or above the floor.** The floor is read after the entry is created: a generation that finds
+//!   it above its own number has recreated a removed entry, which counts for nobody, and is over.
 
 use std::collections::VecDeque;
 
@@ -45,11 +45,11 @@ impl Length {
         self.commits.push((number, kind));
     }
 
-    /// Shortens the log where it is due, of which the commits of the last `keep` and savepoints stay; and removes a part of
-    /// what has no meaning any more.
+    /// Shortens the log if that is due, keeping the last `keep` commits and savepoints, and removes some of what no
+    /// longer means anything.
     ///
     /// # Errors
-    /// Only [fatal](StoreError::Fatal) ones: what the store refuses now is done another time.
+    /// Only [fatal](StoreError::Fatal) ones: what the store refuses now is retried later.
     pub fn shorten(&mut self, store: &dyn Store, next: u64, keep: usize) -> Result<(), StoreError> {
         let shortened = match shorten(self.floor, next, &self.commits, keep) {
             Some(shortening) => self.raise(store, &shortening),
@@ -82,8 +82,8 @@ impl Length {
         Ok(())
     }
 
-    /// Writes the first entry anew in the present version, so that an older program refuses a shortened log for its version,
-    /// and does not take it for damaged.
+    /// Rewrites the first entry in the present version, so that an older program refuses a shortened log for its
+    /// version and does not take it for damaged.
     fn renew_first(&self, store: &dyn Store) -> Result<(), StoreError> {
         let bytes = store.get(&name_of(0))?;
         match Entry::decode(&bytes).map(|first| first.encode()) {

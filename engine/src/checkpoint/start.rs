@@ -1,4 +1,4 @@
-//! Starting a generation: first its fence, and only then the question where to go on.
+//! Starting a generation: first its fence, and only then the decision where to resume.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,19 +18,19 @@ use super::store::{Store, probe, random};
 use crate::connector::BucketCut;
 use crate::{Code, Epoch, Error, Prepared, Remedy, Result};
 
-/// What is wanted of a start.
+/// What is asked of a start.
 #[derive(Clone, Debug, Default)]
 pub struct Wish {
     /// Start anew; refused where the store holds a commit.
     pub fresh: bool,
-    /// Go on from the commit that is called so, and not from the newest.
+    /// Resume from the commit of this name, not from the newest.
     pub from: Option<CommitName>,
     /// How many workers the generation has.
     pub workers: u32,
     /// The version of dualgauge.
     pub version: String,
-    /// Whether the sources still have what follows a commit. It is asked of the commit before a damaged one; without it
-    /// a damaged one is never left for another.
+    /// Whether the sources still have what follows a commit. It is asked about the commit before a damaged one; without
+    /// it, a damaged commit is never given up for another.
     pub retained: Option<Retained>,
 }
 
@@ -53,16 +53,16 @@ pub struct Started {
     pub generation: u64,
     /// The job, the same at every start.
     pub job: String,
-    /// Where to go on; `None` at the beginning. When its kind is [`CommitKind::Ended`](super::CommitKind::Ended), only
+    /// Where to resume; `None` at the beginning. When its kind is [`CommitKind::Ended`](super::CommitKind::Ended), only
     /// publishing is left, and its layers were not looked at.
     pub resume: Option<Commit>,
-    /// What the commits to which a job may go back have prepared of the sinks, the oldest first.
+    /// What the sinks prepared in the commits to which a job may go back, oldest first.
     pub kept: Vec<KeptOutput>,
-    /// What it leaves, where it goes back to another commit than the newest.
+    /// What it leaves behind, if it goes back to a commit other than the newest.
     pub left: Option<Left>,
 }
 
-/// What a commit that is kept has prepared of the sinks.
+/// What the sinks prepared in a commit that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptOutput {
     /// The epoch at whose end it was taken.
@@ -80,14 +80,14 @@ impl KeptOutput {
         KeptOutput { epoch, savepoint, sinks: commit.sinks.clone() }
     }
 
-    /// What it has prepared of a bucket.
+    /// What it has prepared for a bucket.
     pub fn prepared(&self, sink: &str, bucket: usize) -> Option<&Prepared> {
         let cut = self.sinks.get(sink)?.iter().find(|cut| cut.bucket as usize == bucket);
         cut?.prepared.last()
     }
 }
 
-/// The newer commits that a job leaves which goes back.
+/// The newer commits that a job leaves behind when it goes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
     /// The epoch of the newest.
@@ -96,11 +96,11 @@ pub struct Left {
     pub published: BTreeSet<String>,
 }
 
-/// Starts a generation: appends its fence, and only then decides where to go on.
+/// Starts a generation: appends its fence, and only then decides where to resume.
 ///
 /// # Errors
-/// When the store cannot hold checkpoints or does not answer, when an entry is missing, when the wish cannot be met, and
-/// with `E-CHECKPOINT-CORRUPT` when the commit to go on from is damaged and none may take its place.
+/// When the store cannot hold checkpoints or does not answer, when an entry is missing, when the request cannot be met,
+/// and with `E-CHECKPOINT-CORRUPT` when the commit to resume from is damaged and none may take its place.
 pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
     probe(&*store)?;
     let mark = random();
@@ -111,7 +111,7 @@ pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
             (false, Some(name)) => Asked::Epoch(name.epoch),
             (false, None) => Asked::Newest,
         };
-        // An entry that cannot be read may have been a fence: its generation is not given away twice.
+        // An entry that cannot be read may have been a fence: its generation must not be given out twice.
         let unread = read.entries.len() as u64 - read.known().count() as u64;
         let generation = 1 + read.known().map(|(_, entry)| entry.generation()).max().unwrap_or(0) + unread;
         let job = read.known().find_map(|(_, entry)| match entry {
@@ -125,7 +125,7 @@ pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
         }
         let job = job.unwrap_or_else(|| format!("{:032x}", random()));
         if asked == Asked::Fresh {
-            // Asked for by mistake, it must not end a generation that runs.
+            // A mistaken request must not end a running generation.
             decide(&*store, &wish, asked, &read)?;
         }
         let fence = Fence { generation, job: job.clone(), workers: wish.workers, version: wish.version.clone(), mark };
@@ -136,7 +136,7 @@ pub fn start(store: Arc<dyn Store>, wish: Wish) -> Result<Started> {
             if let Some(commit) = &resume {
                 log.went_on_from(commit);
             }
-            log.shorten(KEPT)?; // also where starts alone make it long
+            log.shorten(KEPT)?; // starts alone can make it long too
             let (kept, left) =
                 (kept(&read), resume.as_ref().filter(|_| wish.from.is_some()).and_then(|commit| left(commit, &read)));
             return Ok(Started { log, generation, job, resume, kept, left });
@@ -156,7 +156,7 @@ fn kept(read: &Scan) -> Vec<KeptOutput> {
     kept.map(|(_, commit)| KeptOutput::of(commit)).collect()
 }
 
-/// What a job leaves that goes on from a commit.
+/// What a job that resumes from a commit leaves behind.
 fn left(from: &Commit, read: &Scan) -> Option<Left> {
     let newer: Vec<&Commit> = commits(read).rev().take_while(|commit| *commit != from).collect();
     let newest = newer.first()?.epoch;
@@ -168,7 +168,7 @@ fn left(from: &Commit, read: &Scan) -> Option<Left> {
     Some(Left { newest, published: published.cloned().collect() })
 }
 
-/// Whose checkpoints these are nobody can say.
+/// The error when nobody can say whose checkpoints these are.
 fn nameless(store: &dyn Store) -> Error {
     Code::CheckpointCorrupt.error(format!(
         "{}/{}: this entry, which names the job, is missing: was it deleted? Bring it back from a copy",
@@ -177,12 +177,13 @@ fn nameless(store: &dyn Store) -> Error {
     ))
 }
 
-/// What a start fails with: once a younger generation has started, for that, since it may have collected what was looked at.
+/// Replaces the error of a start by that of being fenced, if a younger generation has started: that may have collected
+/// what was read.
 fn told_if_fenced(log: &ManifestLog, error: Error) -> Error {
     if log.is_taken().unwrap_or(false) { log::fenced().caused_by(error) } else { error }
 }
 
-/// Asks the protocol, and looks at what it wants to know.
+/// Asks the protocol, and looks up what it needs to know.
 fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<Option<Commit>> {
     let meant = match wish.from.filter(|_| asked != Asked::Fresh) {
         None => None,
@@ -192,8 +193,8 @@ fn decide(store: &dyn Store, wish: &Wish, asked: Asked, read: &Scan) -> Result<O
             Some(meant.ok_or_else(|| no_such(store, name))?)
         }
     };
-    // The first entry of a log is a fence; any other that cannot be read may have been a commit. Others of the epoch that is
-    // asked for are not meant.
+    // The first entry of a log is a fence; any other that cannot be read may have been a commit. Other commits of the
+    // epoch asked for are not meant.
     let is_other = |number: u64, commit: &Commit| {
         meant.is_some_and(|meant| meant != number && wish.from.is_some_and(|name| name.epoch == commit.epoch))
     };

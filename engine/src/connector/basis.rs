@@ -1,8 +1,8 @@
 //! A basis: what the meaning of stored bytes depends on besides themselves, as options and their values.
 //!
-//! An offset of a text file means another record under another header, a staged row is written with the delimiter of its
-//! time, and an open window has the size that the graph gave it. So a source, a sink and a step each say on what they
-//! stand; it is stored with every commit, and compared when a job resumes.
+//! An offset of a text file means another record under another header, a staged row is written with the delimiter of
+//! its time, and an open window has the size that the graph gave it. So a source, a sink and a step each say what they
+//! depend on; it is stored with every commit, and compared when a job resumes.
 
 use std::fmt;
 
@@ -33,24 +33,24 @@ pub struct Change {
 }
 
 impl Basis {
-    /// Nothing: what is stored means the same whatever is said.
+    /// No options: what is stored means the same whatever is said.
     pub fn new() -> Basis {
         Basis::default()
     }
 
-    /// With one option more.
+    /// Adds an option.
     pub fn with(mut self, option: &str, value: impl ToString) -> Basis {
         self.0.push((option.to_string(), value.to_string()));
         self
     }
 
-    /// With the options of another one, each behind `prefix`.
+    /// Adds the options of another one, each prefixed by `prefix`.
     pub fn and(mut self, prefix: &str, other: Basis) -> Basis {
         self.0.extend(other.0.into_iter().map(|(option, value)| (format!("{prefix}{option}"), value)));
         self
     }
 
-    /// The same without the dashes that older versions wrote in front of what a job was told beside its bindings.
+    /// The same without the dashes that older versions wrote in front of a job's options other than its bindings.
     pub(crate) fn without_dashes(&self) -> Basis {
         let plain = |(option, value): &(String, String)| (option.trim_start_matches('-').to_string(), value.clone());
         Basis(self.0.iter().map(plain).collect())
@@ -61,7 +61,7 @@ impl Basis {
         self.0.iter().find(|(name, _)| name == option).map(|(_, value)| value.as_str())
     }
 
-    /// The options whose values are others `now`.
+    /// The options whose values differ `now`.
     pub fn changes(&self, now: &Basis) -> Vec<Change> {
         let added = now.0.iter().filter(|(option, _)| self.get(option).is_none());
         let options = self.0.iter().chain(added).map(|(option, _)| option);

@@ -56,7 +56,7 @@ impl Place {
         Place(At::Stdout)
     }
 
-    /// Whether it can be read by one only, since what was read is gone.
+    /// Whether only one reader can read it, since what was read is gone.
     pub(crate) fn is_read_once(&self) -> bool {
         matches!(self.0, At::Stdin)
     }

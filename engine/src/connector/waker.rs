@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Wakes the worker that reads a partition, from any thread: what a socket's or a channel's thread calls when something has come.
 ///
-/// Calls are cheap: until the worker has come to it, the second and all that follow do nothing.
+/// Calls are cheap: until the worker has come to it, all after the first do nothing.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,12 +46,12 @@ impl Waker {
         }
     }
 
-    /// Whether it was called since it was [taken note of](Waker::begin) last.
+    /// Whether it was called since it was last [taken note of](Waker::begin).
     pub(crate) fn is_called(&self) -> bool {
         self.0.called.load(Ordering::SeqCst)
     }
 
-    /// The reader is about to be asked: what comes from now on calls anew.
+    /// The reader is about to be asked: what comes from now on makes a new call.
     pub(crate) fn begin(&self) {
         self.0.called.store(false, Ordering::SeqCst);
     }

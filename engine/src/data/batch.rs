@@ -1,4 +1,4 @@
-//! What travels between operators: a vector of events, and beside it what few of them need to have said.
+//! What travels between operators: a vector of events, and beside it what only a few of them need.
 
 use std::panic::resume_unwind;
 
@@ -70,7 +70,7 @@ impl<D> From<Vec<Event<D>>> for Batch<D> {
 }
 
 impl<D> Batch<D> {
-    /// Nothing yet, and room for so many events.
+    /// An empty batch, with room for this many events.
     pub fn with_capacity(events: usize) -> Batch<D> {
         Batch::from(Vec::with_capacity(events))
     }
@@ -146,8 +146,8 @@ impl<D> Batch<D> {
         Batch { events: out, behind, versions }
     }
 
-    /// Parts the events into two batches, keeping what stands beside them. On an upsert stream, a row that went to the
-    /// one side leaves a retraction on the other, since an earlier firing of it may have gone there.
+    /// Splits the events into two batches, keeping what stands beside them. On an upsert stream, a row that went to one
+    /// side leaves a retraction on the other, since an earlier firing of it may have gone there.
     pub fn unzip<A, B>(mut self, mut side: impl FnMut(D) -> Result<A, B>) -> (Batch<A>, Batch<B>) {
         let (mut left, mut right) = (Batch::<A>::default(), Batch::<B>::default());
         let versions = self.versions.take();
@@ -171,7 +171,7 @@ impl<D> Batch<D> {
     #[inline]
     pub(crate) fn deal(&mut self, mut owner: impl FnMut(&D) -> usize, targets: &mut [Batch<D>]) {
         assert!(self.versions.is_none(), "an upsert stream is dealt by its identities only");
-        // Room for a fair share and some more: growing from nothing cost more than all else about a deal.
+        // Room for a fair share and some more: growing from nothing cost more than the rest of the deal.
         let share = self.events.len() / targets.len();
         targets
             .iter_mut()
@@ -343,7 +343,7 @@ mod tests {
                 let at = random.below(changed.len() as u64) as usize;
                 changed[at] = [0xff, 0x7f, 0, random.below(256) as u8][random.below(4) as usize];
             }
-            let _ = Batch::<i64>::read(&changed); // neither a panic nor memory by the word of a length
+            let _ = Batch::<i64>::read(&changed); // no panic, and no allocation on the word of a length
         }
     }
 

@@ -1,8 +1,9 @@
 //! Reading what postcard wrote of a program's own types, on a bounded stack.
 //!
-//! A recursive type (`enum Tree { Leaf, Node(Box<Tree>) }`) is read as deep as its bytes say, one call inside the other, and
-//! the bytes come from a checkpoint or from another process: a megabyte of them would overflow the stack and end the process.
-//! Between two levels of any type postcard takes a byte, of a tag or a length, so that is where the depth is looked at.
+//! A recursive type (`enum Tree { Leaf, Node(Box<Tree>) }`) is read as deep as its bytes say, one call inside the
+//! other, and the bytes come from a checkpoint or from another process: a megabyte of them would overflow the stack and
+//! end the process. Between two levels of any type postcard takes a byte, of a tag or a length, so the depth is checked
+//! there.
 
 use std::fmt;
 
@@ -33,7 +34,7 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// Reads a value from the front of `bytes`, and returns it with the bytes behind it.
+/// Reads a value from the front of `bytes`, and returns it with the bytes after it.
 ///
 /// # Errors
 /// When the bytes are too few, hold something else, or are nested too deep.

@@ -17,7 +17,7 @@ pub const BATCH_BYTES: usize = 64 << 20;
 /// How many of these rows, at least one, go into one batch.
 ///
 /// # Errors
-/// A first row of which no batch can be made: it has more than 2 GiB.
+/// A first row that fits no batch: it has more than 2 GiB.
 pub fn fitting<'a, D: Record>(rows: impl Iterator<Item = &'a D>) -> Result<usize> {
     let (mut count, mut bytes) = (0, 0);
     for row in rows {

@@ -1,4 +1,4 @@
-//! Numbers with a fixed count of digits behind the point: money, exactly.
+//! Numbers with a fixed count of digits after the point: money, exactly.
 
 use std::fmt;
 use std::ops::{Add, Mul, Neg, Sub};
@@ -9,11 +9,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Error;
 
-/// A number with `SCALE` digits behind the point and 38 in all: `Decimal<2>` for cents.
+/// A number with `SCALE` digits after the point and 38 in all: `Decimal<2>` for cents.
 ///
 /// It is a whole number of units, of which 10^`SCALE` make 1, so equal numbers are the same bytes: as keys, in state, in
 /// order and hash `1.0` is `1.00`. It is read from decimal columns of any precision and scale, from integers and from text,
-/// exactly: a value with more digits behind the point than `SCALE` is an error unless they are zeros, and never rounded. It
+/// exactly: a value with more digits after the point than `SCALE` is an error unless they are zeros, and never rounded. It
 /// is written as Decimal128(38, `SCALE`), and as its digits to text.
 ///
 /// Sums are exact, means are rounded once to the nearest float.
@@ -46,7 +46,8 @@ impl<const SCALE: u8> Decimal<SCALE> {
         10_i128.pow(SCALE as u32)
     };
 
-    /// So many units: `from_units(1_990)` is `19.90` at a scale of 2. `None` for one of more than 38 digits.
+    /// A number of this many units: `from_units(1_990)` is `19.90` at a scale of 2. `None` for one of more than 38
+    /// digits.
     pub const fn from_units(units: i128) -> Option<Decimal<SCALE>> {
         match -END < units && units < END {
             true => Some(Decimal(units)),
@@ -93,8 +94,8 @@ pub(super) fn rescale(units: i128, from: i8, to: i8) -> Option<i128> {
     }
 }
 
-/// How many units of 10^-`scale` a text says, if it is a number of so many digits behind the point and 38 in all: what a
-/// connector reads decimals of text by.
+/// How many units of 10^-`scale` a text says, if `scale` digits after the point and 38 in all can hold it. Connectors
+/// read decimals from text by this.
 pub fn decimal_units(text: &str, scale: i8) -> Option<i128> {
     let (units, of) = parse(text)?;
     rescale(units, of, scale).filter(|units| -END < *units && *units < END)
@@ -175,7 +176,7 @@ impl<const SCALE: u8> fmt::Display for Decimal<SCALE> {
     }
 }
 
-/// The digits of so many units, without a sign.
+/// The digits of this many units, without a sign.
 fn digits(units: i128, scale: u8) -> String {
     let width = usize::from(scale);
     let digits = format!("{:0>least$}", units.unsigned_abs(), least = width + 1);
@@ -183,7 +184,7 @@ fn digits(units: i128, scale: u8) -> String {
     if rest.is_empty() { whole.to_owned() } else { format!("{whole}.{rest}") }
 }
 
-/// How so many units of a scale are written.
+/// How this many units of a scale are written.
 pub(super) fn shown(units: i128, scale: i8) -> String {
     let sign = if units < 0 { "-" } else { "" };
     match u8::try_from(scale) {
@@ -201,7 +202,7 @@ impl<const SCALE: u8> fmt::Debug for Decimal<SCALE> {
 impl<const SCALE: u8> FromStr for Decimal<SCALE> {
     type Err = Error;
 
-    /// Reads digits with at most one point, and a sign before and an exponent behind them where there is one.
+    /// Reads digits with at most one point, an optional sign before them and an optional exponent after them.
     fn from_str(text: &str) -> Result<Decimal<SCALE>, Error> {
         parse(text).and_then(|(units, scale)| Self::rescaled(units, scale)).ok_or_else(|| {
             Error::data(format!(
@@ -212,7 +213,7 @@ impl<const SCALE: u8> FromStr for Decimal<SCALE> {
     }
 }
 
-/// The digits of a number, and how many of them are behind the point.
+/// The digits of a number, and how many of them are after the point.
 pub(crate) fn parse(text: &str) -> Option<(i128, i8)> {
     let (number, exponent) = match text.split_once(['e', 'E']) {
         Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),

@@ -77,7 +77,7 @@ struct FixedWidth {
     len: usize,
 }
 
-/// The key has no fixed width; it takes the way through postcard.
+/// The key has no fixed width, and goes through postcard.
 #[derive(Debug)]
 struct NotFixed;
 

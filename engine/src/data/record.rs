@@ -56,12 +56,12 @@ use crate::EventTime;
 ///
 /// - `#[event_time]`: when it happened, for one field of type [`EventTime`].
 /// - `#[column(name = "dateTime")]`: the name of the column; without it, that of the field.
-/// - `#[column(default)]` or `#[column(default = 100)]`: what the field is where the data has no such column (or one JSON
-///   object no such key). A column that is there but null is no missing one: that takes an `Option`. Nor is an `Option` without a default one that may
-///   be missing: a misspelt name would go unnoticed.
+/// - `#[column(default)]` or `#[column(default = 100)]`: what the field is where the data has no such column (or a JSON
+///   object no such key). A column that is there but null is not missing: that takes an `Option`. The column of an
+///   `Option` without a default must be there too: a misspelt name would go unnoticed.
 /// - `#[column(unit = "ms")]`: for times and durations, what a plain number counts (`s`, `ms`, `us` or `ns`), in columns of
 ///   integers, in JSON and in CSV. It is written as a time all the same, and timestamps are read by their own unit.
-/// - `#[column(scale = 2)]`: for integers, how many of their digits stand behind the point: the column is one of decimals, `12.34`
+/// - `#[column(scale = 2)]`: for integers, how many of their digits stand after the point: the column is one of decimals, `12.34`
 ///   for 1234; a value with more digits is an error, and none is rounded.
 /// - `#[column(format = "%d.%m.%Y %H:%M")]`: for times, how they are written as text, in the words of `strptime`
 ///   ([`Instants`](crate::columns::Instants)). RFC 3339 is read beside it, and written.
@@ -114,7 +114,7 @@ use crate::EventTime;
 /// struct Won { bid: Bid }
 /// ```
 ///
-/// And an event time or a unit on a field that is none or has none:
+/// And an `#[event_time]` on a field that is no event time, or a unit on one that has none:
 ///
 /// ```compile_fail,E0277
 /// # use dualgauge_engine::record;
@@ -130,8 +130,8 @@ use crate::EventTime;
 ///
 /// # Where the engine is
 ///
-/// What `#[record]` writes refers to `dualgauge` or `dualgauge-engine`, whichever the crate depends on and under the name
-/// that it has there. A crate that sees it in another way says how: `#[record(crate = some_crate::dualgauge)]`.
+/// What `#[record]` writes refers to `dualgauge` or `dualgauge-engine`, whichever the crate depends on, under the name
+/// that it has there. A crate that reaches it in another way says how: `#[record(crate = some_crate::dualgauge)]`.
 pub use dualgauge_derive::record;
 
 /// A struct that can be read from and written to Arrow: what `#[record]` derives.
@@ -152,11 +152,12 @@ pub trait Record: Data + Ord + fmt::Debug {
     /// The columns, in the order of the fields.
     fn schema() -> SchemaRef;
 
-    /// The columns as a connector is asked for them: those of [`Record::schema`], each with what is said of it.
+    /// The columns as a connector is asked for them: those of [`Record::schema`], each with what is said about it.
     ///
-    /// What `#[column(…)]` says stands in the metadata of the column's field, at every depth: under `dualgauge.unit` what a
-    /// plain number counts (`s`, `ms`, `us` or `ns`), under `dualgauge.format` how a time is written, under `dualgauge.default` what a value is that the data does not have,
-    /// as JSON. The keys are in [`columns`](crate::columns).
+    /// What `#[column(…)]` says stands in the metadata of the column's field, at every depth: under `dualgauge.unit`
+    /// what a plain number counts (`s`, `ms`, `us` or `ns`), under `dualgauge.format` how a time is written, under
+    /// `dualgauge.default` the value for what the data does not have, as JSON. The keys are in
+    /// [`columns`](crate::columns).
     fn wanted() -> SchemaRef {
         Self::schema()
     }
@@ -180,14 +181,15 @@ pub trait Record: Data + Ord + fmt::Debug {
     /// A missing column, a type that cannot be converted, a null in a field that is not optional, or a number that does
     /// not fit; the error names the row within `batch` where it is one row's fault.
     ///
-    /// Where no field is marked `#[event_time]`, each row stands at the least event time; only tables are read so.
+    /// Where no field is marked `#[event_time]`, each row stands at the least event time; only tables are read this
+    /// way.
     fn decode(batch: &RecordBatch, rows: &mut Vec<Event<Self>>) -> Result<(), DecodeError>;
 
     /// The rows as columns of [`Record::schema`].
     ///
     /// # Panics
-    /// When the text or bytes of one column exceed 2 GiB, or its lists 2^31 - 1 elements: one batch is too much then.
-    /// Sources and sinks cut their batches before, by [`Record::weight`].
+    /// When the text or bytes of one column exceed 2 GiB, or its lists 2^31 - 1 elements: that is too much for one
+    /// batch. Sources and sinks cut their batches before that, by [`Record::weight`].
     fn encode<'a>(rows: impl Iterator<Item = &'a Self> + Clone) -> RecordBatch
     where
         Self: 'a;

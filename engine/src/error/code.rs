@@ -24,7 +24,7 @@ pub enum Code {
     EventTime,
     /// A younger start of the same job has taken over.
     Fenced,
-    /// The job would resume under other words: another graph, binding or option than at its checkpoint.
+    /// The job would resume with another graph, binding or option than at its checkpoint.
     OtherWords,
     /// The job would resume from a checkpoint behind what it has published.
     OutputAhead,
@@ -32,7 +32,7 @@ pub enum Code {
     Schema,
     /// What follows the saved offset of a source is gone, or what was read is no longer what it was.
     SourceGap,
-    /// A source has a partition that was not there at the checkpoint, and such a one is refused.
+    /// A source has a partition that was not there at the checkpoint, and new ones are refused.
     SourceNew,
     /// The state of the last checkpoint is larger than its limit.
     StateLimit,

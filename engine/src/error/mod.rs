@@ -23,11 +23,11 @@ pub struct Error {
     remedy: Option<Remedy>,
     message: String,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
-    /// What was known around it, which may differ where the error is the same.
+    /// What was known about the circumstances, which may differ for the same error.
     note: Option<String>,
-    /// Whether starting again cannot mend it.
+    /// Whether a restart cannot mend it.
     for_good: bool,
-    /// Whether a last checkpoint was taken for another start.
+    /// Whether a last checkpoint was taken, for another start to resume from.
     resumable: bool,
     /// Whether what was to be read is not there.
     absent: bool,
@@ -106,7 +106,7 @@ impl Error {
         Error { code, ..self }
     }
 
-    /// Its code, if it is of those that have one; or that of the error beneath it.
+    /// Its code, if it has one; otherwise that of the error beneath it.
     pub fn code(&self) -> Option<Code> {
         self.code.or_else(|| self.beneath()?.code())
     }
@@ -116,12 +116,12 @@ impl Error {
         Error { remedy: Some(remedy), ..self }
     }
 
-    /// What a person can do about it, if that is known; or about the error beneath it.
+    /// What a person can do about it, if that is known; otherwise about the error beneath it.
     pub fn remedy(&self) -> Option<&Remedy> {
         self.remedy.as_ref().or_else(|| self.beneath()?.remedy())
     }
 
-    /// Its text without the [remedy](Error::remedy), for whoever has other words for that than the call.
+    /// Its text without the [remedy](Error::remedy), for a caller that does not word that as a call.
     pub fn without_remedy(&self) -> String {
         let cause = match (self.beneath(), &self.cause) {
             (Some(error), _) => format!(": {}", error.without_remedy()),
@@ -143,7 +143,7 @@ impl Error {
         self
     }
 
-    /// Adds what was known around it: it follows the message, and does not make another error of it.
+    /// Adds what was known about the circumstances: it follows the message, and does not make it another error.
     pub fn with_note(mut self, note: impl Into<String>) -> Error {
         let note = note.into();
         self.note = Some(match self.note {
@@ -153,13 +153,13 @@ impl Error {
         self
     }
 
-    /// Marks what starting again cannot mend, although the machine is at fault: a failed sync, a younger generation.
+    /// Marks what a restart cannot mend, although the machine is at fault: a failed sync, a younger generation.
     pub fn for_good(mut self) -> Error {
         self.for_good = true;
         self
     }
 
-    /// Whether a job that ended with it may be started again from its last checkpoint in the hope of a better end: the
+    /// Whether a job that ended with it may be restarted from its last checkpoint in the hope of a better end: the
     /// machine refused or a closure panicked, and not [for good](Error::for_good).
     ///
     /// ```
@@ -173,8 +173,8 @@ impl Error {
         matches!(self.kind, ErrorKind::Environment | ErrorKind::Panic) && !self.for_good
     }
 
-    /// Marks that what a source was to read is not there: no file, no directory, none that matches. To a job that has read of
-    /// it before that is a gap, and not a mistyped path.
+    /// Marks that what a source was to read is not there: no file, no directory, none that matches. For a job that has
+    /// read from it before, that is a gap and not a mistyped path.
     pub fn absent(mut self) -> Error {
         self.absent = true;
         self
@@ -191,8 +191,8 @@ impl Error {
         self
     }
 
-    /// Whether the job was stopped after a last checkpoint, from which the next start resumes: nothing is lost or missing
-    /// that will not come.
+    /// Whether the job was stopped after a last checkpoint, from which the next start resumes: nothing is lost, and
+    /// what is missing will come.
     pub fn is_resumable(&self) -> bool {
         self.resumable
     }
@@ -201,7 +201,7 @@ impl Error {
         self.for_good
     }
 
-    /// The same error once more, its cause and its note being part of the message.
+    /// A copy of the error, with its cause and its note made part of the message.
     pub(crate) fn retold(&self) -> Error {
         Error {
             code: self.code(),
@@ -213,7 +213,7 @@ impl Error {
         }
     }
 
-    /// Whether it says the same as `other`, whatever was known around them.
+    /// Whether it says the same as `other`, whatever the circumstances of the two.
     pub(crate) fn says_the_same_as(&self, other: &Error) -> bool {
         let said = |error: &Error| (error.kind, error.message.clone(), error.cause.as_ref().map(ToString::to_string));
         said(self) == said(other)
@@ -225,7 +225,7 @@ impl Error {
     }
 }
 
-/// What limit of this process an operation ran into, if any: such a one does not pass by waiting, and a person raises it.
+/// The limit of this process that an operation ran into, if any: waiting does not help, and a person must raise it.
 pub(crate) fn limit(cause: &std::io::Error) -> Option<&'static str> {
     if cause.kind() == std::io::ErrorKind::FileTooLarge {
         return Some(
@@ -236,7 +236,7 @@ pub(crate) fn limit(cause: &std::io::Error) -> Option<&'static str> {
     is_reached.then_some("this process may not open more files (`ulimit -n`): raise the limit and start the job again")
 }
 
-/// What the system says where the process has as many files open as it may; the standard library has no name for it.
+/// The system's error when the process has as many files open as it may; the standard library has no name for it.
 #[cfg(unix)]
 const TOO_MANY_OPEN: Option<i32> = Some(rustix::io::Errno::MFILE.raw_os_error());
 

@@ -1,14 +1,14 @@
 //! Remedies: what a person can do about an error, as data.
 //!
-//! The engine does not know how it was called: what a program says by a call, somebody at a command line says by an option.
-//! So an error names the remedy, and whoever shows it puts it into words. `Display` gives the call.
+//! The engine does not know how it was called: what a program asks for by a call, somebody at a command line asks for
+//! by an option. So an error names the remedy, and whoever shows it puts it into words. `Display` gives the call.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What mends an error where the job is called otherwise. `Display` of an [`Error`](crate::Error) ends with it, as a call; the
-/// command line says the option instead.
+/// What mends an error if the job is called differently. `Display` of an [`Error`](crate::Error) ends with it, as a
+/// call; the command line names the option instead.
 ///
 /// ```
 /// use dualgauge_engine::{Error, Remedy};
@@ -41,7 +41,7 @@ pub enum Remedy {
 }
 
 impl Remedy {
-    /// One of each, for whoever has words for all of them.
+    /// One of each, for a caller that must word all of them.
     pub fn examples() -> Vec<Remedy> {
         vec![
             Remedy::TakeCheckpoints,

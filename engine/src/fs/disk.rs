@@ -125,7 +125,7 @@ impl Disk {
         if self.names.contains_key(path) { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(()) }
     }
 
-    /// Makes every name as it is durable.
+    /// Makes every name durable as it is now.
     pub(super) fn settle_names(&mut self) {
         for (_, changes) in std::mem::take(&mut self.pending) {
             changes.iter().for_each(|change| change.apply(&mut self.durable_names));

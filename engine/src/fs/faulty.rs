@@ -11,7 +11,7 @@ use super::{Fs, FsFile, FsLock, Kind, Resolved};
 ///
 /// Everybody reads the volatile half. A sync carries what was written since into the durable one, and
 /// [`FaultFs::crash`] throws the volatile half away, but for an arbitrary subset of what was not synced: a write may
-/// survive whole, torn, or not at all, also when an earlier one did not (a hole of zeros is left), and so may a name.
+/// survive whole, torn, or not at all, even if an earlier one did not (a hole of zeros is left), and so may a name.
 ///
 /// Clones share the same disk.
 ///
@@ -58,14 +58,14 @@ impl Fault {
     }
 }
 
-/// What a file system does not know, as those of memory cards and those that are mounted from afar.
+/// What a file system does not support, such as that of a memory card or a network mount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lacks {
     /// A second name for a file.
     pub links: bool,
     /// A move that replaces nothing.
     pub moves: bool,
-    /// A sync of a directory; each change of a name is durable at once then.
+    /// A sync of a directory; without it, each change of a name is durable at once.
     pub syncs: bool,
 }
 
@@ -75,12 +75,12 @@ impl FaultFs {
         FaultFs::default()
     }
 
-    /// How many operations that change something (appends, syncs, truncations, names) were asked for so far.
+    /// How many operations that change something (appends, syncs, truncations, names) have been asked for so far.
     pub fn operations(&self) -> u64 {
         self.disk().operations
     }
 
-    /// Lets the operation with this number (counted as [`FaultFs::operations`] does) go wrong.
+    /// Makes the operation with this number (counted as [`FaultFs::operations`] does) go wrong.
     pub fn fail_at(&self, operation: u64, fault: Fault) {
         self.disk().fault = Some((operation, fault));
     }
@@ -90,8 +90,8 @@ impl FaultFs {
         self.disk().space = bytes;
     }
 
-    /// The power goes and comes back: locks and open files are gone, and of what was not synced a subset is kept that
-    /// the seed picks. Seed 0 keeps none of it.
+    /// The power goes and comes back: locks and open files are gone, and of what was not synced, the seed picks a
+    /// subset to keep. Seed 0 keeps none of it.
     pub fn crash(&self, seed: u64) {
         self.disk().crash(Dice(seed));
     }
@@ -110,7 +110,7 @@ impl FaultFs {
         self.disk().lies = lies;
     }
 
-    /// What the file system does not know from now on, and refuses.
+    /// Sets what the file system does not support from now on, and refuses.
     pub fn set_lacks(&self, lacks: Lacks) {
         self.disk().lacks = lacks;
     }
@@ -239,7 +239,7 @@ impl Fs for FaultFs {
         for dir in missing {
             self.change_names(parent(dir), |disk| {
                 if disk.is_dir(dir).is_ok() {
-                    return Ok(Vec::new()); // another thread has been faster
+                    return Ok(Vec::new()); // another thread was faster
                 }
                 disk.is_free(dir)?;
                 Ok(vec![NameChange::Add(dir.to_path_buf(), Node::Dir)])
@@ -302,7 +302,7 @@ impl Fs for FaultFs {
         })
     }
 
-    /// Disks are told apart by where their content is in memory; on one, by the path as it is written.
+    /// Disks are told apart by where their content is in memory; paths on one disk, by how they are written.
     fn resolve(&self, path: &Path) -> Resolved {
         let system = Arc::as_ptr(&self.disk) as u64;
         let names = path.components().map(|name| name.as_os_str().to_string_lossy().into_owned());

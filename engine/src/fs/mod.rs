@@ -1,6 +1,6 @@
 //! Local files with explicit durability: what checkpoints, the event log and the file sinks stand on.
 //!
-//! Nothing here is durable until it was synced: the bytes of a file by [`FsFile::sync`], its name by [`Fs::sync_dir`] of
+//! Nothing here is durable until it is synced: the bytes of a file by [`FsFile::sync`], its name by [`Fs::sync_dir`] of
 //! the directory that holds it. That is the operating system's contract, spelled out, so that [`FaultFs`] can hold a
 //! caller to it: a test pulls the plug at every operation and looks at what is left.
 
@@ -29,8 +29,8 @@ pub use whole::{Naming, Ways};
 ///   [`Fs::sync_dir`] of its directory.
 /// - **Nothing is overwritten by accident.** [`Fs::create`] and [`Fs::link`] refuse a name that exists with
 ///   [`io::ErrorKind::AlreadyExists`]; only [`Fs::rename`] replaces.
-/// - **What is written is no link's target.** [`Fs::create`], [`Fs::append`], [`Fs::lock`], [`Fs::rename`] and [`Fs::remove`]
-///   never follow a symbolic link in the last component; [`Fs::kind`] tells one that lies there.
+/// - **What is written is no link's target.** [`Fs::create`], [`Fs::append`], [`Fs::lock`], [`Fs::rename`] and
+///   [`Fs::remove`] never follow a symbolic link in the last component; [`Fs::kind`] recognises one there.
 /// - **A failed sync is final.** What it was to make durable may be lost although it can still be read, and a second
 ///   try may claim success: the caller gives the file up.
 pub trait Fs: Send + Sync + fmt::Debug {
@@ -51,19 +51,19 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// Gives a file a second name, unless that name is taken: create-if-absent of content that is already whole.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Moves a file to a name within the same file system, unless that name is taken; of file systems that know no links.
+    /// Moves a file to a name within the same file system, unless that name is taken; for file systems without links.
     fn move_new(&self, _from: &Path, _to: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Gives a file that is whole a name that must be free, in the way that the file system knows; its old name may be gone
-    /// then. Who publishes what must not replace anything calls this, and not [`Fs::link`].
+    /// Gives a whole file a name that must be free, in the way that the file system supports; its old name may then be
+    /// gone. Whoever publishes what must not replace anything calls this, not [`Fs::link`].
     fn give_name(&self, from: &Path, to: &Path) -> io::Result<Naming> {
         whole::give_name(self, from, to)
     }
 
-    /// Makes durable which names a directory holds, where the file system takes that; whether it does. Callers use this,
-    /// and not [`Fs::sync_dir`].
+    /// Makes the names in a directory durable, where the file system supports that; returns whether it does. Callers
+    /// use this, not [`Fs::sync_dir`].
     fn sync_names(&self, dir: &Path) -> io::Result<bool> {
         whole::sync_names(self, dir)
     }
@@ -85,7 +85,7 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// Removes a directory that is empty.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Makes durable which names a directory holds.
+    /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
     /// The names in a directory, sorted.
@@ -101,7 +101,7 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// process or in any other. The lock ends with the guard, or with its process.
     fn lock(&self, path: &Path) -> io::Result<Option<FsLock>>;
 
-    /// The same without waiting for who holds it, where these are files that are tried again ([`Retry::on`](crate::Retry::on)).
+    /// The same without waiting for the holder, on files that are retried ([`Retry::on`](crate::Retry::on)).
     fn lock_now(&self, path: &Path) -> io::Result<Option<FsLock>> {
         self.lock(path)
     }
@@ -140,7 +140,8 @@ pub trait FsFile: Send + Sync + fmt::Debug {
     /// How many bytes the file has.
     fn length(&self) -> io::Result<u64>;
 
-    /// Whether `path` leads to this file still: not where it was removed, or moved away with or without another in its place.
+    /// Whether `path` still leads to this file: not if it was removed, or moved away, with or without another in its
+    /// place.
     fn is_at(&self, _path: &Path) -> io::Result<bool> {
         Ok(true)
     }

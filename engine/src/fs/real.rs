@@ -98,7 +98,8 @@ impl Fs for RealFs {
             let file = no_link(OpenOptions::new().write(true).create(true).truncate(false)).open(path);
             let file = file.map_err(by_name).and_then(no_pipe)?;
             match file.try_lock() {
-                // Who held it before may have removed it, and a third may have locked the one that lies there instead.
+                // Whoever held it before may have removed it, and a third may have locked the one that lies there
+                // instead.
                 Ok(()) if !is_at(&file, path)? => {}
                 Ok(()) => return Ok(Some(FsLock::new(file))),
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -152,7 +153,7 @@ fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Says of a link what it is, and as what no new try can mend.
+/// Reports a link as what it is, and as something that no retry can mend.
 #[cfg(unix)]
 fn by_name(error: io::Error) -> io::Error {
     let why = "it is a symbolic link, and what it leads to is not written to";
@@ -167,7 +168,7 @@ fn by_name(error: io::Error) -> io::Error {
     error
 }
 
-/// Waits for nobody at the other end of a pipe, which is refused then; a file is opened as ever.
+/// Does not wait for anyone at the other end of a pipe, which is then refused; a file is opened as usual.
 #[cfg(unix)]
 fn no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
@@ -201,7 +202,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// What is open cannot be removed there.
+/// An open file cannot be removed there.
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)

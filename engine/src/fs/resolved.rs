@@ -13,7 +13,7 @@ pub struct Resolved {
     pub(super) there: Vec<(u64, u64)>,
     /// The names of what is not there yet.
     pub(super) rest: Vec<String>,
-    /// Whether the last directory that is there holds names that differ by case for the same.
+    /// Whether the last directory that is there takes names that differ only by case for the same.
     pub(super) folds: bool,
 }
 

@@ -1,7 +1,7 @@
-//! A file system on which what the machine refuses is tried again.
+//! A file system that retries what the machine refuses.
 //!
-//! A full disk is a matter of time: somebody frees space, and what waited goes on. So that every writer can wait without
-//! knowing how, the waiting stands below it: an operation either works at last, or fails as it would have at once.
+//! A full disk is a matter of time: somebody frees space, and what waited continues. The waiting is done here, below
+//! every writer, so that none need know how: an operation either works at last, or fails as it would have at once.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use super::{Fs, FsFile, FsLock, Kind, Resolved};
 use crate::Retry;
 use crate::error::limit;
 
-/// Files on which what may pass is tried again.
+/// Files that retry what may pass.
 ///
 /// - **A failed try leaves nothing that counts.** What an append has half written is cut off before the next try.
 /// - **A sync is tried once.** After a failed one nobody knows what the disk holds.
-/// - **A lock is waited for.** Who holds it may be about to let go, as an older generation does that is still publishing.
-/// - **Only what may pass is tried again.** A name that is taken or missing, a permission, and a limit of the process
-///   (`ulimit`) is what it is.
+/// - **A lock is waited for.** Its holder may be about to let go, as an older generation does that is still publishing.
+/// - **Only what may pass is retried.** A name that is taken or missing, a permission, and a limit of the process
+///   (`ulimit`) do not change by waiting.
 impl Retry {
-    /// The same files, each operation of which is tried again.
+    /// The same files, with each operation retried.
     ///
     /// ```
     /// use std::path::Path;
@@ -53,7 +53,7 @@ struct RetriedFs {
     again: Tries,
 }
 
-/// A file that is tried again.
+/// A file whose operations are retried.
 #[derive(Debug)]
 struct RetriedFile {
     file: Box<dyn FsFile>,
@@ -61,11 +61,11 @@ struct RetriedFile {
     again: Tries,
     /// How many bytes of the file count.
     length: u64,
-    /// Whether bytes may follow them, of an append that was refused half-way.
+    /// Whether bytes of an append that was refused half-way may follow them.
     torn: bool,
 }
 
-/// How operations are tried again; the path of what was refused is told.
+/// How operations are retried; the path of what was refused is reported.
 #[derive(Clone, Debug)]
 struct Tries(Retry);
 
@@ -240,7 +240,7 @@ mod tests {
     use super::super::{Fault, FaultFs};
     use super::*;
 
-    /// A retry of so many tries, which counts the refusals.
+    /// A retry of this many tries, which counts the refusals.
     fn counting(tries: u32) -> (Retry, Arc<AtomicU32>) {
         let refused = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&refused);

@@ -9,7 +9,7 @@ use super::Resolved;
 /// How many links in a row are followed that lead to nothing yet.
 const LINKS_MAX: usize = 40;
 
-/// Follows links, and goes as far as there is something; what cannot be looked at counts as not there.
+/// Follows links, as far as the path exists; what cannot be looked at counts as not there.
 pub(super) fn resolve(path: &Path) -> Resolved {
     let (there, rest) = split(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()), LINKS_MAX);
     let folds = !rest.is_empty() && folds_case(&there);
@@ -19,7 +19,7 @@ pub(super) fn resolve(path: &Path) -> Resolved {
 
 /// The longest part of the path that is there, without links in it, and the names below it.
 fn split(path: &Path, links: usize) -> (PathBuf, Vec<OsString>) {
-    // By its components: behind a `/` at its end, a link to nothing would not be seen as one.
+    // By its components: with a `/` at its end, a link to nothing would not be seen as one.
     let path: PathBuf = path.components().collect();
     for there in path.ancestors() {
         let below = path.strip_prefix(there).expect("an ancestor of it");
@@ -51,14 +51,14 @@ fn identities(path: &Path) -> Vec<(u64, u64)> {
     above.iter().rev().map(|metadata| (metadata.dev(), metadata.ino())).collect()
 }
 
-/// Where the system tells no identities, the path without links stands for them.
+/// Where the system gives no identities, the path without links stands for them.
 #[cfg(not(unix))]
 fn identities(path: &Path) -> Vec<(u64, u64)> {
     let above: Vec<_> = path.ancestors().map(|path| path.to_string_lossy().to_lowercase()).collect();
     above.iter().rev().map(|path| (0, xxhash_rust::xxh3::xxh3_64(path.as_bytes()))).collect()
 }
 
-/// Whether a directory holds names that differ by case for the same: asked of a name that it has, or of its own.
+/// Whether a directory takes names that differ only by case for the same: asked of a name that it has, or of its own.
 fn folds_case(dir: &Path) -> bool {
     let swapped = |path: &Path| -> Option<PathBuf> {
         let name = path.file_name()?.to_str()?;

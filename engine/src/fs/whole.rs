@@ -1,13 +1,13 @@
-//! Names for what is whole, also where a file system knows no hard links, or takes no sync of a directory.
+//! Names for whole files, even if a file system has no hard links, or cannot sync a directory.
 //!
-//! A name is given that must be free, to a file that is whole: so one of several that want it has it, and nobody sees half
-//! of it. There are three ways, of which the first that the file system knows is taken:
+//! A whole file is given a name that must be free: so one of several writers that want it gets it, and nobody sees half
+//! a file. There are three ways; the first that the file system supports is taken:
 //!
 //! | way | where | who is kept apart |
 //! |---|---|---|
 //! | [`Naming::Link`] | most file systems | everybody |
-//! | [`Naming::Move`] | FAT, exFAT, SMB, some that are mounted from afar | everybody |
-//! | [`Naming::Locked`] | what knows no such move either | the processes of one machine |
+//! | [`Naming::Move`] | FAT, exFAT, SMB, some network mounts | everybody |
+//! | [`Naming::Locked`] | what has no such move either | the processes of one machine |
 //!
 //! The last looks and moves under a lock of the operating system, which ends with its process.
 
@@ -16,7 +16,7 @@ use std::path::Path;
 
 use super::Fs;
 
-/// How often a lock is tried for that another process holds for a moment, and how long is waited between.
+/// How often to try for a lock that another process holds for a moment, and how long to wait in between.
 const TRIES: u32 = 500;
 const WAIT: std::time::Duration = std::time::Duration::from_millis(10);
 
@@ -31,7 +31,7 @@ pub enum Naming {
     Locked,
 }
 
-/// What a file system knows, as it was seen at the start.
+/// What a file system supports, as it was found at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ways {
     /// How names are given.
@@ -77,19 +77,19 @@ pub(super) fn sync_names<F: Fs + ?Sized>(fs: &F, dir: &Path) -> io::Result<bool>
     }
 }
 
-/// Whether a file system does not know what was asked of it. A missing permission is told alike; the next way then says it.
+/// Whether a file system does not support a request. A missing permission looks the same; the next way then reports it.
 fn is_not_known(error: &io::Error) -> bool {
     use ErrorKind::{InvalidInput, PermissionDenied, TooManyLinks, Unsupported};
     matches!(error.kind(), InvalidInput | PermissionDenied | TooManyLinks | Unsupported)
 }
 
 impl Ways {
-    /// Tries in a directory what its file system knows; `mark` tells the names from those of others who try.
+    /// Tries out in a directory what its file system supports; `mark` tells its names from those of others who try.
     pub fn probe(fs: &dyn Fs, dir: &Path, mark: &str) -> io::Result<Ways> {
         let (from, to) = (dir.join(format!(".ways.{mark}.1")), dir.join(format!(".ways.{mark}.2")));
         fs.create(&from)?;
         let naming = fs.give_name(&from, &to);
-        // It went, where it was moved.
+        // The first is gone if it was moved.
         for path in [&from, &to] {
             match fs.remove(path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

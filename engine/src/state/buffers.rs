@@ -9,8 +9,8 @@ use crate::{Data, Error, Event, KeyGroup, Result};
 
 /// Events by place; they are appended, and a whole place goes at once.
 ///
-/// A save tells what was appended since the last one, and which places are gone; what comes and goes between two saves
-/// is never told. The order within a place is lost where a job is started again, so no answer may depend on it.
+/// A save records what was appended since the last one, and which places are gone; what comes and goes between two
+/// saves is never recorded. The order within a place is lost when a job restarts, so no answer may depend on it.
 ///
 /// ```
 /// use dualgauge_engine::state::Buffers;
@@ -31,14 +31,14 @@ pub struct Buffers<P, D> {
     by_place: BTreeMap<P, Buffer<D>>,
     /// The room of places that are gone.
     spare: Vec<Vec<Event<D>>>,
-    /// Places that are gone, and of which an earlier save has told.
+    /// Places that are gone, and that an earlier save recorded.
     gone: Vec<P>,
     group: Box<dyn Fn(&D) -> KeyGroup>,
 }
 
 struct Buffer<D> {
     events: Vec<Event<D>>,
-    /// How many of them a save has told.
+    /// How many of them have been saved.
     saved: usize,
 }
 
@@ -47,7 +47,7 @@ struct Buffer<D> {
 struct Number(u64, u64);
 
 impl<P: Copy + Ord, D> Buffers<P, D> {
-    /// No events; `group` says to which worker each belongs.
+    /// No events; `group` says which worker each belongs to.
     pub fn new(group: impl Fn(&D) -> KeyGroup + 'static) -> Buffers<P, D> {
         Buffers { by_place: BTreeMap::new(), spare: Vec::new(), gone: Vec::new(), group: Box::new(group) }
     }
@@ -105,7 +105,7 @@ impl<P: Copy + Ord, D> Buffers<P, D> {
         events
     }
 
-    /// Takes back a vector whose events are no longer needed, to use its room again.
+    /// Takes back a vector whose events are no longer needed, to reuse its room.
     pub fn reuse(&mut self, mut events: Vec<Event<D>>) {
         events.clear();
         if events.capacity() > 0 {
@@ -182,7 +182,7 @@ mod tests {
         changes
     }
 
-    /// What a checkpoint holds after these saves, by how a store applies them.
+    /// What a checkpoint holds after these saves, applied as a store applies them.
     fn stored(saves: &[Changes]) -> BTreeMap<Vec<u8>, (KeyGroup, Vec<u8>)> {
         let mut entries = BTreeMap::new();
         for changes in saves {
@@ -232,7 +232,7 @@ mod tests {
         buffers.push(at(0), Event::new(at(1), 1));
         buffers.push(at(5), Event::new(at(6), 2));
         let mut saves = vec![saved(&mut buffers, 0)];
-        // One is gone, one is gone and comes again, one comes and goes and is never told.
+        // One is gone, one is gone and comes again, one comes and goes and is never recorded.
         buffers.retain(|_| false);
         buffers.push(at(5), Event::new(at(7), 3));
         buffers.push(at(9), Event::new(at(9), 4));

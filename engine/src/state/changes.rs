@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{Epoch, KeyGroup};
 
-/// The changes of one part, as bytes in the order in which they were told.
+/// The changes of one part, as bytes in the order in which they were recorded.
 ///
 /// A range is removed from what earlier saves left, never from what is put beside it.
 ///
@@ -58,10 +58,10 @@ impl Changes {
         self.epoch
     }
 
-    /// Puts an entry; its key is `prefix` and, after it, `key` by postcard.
+    /// Puts an entry; its key is `prefix` followed by `key` in postcard form.
     ///
     /// # Panics
-    /// When a key's or value's own `Serialize` fails, or writes 4 GiB and more.
+    /// When a key's or value's own `Serialize` fails, or writes 4 GiB or more.
     pub fn put(&mut self, group: KeyGroup, prefix: &[u8], key: &impl Serialize, value: &impl Serialize) {
         let head = self.begin(group, prefix, key);
         let start = self.bytes.len();
@@ -79,14 +79,14 @@ impl Changes {
         self.begin(group, prefix, key);
     }
 
-    /// Removes, of every group, all entries of earlier saves whose keys are in `[from, to)`.
+    /// Removes all entries of earlier saves, of every group, whose keys are in `[from, to)`.
     pub fn remove_range(&mut self, from: Vec<u8>, to: Vec<u8>) {
         if from < to {
             self.ranges.push((from, to));
         }
     }
 
-    /// Removes, of every group, all entries of earlier saves whose keys begin with `prefix`.
+    /// Removes all entries of earlier saves, of every group, whose keys begin with `prefix`.
     pub fn remove_prefix(&mut self, prefix: &[u8]) {
         let mut to = prefix.to_vec();
         while to.last() == Some(&0xff) {
@@ -99,7 +99,8 @@ impl Changes {
         self.remove_range(prefix.to_vec(), to);
     }
 
-    /// What was put and removed, in the order in which it was told. Where a key is told twice, the later one counts.
+    /// What was put and removed, in the order in which it was recorded. Where a key occurs twice, the later entry
+    /// counts.
     pub fn iter(&self) -> impl Iterator<Item = Change<'_>> {
         let mut rest = self.bytes.as_slice();
         std::iter::from_fn(move || {

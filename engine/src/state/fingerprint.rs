@@ -17,7 +17,7 @@ use super::trace::{Form, Node, trace};
 /// - **Not told apart.** What serde does not see: modules, aliases, boxes, the kind of list or map, skipped fields; nor
 ///   what a type's own code makes of the same parts.
 /// - **As far as can be seen.** The shape is found by deserializing made-up values. Where a type refuses all of them (a
-///   checksum, say), and beyond some thousands of parts, what comes behind is a `?`, and the name of the whole type (without
+///   checksum, say), and beyond some thousands of parts, what follows is a `?`, and the name of the whole type (without
 ///   its path) counts as well. A type that is read by way of another (`try_from`) has the shape of that one.
 ///
 /// The description is what is compared and stored; keep both descriptions in the message where two differ.

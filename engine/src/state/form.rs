@@ -56,7 +56,7 @@ const LEAVES: [(&str, Leaf); 17] = [
 ];
 
 impl Form {
-    /// The form at the head of a description, and what is behind it.
+    /// The form at the head of a description, and what follows it.
     pub(super) fn parse(description: &str) -> Option<(Form, &str)> {
         let mut parser = Parser(description, DEEPEST);
         let form = parser.form()?;
@@ -74,7 +74,7 @@ impl Form {
         }
     }
 
-    /// Whether all of it was seen, and it stands for itself: what it says of a type around it, it is itself.
+    /// Whether all of it was seen and it is self-contained: every `^name` in it means a type that is within it.
     pub(super) fn is_closed(&self) -> bool {
         fn closed<'a>(form: &'a Form, inside: &mut Vec<&'a Form>) -> bool {
             match form {
@@ -198,7 +198,7 @@ impl Form {
     }
 }
 
-/// How deep a description goes at most: it comes from a file, and each level is a call.
+/// How deep a description may nest: it comes from a file, and each level is a call.
 const DEEPEST: usize = 40;
 
 /// What is still to be read of a description, and how many levels deeper it may go.
@@ -211,7 +211,7 @@ impl<'a> Parser<'a> {
         rest.is_some()
     }
 
-    /// Everything up to, and not with, the first of these.
+    /// Everything up to, but not including, the first of these.
     fn until(&mut self, ends: &[&str]) -> &'a str {
         let at = ends.iter().filter_map(|end| self.0.find(end)).min().unwrap_or(self.0.len());
         let (word, rest) = self.0.split_at(at);
@@ -277,7 +277,7 @@ impl<'a> Parser<'a> {
         self.eat(end).then_some(form)
     }
 
-    /// Parts behind an opening bracket, up to the closing one.
+    /// Parts after an opening bracket, up to the closing one.
     fn listed(&mut self) -> Option<Vec<Form>> {
         let mut parts = Vec::new();
         while !self.eat(")") {

@@ -6,26 +6,26 @@ use crate::{Error, KeyGroup, Result};
 
 /// A part of what a step keeps: a set of entries, each a key and a value in bytes.
 ///
-/// - **Changes, not contents.** [`Kept::save`] tells what differs from the last save; the first save tells everything.
-///   The bytes of a checkpoint follow what has changed.
+/// - **Changes, not contents.** [`Kept::save`] records what differs from the last save; the first save records
+///   everything. The size of a checkpoint follows what has changed.
 /// - **By key group.** Each entry belongs to the group of its key, so that it finds its owner on any number of workers.
 ///   An entry's key in bytes is unique in its part and group.
-/// - **Loaded once, before anything else.** Part by part, [`Kept::load`] is called for each entry of the groups that the
-///   worker owns (of all groups where the part [is replicated](Kept::is_replicated)), in no order that may be relied on
-///   but that of the bytes within a group; then the step goes on as if it had never stopped. What was loaded counts as
-///   saved.
+/// - **Loaded once, before anything else.** Part by part, [`Kept::load`] is called for each entry of the groups that
+///   the worker owns (of all groups where the part [is replicated](Kept::is_replicated)), in no order that may be
+///   relied on but that of the bytes within a group; then the step continues as if it had never stopped. What was
+///   loaded counts as saved.
 pub trait Kept {
     /// The shape of keys and values: bytes of another shape are refused before they are read.
     fn fingerprint(&self) -> Fingerprint;
 
-    /// Where in an entry what the fingerprint describes lies.
+    /// Where in an entry the type described by the fingerprint lies.
     fn layout(&self) -> Layout;
 
-    /// Tells what has changed since the last save.
+    /// Records what has changed since the last save.
     fn save(&mut self, changes: &mut Changes);
 
-    /// Whether every worker keeps a copy of the same, and so loads the entries of all groups: those that each worker has
-    /// saved, under a group of its own.
+    /// Whether every worker keeps a copy of the same, and so loads the entries of all groups: each worker saves its own
+    /// copy under a group of its own.
     ///
     /// What it saves from then on replaces only what is in the groups that it owns.
     fn is_replicated(&self) -> bool {
@@ -42,7 +42,7 @@ pub trait Kept {
 /// Where in the entries of a part the type of its fingerprint lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// A pair: its first is at the end of the entry's key, its second is the value.
+    /// A pair: its first part is at the end of the entry's key, its second is the value.
     Keyed,
     /// It is at the end of the entry's key, and the value is empty.
     Bare,
@@ -64,7 +64,8 @@ pub fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     }
 }
 
-/// Refuses a record that belongs to another key group than it was stored under: its key is made otherwise than before.
+/// Refuses a record that belongs to another key group than it was stored under: its key is made differently than
+/// before.
 ///
 /// # Errors
 /// When the groups differ.

@@ -10,8 +10,8 @@ use crate::{Data, Event, EventTime, KeyGroup, Result};
 
 /// Events that wait for the watermark, the earliest first; equal times in the order of the records.
 ///
-/// A save tells what came since the last one, and up to which time all are gone: between two saves, the events of one
-/// time are taken out together.
+/// A save records what came since the last one, and the time up to which all are gone: between two saves, the events of
+/// one time are taken out together.
 ///
 /// ```
 /// use dualgauge_engine::state::Queue;
@@ -25,11 +25,11 @@ use crate::{Data, Event, EventTime, KeyGroup, Result};
 /// assert_eq!(queue.pop().unwrap().data, "sooner");
 /// ```
 pub struct Queue<D> {
-    /// What a save has told.
+    /// What a save has recorded.
     saved: BinaryHeap<Reverse<Event<D>>>,
     /// What came since.
     fresh: BinaryHeap<Reverse<Event<D>>>,
-    /// Whether something that a save has told is gone since.
+    /// Whether something that a save recorded has gone since.
     shrunk: bool,
     group: Box<dyn Fn(&D) -> KeyGroup>,
 }

@@ -10,9 +10,9 @@ use crate::EventTime;
 /// An entry of a part, read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// The times it stands under, as a window's or an event's; none in a table.
+    /// The times it stands under, a window's or an event's; none in a table.
     pub place: Vec<EventTime>,
-    /// Its key; `None` of a record that waits, whose key is somewhere within.
+    /// Its key; `None` for a waiting record, whose key is somewhere within.
     pub key: Option<Value>,
     /// What is kept of the key, or the record.
     pub value: Value,
@@ -46,7 +46,7 @@ enum Way {
 }
 
 impl EntryReader {
-    /// Every way that there is for entries of this fingerprint.
+    /// All ways to read entries of this fingerprint.
     pub fn new(fingerprint: &Fingerprint) -> EntryReader {
         let Some(shape) = Shape::of(fingerprint) else { return EntryReader { ways: Vec::new() } };
         let mut ways = Vec::new();

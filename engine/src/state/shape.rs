@@ -1,7 +1,7 @@
 //! The shape of a type, as the description in its fingerprint has it, and stored bytes read by it.
 //!
 //! So whoever looks into a checkpoint needs none of the program's types. Only postcard's own form is known here: fields
-//! one behind the other, integers as varints, variants by their number.
+//! one after the other, integers as varints, variants by their number.
 
 use super::Fingerprint;
 use super::form::{Form, Leaf};
@@ -45,13 +45,13 @@ impl Shape {
     }
 }
 
-/// How many parts lie in each other at most: each is a call, and bytes say how deep a recursive type goes.
+/// How deep parts may nest: each level is a call, and bytes say how deep a recursive type goes.
 const DEEPEST: usize = 400;
 
-/// How many elements without bytes there are at most: they would have no end.
+/// How many elements without bytes there may be: without a limit they would have no end.
 const WITHOUT_BYTES: usize = 1_000_000;
 
-/// Where in a value whoever reads it is.
+/// Where in a value the reader is.
 pub(super) struct Inside<'a> {
     /// The forms that it is inside of.
     forms: Vec<&'a Form>,
@@ -77,7 +77,7 @@ fn take_element<'a>(form: &'a Form, inside: &mut Inside<'a>, bytes: &mut &[u8]) 
     Some(value)
 }
 
-/// Takes a value of a form off the bytes. After a `None` nothing more is to be taken.
+/// Takes a value of a form off the bytes. After a `None`, take nothing more.
 pub(super) fn take<'a>(form: &'a Form, inside: &mut Inside<'a>, bytes: &mut &[u8]) -> Option<Value> {
     inside.deep += 1;
     if inside.deep > DEEPEST {

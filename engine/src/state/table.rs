@@ -1,4 +1,4 @@
-//! Values by key, of which a save tells what changed.
+//! Values by key, of which a save records what changed.
 
 use std::hash::Hash;
 
@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::{Changes, Fingerprint, Kept, Layout, kept};
 use crate::{Data, Key, KeyGroup, Result};
 
-/// Values by key, of which a save tells what changed.
+/// Values by key, of which a save records what changed.
 ///
 /// Until the first save everything is new, so nothing is noted down: a table that is filled and emptied between two
 /// checkpoints costs no more than a map. From then on a key is noted at its first change after a save.
@@ -81,15 +81,15 @@ impl<K: Hash + Eq + Clone, V> Table<K, V> {
         self.change_ref(&key, start)
     }
 
-    /// The same for a key that is only lent: it is copied where it is new.
+    /// The same for a borrowed key: it is cloned if it is new.
     #[inline]
     pub fn change_ref(&mut self, key: &K, start: impl FnOnce() -> V) -> &mut V {
         &mut self.slot(key, start).value
     }
 
-    /// The value of `key`, to be changed, which is marked from here on; `fresh` is told where it was not before.
+    /// The value of `key`, to be changed, which is marked from here on; `fresh` is called if it was not marked before.
     ///
-    /// Marks are the step's own, to find in one look-up what it has seen already. No save tells them.
+    /// Marks are the step's own, to find in one look-up what it has seen already. No save records them.
     #[inline]
     pub fn change_and_mark(&mut self, key: &K, start: impl FnOnce() -> V, fresh: impl FnOnce()) -> &mut V {
         let slot = self.slot(key, start);
@@ -166,14 +166,14 @@ impl<K: Hash + Eq + Clone, V> Table<K, V> {
         self.map.is_empty()
     }
 
-    /// Empties the table, whose room is kept; nobody will be told, so this is for tables whose entries are removed by
+    /// Empties the table but keeps its room; no save records this, so it is for tables whose entries are removed by
     /// their prefix.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (K, V)> {
         self.since_save = None;
         self.map.drain().map(|(key, slot)| (key, slot.value))
     }
 
-    /// Whether an earlier save has told anything of it.
+    /// Whether an earlier save recorded anything of it.
     pub(super) fn was_saved(&self) -> bool {
         self.since_save.is_some()
     }
@@ -198,7 +198,7 @@ impl<K: Key, V: Data> Table<K, V> {
                     changes.remove(KeyGroup::of(&key), prefix, &key);
                 }
                 for key in since.changed.drain(..) {
-                    // A key that was removed and came again is noted twice, and saved once.
+                    // A key that was removed and came back is noted twice, and saved once.
                     if let Some(slot) = self.map.get_mut(&key).filter(|slot| slot.changed) {
                         slot.changed = false;
                         changes.put(KeyGroup::of(&key), prefix, &key, &slot.value);
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
     use crate::Epoch;
 
-    /// What a save tells: each key with its value, or without when it was removed.
+    /// What a save records: each key with its value, or without one if it was removed.
     fn told(table: &mut Table<u64, u64>) -> Vec<(u64, Option<u64>)> {
         let mut changes = Changes::new(Epoch(0));
         table.save(&mut changes);

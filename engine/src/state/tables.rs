@@ -9,7 +9,7 @@ use crate::{Data, Error, Key, KeyGroup, Result};
 
 /// Tables by place, in the order of the places; a whole table goes at once.
 ///
-/// A table that comes and goes between two saves is never told.
+/// A table that comes and goes between two saves is never recorded.
 ///
 /// ```
 /// use dualgauge_engine::EventTime;
@@ -24,9 +24,9 @@ use crate::{Data, Error, Key, KeyGroup, Result};
 #[derive(Clone, Debug)]
 pub struct Tables<P, K, V> {
     by_place: BTreeMap<P, Table<K, V>>,
-    /// Tables of places that are gone: their room is used again, so that a window does not grow its own from nothing.
+    /// Tables of places that are gone: their room is reused, so that a window does not grow its own from nothing.
     spare: Vec<Table<K, V>>,
-    /// Places that are gone, and of which an earlier save has told.
+    /// Places that are gone, and that an earlier save recorded.
     gone: Vec<P>,
 }
 
@@ -42,7 +42,7 @@ impl<P: Copy + Ord, K: Hash + Eq + Clone, V> Tables<P, K, V> {
         Tables::default()
     }
 
-    /// The table at `place`, which comes into being where there is none.
+    /// The table at `place`, which is created where there is none.
     #[inline]
     pub fn table(&mut self, place: P) -> &mut Table<K, V> {
         self.by_place.entry(place).or_insert_with(|| self.spare.pop().unwrap_or_default())

@@ -3,7 +3,8 @@
 //! A type tells serde what it expects, one part after the other; that is written down in a tree of [`Node`]s, and a
 //! made-up value is given back so that it goes on. One pass takes one way through the type: one variant of each enum.
 //! Passes are repeated, each taking a way that is still open, until none is. A part that refuses a value is offered
-//! others; if it refuses them all, the option, list or variant around it is given up, so that what comes behind is seen.
+//! others; if it refuses them all, the option, list or variant around it is given up, so that what comes after it is
+//! seen.
 //!
 //! A type inside itself has no end. Where it comes up again it is named, and the option or list around it stays empty; an
 //! enum gives back a variant of which a value was made before, and variants that need one wait until there is one.
@@ -75,7 +76,7 @@ const NUMBERS: [u8; SORTS] = [1, 0, 2, 10]; // one first, as many types refuse z
 const STRINGS: [&str; SORTS] = ["", "a", "1970-01-01T00:00:00Z", "1"];
 const BYTES: [&[u8]; SORTS] = [&[], &[0; 16], &[0; 4], &[0; 32]];
 
-/// What asks the bytes what they are, and so says nothing of its shape.
+/// A type that asks the bytes what they are, and so says nothing of its shape.
 const ANY: &str = "any";
 
 /// A type that unfolds to more than this is described in part.
@@ -130,7 +131,7 @@ struct Trail {
     giving_up: Cell<bool>,
     /// Whether the present error is a type inside itself; then other values are of no use.
     recursed: Cell<bool>,
-    /// Whether a value is made whose shape is known already: nothing is noted, and what can be left empty is.
+    /// Whether the value being made has a shape that is known already: nothing is noted, and what can be left empty is.
     filling: Cell<bool>,
     /// The types that the present part is inside of.
     inside: RefCell<Vec<Enclosing>>,
@@ -423,7 +424,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     ) -> Result<V::Value, Refused> {
         self.product(Form::Enum(name, variants), variants.len(), visitor, |visitor, Parts { node, trail, .. }| {
             node.parts.resize_with(variants.len(), Node::default);
-            // A variant that is still open, those that wait behind the others; else one of which a value can be made.
+            // A variant that is still open, waiting ones last; otherwise one of which a value can be made.
             let find = |which: fn(&Node) -> bool| node.parts.iter().position(which);
             let open = find(|variant| !variant.is_complete() && !variant.waits);
             let open = open.or_else(|| find(|variant| !variant.is_complete()));

@@ -1,8 +1,8 @@
 //! Up-casts: stored bytes of an older type become bytes of the present one.
 //!
-//! An older type is found by its shape, wherever it stands within what a step keeps: in an accumulator, an option, a list,
-//! a struct of an operator's own. What lies around it is copied as it is. So an up-cast is declared once for a type, and
-//! not for a step; and of several, V1 to V2 and V2 to V3, one follows the other.
+//! An older type is found by its shape, wherever it stands within what a step keeps: in an accumulator, an option, a
+//! list, a struct of an operator's own. What lies around it is copied as it is. So an up-cast is declared once for a
+//! type, and not for a step; and several, V1 to V2 and V2 to V3, are chained.
 
 use std::any::{TypeId, type_name};
 use std::collections::VecDeque;
@@ -20,8 +20,8 @@ use crate::{Error, Result};
 
 /// Which types became which, as a graph declares them.
 ///
-/// An old type is told by its parts, and by its own name or that of the type that it became: the old `Stats` may be called
-/// `StatsV1` in the program that has a new one.
+/// An old type is recognised by its parts, and by its own name or that of the type that it became: the old `Stats` may
+/// be called `StatsV1` in the program that has a new one.
 ///
 /// ```
 /// use dualgauge_engine::state::{Fingerprint, Layout, Upcasts};
@@ -57,7 +57,7 @@ struct Cast {
     convert: Convert,
 }
 
-/// Without the address of the conversion, which is another in each process: those of a cluster compare what they declare.
+/// Without the address of the conversion, which differs in each process: those of a cluster compare what they declare.
 impl fmt::Debug for Cast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} to {}", self.name, self.old, self.new)
@@ -84,7 +84,7 @@ enum Plan {
     Seq(Box<Plan>),
     Map(Box<(Plan, Plan)>),
     Array(Box<Plan>, usize),
-    /// Fields, one behind the other.
+    /// Fields, one after the other.
     Fields(Vec<Plan>),
     /// By the number of the variant; `None` of one that holds nothing.
     Variants(Vec<Option<Plan>>),
@@ -101,17 +101,17 @@ pub enum NoUpcast {
         old: String,
         /// What is wanted in its place.
         new: String,
-        /// What is declared, each with the shape that it is from.
+        /// What is declared, each with the shape that it converts from.
         declared: Vec<String>,
     },
-    /// Both of these do.
+    /// Both of these lead there.
     Both(String, String),
     /// Not all of the type can be seen, or it is inside itself; and it is not up-cast as a whole.
     Unseen(String),
 }
 
 impl Upcasts {
-    /// Notes that values of `Old` became values of `New`.
+    /// Declares that values of `Old` became values of `New`.
     ///
     /// # Errors
     /// When nothing could tell the two apart, or when not all of a type can be seen.
@@ -199,7 +199,7 @@ impl Upcasts {
         }
     }
 
-    /// The conversions that lead from one form to the other; `None` where none do.
+    /// The conversions that lead from one form to the other; `None` where none do, and where the forms are the same.
     fn way(&self, old: &Form, new: &Form) -> Result<Option<Vec<Convert>>, NoUpcast> {
         if old == new {
             return Ok(None);

@@ -84,7 +84,7 @@ fn check_all<const M: usize>(
     }
 }
 
-/// Makes a stream with late records one without.
+/// Makes a stream without late records of one with them.
 pub(super) fn as_it_is() -> NodeSpec {
     NodeSpec::stateless("text")
 }
@@ -198,7 +198,7 @@ pub(super) fn job<const M: usize, const N: usize>(
     let graph = move |graph: &crate::Flow<'_>| {
         let items = |number: usize| {
             let (disorder, idle_after, all_idle) = timing[number];
-            // The clock begins at the epoch, and a script may tell of any time.
+            // The clock begins at the epoch, and a script may name any time.
             let options = source(input(number)).disorder(disorder).all_idle(all_idle).max_ahead(Duration::MAX);
             graph.source::<Item>(idle_after.map_or(options.clone(), |idle_after| options.idle_after(idle_after)))
         };

@@ -1,7 +1,7 @@
 //! Runs a flow that is killed again and again, each time somewhere else, until it comes to its end.
 //!
 //! Everything that chance decides is drawn from one seed: how many workers each generation has, who steps when, when it
-//! is killed, whether the power goes with it, and what of the unsynced is left. The same seed twice is the same run.
+//! is killed, whether the power fails with it, and what of the unsynced is left. The same seed twice is the same run.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{Checkpoints, Duration, Durations, ErrorKind, EventTime, Job, Limits,
 pub struct Survived {
     /// How often it was killed.
     pub kills: u32,
-    /// How often the power went in the midst of an operation of the disk.
+    /// How often the power failed in the midst of an operation of the disk.
     pub power_losses: u32,
     /// How many checkpoints were committed.
     pub commits: u64,

@@ -1,4 +1,4 @@
-//! Records that a test has, as a source: dealt to partitions, and read in batches of a size.
+//! The records of a test as a source: dealt to partitions, and read in batches of a size.
 
 use std::any::type_name;
 
@@ -15,7 +15,7 @@ pub(super) struct Given {
     rows: RecordBatch,
     times: Vec<EventTime>,
     record: &'static str,
-    /// Whether they are happening now: in one partition, as they come, and which times follow is not known.
+    /// Whether they are live: in one partition, as they come, and without knowing which times follow.
     live: bool,
     partitions: usize,
     batch_rows: usize,
@@ -28,7 +28,7 @@ impl Given {
         Given { rows, times, record, live, partitions: 1, batch_rows: usize::MAX }
     }
 
-    /// The same in so many partitions and batches of so many rows; what is live stays in its order.
+    /// The same in this many partitions and batches of this many rows; live records keep their order.
     pub(super) fn split(&self, partitions: usize, batch_rows: usize) -> Given {
         Given {
             partitions: if self.live { 1 } else { partitions.max(1) },
@@ -37,7 +37,7 @@ impl Given {
         }
     }
 
-    /// The rows of a partition, and for each, and after the last one, the least time from there on.
+    /// The rows of a partition; and for each, and after the last one, the least time from there on.
     fn part(&self, number: usize) -> (RecordBatch, Vec<EventTime>) {
         let places: Vec<_> = (number..self.times.len()).step_by(self.partitions).collect();
         let indices = UInt64Array::from_iter_values(places.iter().map(|place| *place as u64));
@@ -50,7 +50,7 @@ impl Given {
         (rows, bounds)
     }
 
-    /// Whether the times of the records are those that are wanted, and may be said.
+    /// Whether least times may be stated: the records are not live, and the scan wants event times.
     fn knows(&self, scan: &Scan) -> bool {
         !self.live && !scan.event_time.is_empty()
     }

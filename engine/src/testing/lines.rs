@@ -26,8 +26,8 @@ pub fn as_lines<L: 'static>(texts: Stream<'_, String, L>) -> Stream<'_, Line> {
 
 /// Collects the lines that a flow writes; its clones share them, and outlive a crash as files do.
 ///
-/// With checkpoints, what is prepared is in the prepared bytes and nowhere else, so that nothing is seen which no manifest
-/// names. Without, a line is seen as soon as it is written.
+/// With checkpoints, what is prepared is in the prepared bytes and nowhere else, so that nothing is seen that no
+/// manifest names. Without, a line is seen as soon as it is written.
 #[derive(Clone, Default)]
 pub struct Lines {
     published: Arc<Mutex<Published>>,
@@ -118,7 +118,7 @@ impl Sink for Lines {
     }
 }
 
-/// The lines of a batch, with what is said of their firings.
+/// The lines of a batch, with what is said about their firings.
 pub(super) fn decoded(rows: &RecordBatch) -> Vec<Line> {
     let mut lines: Vec<Event<Line>> = Vec::new();
     Line::decode(rows, &mut lines).expect("lines that were just encoded");

@@ -24,7 +24,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// A script that was not listed yet.
+    /// A script that has not been listed yet.
     pub fn of(script: Script) -> Listed {
         Listed { script, times: Arc::default() }
     }

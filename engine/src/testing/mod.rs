@@ -2,7 +2,7 @@
 //!
 //! [`check`] runs a flow over a script and compares what it writes, on several numbers of workers, with epochs of one
 //! row and of many, and under seeded schedules that let one worker step at a time. An answer that depends on any of
-//! these fails. [`check_when`] runs a flow one event at a time, and compares behind which event each line is seen.
+//! these fails. [`check_when`] runs a flow one event at a time, and compares after which event each line is seen.
 //! [`JobCheck`] runs a whole program's graph over its own records, through crashes too.
 //!
 //! ```

@@ -12,7 +12,7 @@
 pub struct Random(pub u64);
 
 impl Random {
-    /// The next number, from 0 up to this one and without it.
+    /// The next number, from 0 up to, but not including, `end`.
     ///
     /// # Panics
     /// When there is no such number: `end` is 0.

@@ -60,7 +60,7 @@ pub struct Script {
     pub(super) promised: bool,
 }
 
-/// What a partition has when it is asked.
+/// What a partition has when the source asks it.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// Events, and the watermark that the source gives after them.
@@ -69,7 +69,7 @@ pub enum Step {
     Pending,
     /// Nothing now, and the clock of a stepped run moves on.
     Wait(Duration),
-    /// Nothing any more: the partition has ended, whatever follows.
+    /// Nothing more: the partition has ended, whatever follows.
     End,
     /// Nothing, for as long as the job runs.
     Open,
@@ -88,7 +88,7 @@ impl Script {
         self
     }
 
-    /// A partition that is silent for so long holds nothing any more.
+    /// A partition that is silent for this long no longer holds the watermark.
     pub fn idle_after(mut self, idle_after: Duration) -> Script {
         self.idle_after = Some(idle_after);
         self

@@ -1,4 +1,4 @@
-//! A stepped run: one thing happens at a time, and behind each everything moves until it stands still.
+//! A stepped run: one thing happens at a time, and after each, everything moves until it stands still.
 //!
 //! What happens is a [`Moment`]: an event, a promise, the end of a partition, a move of the clock. The next one comes when
 //! no worker has sent or taken anything for some rounds, so *when* a row is seen is a moment and not a matter of speed.
@@ -18,18 +18,18 @@ use crate::{
     SinkWriter, Source, SourceBatch, VirtualClock, Writing,
 };
 
-/// After so many rounds in which nothing moved, nothing will: what a worker has to say it says within one.
+/// After this many rounds in which nothing moved, nothing will: what a worker has to send it sends within one.
 const QUIET: u32 = 4;
 
-/// After so many more at the end of input, the job does not end by itself.
+/// After this many more at the end of input, the job does not end by itself.
 const STUCK: u32 = 1_000;
 
 /// One thing that happens in a stepped run.
 #[derive(Clone, Debug)]
 pub struct Moment {
-    /// To which of the inputs.
+    /// Which of the inputs it happens to.
     pub input: usize,
-    /// To which of its partitions.
+    /// Which of its partitions.
     pub partition: usize,
     /// What: a batch of one event, or of none with a promise; a move of the clock; an end.
     pub what: Step,
@@ -100,7 +100,7 @@ impl Present {
 pub(super) struct SteppedScript {
     partitions: Vec<SteppedPartition>,
     promised: bool,
-    /// The moment at which what has not ended ends.
+    /// The moment at which each partition that has not ended ends.
     over: usize,
     present: Arc<Present>,
 }
@@ -181,7 +181,7 @@ impl PartitionReader for SteppedReader {
     }
 }
 
-/// Lets the workers step in turn, and the next moment come when nothing moves any more.
+/// Lets the workers step in turn, and brings the next moment when nothing moves any more.
 pub(super) struct StepByStep {
     moments: Vec<Moment>,
     present: Arc<Present>,
@@ -269,7 +269,7 @@ impl Turns for StepByStep {
 /// A line, and when it was seen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
-    /// Behind which of the [`moments`]; behind the last one is the end of input.
+    /// After which of the [`moments`]; after the last one comes the end of input.
     pub behind: usize,
     /// Its event time.
     pub time: EventTime,
@@ -302,7 +302,7 @@ impl Witness {
         Witness { present: Arc::clone(present), seen: Arc::default(), shows }
     }
 
-    /// What was seen: in the order of the moments, and behind each by event time.
+    /// What was seen: in the order of the moments, and after each by event time.
     pub(super) fn seen(&self) -> Vec<Seen> {
         let mut seen = self.seen.lock().expect("no panic holds it").clone();
         seen.sort();

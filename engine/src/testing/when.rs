@@ -1,4 +1,4 @@
-//! Runs a flow step by step and says behind which event each of its lines is seen.
+//! Runs a flow step by step and says after which event each of its lines is seen.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::{Duration, ErrorKind, EventTime, Limits, Stream, VirtualClock};
 /// Runs `flow` over `script` one event at a time, and compares *when* each line is seen: `seconds text behind event`.
 ///
 /// The events come in columns: the first of each partition in turn, then the second of each; a `_` lets the others go
-/// first. Behind each event, promise (`~20`), end of a partition (`.`) and move of the clock (`+5s`) all workers step until
-/// nothing moves. What is left at the end of input is seen `behind end`. It is the same on 1, 2 and 7 workers, with epochs of
-/// one row and of many.
+/// first. After each event, promise (`~20`), end of a partition (`.`) and move of the clock (`+5s`) all workers step
+/// until nothing moves. What is left at the end of input is seen `behind end`. It is the same on 1, 2 and 7 workers,
+/// with epochs of one row and of many.
 ///
 /// ```
 /// use dualgauge_engine::flow::NodeSpec;
@@ -127,10 +127,10 @@ fn text(moments: &[Moment], seen: &Seen) -> String {
     format!("{} {} behind {behind}", seconds(seen.time), seen.text)
 }
 
-/// Runs `flow` over the scripts one of their [`moments`] at a time, and returns the lines of each output with the moment
-/// behind which they were seen.
+/// Runs `flow` over the scripts one of their [`moments`] at a time, and returns the lines of each output with the
+/// moment after which they were seen.
 ///
-/// A run of which some partition never ends is stopped when all has happened.
+/// A run in which some partition never ends is stopped when everything has happened.
 ///
 /// # Panics
 /// When the run fails.

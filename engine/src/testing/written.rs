@@ -21,7 +21,7 @@ pub(super) struct Written {
 
 #[derive(Default)]
 struct All {
-    /// What was prepared, by its number. It stays when it is committed, since that may be asked for twice.
+    /// What was prepared, by its number. It stays after the commit, since that may be repeated.
     prepared: Vec<Rows>,
     /// By bucket and epoch, so that committing twice is committing once.
     committed: BTreeMap<(usize, Epoch), Rows>,
@@ -33,7 +33,7 @@ impl Written {
         self.all().committed.values().flatten().map(|(rows, _)| rows.clone()).collect()
     }
 
-    /// Each row as a text behind its event time, in order: two runs have written the same if these are equal.
+    /// Each row as a text after its event time, in order: two runs have written the same if these are equal.
     pub(super) fn texts(&self) -> Vec<String> {
         let all = self.all();
         let mut texts: Vec<(EventTime, String)> = Vec::new();

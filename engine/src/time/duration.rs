@@ -79,7 +79,7 @@ impl Neg for Duration {
 
 /// A length of time, wherever one is asked for.
 ///
-/// It is a trait so that a program that says none is told how to: a plain number has no unit.
+/// It is a trait so that a program that gives a plain number, which has no unit, is told how to write a length.
 ///
 /// ```
 /// use dualgauge_engine::{Durations, IntoDuration};

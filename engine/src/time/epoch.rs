@@ -15,7 +15,7 @@ impl Epoch {
     /// After every epoch: what a source that has ended has reached.
     pub const MAX: Epoch = Epoch(u64::MAX);
 
-    /// After every epoch that is read into: where a source waits that is asked to end.
+    /// After every epoch that is read into: where a source waits once it is asked to end.
     pub(crate) const REST: Epoch = Epoch(u64::MAX - 1);
 
     /// The epoch after this one.

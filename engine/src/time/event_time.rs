@@ -13,8 +13,8 @@ use crate::Error;
 
 /// When something happened: microseconds since the Unix epoch, UTC.
 ///
-/// The two ends, [`EventTime::MIN`] and [`EventTime::MAX`], stand for "before every event" and "after every event": no event
-/// is there, since a source takes one for a bad record. What happens, happens from [`EventTime::FIRST`] to
+/// The two ends, [`EventTime::MIN`] and [`EventTime::MAX`], stand for "before every event" and "after every event": no
+/// event has such a time, since a source takes one for a bad record. Events lie from [`EventTime::FIRST`] to
 /// [`EventTime::LAST`].
 ///
 /// Adding and subtracting a [`Duration`] saturates at the ends, so that an absurd time in the data moves nothing past
@@ -30,7 +30,7 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventTime(i64);
 
-/// When time began to be counted.
+/// The Unix epoch.
 const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 impl EventTime {
@@ -170,8 +170,8 @@ impl fmt::Display for EventTime {
 impl FromStr for EventTime {
     type Err = Error;
 
-    /// Reads an RFC 3339 instant such as `2026-01-01T12:00:00Z`, or a date, which is its midnight in UTC; and what is
-    /// outside the calendar as it is shown, as microseconds. What is finer than a microsecond is floored.
+    /// Reads an RFC 3339 instant such as `2026-01-01T12:00:00Z`, or a date, which is its midnight in UTC; and outside
+    /// the calendar, the microseconds as which a time is shown there. What is finer than a microsecond is floored.
     fn from_str(text: &str) -> Result<EventTime, Error> {
         if let Some(micros) = text.strip_suffix("us").and_then(|micros| micros.parse().ok()) {
             return Ok(EventTime(micros));

@@ -29,12 +29,12 @@ impl Frontier {
         })
     }
 
-    /// The frontier of several inputs together: what may still come by any of them.
+    /// The frontier of several inputs together: what may still come on any of them.
     pub fn of_all(antichains: &[MutableAntichain<Stamp>]) -> Frontier {
         antichains.iter().map(Frontier::of).fold(Frontier::END, Frontier::and)
     }
 
-    /// What may still come by this or by the other.
+    /// What may still come on this or on the other.
     fn and(self, other: Frontier) -> Frontier {
         Frontier {
             epoch: self.epoch.min(other.epoch),
@@ -58,7 +58,7 @@ impl Frontier {
         epoch < self.epoch
     }
 
-    /// The same, but for a watermark that something which waits still holds.
+    /// The same, with the watermark held back by something that waits.
     pub(crate) fn held_back_to(&self, watermark: EventTime) -> Frontier {
         Frontier { watermark, ..*self }
     }

@@ -9,7 +9,7 @@ use super::{Epoch, EventTime};
 
 /// The timely timestamp of every message.
 ///
-/// `event_time` is the watermark under which the batch was sent: no on-time record behind this message has a smaller
+/// `event_time` is the watermark under which the batch was sent: no on-time record after this message has a smaller
 /// event time. `a <= b` holds in timely's order iff both coordinates are so; the derived [`Ord`] is lexicographic, a
 /// linear extension of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,7 +34,8 @@ impl PartialOrder for Stamp {
     }
 }
 
-/// The only way through an operator: a stamp stays what it is. The data graph has no loops, so nothing increments.
+/// The only summary of a path through an operator: a stamp stays what it is. The data graph has no loops, so nothing
+/// increments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unchanged;
 

@@ -1,4 +1,4 @@
-//! Merging layers of a chain into one, and writing a chain anew whose parts have become others.
+//! Merging layers of a chain into one, and rewriting a chain whose parts have changed.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,8 +15,8 @@ use crate::{Error, Result};
 
 /// Merges the layers `merged` of a chain into a new one, which takes their place for the groups of the chain.
 ///
-/// Where the chain's oldest layer is among them, nothing that was removed is told any more; else it is, because older
-/// layers may hold it. It takes the memory of about a key group, or of 4 MiB a layer.
+/// If the chain's oldest layer is among them, removals are dropped; if not, they are kept, because older layers may
+/// hold what was removed. It takes the memory of about a key group, or of 4 MiB a layer.
 ///
 /// # Errors
 /// When a layer cannot be read or is damaged, and when the new one cannot be written.
@@ -31,8 +31,8 @@ pub fn compact(
     write(store, &chain[merged], groups, name, removals, &|_, _| Becomes::Same)
 }
 
-/// Writes a whole chain as one layer, for the groups of the chain, in which each part is what `becomes` (of step and part)
-/// says. The layers that were there stay as they are.
+/// Writes a whole chain as one layer, for the groups of the chain; `becomes` (of step and part) says what each part
+/// turns into. The layers that were there stay as they are.
 ///
 /// # Errors
 /// As for [`compact`]; and when a value is not of the shape that it was stored in.
@@ -46,7 +46,7 @@ pub fn rewrite<'a>(
     write(store, chain, groups, name, false, becomes)
 }
 
-/// What a part is when its chain has been written anew.
+/// What a part becomes when its chain is rewritten.
 #[derive(Clone, Copy, Debug)]
 pub enum Becomes<'a> {
     /// What it was.

@@ -45,7 +45,7 @@ impl FooterPart {
     /// How many bytes of a layer it takes: those of its entries, and those of what the footer says of them.
     pub fn bytes(&self) -> u64 {
         let footer = postcard::to_stdvec(self).expect("a footer has no Serialize that fails");
-        // The lengths come from a file, and are not held against it yet.
+        // The lengths come from a file, and have not been checked against it yet.
         self.sections.iter().fold(footer.len() as u64, |bytes, section| bytes.saturating_add(section.length))
     }
 }

@@ -48,8 +48,8 @@ impl<'a> PartMerge<'a> {
         Ok(Some(KeyGroup(group)))
     }
 
-    /// Hands out the present group in the order of its keys. With `removals`, also what is not there because the newest
-    /// layer that tells of it removed it: earlier layers that are not here may hold it.
+    /// Hands out the present group in the order of its keys. With `removals`, also the keys that the newest layer to
+    /// mention them removed: earlier layers that are not here may hold them.
     pub fn entries(&self, removals: bool, each: &mut Each<'_>) -> Result<()> {
         let mut cursors = Vec::new();
         for (age, layer) in self.layers.iter().enumerate() {
@@ -60,7 +60,7 @@ impl<'a> PartMerge<'a> {
         if let [Cursor { removed: [], entry, mut rest, layer, .. }] = cursors[..] {
             return plain(layer, entry, &mut rest, removals, each);
         }
-        // The smallest key is the last, of equal keys that of the newest layer.
+        // The smallest key comes last; of equal keys, the one of the newest layer.
         cursors.sort_by(|a, b| b.order().cmp(&a.order()));
         let mut previous = None;
         while let Some(cursor) = cursors.pop() {
@@ -83,7 +83,7 @@ impl<'a> PartMerge<'a> {
     }
 }
 
-/// A single layer, of which newer ones have removed nothing.
+/// A single layer, from which newer ones have removed nothing.
 fn plain<'a>(
     layer: &PartLayer<'_>,
     first: RawEntry<'a>,

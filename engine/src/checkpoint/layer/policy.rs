@@ -4,18 +4,18 @@ use std::ops::Range;
 
 use crate::checkpoint::LayerRef;
 
-/// How many young layers are merged at least.
+/// The fewest young layers that are merged.
 const FEW: usize = 8;
 
 /// Which layers of a chain should be merged now; `None` where none should.
 ///
-/// - **All of them** once the others have twice the bytes of the oldest: what is stored stays within three times of
-///   what is held.
-/// - **The youngest that are one save each** once they are eight, and more than those that are several: a byte is merged
-///   once on its way to the oldest layer, and a chain of which `n` saves were not yet merged into the oldest has about
-///   `2 √(2n)` layers.
+/// - **All of them** once the others have twice the bytes of the oldest: what is stored stays within three times what
+///   is held.
+/// - **The youngest that are one save each** once there are eight, and more of them than of those that are several: a
+///   byte is merged once on its way to the oldest layer, and a chain with `n` saves not yet merged into the oldest has
+///   about `2 √(2n)` layers.
 ///
-/// Together with the save itself that writes at most three times the bytes that changed while the held state does not
+/// Together with the save itself, this writes at most three times the bytes that changed while the held state does not
 /// grow, and at most three and a half times while all of it is new.
 ///
 /// ```

@@ -27,7 +27,7 @@ pub type EachEntry<'a> = dyn FnMut(KeyGroup, &[u8], &[u8]) -> Result<()> + 'a;
 ///
 /// - **Verified first.** A layer's footer is verified when the chain is opened, a section before its first entry is
 ///   handed out. Nothing of a damaged section is ever seen.
-/// - **The newest counts.** Of the entries with a key the newest layer's counts, and it may say that there is none.
+/// - **The newest counts.** Of the entries for a key, the newest layer's counts, and it may say that there is none.
 #[derive(Debug)]
 pub struct ChainReader {
     store: Arc<dyn Store>,
@@ -164,7 +164,7 @@ impl Layer {
         };
         let fixed = (format::HEAD + format::TAIL) as u64;
         let start = layer.size.saturating_sub(TAIL_READ);
-        // One byte more than there should be, so that a file that has grown is found.
+        // One byte more than there should be, so that a file that has grown is noticed.
         let end = read(start..layer.size.saturating_add(1))?;
         if end.len() as u64 != layer.size - start || layer.size < fixed {
             return Err(damaged("it does not have the length that was written"));
@@ -202,7 +202,7 @@ impl Layer {
         let Ok((parts, [])) = postcard::take_from_bytes::<Vec<FooterPart>>(footer) else {
             return Err(damaged("the checksum of its footer is right, but its content cannot be read"));
         };
-        // What is merged relies on it.
+        // Merging relies on it.
         let ascend = |part: &FooterPart| part.sections.is_sorted_by(|one, next| one.group < next.group);
         if !parts.iter().all(ascend) {
             return Err(damaged("the groups of its sections are not in order"));
@@ -259,7 +259,7 @@ impl<'a> Sections<'a> {
         self.rest.first().map(|section| section.group)
     }
 
-    /// Goes to the next section, if it is this group's: from now on that is the present one, else there is none.
+    /// Moves to the next section if it is this group's, which is then the present one; otherwise there is none.
     pub fn advance(&mut self, group: u16) -> Result<(), LayerError> {
         let Some((section, rest)) = self.rest.split_first().filter(|(section, _)| section.group == group) else {
             self.present = 0..0;

@@ -29,7 +29,7 @@ pub struct LayerPart {
 
 /// Writes what has changed as a layer; durable when it returns.
 ///
-/// Where a key was told twice, the later one counts. Parts in which nothing has changed are noted too, by their shape.
+/// Where a key occurs twice, the later entry counts. Parts in which nothing changed are recorded too, by their shape.
 ///
 /// # Panics
 /// When a part is given twice.
@@ -100,12 +100,12 @@ pub(in crate::checkpoint) fn by_step(parts: impl Iterator<Item = (String, u64)>)
     steps
 }
 
-/// An entry, and in front of it the eight bytes that its key begins with behind what all keys begin with.
+/// An entry, preceded by the first eight bytes of its key after the prefix that all keys share.
 type Headed<'a> = (u64, RawEntry<'a>);
 
-/// The entries of each group, in the order in which they were told.
+/// The entries of each group, in the order in which they were recorded.
 ///
-/// They are dealt out rather than sorted by group: a group is then sorted within the processor's caches.
+/// They are dealt out rather than sorted by group, so that each group is then sorted within the processor's caches.
 fn by_group(changes: &Changes) -> impl Iterator<Item = (KeyGroup, Vec<Headed<'_>>)> {
     let first = changes.iter().next().map_or(&[][..], |change| change.key);
     let (mut counts, mut shared) = (vec![0; KEY_GROUPS as usize], first.len());

@@ -11,11 +11,11 @@ use crate::Place;
 use crate::failpoint::{Point, around};
 use crate::fs::{Fs, FsFile, Kind, Ways};
 
-/// How many bytes are collected before they are given to the file.
+/// How many bytes are buffered before they are written to the file.
 const BUFFER: usize = 256 * 1024;
 
-/// How often a file is written anew that was swept away before it had its name. Each start of the job sweeps once, so
-/// that more would mean that something else removes it.
+/// How often a file is written again because it was swept away before it had its name. Each start of the job sweeps
+/// once, so more would mean that something else removes it.
 const SWEPT_MAX: usize = 100;
 
 /// A directory as a store: files are written aside under a name that begins with a dot, synced, and then linked or
@@ -44,7 +44,7 @@ pub struct LocalStore {
 /// The folders of a store.
 const FOLDERS: [&str; 5] = ["manifest", "layers", "probe", "floors", "kept"];
 
-/// Those of them that places have not had from the beginning.
+/// Those of them that places of older programs lack.
 const LATER: [&str; 2] = ["floors", "kept"];
 
 impl LocalStore {
@@ -56,7 +56,7 @@ impl LocalStore {
                 return Err(store.transient(folder, no_link("the folder")));
             }
             match store.fs.create_private_dirs(&store.dir.join(folder)) {
-                // Who only looks into a place of an older program need not be able to write there.
+                // Whoever only looks into a place of an older program need not be able to write there.
                 Err(error) if LATER.contains(&folder) && cannot_be_synced(&error) => {}
                 created => created.map_err(|cause| StoreError::Transient { place: store.place(folder), cause })?,
             }
@@ -113,7 +113,7 @@ impl LocalStore {
         Ok(aside)
     }
 
-    /// Makes the names of the folder durable that holds `name`.
+    /// Makes durable the names in the folder that holds `name`.
     fn sync_folder(&self, name: &str) -> Result<(), StoreError> {
         let folder = self.path(name).parent().expect("a name in a folder").to_path_buf();
         self.fs.sync_names(&folder).map(drop).map_err(|cause| self.fatal(name, cause))
@@ -154,8 +154,8 @@ impl Store for LocalStore {
         loop {
             let aside = self.aside(name, &mut |out| out.write_all(bytes))?;
             if let Err(cause) = around(Point::Append, || self.fs.give_name(&aside.path, &self.path(name))) {
-                // Taken, or a failure that may have come after the deed. What stands there now is the truth, unless that
-                // cannot be read either.
+                // Taken, or a failure that may have come after the name was given. What stands there now is the truth,
+                // unless that cannot be read either.
                 match self.get(name) {
                     Ok(found) if found == bytes => {}
                     Ok(_) => return Ok(Created::Taken),
@@ -236,7 +236,7 @@ fn no_link(what: &str) -> io::Error {
     )
 }
 
-/// Whether nothing is there: of what was written aside, that a start of the job has swept it away.
+/// Whether nothing is there; for a file that was written aside, that means a start of the job swept it away.
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
@@ -256,7 +256,7 @@ struct Aside {
 impl Drop for Aside {
     fn drop(&mut self) {
         if !self.moved {
-            // Whatever becomes of it: what is left over is swept away by the next generation.
+            // A failure does no harm: the next generation sweeps away what is left over.
             let _ = self.fs.remove(Path::new(&self.path));
         }
     }

@@ -26,7 +26,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// What it is, for messages: a directory, a URL.
     fn describe(&self) -> String;
 
-    /// What a person should know of it before it is relied on.
+    /// What a person should know about it before relying on it.
     fn note(&self) -> Option<String> {
         None
     }
@@ -43,8 +43,8 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Stores bytes under a name that is free.
     ///
-    /// Where the name holds the very same bytes already, they count as written by this call: so a call that ended in
-    /// doubt can be made again, and the answer is the truth. Bytes of different writers must therefore differ.
+    /// If the name already holds the very same bytes, they count as written by this call: so a call that ended in doubt
+    /// can be repeated, and the answer is the truth. Bytes of different writers must therefore differ.
     fn create(&self, name: &str, bytes: &[u8]) -> Result<Created, StoreError>;
 
     /// All bytes of a name.
@@ -56,11 +56,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The names in a folder (`layers/`), whole and sorted.
     fn list(&self, folder: &str) -> Result<Vec<String>, StoreError>;
 
-    /// Removes a name; it is well if there is none.
+    /// Removes a name; it is no error if there is none.
     fn delete(&self, name: &str) -> Result<(), StoreError>;
 
-    /// Removes what interrupted writes left. Only for a generation that starts: writes of others that this disturbs, who
-    /// start at the same moment or are over without knowing it, are made again and do not fail.
+    /// Removes what interrupted writes left. Only for a generation that starts: this may disturb the writes of others,
+    /// which start at the same moment or are over without knowing it; those are repeated and do not fail.
     fn sweep(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -83,7 +83,7 @@ pub enum StoreError {
         /// The store and the name.
         place: String,
     },
-    /// It did not work now (a full disk, a network that is away); what was asked can be asked again.
+    /// It did not work now (a full disk, a network that is down); the request can be retried.
     Transient {
         /// The store and the name.
         place: String,
@@ -100,7 +100,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether what was asked may work when it is asked again: no limit of the process passes.
+    /// Whether a retry may work: a limit of the process does not go away.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, StoreError::Transient { cause, .. } if crate::error::limit(cause).is_none())
     }
@@ -133,7 +133,7 @@ impl From<StoreError> for crate::Error {
 
 /// Refuses a store that lets two writers create the same name.
 ///
-/// Some object stores take the condition and ignore it; on them an older generation would win over a newer one.
+/// Some object stores accept the condition but ignore it; on them an older generation would win over a newer one.
 pub fn probe(store: &dyn Store) -> crate::Result<()> {
     let name = format!("probe/{:032x}", random());
     let first = store.create(&name, b"first")?;

@@ -36,7 +36,7 @@ pub fn open_store(place: &str) -> Result<Arc<dyn Store>> {
     }
 }
 
-/// As [`open_store`], for one that only looks: a directory that is not there is not created.
+/// As [`open_store`], for a caller that only looks: a missing directory is not created.
 ///
 /// # Errors
 /// As for [`open_store`], and when there is no such directory.
@@ -58,7 +58,7 @@ fn local(path: &str) -> Result<Arc<dyn Store>> {
     Ok(Arc::new(LocalStore::open(Arc::new(RealFs), path)?))
 }
 
-/// What stands before the colon of a URL. A path may have a colon too, but not behind letters alone.
+/// What stands before the colon of a URL. A path may have a colon too, but not after letters alone.
 fn scheme_of(place: &str) -> Option<&str> {
     let (scheme, _) = place.split_once(':')?;
     let is_scheme = scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());

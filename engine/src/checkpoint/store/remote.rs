@@ -1,4 +1,4 @@
-//! A place behind a URL as a store: S3, and what else `object_store` knows.
+//! A place behind a URL as a store: S3, and whatever else `object_store` supports.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -12,13 +12,13 @@ use tokio::runtime::Runtime;
 use super::{Created, Store, StoreError};
 use crate::{Error, Result};
 
-/// How many bytes are uploaded at once; what has less is uploaded whole.
+/// How many bytes are uploaded at once; anything smaller is uploaded whole.
 const PART: usize = 8 << 20;
 
 /// A place behind a URL as a store.
 ///
-/// What was stored is durable and seen whole by the store's own promise; that only one of two creates wins is held to by
-/// [`probe`](super::probe). Requests are repeated by `object_store`, within its time limits.
+/// That what was stored is durable and seen whole is the store's own promise; that only one of two creates wins is
+/// checked by [`probe`](super::probe). `object_store` retries requests, within its time limits.
 #[derive(Debug)]
 pub struct RemoteStore {
     store: Arc<dyn ObjectStore>,
@@ -112,7 +112,7 @@ impl Store for RemoteStore {
         let bytes: Result<Bytes, Remote> = self.runtime.block_on(async {
             match self.store.get_range(&path, range.clone()).await {
                 Err(error) if !matches!(error, Remote::NotFound { .. }) => {
-                    // A range that begins behind the end is refused; here it is empty.
+                    // A range that begins after the end is refused; here it is empty.
                     let size = self.store.head(&path).await?.size;
                     if size <= range.start { Ok(Bytes::new()) } else { Err(error) }
                 }
@@ -178,7 +178,7 @@ impl Upload<'_> {
 
     fn abort(&mut self) {
         if let Some(parts) = &mut self.parts {
-            // What is left of an upload costs room, and is never seen.
+            // What is left of an upload costs space, and is never seen.
             let _ = self.remote.runtime.block_on(parts.abort());
         }
     }

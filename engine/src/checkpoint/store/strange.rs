@@ -1,6 +1,6 @@
 //! A directory that is somebody else's is no place for checkpoints: a log, the output of a job, and what lies within them.
 //!
-//! Only a place without checkpoints is asked. One that has them is gone on with, whatever was put beside them.
+//! Only a place without checkpoints is examined. One that has them is used, whatever was put beside them.
 
 use std::path::Path;
 
@@ -19,14 +19,14 @@ const MADE: [&str; 2] = ["lock", "b0"];
 /// What a sink puts into the directory that it writes to.
 const OF_SINKS: [&str; 3] = [".job", ".staging", ".published"];
 
-/// The endings of data: a finished output has them, and may have no mark of its sink any more.
+/// The file extensions of data: a finished output has them, and may no longer have a mark of its sink.
 const DATA: [&str; 5] = ["parquet", "csv", "json", "jsonl", "ndjson"];
 
-/// Refuses a directory for checkpoints that is not there for them.
+/// Refuses a directory that is not meant for checkpoints.
 ///
 /// # Errors
-/// A file; a log, or the directory of a sink, or one inside of them; a directory with files of data. What cannot be looked
-/// at is told by who writes there.
+/// A file; a log, or the directory of a sink, or one inside of them; a directory with files of data. What cannot be
+/// looked at is reported by whoever writes there.
 pub(super) fn refuse(fs: &dyn Fs, place: &str) -> Result<()> {
     let path = Path::new(place);
     let kind = |path: &Path| fs.kind(path).ok().flatten();
@@ -36,7 +36,8 @@ pub(super) fn refuse(fs: &dyn Fs, place: &str) -> Result<()> {
     if kind(path) == Some(Kind::File) {
         return Err(refused(place, "it is a file, and checkpoints are kept in a directory of their own"));
     }
-    // As the path is written: what a link in it leads to is looked at as well, since names below it are.
+    // The path as written: if it has a link, the link's target is examined too, since names below the link are looked
+    // up there.
     let all = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     // Further up a name alone says little: `log.json` may be anything, and so may `.staging`.
     let is_log = |dir: &Path, own: bool| {

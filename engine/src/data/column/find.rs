@@ -71,8 +71,8 @@ fn names(fields: &Fields) -> impl Iterator<Item = &str> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Twice;
 
-/// Where the column of this name is, the rule of every connector: the name counts as it is written, so one of another
-/// case is another column; and none is chosen of two that have the same.
+/// Finds the column of this name by the rule of every connector: the name counts as it is written, so another case is
+/// another column; and of two with the same name, neither is chosen.
 ///
 /// # Errors
 /// Two columns of this name.
@@ -84,13 +84,13 @@ pub fn find<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Result<Op
     }
 }
 
-/// Whether a name is another one that differs by case only.
+/// Whether two names differ by case only.
 pub fn is_same_but_for_case(name: &str, other: &str) -> bool {
     name != other && name.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
 }
 
-/// The name among `names` that `wanted` was likely meant to be: the same but for case, `_` and `-`, or one that few
-/// letters keep apart.
+/// The name among `names` that `wanted` was likely meant to be: the same but for case, `_` and `-`, or one that differs
+/// by a few letters.
 pub fn similar<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let fold = |name: &str| -> Vec<char> {
         name.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase).collect()

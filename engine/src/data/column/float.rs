@@ -58,7 +58,7 @@ impl Field for f64 {
     }
 }
 
-/// What a number should be that would have to be rounded.
+/// What is expected of a number that would have to be rounded.
 fn exactly(float: &str) -> String {
     format!("a number that `{float}` has exactly")
 }

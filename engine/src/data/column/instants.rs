@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use super::Said;
 use crate::{Error, Result};
 
-/// When time began to be counted.
+/// The Unix epoch.
 const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// How the texts of a column are read as instants.
@@ -42,7 +42,7 @@ impl Instants {
     /// As a record or a binding says.
     ///
     /// # Errors
-    /// A format that tells no time, or a zone that there is not.
+    /// A format that says no time, or a zone that does not exist.
     pub fn of(said: Said<'_>) -> Result<Instants> {
         let zone = said.zone.map_or(Ok(TimeZone::UTC), zone)?;
         let format = said.format.map(|format| checked(format).map(|()| format.to_owned())).transpose()?;
@@ -53,14 +53,15 @@ impl Instants {
     pub fn nanoseconds(&self, text: &str) -> Option<i128> {
         let text = text.trim_ascii();
         let Some(format) = &self.format else {
-            // Digits alone are a number, also those that could be a date: what they count is said, or they are refused.
+            // Digits alone are a number, even if they could be a date: they are refused unless the unit is given.
             return if is_number(text) { counted(text, self.unit?) } else { self.by_shape(text) };
         };
         self.by_format(format, text).or_else(|| has_offset(text).then(|| self.by_shape(text)).flatten())
     }
 
-    /// By the shape that RFC 3339 gives a time, and what is much like it: a space for the `T`, no seconds, an offset behind a
-    /// space or without its colon, a zone in brackets; and what is beyond the calendar, as it is shown.
+    /// By the shape that RFC 3339 gives a time, and close variants: a space for the `T`, no seconds, an offset after a
+    /// space or without its colon, a zone in brackets; and what is beyond the calendar, in the form in which it is
+    /// shown.
     fn by_shape(&self, text: &str) -> Option<i128> {
         if let Some(micros) = text.strip_suffix("us").and_then(|micros| micros.parse::<i64>().ok()) {
             return Some(i128::from(micros) * 1_000);
@@ -90,7 +91,7 @@ impl Instants {
     fn by_format(&self, format: &str, text: &str) -> Option<i128> {
         let read = parse(format, text).ok()?;
         if let Some(instant) = read.timestamp() {
-            // The fraction of a number below zero goes on below it.
+            // The fraction of a negative number lies below it.
             let (whole, part) = (instant.as_nanosecond(), i128::from(read.subsec_nanosecond().unwrap_or(0)));
             return Some(if whole < 0 || text.starts_with('-') { whole - part } else { whole + part });
         }
@@ -133,7 +134,7 @@ fn zone(name: &str) -> Result<TimeZone> {
     })
 }
 
-/// Refuses a format by which no time can be read: what it writes of a time is not read as one.
+/// Refuses a format by which no time can be read: a time written by it cannot be read back.
 fn checked(format: &str) -> Result<()> {
     let some = ZonedDateTime::new(Timestamp::UNIX_EPOCH, TimeZone::UTC);
     let unfit = |why: &str| {
@@ -182,7 +183,7 @@ pub fn is_number(text: &str) -> bool {
     digits(text).is_some()
 }
 
-/// The digits of a plain number, before and behind the point.
+/// The digits of a plain number, before and after the point.
 fn digits(text: &str) -> Option<(&str, &str)> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));

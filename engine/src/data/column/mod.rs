@@ -66,7 +66,7 @@ pub trait Field: Total + Sized {
     /// The type of the column that is written, and read without a conversion.
     fn data_type() -> DataType;
 
-    /// The column as a connector is asked for it: the same, with what is said of it and of what is within it.
+    /// The column as a connector is asked for it: the same, with what is said about it and about what is within it.
     fn wanted(name: &str, said: Said<'_>) -> ArrowField {
         said.of(ArrowField::new(name, Self::data_type(), Self::NULLABLE))
     }
@@ -101,7 +101,7 @@ pub trait Column {
     /// What its rows are.
     type Value;
 
-    /// The value of a live row; for any other, something or a panic.
+    /// The value of a live row; for any other, any value or a panic.
     fn get(&self, row: usize) -> Self::Value;
 
     /// The same for many rows, all before `rows`: what is the same for each is looked up once.
@@ -139,7 +139,7 @@ pub trait ColumnBuilder {
     fn finish(self, nulls: Option<NullBuffer>) -> ArrayRef;
 }
 
-/// A column that `rows` times has the same value: what a `default` puts in the place of a missing one.
+/// A column that has the same value `rows` times: what a `default` puts in the place of a missing one.
 fn repeat<T: Field>(value: &T, rows: usize) -> ArrayRef {
     let mut builder = T::Builder::with_capacity(rows);
     (0..rows).for_each(|_| builder.push(value));

@@ -42,7 +42,7 @@ impl<T: Present> Element for Option<T> {}
 )]
 pub trait Present: Field {}
 
-/// Values of which some are null.
+/// Values, some of which are null.
 #[derive(Debug)]
 pub struct Optional<C> {
     nulls: Option<NullBuffer>,
@@ -61,7 +61,7 @@ impl<C: Column> Column for Optional<C> {
     }
 }
 
-/// Values of which some are null, in the making.
+/// Values, some of which are null, in the making.
 #[derive(Debug)]
 pub struct OptionalBuilder<B> {
     nulls: NullBufferBuilder,

@@ -17,7 +17,7 @@ pub trait Row: Sized {
     /// What the columns are.
     fn schema() -> SchemaRef;
 
-    /// The same, with what is said of each.
+    /// The same, with what is said about each.
     fn wanted() -> SchemaRef;
 
     /// Finds and opens each.
@@ -68,7 +68,7 @@ pub fn decode<R: Row>(
     Ok(())
 }
 
-/// So many rows are gone through once for each column: few enough to stay in the nearest cache meanwhile.
+/// How many rows are gone through at a time, once for each column: few enough to stay in the nearest cache.
 const ROWS: usize = 256;
 
 /// The rows as a batch.

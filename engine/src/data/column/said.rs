@@ -1,4 +1,4 @@
-//! What a record says of a column beyond its type, and how a connector is told: as metadata of the column's field.
+//! What a record says about a column beyond its type, and how a connector is told: as metadata of the column's field.
 //!
 //! | key | what |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | `dualgauge.zone` | the time zone of times that say none |
 //! | `dualgauge.whole_floats` | `true` where whole numbers may be written as floats: `1.0` |
 //! | `dualgauge.null` | what stands for a missing value in text, a spelling to a line |
-//! | `dualgauge.default` | what a value is that the data does not have, as JSON |
+//! | `dualgauge.default` | the value for what the data does not have, as JSON |
 //! | `dualgauge.integer` | the type of the integer that a decimal becomes, without its point: `Int64` |
 //!
 //! A connector may say them of the columns of a batch as well, where a binding knows more than the record.
@@ -44,13 +44,13 @@ pub const WHOLE_FLOATS: &str = "dualgauge.whole_floats";
 /// The metadata key of what stands for a missing value in text, a spelling to a line.
 pub const NULL: &str = "dualgauge.null";
 
-/// The metadata key of what a value is that the data does not have.
+/// The metadata key of the value for what the data does not have.
 pub const DEFAULT: &str = "dualgauge.default";
 
 /// The metadata key of the integer that a decimal becomes, without its point: `Int64`.
 pub const INTEGER: &str = "dualgauge.integer";
 
-/// What is said of how the values of a column are written.
+/// What is said about how the values of a column are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Said<'a> {
     /// What a plain number counts.
@@ -61,7 +61,7 @@ pub struct Said<'a> {
     pub zone: Option<&'a str>,
     /// Whether whole numbers may be written as floats.
     pub whole_floats: bool,
-    /// How many of the digits of an integer stand behind the point; the record alone says it, and its column is one of
+    /// How many of the digits of an integer stand after the point; the record alone says it, and its column is one of
     /// decimals.
     pub scale: Option<u8>,
 }
@@ -75,7 +75,7 @@ impl<'a> Said<'a> {
         Said::NOTHING.or_by(field)
     }
 
-    /// This, but for what the metadata of the column itself says.
+    /// This, overridden by what the metadata of the column itself says.
     pub fn or_by<'b>(self, field: &'b ArrowField) -> Said<'b>
     where
         'a: 'b,
@@ -93,7 +93,7 @@ impl<'a> Said<'a> {
         }
     }
 
-    /// The field, with what is said of it.
+    /// The field, with what is said about it.
     pub fn of(self, field: ArrowField) -> ArrowField {
         let unit = self.unit.map(|unit| (UNIT, unit_name(unit)));
         let said = [unit, self.format.map(|format| (FORMAT, format))].into_iter().flatten();
@@ -111,7 +111,7 @@ pub fn unit_name(unit: TimeUnit) -> &'static str {
     }
 }
 
-/// The unit that is written so.
+/// The unit of this name.
 pub fn unit_named(name: &str) -> Option<TimeUnit> {
     let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
     units.into_iter().find(|unit| unit_name(*unit) == name)

@@ -58,7 +58,7 @@ pub(super) fn scaled_wanted(field: ArrowField, scale: Option<u8>) -> ArrowField 
     field
 }
 
-/// Between which numbers of units the values of a wanted column of decimals lie, where they are to become integers.
+/// The range, in units, of the values of a wanted column of decimals that are to become integers.
 pub fn units_within(field: &ArrowField) -> Option<RangeInclusive<i128>> {
     fn of<T: Into<i128>>(low: T, high: T) -> Option<RangeInclusive<i128>> {
         Some(low.into()..=high.into())

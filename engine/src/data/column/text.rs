@@ -78,7 +78,7 @@ pub fn read_texts<T: Default>(
     Some((0..array.len()).map(value).collect())
 }
 
-/// A column of texts, of which each becomes a `T`.
+/// A column of texts, each of which becomes a `T`.
 #[derive(Debug)]
 pub struct TextColumn<T> {
     texts: Texts,

@@ -27,7 +27,7 @@ impl Field for EventTime {
         DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
     }
 
-    /// A zone is how a time is shown and does not matter; a column without one is in that which is said, or in UTC.
+    /// A zone is how a time is shown and does not matter; a column without one is in the zone that is said, or in UTC.
     fn open(array: &ArrayRef, live: &Live, said: Said<'_>) -> Result<Self::Column, DecodeError> {
         let array = unpack::<EventTime>(array);
         live.refuse_nulls(&array)?;
@@ -93,7 +93,7 @@ impl Present for Duration {}
             #[column(unit = \"ms\")]"
 )]
 pub trait IsEventTime {
-    /// It.
+    /// The event time.
     fn event_time(&self) -> EventTime;
 }
 

@@ -63,7 +63,7 @@ where
     new
 }
 
-/// Every kind of type that another one can be in, with something before and behind it.
+/// Every kind of type that another one can be in, with something before and after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Around<T: Ord> {
     before: String,
@@ -155,7 +155,7 @@ fn one_up_cast_follows_the_other_as_often_as_the_type_has_changed() {
     assert_eq!(cast::<_, Latest>(&upcasts, &second), Latest(vec![second.clone()]));
     assert_eq!(cast::<_, Stats>(&upcasts, &StatsV1 { count: 5 }), Stats { total: None, count: 5 });
 
-    // A stored `Stats` may be the first version under the name of then; where two ways lead, the shorter one is taken.
+    // A stored `Stats` may be the first version under its name of that time; of two ways, the shorter one is taken.
     impl From<StatsV1> for Latest {
         fn from(_: StatsV1) -> Latest {
             Latest(Vec::new())

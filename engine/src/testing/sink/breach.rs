@@ -19,7 +19,7 @@ pub enum Rule {
     Twice,
     /// An older generation changes nothing once its successor has started.
     Fenced,
-    /// An output that has ended can be read, also where not a row came.
+    /// An output that has ended can be read, even if no row came.
     Readable,
     /// Exactly what was published since a commit is taken back.
     Back,

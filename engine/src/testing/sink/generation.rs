@@ -50,14 +50,14 @@ pub(super) struct Manifest {
     pub(super) epoch: usize,
     pub(super) generation: u64,
     pub(super) cuts: Vec<BucketCut>,
-    /// What the checkpoint keeps of a sink that has its rows kept, by bucket and epoch.
+    /// What the checkpoint keeps for a sink whose rows it keeps, by bucket and epoch.
     rows: Kept,
 }
 
 type Kept = BTreeMap<(usize, usize), Vec<Vec<Item>>>;
 
 impl Manifest {
-    /// What it has prepared of a bucket at its own end.
+    /// What it has prepared for a bucket at its own end.
     fn newest(&self, bucket: usize) -> Option<&Prepared> {
         self.cuts.iter().find(|cut| cut.bucket as usize == bucket)?.prepared.last()
     }
@@ -127,7 +127,7 @@ impl<'a> Generation<'a> {
         }
     }
 
-    /// All that it is to do; `back` says whether it goes back to an older commit.
+    /// All that it has to do; `back` says whether it goes back to an older commit.
     pub(super) fn verbs(&self, back: bool) -> Vec<Verb> {
         let buckets = || 0..self.writers.len();
         let Way { counts, durable, overlaps, .. } = self.way;
@@ -183,7 +183,7 @@ impl<'a> Generation<'a> {
             Verb::Claim => self.claim = Some(self.sink.claim(&self.schema, &self.writing)?),
             Verb::TakeBack => {
                 self.sink.take_back(&self.writing)?;
-                self.sink.take_back(&self.writing)?; // as after a crash in the midst of it
+                self.sink.take_back(&self.writing)?; // as after a crash halfway through
             }
             Verb::Open(bucket) => {
                 self.writers[bucket] = Some(open_bucket(&*self.sink, bucket, &self.schema, &self.writing)?);
@@ -263,12 +263,12 @@ impl<'a> Generation<'a> {
         self.writers[bucket].as_mut().expect("it is open").write(&times, &batch)
     }
 
-    /// Dies: nothing of it does anything more, and what the system holds for it is free.
+    /// Dies: it does nothing more, and what the system holds for it is freed.
     pub(super) fn dies(mut self) {
         self.writers.drain(..).for_each(std::mem::forget);
     }
 
-    /// What has stood still wakes: it writes on, and publishes what its manifests name, whatever it is told.
+    /// Wakes after standing still: it writes on, and publishes what its manifests name, whatever errors it gets.
     pub(super) fn wakes(&mut self, stored: &[Manifest]) {
         for bucket in 0..self.writers.len() {
             let epoch = self.way.counts.len() - 1;

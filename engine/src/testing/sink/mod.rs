@@ -15,7 +15,7 @@ use crate::{Result, Since, Sink};
 
 /// A place that a sink under test writes to. Each play of [`sink_contract`] has a new one.
 pub trait SinkPlace {
-    /// A sink that writes here, as another start of the program makes it.
+    /// A sink that writes here, as another start of the program would make it.
     fn sink(&self) -> Box<dyn Sink>;
 
     /// The rows that a reader finds here now, as lists that are each in event-time order: of a file, a partition, a bucket.
@@ -34,7 +34,7 @@ pub trait SinkPlace {
 /// The rows are [`Item`]s of four epochs, a minute of event time each; a sink that cuts by time is best tried with a span below
 /// that and one above. `new` makes an empty place.
 ///
-/// - A sink of [`Delivery::AtLeastOnce`](crate::sink::Delivery) may show a row again, and is asked for nothing else less.
+/// - A sink of [`Delivery::AtLeastOnce`](crate::sink::Delivery) may show a row again, and is held to everything else.
 /// - A sink that wants no order, or writes at once, is not asked for the order of rows.
 /// - A sink that cannot say what it has published ([`Since::Unknown`]) is not asked to take it back.
 ///
@@ -106,7 +106,7 @@ pub trait SinkPlace {
 /// ```
 ///
 /// # Errors
-/// The first rule that is broken, with the verb at which it was and what was done before it.
+/// The first rule that is broken, the verb at which it broke, and what was done before.
 pub fn sink_contract<P: SinkPlace>(new: impl Fn() -> P) -> Result<(), Breach> {
     let plain = Way { counts: FULL, durable: true, overlaps: false, twice: false };
     for counts in [FULL, NONE] {
@@ -124,8 +124,8 @@ pub fn sink_contract<P: SinkPlace>(new: impl Fn() -> P) -> Result<(), Breach> {
     back(&new(), plain)
 }
 
-/// Plays with a stop before every verb. It does not look behind each of them, but where something is wrong it plays once more
-/// and does, to name the verb.
+/// Plays with a stop before every verb. It does not look after each of them; but where something is wrong it plays once
+/// more and does, to name the verb.
 fn every(play: impl Fn(usize, bool) -> Result<Stop, Breach>) -> Result<(), Breach> {
     for at in 0.. {
         if play(at, false).or_else(|quick| play(at, true).and(Err(quick)))? == Stop::End {
@@ -143,7 +143,8 @@ fn straight<P: SinkPlace>(place: &P, way: Way<'_>) -> Result<(), Breach> {
     play.ends()
 }
 
-/// A generation that crashes before a verb, one that crashes when it has recovered where `again` says so, and one that ends.
+/// A generation that crashes before a verb, one that crashes once it has recovered if `again` says so, and one that
+/// ends.
 fn crashed<P: SinkPlace>(place: &P, way: Way<'_>, at: usize, again: bool, watch: bool) -> Result<Stop, Breach> {
     let mut play = Play::new(place, way, watch);
     let mut first = play.start();

@@ -1,4 +1,4 @@
-//! One play: generations of a job that write to one place, and what a reader sees there behind each verb.
+//! One play: generations of a job that write to one place, and what a reader sees there after each verb.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ use crate::{Error, Since};
 /// Where a generation has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// Where it was to.
+    /// Where it was meant to.
     There,
-    /// Behind its last verb, which comes before that.
+    /// After its last verb, which came first.
     End,
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Stop {
 pub(super) struct Play<'a, P> {
     place: &'a P,
     way: Way<'a>,
-    /// Whether to look behind every verb.
+    /// Whether to look after every verb.
     watch: bool,
     buckets: usize,
     once: bool,
@@ -34,7 +34,7 @@ pub(super) struct Play<'a, P> {
     generations: u64,
     /// The newest epoch of each bucket that may be seen.
     committed: Vec<Option<usize>>,
-    /// What was seen the last time.
+    /// What was seen last.
     before: BTreeMap<Item, usize>,
     /// What has happened, in words.
     story: Vec<String>,
@@ -65,7 +65,7 @@ impl<'a, P: SinkPlace> Play<'a, P> {
         Generation::new(self.place.sink(), self.way, self.generations, self.stored.last().cloned())
     }
 
-    /// Runs a generation up to its verb of this number, and without that.
+    /// Runs a generation up to, but not including, its verb of this number.
     pub(super) fn run(&mut self, generation: &mut Generation<'a>, upto: usize) -> Result<Stop, Breach> {
         self.run_these(generation, generation.verbs(false), upto)
     }
@@ -164,7 +164,7 @@ impl<'a, P: SinkPlace> Play<'a, P> {
         counted(&(0..self.buckets).flat_map(of).collect::<Vec<_>>())
     }
 
-    /// Looks at what is seen; where nothing can be read, that is nothing, unless it `must` be there.
+    /// Looks at what is seen; if nothing can be read, that is no rows, unless some were seen before or `must` be there.
     fn look(&mut self, verb: &str, generation: u64, must: bool, as_rule: impl Fn(Rule) -> Rule) -> Result<(), Breach> {
         let breach = |rule: Rule, why: String| Err(self.breach(as_rule(rule), verb, generation, why));
         let lists = match self.place.seen() {

@@ -16,7 +16,7 @@ const BEGIN: i64 = 1_767_225_600;
 /// How much event time an epoch covers.
 const EPOCH: Duration = Duration::from_micros(60_000_000);
 
-/// How many rows each epoch has; the last of them is that at whose end the input has ended.
+/// How many rows each epoch has; the input ends at the end of the last.
 pub(super) const FULL: &[usize] = &[5, 4, 0, 3];
 pub(super) const NONE: &[usize] = &[0, 0];
 
@@ -47,7 +47,7 @@ pub(super) fn is_ghost(row: &Item) -> bool {
     row.value >= GHOSTS
 }
 
-/// Below which event time nothing follows once an epoch has ended.
+/// The event time below which nothing follows once an epoch has ended.
 pub(super) fn watermark(counts: &[usize], epoch: usize) -> EventTime {
     if epoch + 1 == counts.len() { EventTime::MAX } else { begin(epoch + 1) }
 }
