@@ -1,18 +1,18 @@
-//! One record of those that repeat each other: deduplication by key, with a horizon.
+//! Deduplication by key, with a horizon: one record of those that repeat each other.
 //!
-//! What repeats what is decided in event-time order, equal times in the order of the records, and for each key alone:
+//! What counts as a repeat is decided for each key alone and in event-time order, ties broken by comparing the records:
 //!
 //! ```text
 //! a record is a repeat    when it lies less than the horizon after the key's latest original
 //! a record is an original when it does not
 //! ```
 //!
-//! So an original and its repeats lie in `[original, original + horizon)`, a repeat never prolongs that, and a record
-//! exactly the horizon after an original is the next one. [`first_within`] keeps the originals, [`last_within`] the last of
-//! each original and its repeats; either way as many records leave as there are originals.
+//! So an original and its repeats lie in `[original, original + horizon)`, a repeat never extends that span, and a
+//! record exactly the horizon after an original is the next original. [`first_within`] keeps the originals,
+//! [`last_within`] the last of each original and its repeats; either way as many records leave as there are originals.
 //!
-//! Because it goes by event time, a record waits until the watermark has passed it, and the answer is independent of the
-//! order of arrival.
+//! Because this goes by event time, a record waits until the watermark has passed it, and the answer does not depend on
+//! the order of arrival.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -30,10 +30,10 @@ use crate::key_fn::KeyFn;
 pub trait Deduplicate<'s, K, D: Data> {
     /// in: `D` by key; out: one record of those that repeat each other within a horizon, at its own event time.
     ///
-    /// A record is a *repeat* when it lies less than the horizon after the key's latest *original*, in event-time order,
-    /// equal times in the order of the records; else it is an original itself. [`first_within`] lets the originals
-    /// through, each when the watermark has passed it. [`last_within`] lets the last of each original and its repeats
-    /// through, when the watermark reaches the original plus the horizon; what follows it waits that long too.
+    /// A record is a *repeat* when it lies less than the horizon after the key's latest *original*, in event-time
+    /// order, ties broken by comparing the records; otherwise it is an original itself. [`first_within`] lets each
+    /// original through when the watermark has passed it. [`last_within`] lets the last of each original and its
+    /// repeats through when the watermark reaches the original plus the horizon; the steps after it wait that long too.
     ///
     /// Remembers events until the watermark passes them, and each original until it passes the horizon: its key and time,
     /// and with `last_within` the record too. What was dropped is counted as `repeats` under the step's name. A record is
@@ -60,7 +60,7 @@ pub trait Deduplicate<'s, K, D: Data> {
     /// ```
     ///
     /// # Panics
-    /// When the stream was told `as_arrives`: what repeats what is a matter of order.
+    /// When the stream is set to `as_arrives`: what counts as a repeat depends on event-time order.
     #[doc(alias = "distinct")]
     #[doc(alias = "dropDuplicates")]
     #[doc(alias = "dropDuplicatesWithinWatermark")]
@@ -145,25 +145,25 @@ pub trait Keep<D>: 'static {
     /// What is remembered of an original and its repeats.
     type Kept: Data;
 
-    /// Whether something of what is remembered is still to come out.
+    /// Whether anything remembered is still to be emitted.
     const COMES_OUT: bool;
 
-    /// Which it is, as the listing shows it.
+    /// Which of the two it is, as the listing shows it.
     const WHICH: &str;
 
     /// How long after its original a record is a repeat.
     fn horizon(&self) -> Duration;
 
-    /// When the original was.
+    /// The time of the original.
     fn start(kept: &Self::Kept) -> EventTime;
 
-    /// An original.
+    /// Takes an original.
     fn original(event: Event<D>, out: &mut Emitter<D>) -> Self::Kept;
 
-    /// A repeat, which is not before any other so far; not asked where nothing is still to come out.
+    /// Takes a repeat, which is no earlier than any so far. Not called where nothing is still to be emitted.
     fn repeat(kept: &mut Self::Kept, event: Event<D>);
 
-    /// No repeat will follow.
+    /// Called when no more repeats can follow.
     fn over(kept: Self::Kept, out: &mut Emitter<D>);
 }
 
@@ -187,7 +187,7 @@ impl<D: Data> Keep<D> for FirstWithin {
     fn over(_: EventTime, _: &mut Emitter<D>) {}
 }
 
-/// When the original was, and the last of it and its repeats.
+/// The time of the original, and the last of it and its repeats.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Latest<D> {
     start: EventTime,
@@ -254,8 +254,8 @@ struct Deduplicating<K, D, F, P: Keep<D>> {
     waiting: Queue<D>,
     /// The latest original of each key.
     originals: Table<K, P::Kept>,
-    /// When the originals were, the earliest first. One that a later original of its key has replaced is still there,
-    /// until the watermark has passed its horizon; that is before [`Step::advance`] returns.
+    /// The times of the originals, earliest first. One that a later original of its key has replaced stays here until
+    /// the watermark has passed its horizon, which is before [`Step::advance`] returns.
     starts: BinaryHeap<Reverse<(EventTime, K)>>,
 }
 
@@ -324,8 +324,8 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Keep<D>> Step for Deduplica
     }
 
     fn holds(&self) -> Option<EventTime> {
-        // The last repeat is not before its original, which is close enough: the earliest original is nearly always one
-        // that was not repeated.
+        // The last repeat is no earlier than its original, which is close enough: the earliest original nearly always
+        // has no repeats.
         let kept = self.starts.peek().filter(|_| P::COMES_OUT).map(|Reverse((start, _))| *start);
         self.waiting.next_time().into_iter().chain(kept).min()
     }

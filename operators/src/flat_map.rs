@@ -8,7 +8,7 @@ pub trait FlatMap<'s, D: Data> {
     /// in: `D`; out: each item of `each(D)`, at the same event time.
     ///
     /// Remembers nothing, and nothing is late for it. On a stream whose results may still be corrected, a correction
-    /// replaces all that was made of the result before.
+    /// replaces everything made from the earlier result.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;

@@ -7,7 +7,7 @@ use dualgauge_engine::{Data, Event, Stream};
 pub trait Inspect<'s, D: Data> {
     /// in: `D`; out: the same, after `look` has seen it.
     ///
-    /// Remembers nothing, and nothing is late for it. What `look` does must not matter to the answer: after a crash it may
+    /// Remembers nothing, and nothing is late for it. What `look` does must not affect the answer: after a crash it may
     /// see an event again.
     ///
     /// ```

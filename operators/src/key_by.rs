@@ -1,4 +1,4 @@
-//! A stream with a key: what windows and keyed state stand on.
+//! A stream with a key: what windows and keyed state build on.
 
 use dualgauge_engine::{Data, Duration, IntoDuration, Key, Stream};
 
@@ -6,7 +6,7 @@ use crate::key_fn::ByRef;
 
 /// A stream and the function that finds the key of an event.
 ///
-/// Nothing moves yet: the step that follows deals events to the workers that own their keys.
+/// Nothing moves yet: the next step sends events to the workers that own their keys.
 ///
 /// A clone gives another consumer the same events, by the same key.
 #[derive(Clone)]
@@ -21,8 +21,8 @@ pub struct KeyedStream<'s, D: Data, L, F> {
 pub trait KeyBy<'s, D: Data, L> {
     /// in: `D`; out: the same, keyed by `key(&D)`.
     ///
-    /// Windows and keyed state follow. It remembers nothing, and nothing is late for it. The key is found anew wherever
-    /// it is needed, so it should be cheap to make: an integer. A string or the like is better lent: see
+    /// Windows and keyed state follow. It remembers nothing, and nothing is late for it. The key is computed again
+    /// wherever it is needed, so it should be cheap to make: an integer. A string or the like is better borrowed: see
     /// [`KeyBy::key_by_ref`].
     ///
     /// ```
@@ -51,10 +51,10 @@ pub trait KeyBy<'s, D: Data, L> {
     #[doc(alias = "shuffle")]
     fn key_by<K: Key, F: Fn(&D) -> K + Clone + 'static>(self, key: F) -> KeyedStream<'s, D, L, F>;
 
-    /// in: `D`; out: the same, keyed by `key(&D)`, which lies in the event.
+    /// in: `D`; out: the same, keyed by `key(&D)`, which is borrowed from the event.
     ///
-    /// The same as [`KeyBy::key_by`], but the key is copied only where it is new to a window or to a state, and not for
-    /// each event: for keys that are strings or hold some.
+    /// The same as [`KeyBy::key_by`], but the key is copied only when it is new to a window or a state, not for each
+    /// event: for keys that are or contain strings.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;

@@ -1,10 +1,10 @@
-//! How the key of an event is found: made by a function, or lent by one.
+//! How the key of an event is found: made by a function, or borrowed through one.
 
 use dualgauge_engine::{Data, Key, KeyGroup};
 
 /// How the key of an event is found.
 ///
-/// Any `Fn(&D) -> K` is one: see [`KeyBy::key_by`](crate::KeyBy::key_by). [`ByRef`] lends the key where it lies in the event.
+/// Any `Fn(&D) -> K` is one: see [`KeyBy::key_by`](crate::KeyBy::key_by). [`ByRef`] borrows the key from the event.
 pub trait KeyFn<D>: Clone + 'static {
     /// The key.
     type Key: Key;
@@ -38,10 +38,10 @@ impl<D: Data, K: Key, F: Fn(&D) -> K + Clone + 'static> KeyFn<D> for F {
     }
 }
 
-/// A function that lends the key where it lies in the event.
+/// A function that borrows the key from the event.
 ///
-/// A key is then copied only where it is new to a table, so that one with an allocation of its own, such as a `String`,
-/// costs none for each event. See [`KeyBy::key_by_ref`](crate::KeyBy::key_by_ref).
+/// A key is then copied only when it is new to a table, so one with an allocation of its own, such as a `String`, costs
+/// none for each event. See [`KeyBy::key_by_ref`](crate::KeyBy::key_by_ref).
 #[derive(Clone, Copy, Debug)]
 pub struct ByRef<F>(pub(crate) F);
 

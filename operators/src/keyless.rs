@@ -1,7 +1,7 @@
-//! What is asked in vain of a stream that has no key, with the words that say so.
+//! The methods of keyed streams on a stream that has no key, so that the compiler says what is missing.
 //!
-//! Windows and state are kept by key. A program that forgets `key_by` would be told that there is no such method, and not which
-//! step it lacks: so the methods are there on every stream, and hold of none.
+//! Windows and state are kept by key. A program that forgets `key_by` would only be told that there is no such method,
+//! not which step it lacks; so every stream has the methods, but no stream without a key meets their bound.
 
 use dualgauge_engine::{Data, Stream};
 
@@ -10,7 +10,7 @@ use crate::key_by::KeyedStream;
 use crate::keyed::{KeyState, Over, Process};
 use crate::window::Windowed;
 
-/// A stream that has a key: none without `key_by`.
+/// A stream that has a key: none does before `key_by`.
 #[diagnostic::on_unimplemented(
     message = "this stream has no key, and windows and state are kept by key",
     label = "say `.key_by(|row| row.field)` before it",

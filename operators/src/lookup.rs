@@ -1,8 +1,8 @@
 //! A stream joined to rows without a time: a table that is read when the job starts, or a list that the program has.
 //!
-//! The rows are bounded and have no time: every event meets all of them, whenever it happened. So nothing is waited for
-//! and nothing remembered, no event is dealt to another worker, and none is late. That holds because the rows are the
-//! same in every process and after a restart: the engine sees to that for a table, and a list is part of the program.
+//! The rows are bounded and have no time: every event meets all of them, whenever it happened. So nothing waits,
+//! nothing is remembered, no event moves to another worker, and none is late. That holds because the rows are the same
+//! in every process and after a restart: the engine ensures it for a table, and a list is part of the program.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::join::has_null;
 
 /// Adds [`Lookup::lookup`] to streams.
 pub trait Lookup<'s, D: Data, L> {
-    /// in: `D`; out, after [`inner`](LookedUp::inner) or [`left`](LookedUp::left): what is made of each event and the rows
-    /// of the same key, at the event's time.
+    /// in: `D`; out, after [`inner`](LookedUp::inner) or [`left`](LookedUp::left): what is made of each event and the
+    /// rows with the same key, at the event's time.
     ///
-    /// Where several rows have a key, an event meets each of them. A key with a null in it matches nothing. Each worker
+    /// If several rows share a key, an event meets each of them. A key with a null in it matches nothing. Each worker
     /// holds an index of the rows; it remembers nothing of the events, and nothing is late for it.
     ///
     /// ```
@@ -53,7 +53,7 @@ pub trait Lookup<'s, D: Data, L> {
         G: Fn(&R) -> K + 'static;
 }
 
-/// A stream and the rows that its events are to meet: `inner` or `left` follows.
+/// A stream and the rows to join its events with: `inner` or `left` follows.
 pub struct LookedUp<'s, D: Data, L, R, F, G> {
     stream: Stream<'s, D, L>,
     table: Table<R>,
@@ -77,7 +77,7 @@ where
     F: Fn(&D) -> K + 'static,
     G: Fn(&R) -> K + 'static,
 {
-    /// What `each` makes of every event with every row of its key; an event without a row is dropped.
+    /// Emits what `each` makes of every event with every row of its key; an event without a row is dropped.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -99,7 +99,7 @@ where
         })
     }
 
-    /// What `each` makes of every event with every row of its key, and with `None` where there is no such row.
+    /// Emits what `each` makes of every event with every row of its key, or with `None` where there is no such row.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -123,7 +123,7 @@ where
         })
     }
 
-    /// Hands `each` the events, and where among the rows those of their key are.
+    /// Hands `each` the events, with the indices of the rows that have their keys.
     #[track_caller]
     fn meet<O: Data>(
         self,
@@ -133,7 +133,7 @@ where
         let LookedUp { stream, table, key, row_key } = self;
         let spec = NodeSpec::stateless("lookup").detail(format!("{join}, {table}"));
         let rows = Arc::clone(table.rows());
-        let mut index = None; // made when the first events come: not for a graph that is only looked at
+        let mut index = None; // made when the first events come: not for a graph that is only listed
         stream.transform(spec, move |batch: Batch<D>| {
             let index = index.get_or_insert_with(|| index_of(&rows, &row_key));
             batch.transform(|event, out| {
@@ -144,7 +144,7 @@ where
     }
 }
 
-/// Where the rows of each key are. A key that never matches is left out, and so found by no event.
+/// The indices of the rows of each key. A key that never matches is left out, so that no event finds it.
 fn index_of<R, K: Key>(rows: &[R], row_key: impl Fn(&R) -> K) -> HashMap<K, Vec<usize>, FixedState> {
     let mut index = HashMap::<K, Vec<usize>, FixedState>::default();
     for (at, row) in rows.iter().enumerate() {

@@ -6,10 +6,10 @@ use dualgauge_engine::{Data, EventTime};
 
 use super::{Aggregate, Orderable};
 
-/// All records, in the order of event time; those of one time in their own order.
+/// All records in event-time order, ties broken by comparing the records.
 ///
-/// In: records that are `Ord`; out: a `Vec` of them, empty for nothing. It remembers every record and its time: for
-/// windows that hold few.
+/// In: records that are `Ord`; out: a `Vec` of them, empty for nothing. It remembers every record and its time, so use
+/// it for windows that hold few.
 ///
 /// ```
 /// use dualgauge_engine::EventTime;
@@ -22,7 +22,7 @@ pub fn collect() -> Collect {
     Collect
 }
 
-/// A value of each record, in the order of event time; those of one time in their own order.
+/// A value of each record in event-time order, ties broken by comparing the values.
 ///
 /// In: anything; out: a `Vec` of values, empty for nothing. It remembers every value and its time.
 ///

@@ -5,8 +5,8 @@ use dualgauge_engine::Decimal;
 use super::mean::Averageable;
 use super::sum::Summable;
 
-/// Sums of the upper and of the lower digits of units. Each of them grows by less than 10^19 at a time, so that no order of
-/// adding leaves 128 bits.
+/// Sums of the upper and of the lower digits of units. Each grows by less than 10^19 per addition, so that no order of
+/// adding overflows 128 bits.
 type Halves = (i128, i128);
 
 const HALF: i128 = 10_i128.pow(19);
@@ -21,7 +21,7 @@ fn merge(halves: &mut Halves, other: &Halves) {
     halves.1 += other.1;
 }
 
-/// The units of the total, where 128 bits hold them.
+/// The total in units, if 128 bits hold it.
 fn units((upper, lower): &Halves) -> Option<i128> {
     let upper = upper + lower.div_euclid(HALF);
     upper.checked_mul(HALF)?.checked_add(lower.rem_euclid(HALF))
@@ -62,7 +62,7 @@ impl<const SCALE: u8> Averageable for Decimal<SCALE> {
         let total = units(partial).expect("aggregate `mean`: the sum has more than 38 digits");
         let (count, sign) = (u128::from(count), if total < 0 { "-" } else { "" });
         let (mut digits, mut rest) = ((total.unsigned_abs() / count).to_string(), total.unsigned_abs() % count);
-        // As many digits as decide how a float is rounded, and a last one for what is left.
+        // Enough digits to decide how a float is rounded, and one more for the remainder.
         for _ in 0..40 {
             rest *= 10;
             digits.push(char::from(b'0' + (rest / count) as u8));

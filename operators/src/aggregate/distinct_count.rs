@@ -34,7 +34,7 @@ pub struct DistinctCount<F> {
     f: F,
 }
 
-/// The different values, stored in their order, so that equal sets are equal bytes.
+/// The different values, stored in order, so that equal sets have equal bytes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent, bound = "V: Key")]
 pub struct Distinct<V> {

@@ -45,7 +45,7 @@ pub struct DistinctCountApprox<F> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Registers(Form);
 
-/// The registers that are not zero. Which of the two forms it is depends on their number alone.
+/// The registers that are not zero. Their number alone decides which of the two forms is used.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Form {
     /// By index, while they are few.
@@ -57,7 +57,7 @@ enum Form {
 /// The bits of a hash that choose its register.
 const PRECISION: u32 = 14;
 const REGISTERS: usize = 1 << PRECISION;
-/// The bits that are left: registers hold 0 for none, and then 1 to one more than these.
+/// The remaining bits: a register holds 0 for none, or from 1 to one more than these.
 const REST: u32 = 64 - PRECISION;
 const FEW: usize = 1024;
 
@@ -132,7 +132,7 @@ impl Form {
     }
 }
 
-/// By the bytes that a checkpoint would hold: `Hash` promises nothing across versions of Rust.
+/// Hashes the bytes that a checkpoint would hold: `Hash` promises nothing across versions of Rust.
 fn stable_hash<V: Data>(value: &V) -> u64 {
     let mut buffer = [0; 128];
     match postcard::to_slice(value, &mut buffer) {
@@ -153,7 +153,7 @@ fn estimate(histogram: &[u32; REST as usize + 2]) -> u64 {
     (m * m / (2.0 * std::f64::consts::LN_2 * z)).round() as u64
 }
 
-/// What the registers that hold nothing contribute: `x + x^2 + 2 x^4 + 4 x^8 + …`, infinite when all hold nothing.
+/// What the empty registers contribute: `x + x^2 + 2 x^4 + 4 x^8 + …`, infinite when all are empty.
 fn sigma(mut x: f64) -> f64 {
     if x == 1.0 {
         return f64::INFINITY;
@@ -170,7 +170,7 @@ fn sigma(mut x: f64) -> f64 {
     }
 }
 
-/// What the registers contribute that cannot grow any more.
+/// What the registers that cannot grow any more contribute.
 fn tau(mut x: f64) -> f64 {
     if x == 0.0 || x == 1.0 {
         return 0.0;

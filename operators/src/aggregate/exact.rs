@@ -35,7 +35,7 @@ pub struct ExactSum {
     not_finite: NotFinite,
 }
 
-/// Which numbers were added that have no digits.
+/// Which numbers without digits were added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct NotFinite {
     nan: bool,
@@ -44,7 +44,7 @@ struct NotFinite {
 }
 
 impl ExactSum {
-    /// Adds a number. Allocates only where its digits are beyond those that were there.
+    /// Adds a number. Allocates only for digits beyond those already there.
     #[inline]
     pub fn add(&mut self, number: f64) {
         let bits = number.to_bits();
@@ -136,9 +136,9 @@ impl ExactSum {
 /// When `count` is zero.
 pub(super) fn divide(digits: &[i128], exponent: i32, count: u64) -> f64 {
     let (negative, mut limbs) = magnitude(digits);
-    // Long division, from the top. The limbs of zeros below hold what is less than one unit: a quotient that is not zero is
-    // at least 2^-64 units, and so has its 53 bits within them. The remainder is below all of them, and tells a tie from
-    // what is a little more.
+    // Long division, from the top. The limbs of zeros below hold what is less than one unit: a quotient that is not
+    // zero is at least 2^-64 units, and so has its 53 bits within them. The remainder is below all of them, and
+    // distinguishes a tie from slightly more.
     let mut remainder = 0_u64;
     for limb in limbs.iter_mut().rev() {
         let dividend = u128::from(remainder) << 64 | u128::from(*limb);
@@ -152,7 +152,7 @@ pub(super) fn divide(digits: &[i128], exponent: i32, count: u64) -> f64 {
 /// How many limbs of zeros are put below the lowest digit.
 const ZEROS: usize = 2;
 
-/// The sign, and the whole number as unsigned limbs of base 2^64, with [`ZEROS`] put below.
+/// The sign, and the whole number as unsigned limbs of base 2^64, with [`ZEROS`] limbs of zeros below.
 fn magnitude(digits: &[i128]) -> (bool, Vec<u64>) {
     let mut limbs = vec![0; ZEROS];
     let mut carry = 0_i128;
@@ -161,7 +161,7 @@ fn magnitude(digits: &[i128]) -> (bool, Vec<u64>) {
         limbs.push(sum as u64);
         carry = sum >> 64; // rounds down, so that every limb but the last carry is positive
     }
-    // Two digits of zeros have left nothing of the carry but its sign.
+    // After two digits of zeros, only the sign of the carry is left.
     let negative = carry < 0;
     if negative {
         let mut one = true;
@@ -172,12 +172,12 @@ fn magnitude(digits: &[i128]) -> (bool, Vec<u64>) {
     (negative, limbs)
 }
 
-/// `2^exponent * limbs`, and `rest` whether a little more; rounded to the nearest float, ties to even.
+/// `2^exponent * limbs`, and a little more if `rest`; rounded to the nearest float, ties to even.
 fn round(limbs: &[u64], exponent: i32, rest: bool) -> f64 {
     let Some(top) = limbs.iter().rposition(|limb| *limb != 0) else { return 0.0 };
     let bit = |at: i32| at >= 0 && limbs.get(at as usize / 64).is_some_and(|limb| limb >> (at % 64) & 1 == 1);
     let highest = top as i32 * 64 + 63 - limbs[top].leading_zeros() as i32;
-    // The lowest bit that is kept: of 53, or of as many as there are above 2^-1074.
+    // The lowest bit to keep: of 53, or of the fewer that there are above 2^-1074.
     let lowest = (highest - 52).max(-1074 - exponent);
     let mantissa = (lowest..=highest).rev().fold(0_u64, |mantissa, at| mantissa << 1 | u64::from(bit(at)));
     let half = bit(lowest - 1);

@@ -1,4 +1,4 @@
-//! The one that is furthest to one side: what the least and the greatest, the earliest and the latest have in common.
+//! The value or record furthest to one side: what least and greatest, earliest and latest have in common.
 
 use std::cmp::Ordering;
 use std::marker::PhantomData;
@@ -9,10 +9,10 @@ use super::{Aggregate, Orderable};
 
 /// A side of an order.
 pub trait Side: 'static {
-    /// What it is called of values, and of times.
+    /// Its name for values, and its name for times.
     const NAMES: [&'static str; 2];
 
-    /// Whether what compares so with the best of its side is better.
+    /// Whether a value that compares in this way with the best of its side is better.
     fn is_better(ordering: Ordering) -> bool;
 }
 
@@ -49,7 +49,7 @@ pub struct Extreme<F, By, S> {
     types: PhantomData<fn() -> (By, S)>,
 }
 
-/// The record whose key is furthest to one side, of several the one that itself is: what
+/// The record whose key is furthest to one side; among several, the record that itself is. What
 /// [`min_by_key`](super::min_by_key) and [`max_by_key`](super::max_by_key) make.
 #[derive(Debug)]
 pub struct ExtremeByKey<F, By, S> {
@@ -57,8 +57,8 @@ pub struct ExtremeByKey<F, By, S> {
     types: PhantomData<fn() -> (By, S)>,
 }
 
-/// The record at one end of time, of several the one that is furthest to the same side: what
-/// [`first`](super::first) and [`last`](super::last) make.
+/// The record at one end of time; among several, the one furthest to the same side. What [`first`](super::first) and
+/// [`last`](super::last) make.
 #[derive(Debug)]
 pub struct AtEnd<S> {
     side: PhantomData<fn() -> S>,

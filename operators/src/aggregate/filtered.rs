@@ -6,8 +6,8 @@ use super::Aggregate;
 
 /// The answer of `aggregate` over the records for which `keep` is true.
 ///
-/// In: what the aggregate takes; out: what it answers, which for none is its answer for nothing. It remembers what the
-/// aggregate does.
+/// In: what the aggregate takes; out: its answer, which for no records is its answer for nothing. It remembers what the
+/// aggregate remembers.
 ///
 /// ```
 /// use dualgauge_engine::EventTime;

@@ -7,8 +7,8 @@ use super::extreme::{Extreme, ExtremeByKey, Greatest};
 
 /// The greatest of a value taken from each record.
 ///
-/// In: anything; out: the value, `None` for nothing. Whatever is `Ord` can be compared, and floats in the total order
-/// of [`Orderable`]. It remembers one value.
+/// In: anything; out: the value, `None` for nothing. Anything `Ord` can be compared, and floats in the total order of
+/// [`Orderable`]. It remembers one value.
 ///
 /// ```
 /// use dualgauge_engine::EventTime;
@@ -27,8 +27,8 @@ where
 
 /// The record whose key is the greatest; among several, the largest record.
 ///
-/// In: records that are `Ord`; out: the record, `None` for nothing. It remembers one record, and asks its key anew at
-/// each comparison.
+/// In: records that are `Ord`; out: the record, `None` for nothing. It remembers one record, and computes its key again
+/// at each comparison.
 ///
 /// ```
 /// use dualgauge_engine::EventTime;

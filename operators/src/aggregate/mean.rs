@@ -11,7 +11,7 @@ use super::{Aggregate, ExactSum, exact};
 /// infinite. Numbers that are not finite are treated as by [`sum`](super::sum). It remembers the exact sum and a count.
 ///
 /// # Panics
-/// When a sum of integers does not fit in 128 bits, which no fewer than 2^63 numbers of 64 bits can bring about.
+/// When a sum of integers does not fit in 128 bits, which takes at least 2^63 numbers of 64 bits.
 ///
 /// ```
 /// use dualgauge_engine::EventTime;

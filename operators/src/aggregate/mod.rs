@@ -65,17 +65,17 @@ pub use top_k::{TopK, top_k};
 
 /// Many records into one answer.
 ///
-/// - **Order-free.** [`add`](Aggregate::add) and [`merge`](Aggregate::merge) in any order and any grouping give the same
-///   [`finish`](Aggregate::finish): windows aggregate before the exchange, sliding windows share slices, and history and
-///   live lie differently. An aggregate that picks one of several records decides by event time and then by the records
-///   themselves, never by which came first.
+/// - **Order-free.** [`add`](Aggregate::add) and [`merge`](Aggregate::merge) in any order and any grouping give the
+///   same [`finish`](Aggregate::finish): windows aggregate before the exchange, sliding windows share slices, and
+///   history and live are laid out differently. An aggregate that picks one of several records decides by event time
+///   and then by the records themselves, never by which came first.
 /// - **Nothing is neutral.** Merging [`start`](Aggregate::start) into an accumulator changes no answer.
 /// - **Pure.** What is added depends on the event time and the record alone: no clock, no randomness, no counter of its
 ///   own. Each worker has a clone, and after a restart each record since the checkpoint is added again.
-/// - **Finish may be asked often.** A window that waits for late records answers, goes on adding and answers again; so
+/// - **Finish may be called often.** A window that waits for late records answers, keeps adding and answers again; so
 ///   `finish` leaves the accumulator as it is.
-/// - **The accumulator is stored.** It goes into checkpoints and between workers by serde, and continues from there as if
-///   it had never left. A change of its type is a change of the stored format.
+/// - **The accumulator is stored.** Serde carries it into checkpoints and between workers, and it continues from there
+///   as if it had never left. A change of its type is a change of the stored format.
 ///
 /// Nothing checks the first three at run time; an aggregate that breaks them gives answers that differ between a replay
 /// and the live run. A test over permutations and merges, like the ones of the built-in aggregates, finds it.
@@ -126,14 +126,14 @@ pub trait Aggregate<D>: Clone + 'static {
     /// The answer.
     type Out: Data;
 
-    /// What an accumulator depends on besides what was added, for the listing: `top 3`. A job does not resume with what
-    /// was accumulated under other words.
+    /// What an accumulator depends on besides what was added, for the listing: `top 3`. A job does not resume from what
+    /// was accumulated under a different text.
     fn detail(&self) -> String {
         String::new()
     }
 
-    /// What it is called: `max`. A job does not resume with what another aggregate has accumulated, also where that is of
-    /// the same type. By default the name of its type; one that is renamed goes on where this still says the older name.
+    /// Its name: `max`. A job does not resume from what another aggregate has accumulated, even if the type is the
+    /// same. The default is the name of the type; a renamed aggregate still resumes if this returns the older name.
     fn name(&self) -> String {
         let path = std::any::type_name::<Self>();
         let path = path.split('<').next().unwrap_or(path);

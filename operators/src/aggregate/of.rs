@@ -1,4 +1,4 @@
-//! The aggregates of one type of record, so that closures need not say it.
+//! The aggregates of one type of record, so that closures need not name it.
 
 use std::marker::PhantomData;
 
@@ -11,8 +11,8 @@ use super::{
 
 /// The aggregates of records `D`: `|of| (of.count(), of.max(|bid| bid.price))`.
 ///
-/// Its methods are the functions of [this module](super), and the records they take are known. What `aggregate_of` of the windows
-/// gives to its closure.
+/// Its methods are the functions of [this module](super), with the type of the records known. `aggregate_of` of windows
+/// passes it to its closure.
 pub struct Of<D> {
     records: PhantomData<fn(D)>,
 }

@@ -9,7 +9,7 @@ use dualgauge_engine::Data;
 /// Floats are in the order of their numbers, with `-0.0` before `0.0` and every `NaN` after infinity (so that `min`
 /// ignores a `NaN` and `max` shows it, as in PostgreSQL and DuckDB).
 ///
-/// The parameter says which order it is, and lets both kinds of values have one; it is inferred. Own types implement
+/// The parameter names the order, and lets both kinds of values have one; it is inferred. Your own types implement
 /// `Ord`, not this.
 pub trait Orderable<By>: Data {
     /// How this value compares with the other.

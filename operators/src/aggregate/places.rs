@@ -1,4 +1,4 @@
-//! Which places of a window `top_n` gives, and which place ties have.
+//! Which places of a window `top_n` gives, and how ties are placed.
 
 use std::cmp::Ordering;
 
@@ -10,18 +10,18 @@ pub struct Places {
     pub(crate) ties: Ties,
 }
 
-/// What place the records have that are equal by the order.
+/// Which place records get that are equal by the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ties {
     /// One each, the greater record first.
     Apart,
-    /// The same, and as many are left out after it: 1, 1, 3.
+    /// The same place, and as many are skipped after it: 1, 1, 3.
     Rank,
-    /// The same, and the next one after it: 1, 1, 2.
+    /// The same place, and the next one follows: 1, 1, 2.
     DenseRank,
 }
 
-/// The places up to `to`, for `top_n`. A plain number says the same.
+/// The places up to `to`, for `top_n`. A plain number means the same.
 ///
 /// ```
 /// use dualgauge_engine::testing::check;
@@ -58,7 +58,7 @@ impl From<usize> for Places {
 }
 
 impl Places {
-    /// Leaves out the places before this one. All of them are remembered as before.
+    /// Leaves out the places before this one. All of them are still remembered.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -79,7 +79,7 @@ impl Places {
     /// ```
     ///
     /// # Panics
-    /// When it is zero, or behind the last place that is given.
+    /// When it is zero, or after the last place given.
     pub fn from(mut self, place: usize) -> Places {
         let to = self.to;
         assert!((1..=to).contains(&place), "places are counted from 1: from {place} to {to} there is none");
@@ -87,7 +87,7 @@ impl Places {
         self
     }
 
-    /// Equals share a place, and after two on the first place comes the third, as SQL's `RANK` has it. All that share the last
+    /// Equals share a place, and after two in first place comes the third, as in SQL's `RANK`. All that share the last
     /// place are given.
     ///
     /// ```
@@ -114,7 +114,7 @@ impl Places {
         self
     }
 
-    /// Equals share a place, and after two on the first place comes the second, as SQL's `DENSE_RANK` has it. All that share
+    /// Equals share a place, and after two in first place comes the second, as in SQL's `DENSE_RANK`. All that share
     /// the last place are given.
     ///
     /// ```
@@ -143,8 +143,8 @@ impl Places {
 }
 
 impl Ties {
-    /// How many of `sorted`, best first, have one of the first `to` places, and whether all of these are taken. `order` says
-    /// how one compares with another.
+    /// How many of `sorted`, best first, have one of the first `to` places, and whether all of these are taken. `order`
+    /// compares one with another.
     pub(crate) fn within<D>(self, to: usize, sorted: &[D], order: impl Fn(&D, &D) -> Ordering) -> (usize, bool) {
         // The end of those that are equal to the one at `at`.
         let end_of = |at: usize| at + sorted[at..].partition_point(|other| order(other, &sorted[at]) != Ordering::Less);
@@ -162,7 +162,7 @@ impl Ties {
         }
     }
 
-    /// The place of the record that is the `number`th from 1, behind one on the place `before` with which it may be `tied`.
+    /// The place of the `number`th record, from 1, after one in place `before` with which it may be `tied`.
     pub(crate) fn place(self, number: u64, before: u64, tied: bool) -> u64 {
         match self {
             Ties::Apart => number,

@@ -1,15 +1,15 @@
 //! Quantiles of a number taken from each record, to within half a percent.
 //!
 //! A sketch of the DDSketch family: numbers are counted in bins of bounded relative width, and a quantile is the middle
-//! of the bin that holds it. Here a bin is what floats have in common in sign, exponent and the first seven bits of the
-//! fraction, so that an octave has 128 bins; no logarithm is computed, and so no bin depends on the machine. Bins are
-//! kept only where there are numbers and are never collapsed into others: the state is a function of the numbers alone.
+//! of the bin that holds it. Here a bin holds the floats that share sign, exponent and the first seven bits of the
+//! fraction, so an octave has 128 bins; no logarithm is computed, so no bin depends on the machine. Bins are kept only
+//! where there are numbers and are never collapsed into others: the state is a function of the numbers alone.
 
 use dualgauge_engine::EventTime;
 
 use super::Aggregate;
 
-/// The number below which a part `q` of the numbers lie: 0 asks for the least, 0.5 for the median, 1 for the greatest.
+/// The number with a fraction `q` of the numbers below it: 0 for the least, 0.5 for the median, 1 for the greatest.
 ///
 /// In: anything; out: `f64`, `NaN` for nothing. Of `n` sorted numbers it is the one at index `q * (n - 1)`, rounded down,
 /// to within 0.4 % of its value (1/256). Numbers closer to zero than 2^-1022 are off by less than 2^-1029. Infinities are
@@ -77,7 +77,7 @@ pub struct Quantiles<F> {
     f: F,
 }
 
-/// How many numbers there are in a bin, by bin.
+/// How many numbers each bin holds.
 type Bins = Vec<(i32, u64)>;
 
 impl<D, F> Aggregate<D> for Quantiles<F>
@@ -132,7 +132,7 @@ where
     }
 }
 
-/// The low bits of the fraction, which a bin leaves open.
+/// The low bits of the fraction, which a bin ignores.
 const OPEN: u32 = 45;
 const NAN: i32 = i32::MAX;
 

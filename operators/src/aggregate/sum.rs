@@ -13,7 +13,7 @@ use super::{Aggregate, ExactSum};
 /// *Integers* never wrap and never saturate. Signed totals are kept in 128 bits, so that a total which leaves the range
 /// and comes back is right in every order.
 ///
-/// *Floats* are added exactly and rounded once, when the answer is asked: the order of adding makes no difference, and
+/// *Floats* are added exactly and rounded once, when the answer is read: the order of adding makes no difference, and
 /// `1e300 + 1.0 - 1e300` is `1.0`. A `NaN`, or infinities of both signs, give `NaN`; infinities of one sign give that
 /// infinity; a finite total beyond `f64::MAX` gives an infinity. The total of nothing, and of negative zeros, is `0.0`.
 ///
@@ -159,7 +159,7 @@ macro_rules! floats {
 
 floats!(f32, f64);
 
-/// Apart from the hot loop, so that only the branch is in it.
+/// Kept out of the hot loop, so that only the branch is in it.
 #[cold]
 #[inline(never)]
 fn overflow(total: &str) -> ! {

@@ -6,7 +6,7 @@ use super::Aggregate;
 
 /// The answer of `aggregate`, put through `f`.
 ///
-/// In: what the aggregate takes; out: what `f` makes of its answer. It remembers what the aggregate does.
+/// In: what the aggregate takes; out: what `f` makes of its answer. It remembers what the aggregate remembers.
 ///
 /// ```
 /// use dualgauge_engine::EventTime;

@@ -9,7 +9,7 @@ use super::{Aggregate, Orderable, Places, Ties};
 
 /// The `k` records with the largest values, largest first; among equal values, the larger record first.
 ///
-/// In: records that are `Ord`; out: a `Vec` of at most `k` of them, fewer where there are fewer. A record that was there
+/// In: records that are `Ord`; out: a `Vec` of at most `k` of them, fewer where there are fewer. A record that came
 /// twice is there twice. It remembers `k` records.
 ///
 /// ```
@@ -30,7 +30,7 @@ where
     TopK { k, ties: Ties::Apart, f, by: PhantomData }
 }
 
-/// The records that have these places; those before the first that is asked for are among them.
+/// The records that have these places, including those before the first one asked for.
 pub(crate) fn top_places<F, By>(places: Places, f: F) -> TopK<F, By> {
     TopK { k: places.to, ties: places.ties, f, by: PhantomData }
 }

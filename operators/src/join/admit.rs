@@ -2,8 +2,8 @@
 
 use dualgauge_engine::{Batch, Duration, Event, EventTime};
 
-/// The events of `batch` that may wait. `null` is given those for which `is_null` says that nothing matches them, and
-/// `late` those that come more than `lateness` behind the watermark they are judged against, with that watermark.
+/// The events of `batch` that may wait. `null` gets those for which `is_null` says that nothing matches them, and
+/// `late` those more than `lateness` behind the watermark they are judged against, with that watermark.
 #[inline]
 pub(super) fn admit<D>(
     mut batch: Batch<D>,

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::strategy::{Keys, NONE, Numbers, Strategy};
 
-/// A table from key to number. Its room is kept from window to window.
+/// A table from key to number. Its memory is reused from window to window.
 pub(super) struct Hash<K> {
     table: HashMap<K, u32, FixedState>,
 }

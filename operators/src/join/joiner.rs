@@ -8,7 +8,7 @@ use super::strategy::{Keyed, Numbers, Strategies};
 use crate::key_fn::KeyFn;
 use crate::window::Window;
 
-/// How a step joins each of its windows. It remembers nothing from one to the next but the room it has.
+/// How a step joins each of its windows. It keeps nothing from one to the next but its allocations.
 pub struct Joiner<K, F, G, J> {
     pub(super) left_key: F,
     pub(super) right_key: G,

@@ -1,7 +1,7 @@
 //! Joins: two streams by key, and by when their events happened.
 //!
-//! One kind of join, one file or a few of its own, and beside them what all of them share. Late records of either side
-//! leave as [`Either`](crate::Either). A key with a null in it never matches.
+//! Each kind of join has a file or a few of its own, and beside them is what they all share. Late records of either
+//! side leave as [`Either`](crate::Either). A key with a null in it never matches.
 
 mod admit;
 mod broadcast;

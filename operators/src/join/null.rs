@@ -1,7 +1,7 @@
 //! Keys that never match: those with a null in them.
 //!
 //! A null is a `None` anywhere in the key, as in SQL: the whole key, a field of a tuple, a field of a struct. Nulls are
-//! equal where keys are grouped, and meet nothing where they are joined, not even each other.
+//! equal where keys are grouped, and match nothing where they are joined, not even each other.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ struct NoNull;
 #[derive(Debug)]
 enum Found {
     Null,
-    /// The key's own `Serialize` has failed, which is found where its group is asked for.
+    /// The key's own `Serialize` failed, which surfaces where its group is computed.
     Failure,
 }
 
@@ -105,7 +105,7 @@ impl ser::Serializer for NoNull {
     }
     #[inline]
     fn is_human_readable(&self) -> bool {
-        false // as everywhere else where a key becomes bytes
+        false // as wherever a key becomes bytes
     }
     no_null! {
         serialize_bool(bool) -> () = ();

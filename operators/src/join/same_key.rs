@@ -1,4 +1,4 @@
-//! That the keys of both sides of a join are of one type, said where the join is begun.
+//! The check that both sides of a join have keys of one type, made where the join begins.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use dualgauge_engine::{Data, Key};
 use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
 
-/// A type of keys that is `K`: every type is itself, and no type is another.
+/// A type of keys that is `K`: every type is itself and no other.
 #[diagnostic::on_unimplemented(
     message = "the keys of a join are of one type: `{K}` on the left, and `{Self}` on the right",
     label = "its key is not the left side's",

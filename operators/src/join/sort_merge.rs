@@ -1,10 +1,10 @@
-//! The sort-merge join: both sides sorted by key, and gone through side by side.
+//! The sort-merge join: both sides sorted by key, and walked side by side.
 
 use std::cmp::Ordering;
 
 use super::strategy::{Keys, NONE, Numbers, Strategy};
 
-/// The sorted keys of both sides, each with its row. Their room is kept from window to window.
+/// The sorted keys of both sides, each with its row. Their memory is reused from window to window.
 pub(super) struct SortMerge<K> {
     left: Vec<(K, u32)>,
     right: Vec<(K, u32)>,
@@ -17,7 +17,7 @@ impl<K> Default for SortMerge<K> {
 }
 
 impl<K: Ord + Clone> Strategy<K> for SortMerge<K> {
-    /// Every key is numbered, whether or not that was asked for: the sides are sorted anyway.
+    /// Every key is numbered, requested or not: the sides are sorted anyway.
     fn number(&mut self, left: &impl Keys<K>, right: &impl Keys<K>, _every: bool, numbers: &mut Numbers) {
         sort(left, &mut self.left);
         sort(right, &mut self.right);

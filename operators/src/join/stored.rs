@@ -1,17 +1,17 @@
 //! Events that wait for the watermark, and what of them a checkpoint has.
 //!
-//! An entry is an event, by its time and a number that no other has had. A save tells what came since the last one, and
-//! up to which time all are gone.
+//! An entry is an event, by its time and a number that is never used again. A save writes what came since the last one,
+//! and up to which time all are gone.
 
 use dualgauge_engine::state::{Changes, Place, read};
 use dualgauge_engine::{Data, Error, Event, EventTime, KeyGroup, Result};
 
 use super::waiting::{Status, Tag, Waiting};
 
-/// Events that the watermark has not passed, of which a save tells what changed.
+/// Events that the watermark has not passed, of which a save writes what changed.
 pub(super) struct Stored<D> {
     waiting: Waiting<D>,
-    /// The last save has told the events with a number below this.
+    /// Events with a number below this have been saved.
     told: u64,
     /// Whether some of those have been taken out since.
     shrunk: bool,
@@ -44,11 +44,11 @@ impl<D: Data> Stored<D> {
         });
     }
 
-    /// Tells what has changed since the last save; `group` is asked of an event and its number.
+    /// Writes what has changed since the last save; `group` finds the key group of an event and its number.
     pub(super) fn save(&mut self, changes: &mut Changes, group: impl Fn(&D, u64) -> KeyGroup) {
         self.waiting.close();
         if std::mem::take(&mut self.shrunk) {
-            // Events go in the order of event time, so that whatever is before the first that waits is gone.
+            // Events leave in event-time order, so whatever is before the first that waits is gone.
             let end = self.waiting.first().map_or(vec![0xff; 64], |first| first.bytes());
             changes.remove_range(Vec::new(), end);
         }
@@ -58,7 +58,7 @@ impl<D: Data> Stored<D> {
         self.told = self.waiting.next_number();
     }
 
-    /// Takes one saved entry back; the event that it is.
+    /// Loads one saved entry, and returns its event.
     pub(super) fn load(&mut self, mut key: &[u8], value: &[u8]) -> Result<&Event<D>> {
         let time = EventTime::take(&mut key).ok_or_else(|| Error::data("an event of a join has no time"))?;
         let tag = Tag { number: read(key)?, status: Status::Waiting };

@@ -1,8 +1,8 @@
-//! How rows of equal keys find each other: the strategies of a window join, and which is taken when.
+//! How rows of equal keys find each other: the strategies of a window join, and when each is used.
 //!
-//! When a window closes, all rows of both its sides are there. A strategy numbers their keys, so that rows of equal keys
-//! have equal numbers; what becomes of those is not its concern (see [`super::kind`]). A further strategy is a file like
-//! [`super::hash`] and a line in the list below.
+//! When a window closes, all rows of both its sides are there. A strategy numbers their keys, so that rows of equal
+//! keys have equal numbers; what is done with the rows is not its concern (see [`super::kind`]). A new strategy is a
+//! file like [`super::hash`] and a line in the list below.
 
 use std::borrow::Borrow;
 
@@ -12,7 +12,7 @@ use super::null::has_null;
 use super::{hash, sort_merge};
 use crate::key_fn::KeyFn;
 
-/// The number of a row that meets no row of the other side: its key has a null, or only its own side has it.
+/// The number of a row that matches no row of the other side: its key has a null, or only its own side has it.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// The keys of the rows on one side of a window.
@@ -35,13 +35,13 @@ pub struct Numbers {
 
 /// A way to find the rows of equal keys.
 ///
-/// - **Equal.** Two rows, of one side or both, have the same number exactly if their keys are equal; those of nulls have
-///   [`NONE`].
+/// - **Equal.** Two rows, of one side or both, have the same number if and only if their keys are equal; those of nulls
+///   have [`NONE`].
 /// - **Dense.** Numbers count from zero.
 /// - **Every key, or those of both sides.** Unless `every` is asked for, [`NONE`] may also stand for a key that only one
 ///   of the sides has.
 ///
-/// It remembers nothing from one window to the next but the room it has.
+/// It keeps nothing from one window to the next but its allocations.
 pub(super) trait Strategy<K>: Default {
     /// Numbers the keys; `numbers` comes empty.
     fn number(&mut self, left: &impl Keys<K>, right: &impl Keys<K>, every: bool, numbers: &mut Numbers);
@@ -49,8 +49,8 @@ pub(super) trait Strategy<K>: Default {
 
 macro_rules! strategies {
     ($($(#[$doc:meta])* $name:ident in $file:ident;)*) => {
-        /// How a window join finds the rows of equal keys. All give the same answer, and without being told the join takes
-        /// the one for the size of each window.
+        /// How a window join finds the rows of equal keys. All give the same answer; by default the join picks one by
+        /// the size of each window.
         ///
         /// ```
         /// use dualgauge_engine::Durations;
@@ -82,7 +82,7 @@ macro_rules! strategies {
             pub const ALL: &[JoinStrategy] = &[$(JoinStrategy::$name),*];
         }
 
-        /// The strategies with the room they have, and which of them was asked for.
+        /// The strategies with their allocations, and which of them was requested.
         pub(super) struct Strategies<K> {
             forced: Option<JoinStrategy>,
             $($file: $file::$name<K>,)*
@@ -93,7 +93,7 @@ macro_rules! strategies {
                 Strategies { forced, $($file: Default::default(),)* }
             }
 
-            /// Numbers the keys of a window by the strategy of its size.
+            /// Numbers the keys of a window by the strategy for its size.
             pub(super) fn number(
                 &mut self,
                 left: &impl Keys<K>,
@@ -119,7 +119,7 @@ strategies! {
     SortMerge in sort_merge;
 }
 
-/// A table of the smaller side is looked up faster than anything is sorted, as long as it is not too far from the caches.
+/// Looking up a table of the smaller side is faster than sorting, as long as it is not too far from the caches.
 const HASH_MAX: usize = 1 << 24;
 
 fn by_size(left: usize, right: usize) -> JoinStrategy {
@@ -133,7 +133,7 @@ impl Numbers {
         self.count = 0;
     }
 
-    /// Nobody meets anybody.
+    /// No rows match.
     pub(super) fn of_strangers(&mut self, left: usize, right: usize) {
         self.clear();
         self.left.resize(left, NONE);

@@ -1,9 +1,9 @@
 //! Events that wait for the watermark, as runs that are each sorted by event time.
 //!
-//! What comes from a source is nearly in order, so that most batches are runs as they are: they are kept whole, and
-//! nothing is copied, hashed or allocated for an event. Small batches are gathered into one. The runs lie in a heap by
-//! the earliest event of each, so that what the watermark has passed is found without a look at the rest, however far
-//! ahead of it some partition is.
+//! What comes from a source is nearly in order, so most batches are runs as they are: they are kept whole, and nothing
+//! is copied, hashed or allocated for an event. Small batches are gathered into one. The runs lie in a heap by the
+//! earliest event of each, so what the watermark has passed is found without looking at the rest, however far ahead of
+//! it some partition is.
 
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -14,19 +14,19 @@ use dualgauge_engine::{Event, EventTime};
 /// A batch of this many events is a run of its own; smaller ones are gathered.
 const RUN: usize = 1024;
 
-/// Events that wait, each with a number that no other has had.
+/// Events that wait, each with a number that is never used again.
 pub(super) struct Waiting<D> {
     runs: BinaryHeap<Run<D>>,
-    /// What has no run yet, in no order.
+    /// Events in no run yet, in no order.
     gathered: Vec<Event<D>>,
     first_gathered: EventTime,
     next_number: u64,
 }
 
-/// What is known of an event beside its time and data.
+/// What is known of an event besides its time and data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag {
-    /// Tells it from all others.
+    /// Distinguishes it from all others.
     pub(super) number: u64,
     /// What had become of it when it was saved, if it comes from a checkpoint.
     pub(super) status: Status,
@@ -119,7 +119,7 @@ impl<D> Waiting<D> {
 
     fn add_run(&mut self, mut events: Vec<Event<D>>) {
         if !events.is_sorted_by_key(|event| event.time) {
-            events.sort_by_key(|event| event.time); // finds the runs that there are
+            events.sort_by_key(|event| event.time); // finds the runs already there
         }
         let tags = Tags::From(self.next_number);
         self.next_number += events.len() as u64;
@@ -152,7 +152,7 @@ impl<D> Waiting<D> {
         }
     }
 
-    /// Shows the events for whose times `passed` holds, run by run, and lets them go.
+    /// Shows the events for whose times `passed` holds, run by run, and drops them.
     #[inline]
     pub(super) fn pass(&mut self, passed: impl Fn(EventTime) -> bool, mut each: impl FnMut(&Event<D>)) {
         self.close_if(&passed);
@@ -178,7 +178,7 @@ impl<D> Waiting<D> {
     ) {
         self.close_if(&passed);
         while count > 0 {
-            // The run goes first for as long as no other has an earlier event; the next in a heap is one of two.
+            // The run stays first as long as no other has an earlier event; the next in a heap is one of two.
             let rival = self.runs.as_slice().iter().skip(1).take(2).map(|run| run.first).min();
             let Some(mut run) = self.runs.peek_mut().filter(|run| passed(run.first)) else { break };
             let goes = |time| passed(time) && rival.is_none_or(|rival| time <= rival);
@@ -190,7 +190,7 @@ impl<D> Waiting<D> {
         }
     }
 
-    /// Whatever has a number from `from` on; what is gathered has none before it is closed.
+    /// The events numbered `from` or higher; gathered events have no number until they are closed.
     pub(super) fn since(&self, from: u64) -> impl Iterator<Item = (&Event<D>, u64)> {
         let fresh = self.runs.iter().filter_map(move |run| match run.tags {
             Tags::From(first) if first >= from => Some(run.events.as_slice().iter().zip(first..)),
@@ -230,7 +230,7 @@ impl<D> Run<D> {
         (count, self.skip(0))
     }
 
-    /// Lets the next `count` events go, and says whether there are more.
+    /// Drops the next `count` events, and says whether there are more.
     fn skip(&mut self, count: usize) -> bool {
         if count > 0 {
             self.events.nth(count - 1);
@@ -246,7 +246,7 @@ impl<D> Run<D> {
     }
 }
 
-/// The run with the earliest event is the greatest, and so on top of the heap.
+/// The run with the earliest event is the greatest, so it is on top of the heap.
 impl<D> Ord for Run<D> {
     fn cmp(&self, other: &Run<D>) -> std::cmp::Ordering {
         other.first.cmp(&self.first)

@@ -1,7 +1,7 @@
-//! Joins whose closures get the key, and the window or the event time, of the result beside the rows.
+//! Joins whose closures get the key, and the window or event time, of the result besides the rows.
 //!
-//! In and out are those of the joins without `_with`; so is what they remember and what is late. The key is found anew for each
-//! result, from the left row if there is one.
+//! What flows in and out, what is remembered and what is late are as for the joins without `_with`. The key is computed
+//! again for each result, from the left row if there is one.
 
 use dualgauge_engine::{Data, EventTime, Key, Stream};
 
@@ -13,7 +13,7 @@ use crate::key_fn::KeyFn;
 use crate::split::Either;
 use crate::window::Window;
 
-/// Finds the key of a result, by the row of either side.
+/// Finds the key of a result, from the row of either side.
 struct KeyOf<F, G> {
     left: F,
     right: G,
@@ -81,7 +81,7 @@ where
         })
     }
 
-    /// The same, and of each left row that meets nobody.
+    /// As [`WindowJoin::inner_with`], and of each left row that matches nothing.
     #[track_caller]
     pub fn left_with<O: Data>(
         self,
@@ -92,7 +92,7 @@ where
         self.left(name, move |window, left, right| keys.with(Some(left), right, |key| make(key, window, left, right)))
     }
 
-    /// As [`WindowJoin::inner_with`], and of each right row that meets nobody.
+    /// As [`WindowJoin::inner_with`], and of each right row that matches nothing.
     #[track_caller]
     pub fn right_with<O: Data>(
         self,
@@ -103,7 +103,7 @@ where
         self.right(name, move |window, left, right| keys.with(left, Some(right), |key| make(key, window, left, right)))
     }
 
-    /// As [`WindowJoin::inner_with`], and of each row of either side that meets nobody.
+    /// As [`WindowJoin::inner_with`], and of each row of either side that matches nothing.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -149,7 +149,7 @@ where
         KeyOf { left: self.left.key.clone(), right: self.right.key.clone() }
     }
 
-    /// Makes a result of each pair, from its key and the event time that the result has and its rows.
+    /// Makes a result of each pair, from its key, the event time of the result and its rows.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -180,7 +180,7 @@ where
         self.join("inner", name, Inner(make))
     }
 
-    /// The same, and of each left row that meets nobody.
+    /// As [`IntervalJoin::inner_with`], and of each left row that matches nothing.
     #[track_caller]
     pub fn left_with<O: Data>(
         self,
@@ -193,7 +193,7 @@ where
         self.join("left", name, Left(make))
     }
 
-    /// As [`IntervalJoin::inner_with`], and of each right row that meets nobody.
+    /// As [`IntervalJoin::inner_with`], and of each right row that matches nothing.
     #[track_caller]
     pub fn right_with<O: Data>(
         self,
@@ -206,7 +206,7 @@ where
         self.join("right", name, Right(make))
     }
 
-    /// As [`IntervalJoin::inner_with`], and of each row of either side that meets nobody.
+    /// As [`IntervalJoin::inner_with`], and of each row of either side that matches nothing.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -250,7 +250,7 @@ where
     N: 'static,
     G: KeyFn<R, Key = K>,
 {
-    /// Makes a result of every left row whose key has a version by then, from its key, its event time and both.
+    /// Makes a result of every left row whose key has a version by then, from its key, event time, row and version.
     ///
     /// ```
     /// use dualgauge_engine::testing::{check_two, seconds};
@@ -281,7 +281,7 @@ where
         })
     }
 
-    /// The same of every left row, also where its key has no version by then.
+    /// The same for every left row, even if its key has no version by then.
     #[track_caller]
     pub fn left_with<O: Data>(
         self,

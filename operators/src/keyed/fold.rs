@@ -1,4 +1,4 @@
-//! A running state per key, and what is said of it after each event.
+//! A running state per key, and what is made of it after each event.
 
 use std::marker::PhantomData;
 
@@ -13,9 +13,9 @@ use crate::key_fn::KeyFn;
 pub trait Fold<'s, K, D: Data> {
     /// in: `D` by key; out: `each(&mut state, D)`, one per event, in event-time order within a key.
     ///
-    /// Runs `each` over the events of each key, equal times in the order of the records. The state of a new key is its
-    /// default. Remembers the state of every key for ever, and events until the watermark passes them. A record is late
-    /// when its time, plus the allowed lateness, is below the watermark it came under; it leaves by `late()`.
+    /// Runs `each` over the events of each key, ties in time broken by comparing the records. The state of a new key is
+    /// its default. Remembers the state of every key for ever, and events until the watermark passes them. A record is
+    /// late when its time, plus the allowed lateness, is below the watermark it came under; it leaves by `late()`.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;

@@ -1,7 +1,7 @@
-//! Keyed state: what is remembered per key, as the program likes.
+//! Keyed state: whatever the program wants to remember per key.
 //!
-//! [`Process`] is the general form: state, timers, any number of outputs. [`Fold`] and
-//! [`Reduce`] are running totals on top of it, and [`Neighbours`] shows each event with those before it. All see each key's events in event-time order.
+//! [`Process`] is the general form: state, timers, any number of outputs. [`Fold`] and [`Reduce`] are running totals on
+//! top of it, and [`Neighbours`] shows each event with those before it. All see each key's events in event-time order.
 
 mod fold;
 mod over;
@@ -14,6 +14,6 @@ pub use over::{Frame, Neighbours, Over, rows_before, time_before};
 pub(crate) use process::ordered_step;
 pub use process::{KeyState, Process, ProcessContext, ProcessWith};
 
-/// [`ProcessContext`] by its short name, which the prelude leaves to others.
+/// [`ProcessContext`] by its short name, which the prelude leaves free.
 pub type Context<'a, K, O> = ProcessContext<'a, K, O>;
 pub use reduce::Reduce;

@@ -1,9 +1,9 @@
-//! Each event with those of its key before it: its number, the one so many before it, an aggregate over the last few.
+//! Each event with those of its key before it: its number, the one `n` before it, an aggregate over the last few.
 //!
-//! in: `D` by key; out: what a function makes of the event and what it was asked to be told, at the event's own time. It
-//! remembers for each key what the next event may need, and events until the watermark passes them: each key sees its
-//! events in event-time order, equal times in the order of the records, whatever the order of arrival. A record is late
-//! when its time, plus the allowed lateness, is below the watermark it came under.
+//! in: `D` by key; out: what a function makes of the event and its number, neighbour or aggregate, at the event's own
+//! time. It remembers for each key what the next event may need, and events until the watermark passes them: each key
+//! sees its events in event-time order, ties broken by comparing the records, whatever the order of arrival. A record
+//! is late when its time, plus the allowed lateness, is below the watermark it came under.
 
 use std::collections::VecDeque;
 
@@ -17,11 +17,11 @@ use crate::key_fn::KeyFn;
 
 /// Adds [`Neighbours::over`] to keyed streams.
 pub trait Neighbours<'s, D: Data, L, F> {
-    /// in: `D` by key; out, after `row_number`, `lag` or `frame`: a row for each event, made of it and of those before it.
+    /// in: `D` by key; out, after `row_number`, `lag` or `frame`: a row for each event, made of it and those before it.
     ///
-    /// It is the `OVER (PARTITION BY key ORDER BY time)` of SQL. Events are taken in event-time order, equal times in the order
-    /// of the records; each comes out when the watermark has passed it by the allowed lateness. What is later than that
-    /// leaves by `late()`, and is no neighbour of any other.
+    /// It is the `OVER (PARTITION BY key ORDER BY time)` of SQL. Events are taken in event-time order, ties broken by
+    /// comparing the records; each comes out when the watermark has passed it by the allowed lateness. What is later
+    /// than that leaves by `late()`, and is no other's neighbour.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -50,12 +50,12 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> Neighbours<'s, D, L,
     }
 }
 
-/// A keyed stream of which each event is to be seen with its neighbours: `row_number`, `lag` or `frame` follows.
+/// A keyed stream whose events are to be seen with their neighbours: `row_number`, `lag` or `frame` follows.
 pub struct Over<'s, D: Data, L, F> {
     keyed: KeyedStream<'s, D, L, F>,
 }
 
-/// Which events a frame has besides the event that it is of. See [`rows_before`] and [`time_before`].
+/// Which events a frame has besides its own. See [`rows_before`] and [`time_before`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame(Before);
 
@@ -105,7 +105,7 @@ impl<'s, K: Key, D: Data + Ord, L: 'static, F: KeyFn<D, Key = K>> Over<'s, D, L,
         self.step(NodeSpec::stateful("row_number", name), "", Numbering { make })
     }
 
-    /// Makes a row of each event and the one that is `n` before it, where there are as many. It remembers `n` events per key.
+    /// Makes a row of each event and the one `n` before it, if there are as many. It remembers `n` events per key.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -125,17 +125,17 @@ impl<'s, K: Key, D: Data + Ord, L: 'static, F: KeyFn<D, Key = K>> Over<'s, D, L,
     /// ```
     ///
     /// # Panics
-    /// When `n` is zero: the event itself is there anyhow.
+    /// When `n` is zero: the event itself is passed anyway.
     #[track_caller]
     pub fn lag<O: Data>(self, name: &str, n: usize, make: impl Fn(D, Option<&D>) -> O + 'static) -> Stream<'s, O, D> {
         assert!(n > 0, "the event that is 0 before an event is itself; how many should it be?");
         self.step(NodeSpec::stateful("lag", name), &format!("{n} before"), Lagging { n, make })
     }
 
-    /// Makes a row of each event and an aggregate over it and those before it that the frame has. It remembers these events
-    /// per key, and forgets a key that is silent for longer than a frame of time.
+    /// Makes a row of each event and an aggregate over it and those before it in the frame. It remembers these events
+    /// per key, and forgets a key that has been silent for longer than a frame of time.
     ///
-    /// The aggregate is taken anew for each event: a frame of a thousand events costs a thousand additions.
+    /// The aggregate is computed afresh for each event: a frame of a thousand events costs a thousand additions.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -252,7 +252,7 @@ where
         context.emit((self.make)(data, self.aggregate.finish(&acc)));
     }
 
-    /// The key has been silent for as long as a frame of time is: no later event has what it had in its own.
+    /// The key has been silent for the length of a frame of time: no later frame has any of its events.
     fn on_timer(&mut self, _: &K, _: &mut Self::State, context: &mut ProcessContext<'_, K, O>) {
         context.forget();
     }

@@ -2,7 +2,7 @@
 //!
 //! in: `D` by key; out: whatever [`Process`] emits, at the event time of what it was emitted for. It remembers the
 //! state of each key until the program forgets it, its timers until they fire, and events until the watermark passes
-//! them: each key sees its events in event-time order, equal times in the order of the records, whatever the order of
+//! them: each key sees its events in event-time order, ties broken by comparing the records, whatever the order of
 //! arrival. A record is late when its time, plus the allowed lateness, is below the watermark it came under.
 
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
@@ -28,8 +28,8 @@ impl<T: Data + Default> KeyState for T {}
 /// - **Pure.** What is emitted depends on the key, the state, the event or timer, and nothing else.
 /// - **In order.** `on_event` is called by ascending event time, and before `on_timer` of the same time.
 pub trait Process<K, D>: 'static {
-    /// What is remembered per key; a key that was never seen has the default. It is a [`KeyState`], which is asked for by
-    /// [`ProcessWith::process`].
+    /// What is remembered per key; a key that was never seen has the default. It must be a [`KeyState`], as
+    /// [`ProcessWith::process`] requires.
     type State;
     /// What is emitted.
     type Out: Data;
@@ -61,15 +61,15 @@ impl<K: Key, O: Data> ProcessContext<'_, K, O> {
         self.out.give(self.time, data);
     }
 
-    /// Sets a timer for this key. It fires when the watermark passes `time`; one in the past fires next, at the present
-    /// event time, and one beyond the end of time at the last instant there is. Setting it twice is setting it once.
+    /// Sets a timer for this key. It fires when the watermark passes `time`; one in the past fires next, at the current
+    /// event time, and one beyond the end of time at the last instant there is. Setting it twice sets it once.
     #[doc(alias = "registerEventTimeTimer")]
     #[doc(alias = "punctuate")]
     pub fn set_timer(&mut self, time: EventTime) {
         self.timers.set(time.max(self.time).min(EventTime::LAST), self.key.clone());
     }
 
-    /// Takes back the timer that was set for `time`, if it was.
+    /// Cancels the timer for `time`, if one was set.
     pub fn cancel_timer(&mut self, time: EventTime) {
         self.timers.cancel(time.min(EventTime::LAST), self.key.clone());
     }
@@ -88,8 +88,8 @@ pub trait ProcessWith<'s, K, D: Data> {
     /// of each key until it is forgotten, its timers until they fire, and events until the watermark passes them. A record
     /// is late when its time, plus the allowed lateness, is below the watermark it came under; it leaves by `late()`.
     ///
-    /// At the end of input every timer fires, also those that are set then: one that always sets another would never
-    /// let a bounded job end, and is stopped by a panic.
+    /// At the end of input every timer fires, including those that are set then: one that always sets another would
+    /// never let a bounded job end, so a panic stops it.
     ///
     /// ```
     /// use dualgauge_engine::testing::{Item, check};
@@ -160,7 +160,7 @@ where
     ordered_step(keyed, spec, process)
 }
 
-/// Adds an ordered step whose spec says all that it was told.
+/// Adds an ordered step whose spec states all its settings.
 pub(crate) fn ordered_step<'s, K: Key, D: Data + Ord, L: 'static, F, P: Process<K, D, State: KeyState>>(
     keyed: KeyedStream<'s, D, L, F>,
     spec: NodeSpec,
@@ -246,7 +246,7 @@ impl<K: Key, D: Data + Ord, F: KeyFn<D, Key = K>, P: Process<K, D, State: KeySta
         let at_end = watermark == EventTime::MAX;
         let limit = watermark - self.lateness;
         let passed = |time: EventTime| at_end || time < limit;
-        // What is set by then may be as many as there are keys; events that waited may set more, and they are finite.
+        // There may be as many timers by then as keys; events that waited may set more, and those are finite.
         let (mut fired, mut fired_max) = (0, TIMERS_AFTER_END + self.timers.len() as u64);
         loop {
             let event = self.waiting.next_time().filter(|time| passed(*time));

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use dualgauge_engine::state::{Changes, Fingerprint, Kept, Layout, Place, read};
 use dualgauge_engine::{Error, EventTime, Key, KeyGroup, Result};
 
-/// Timers in the order in which they fire: by time, then by key. Setting one twice is setting it once.
+/// Timers in the order in which they fire: by time, then by key. Setting one twice sets it once.
 #[derive(Debug)]
 pub(super) struct Timers<K> {
-    /// What a save has told.
+    /// What has been saved.
     saved: BTreeSet<(EventTime, K)>,
-    /// What was set since, and is not among those.
+    /// What was set since, and has not been saved.
     fresh: BTreeSet<(EventTime, K)>,
-    /// What a save has told and is set no more.
+    /// What has been saved and is no longer set.
     gone: Vec<(EventTime, K)>,
 }
 

@@ -1,7 +1,7 @@
-//! What all windows that lie alike for every key have in common: records into panes, panes over the workers.
+//! What all windows aligned the same way for every key have in common: records into panes, panes over the workers.
 //!
-//! With several workers each aggregates what it reads before it deals it out, one message per key, pane and epoch
-//! instead of one per record. What waits there is handed on before its epoch closes, so that nothing of it outlives one.
+//! With several workers, each aggregates what it reads before the exchange: one message per key, pane and epoch instead
+//! of one per record. What waits there is handed on before its epoch closes, so that none of it outlives its epoch.
 
 use dualgauge_engine::flow::{Emitter, NodeSpec, Outputs, Step};
 use dualgauge_engine::state::{Parts, Place};
@@ -48,7 +48,7 @@ pub(super) trait Fire<P: Place, K: Key, Acc, O>: 'static {
         Vec::new()
     }
 
-    /// The panes and all else were loaded: what follows from them is to be made anew.
+    /// Called when the panes and all else have been loaded, to rebuild what follows from them.
     fn loaded(&mut self, _panes: &mut Panes<P, K, Acc>) {}
 }
 
@@ -109,7 +109,7 @@ impl<F, S: Assign, A> Gather<F, S, A> {
                 None => out.late.give_behind(event.time, event.data, watermark),
             });
         }
-        // Neighbours mostly share a pane, so it is found once a run and not once a record.
+        // Neighbours mostly share a pane, so it is found once per run and not once per record.
         let mut rest = batch.events.as_slice();
         while let Some(first) = rest.first() {
             let Window { start, end } = self.assign.span(first.time);
@@ -143,7 +143,7 @@ impl<F, S: Assign, A> Gather<F, S, A> {
 struct Owned<P, K, Acc, G> {
     panes: Panes<P, K, Acc>,
     fire: G,
-    /// The last watermark that was acted on. It decides at most about early firings, so no checkpoint stores it.
+    /// The last watermark that was acted on. It affects early firings at most, so no checkpoint stores it.
     watermark: EventTime,
     lag: Duration,
 }
@@ -215,10 +215,11 @@ where
     }
 }
 
-/// The half before the deal: records in, a worker's part of each pane out.
+/// The half before the exchange: records in, a worker's part of each pane out.
 ///
-/// It passes the watermark on as it is: the half after the deal fires by it, and waits the allowed lateness out. A part
-/// for a window that has fired already leaves under the watermark that its records came under, which keeps the window open.
+/// It passes the watermark on unchanged: the half after the exchange fires by it, and waits out the allowed lateness. A
+/// part for a window that has already fired leaves under the watermark its records came under, which keeps the window
+/// open.
 struct Combine<K, D, F, S: Assign, A: Aggregate<D>> {
     panes: Panes<S::Place, K, A::Acc>,
     gather: Gather<F, S, A>,
@@ -228,7 +229,7 @@ struct Combine<K, D, F, S: Assign, A: Aggregate<D>> {
 }
 
 impl<K: Key, D: Data, F: KeyFn<D, Key = K>, S: Assign, A: Aggregate<D>> Combine<K, D, F, S, A> {
-    /// Hands on the panes that count for a window which ends by `end`.
+    /// Hands on the panes that count for a window ending by `end`.
     fn hand_on(&mut self, end: EventTime, out: &mut Outputs<Part<S::Place, K, A::Acc>, D>) {
         while let Some(place) = self.panes.first().filter(|place| self.gather.assign.first_end(*place) <= end) {
             let time = (self.gather.assign.first_end(place) - Duration::from_micros(1)).max(self.watermark);
@@ -267,7 +268,7 @@ impl<K: Key, D: Data, F: KeyFn<D, Key = K>, S: Assign, A: Aggregate<D>> Step for
     }
 }
 
-/// The half after the deal: parts in, results out. Nothing is late here; that was decided before the deal.
+/// The half after the exchange: parts in, results out. Nothing is late here; that was decided before the exchange.
 struct Merge<P, K, D, A: Aggregate<D>, G> {
     aggregate: A,
     owned: Owned<P, K, A::Acc, G>,

@@ -1,12 +1,12 @@
 //! Days, weeks and months as the clocks of a time zone show them.
 //!
-//! They tile event time as tumbling windows do, and differ only in that no two need to be of one length: a day in New York
-//! has 23, 24 or 25 hours. A day begins at the first instant at which its zone's clocks show its date; where they skip
-//! midnight that is later, where they show it twice it is the first time, and what they show again of a day that has ended
-//! belongs to the day after it.
+//! They tile event time as tumbling windows do, except that no two need have the same length: a day in New York has 23,
+//! 24 or 25 hours. A day begins at the first instant when its zone's clocks show its date: later than midnight where
+//! they skip it, the first midnight where they show it twice. What they show again of a day that has ended belongs to
+//! the day after it.
 //!
-//! The zones are those that are built in, so every machine cuts alike; of which release they are stands in the step's
-//! detail, because another one may cut elsewhere.
+//! The zones are built in, so every machine cuts alike; the step's detail names their release, because another one may
+//! cut elsewhere.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub struct Calendar {
     /// As it was given, or as the database spells it.
     name: String,
     zone: TimeZone,
-    /// Where there is no such zone, the graph is refused.
+    /// If there is no such zone, the graph is refused.
     is_known: bool,
 }
 
@@ -36,7 +36,7 @@ enum Unit {
     Month,
 }
 
-/// Windows of a day each in a time zone, from midnight to midnight: of 23 or 25 hours where the clocks are changed.
+/// Windows of a day each in a time zone, from midnight to midnight: 23 or 25 hours long when the clocks change.
 ///
 /// A zone is named as the IANA database has it. A graph that names one that does not exist is refused when it is built.
 ///
@@ -53,7 +53,7 @@ pub fn days_in(zone: &str) -> Calendar {
     Calendar::new(Unit::Day, zone)
 }
 
-/// Windows of a week each in a time zone, from Monday's midnight on. See [`days_in`].
+/// Windows of a week each in a time zone, from midnight on Monday. See [`days_in`].
 ///
 /// ```
 /// use dualgauge_operators::window::weeks_in;
@@ -107,8 +107,8 @@ impl Calendar {
         Calendar { unit, name, zone: found.unwrap_or(TimeZone::UTC), is_known }
     }
 
-    /// The window that an event at `time` belongs to. What lies before the year -9999 or behind 9999, where calendars end,
-    /// is in the first or the last one.
+    /// The window that an event at `time` belongs to. What lies before the year -9999 or after 9999, where calendars
+    /// end, is in the first or the last one.
     pub fn window_of(&self, time: EventTime) -> Window {
         let zone = &self.zone;
         let beyond = if time < EventTime::default() { Timestamp::MIN } else { Timestamp::MAX };
@@ -131,7 +131,7 @@ impl Calendar {
 fn beginning(zone: &TimeZone, date: Date) -> Option<EventTime> {
     let midnight = zone.to_ambiguous_timestamp(date.at(0, 0, 0, 0));
     let instant = match midnight.offset() {
-        // Clocks that go forward over midnight, whenever they began to, show the date from there on.
+        // Clocks that go forward over midnight, whenever they started to, show the date from there on.
         AmbiguousOffset::Gap { .. } => {
             let before = midnight.earlier().ok()?.checked_sub(1.nanosecond()).ok()?;
             zone.following(before).next()?.timestamp()
@@ -168,7 +168,7 @@ impl SingleWindow for Calendar {
         }
         let database = TimeZoneDatabase::bundled();
         let zones: Vec<_> = database.available().map(|zone| zone.to_string()).collect();
-        // Who says a city alone has named it, but not where it is.
+        // A name that is only a city lacks the region before it.
         let of_city = |zone: &&String| zone.rsplit('/').next().is_some_and(|city| is_same(city, &self.name));
         let meant = zones.iter().find(of_city).map(String::as_str);
         let meant = match meant.or_else(|| names::similar(&self.name, zones.iter().map(String::as_str))) {
@@ -179,7 +179,7 @@ impl SingleWindow for Calendar {
     }
 }
 
-/// The same letters, whatever stands between the words.
+/// Whether the letters are the same, whatever stands between the words.
 fn is_same(city: &str, given: &str) -> bool {
     let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
     letters(city) == letters(given)

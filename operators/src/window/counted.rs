@@ -1,12 +1,12 @@
-//! Counted windows: so many events of a key, in event-time order.
+//! Counted windows: a fixed number of events of a key, in event-time order.
 //!
-//! in: `D` by key; out: [`Pane`] of key, window `[first, last]` and aggregate, when the watermark has passed the last event
-//! by the allowed lateness. It remembers the events that the watermark has not passed, equal times in the order of the
-//! records, and an accumulator per key whose window is not full. A record is late when its time, plus the allowed lateness,
-//! is below the watermark it came under.
+//! in: `D` by key; out: [`Pane`] of key, window `[first, last]` and aggregate, when the watermark has passed the last
+//! event by the allowed lateness. It remembers events until the watermark has passed them, and an accumulator per key
+//! whose window is not full. Events of equal time count in the order of the records themselves. A record is late when
+//! its time, plus the allowed lateness, is below the watermark it came under.
 //!
-//! A window that is not full when the input ends fires then, and reaches to the end of time: nothing that was taken is left
-//! out, nobody is held up by a key that is silent, and its end tells it from a full one.
+//! A window that is not full when the input ends fires then, and reaches to the end of time: nothing accepted is left
+//! out, no silent key holds anything up, and its end distinguishes it from a full one.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ use crate::key_by::KeyedStream;
 use crate::key_fn::KeyFn;
 use crate::keyed::{Context, Process, ordered_step};
 
-/// Windows of so many events. See [`counted`].
+/// Windows of a fixed number of events. See [`counted`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
     events: u64,
@@ -71,8 +71,8 @@ impl<'s, K: Key, D: Data + Ord, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s
 {
     /// Aggregates each window of each key, under the step's durable name.
     ///
-    /// A result's event time is that of its last event; of a window that was not full at the end of input it is the last
-    /// instant of all. A graph that asks for early firing is refused.
+    /// A result's event time is that of its last event; for a window that was not full at the end of input it is the
+    /// last instant of all. A graph that asks for early firing is refused.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;

@@ -1,10 +1,10 @@
 //! Cumulating windows: a window of one size that is reported step by step while it grows.
 //!
-//! in: `D`; out: [`Pane`] of key, window and aggregate, when the watermark passes the window's end. The windows of one size
-//! begin together and end a step apart; a record is added once, to the first window that it counts for, and what a window
-//! holds goes on into the next one when it has closed. It remembers an accumulator per key and open window. A record is late
-//! when every window it belongs to was closed to it by the watermark it came under; where only some were, it counts for the
-//! others.
+//! in: `D`; out: [`Pane`] of key, window and aggregate, when the watermark passes the window's end. The windows of one
+//! size begin together and end a step apart; a record is added once, to the first window that it counts for, and what a
+//! window holds carries over into the next one when it has closed. It remembers an accumulator per key and open window.
+//! A record is late when every window it belongs to was closed to it by the watermark it came under; where only some
+//! were, it counts for the others.
 
 use std::fmt;
 
@@ -25,13 +25,13 @@ pub struct Cumulate {
     pub(super) offset: Duration,
 }
 
-/// Windows that grow by `step` until they have `size`, and then begin anew: `[0, step)`, `[0, 2 * step)`, … `[0, size)`.
+/// Windows that grow by `step` until they have `size`, and then restart: `[0, step)`, `[0, 2 * step)`, … `[0, size)`.
 ///
-/// The totals of a day so far, every hour: an event belongs to each window that ends after it. A key has a result in every
-/// window in which it has an event, also where the last step has brought none.
+/// The totals of a day so far, every hour: an event belongs to each window that ends after it. A key has a result in
+/// every window in which it has an event, even if the last step added none.
 ///
-/// With early firing or allowed lateness it also notes, for each key that has changed, the windows that are to be corrected: one
-/// for each step that is left of the size. Many steps in a size make that dear.
+/// With early firing or allowed lateness it also notes, for each key that has changed, the windows to correct: one for
+/// each remaining step of the size. Many steps in a size make that expensive.
 ///
 /// ```
 /// use dualgauge_engine::testing::{check, seconds};
@@ -95,7 +95,7 @@ impl Cumulate {
     /// ```
     ///
     /// # Panics
-    /// When `offset` is not below the size, either way.
+    /// When `offset` is not below the size, in either direction.
     pub fn offset(mut self, offset: impl IntoDuration) -> Cumulate {
         let offset = offset.into_duration();
 
@@ -145,7 +145,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D
         aggregate: A,
     ) -> Stream<'s, Pane<K, A::Out>, D> {
         let spec = self.spec(operator, name, &aggregate);
-        // What a window holds goes on into the next, so that one set of keys is kept for each size.
+        // What a window holds carries over into the next, so that one set of keys is kept for each size.
         let spec = spec.windows(self.window.size + self.lateness, self.window.size);
         let firing = Firing::new(name, self.lateness, self.early);
         let growing = Growing { window: self.window, firing: firing.clone() };

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use dualgauge_engine::{Duration, EventTime, Key};
 
-/// Keys by the time at which to look at them, a span of time together.
+/// Keys by the time at which to look at them, grouped by spans of time.
 ///
-/// Times come mostly in their own order and behind all that are due soon, so what a key is put into is the end of a short
-/// heap, and only the heap of the present span is taken apart.
+/// Times mostly come in order and after all that are due soon, so a key goes to the end of a short heap, and only the
+/// heap of the current span is taken apart.
 #[derive(Debug)]
 pub(super) struct Ends<K> {
     span: Duration,
@@ -16,7 +16,7 @@ pub(super) struct Ends<K> {
 }
 
 impl<K: Key> Ends<K> {
-    /// Nothing is due; what will be is held together by `span` of time.
+    /// Nothing is due; keys to come are grouped by `span` of time.
     pub(super) fn new(span: Duration) -> Ends<K> {
         Ends { span, spans: BTreeMap::new() }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Debug)]
 pub(super) enum Few<T> {
     One(T),
-    /// Any number, also none and one.
+    /// Any number, including none and one.
     Many(Vec<T>),
 }
 

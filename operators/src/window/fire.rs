@@ -26,7 +26,7 @@ impl Firing {
         self.lateness.is_positive() || self.early.is_some()
     }
 
-    /// Whether `window` is closed: to a record that is judged against `watermark`, and to any change.
+    /// Whether `window` is closed to a record that is judged against `watermark`, and to any change.
     #[inline]
     pub(crate) fn is_closed(&self, window: Window, watermark: EventTime) -> bool {
         window.end + self.lateness <= watermark
@@ -51,7 +51,7 @@ impl Firing {
         }
     }
 
-    /// What tells a result from all others: its step, key and window.
+    /// What distinguishes a result from all others: its step, key and window.
     fn identity<K: Key>(&self, key: &K, window: Window) -> u128 {
         Version::identity_of(&(&self.step, key, window))
     }

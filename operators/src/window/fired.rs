@@ -7,14 +7,14 @@ use dualgauge_engine::{EventTime, KeyGroup, Result};
 
 /// The end of the last window that has fired, by key group.
 ///
-/// Workers stop at different watermarks, and one may take over groups of several: each group goes on from its own. It is
-/// kept for the groups of which slices are merged; what waits to be merged says itself in which window it counts first.
+/// Workers stop at different watermarks, and one may take over groups of several: each group resumes from its own. It
+/// is kept for groups with merged slices; what waits to be merged says itself in which window it counts first.
 #[derive(Debug)]
 pub(crate) struct Fired {
     /// The end of the last window that has fired for good on this worker.
     pub(crate) last_end: EventTime,
     merged: BTreeSet<KeyGroup>,
-    /// What a save has told, or a load has brought.
+    /// What has been saved, or loaded.
     told: BTreeMap<KeyGroup, EventTime>,
 }
 
@@ -50,7 +50,7 @@ impl Kept for Fired {
     }
 
     fn save(&mut self, changes: &mut Changes) {
-        // A group that came from a worker further on stays there until this one has come as far.
+        // A group that came from a worker further ahead keeps that end until this worker has caught up.
         let last_end = |group| self.told.get(group).map_or(self.last_end, |told| self.last_end.max(*told));
         let now: BTreeMap<_, _> = self.merged.iter().map(|group| (*group, last_end(group))).collect();
         for group in self.told.keys().filter(|group| !now.contains_key(group)) {

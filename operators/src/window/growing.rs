@@ -1,8 +1,8 @@
 //! Where the records of cumulating windows go, and how those windows fire.
 //!
-//! A window is known by its end: it begins where the size that it is a part of begins. A pane holds what counts from its
-//! window on, and when that window has closed, the pane becomes a part of the next. So a record that is late for the first
-//! windows it belongs to needs nothing of its own, and what a checkpoint stores says by itself what has fired.
+//! A window is known by its end: it begins where the size that it is a part of begins. A pane holds what counts from
+//! its window on, and when that window has closed, the pane becomes a part of the next. So a record that is late for
+//! the first windows it belongs to needs no special case, and what a checkpoint stores says by itself what has fired.
 
 use dualgauge_engine::flow::Emitter;
 use dualgauge_engine::state::{Parts, Tables};
@@ -35,7 +35,7 @@ impl Growing {
         Window { start: self.whole(end - Duration::from_micros(1)).start, end }
     }
 
-    /// The end of the next window that has all that the one which ends at `end` has.
+    /// The end of the next window that has all of the one that ends at `end`.
     fn end_after(&self, end: EventTime) -> Option<EventTime> {
         let last = self.whole(end - Duration::from_micros(1)).end;
         (end < last).then(|| end + self.window.step)
@@ -83,8 +83,8 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireGrowing<K, D, A> {
         FireGrowing { growing, aggregate, pending: Tables::new(), data: std::marker::PhantomData }
     }
 
-    /// Hands what the closed windows hold on to the windows after them, and drops what no window is still to have.
-    /// `closing` is told each before that.
+    /// Carries what the closed windows hold over to the windows after them, and drops what no later window needs. Calls
+    /// `closing` with each before that.
     fn close(
         &self,
         panes: &mut Panes<EventTime, K, A::Acc>,
@@ -103,7 +103,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireGrowing<K, D, A> {
         }
     }
 
-    /// Fires what has changed in the windows that are due, again where they have fired before.
+    /// Fires what has changed in the windows that are due, even those that have fired before.
     fn fire_again(
         &mut self,
         panes: &mut Panes<EventTime, K, A::Acc>,

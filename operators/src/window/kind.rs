@@ -91,8 +91,9 @@ pub fn tumbling(size: impl IntoDuration) -> Tumbling {
 
 /// Windows of `size`, a new one every `slide`: an event belongs to `size / slide` of them.
 ///
-/// The slide may be longer than the size: the first ten seconds of each minute. What lies between two windows is then in none,
-/// and no answer has it; the step counts it as [in no window](dualgauge_engine::job::StepMetrics::in_no_window), not as late.
+/// The slide may be longer than the size: the first ten seconds of each minute. An event between two windows is then in
+/// none, and no answer has it; the step counts it as [in no window](dualgauge_engine::job::StepMetrics::in_no_window),
+/// not as late.
 ///
 /// ```
 /// use dualgauge_engine::testing::{check, seconds};
@@ -133,7 +134,7 @@ pub fn sliding(size: impl IntoDuration, slide: impl IntoDuration) -> Sliding {
 
 /// Windows by key that last as long as each event is less than `gap` after another: `[first, last + gap)`.
 ///
-/// Two events exactly `gap` apart are in two sessions, always.
+/// Two events exactly `gap` apart are always in two sessions.
 ///
 /// ```
 /// use dualgauge_engine::testing::{check, seconds};
@@ -216,7 +217,7 @@ impl Tumbling {
     /// ```
     ///
     /// # Panics
-    /// When `offset` is not below the size, either way.
+    /// When `offset` is not below the size, in either direction.
     pub fn offset(mut self, offset: impl IntoDuration) -> Tumbling {
         let offset = offset.into_duration();
 
@@ -258,7 +259,7 @@ impl Sliding {
     /// ```
     ///
     /// # Panics
-    /// When `offset` is not below the slide, either way.
+    /// When `offset` is not below the slide, in either direction.
     pub fn offset(mut self, offset: impl IntoDuration) -> Sliding {
         let offset = offset.into_duration();
 

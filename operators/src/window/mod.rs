@@ -1,7 +1,7 @@
 //! Windows: the panes that event time is cut into, and what is computed in each.
 //!
-//! `stream.key_by(…).window(tumbling(10.seconds())).aggregate("name", count())`: one file a kind of window, and beside
-//! them what they share.
+//! `stream.key_by(…).window(tumbling(10.seconds())).aggregate("name", count())`: one file per kind of window, and
+//! beside them what they share.
 
 mod aligned;
 mod calendar;

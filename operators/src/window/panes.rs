@@ -9,8 +9,8 @@ use dualgauge_engine::{Data, Key};
 #[derive(Debug)]
 pub(super) struct Panes<P, K, A> {
     accs: Tables<P, K, A>,
-    /// The keys of each pane that have changed since it last fired; kept only where a pane may fire more than once. In
-    /// the accumulators' own tables they are marked.
+    /// The keys of each pane that have changed since it last fired; kept only where a pane may fire more than once.
+    /// They are marked in the accumulators' own tables.
     changed: Option<Tables<P, K, ()>>,
 }
 
@@ -21,7 +21,7 @@ pub(super) struct OnePane<'a, K, A> {
 }
 
 impl<P: Place, K: Key, A> Panes<P, K, A> {
-    /// No panes. `track_changes` where they may fire more than once.
+    /// Starts with no panes. Set `track_changes` where they may fire more than once.
     pub(super) fn new(track_changes: bool) -> Panes<P, K, A> {
         Panes { accs: Tables::new(), changed: track_changes.then(Tables::new) }
     }
@@ -68,8 +68,8 @@ impl<P: Place, K: Key, A> Panes<P, K, A> {
         self.accs.drain_first(each);
     }
 
-    /// Moves what the earliest pane holds to `to`; where a key is there already, `merge` makes one of both. It does not count
-    /// as a change.
+    /// Moves what the earliest pane holds to `to`; where a key is there already, `merge` combines the two. It does not
+    /// count as a change.
     pub(super) fn carry_first(&mut self, to: P, merge: impl Fn(&mut A, &A)) {
         let mut carried = Vec::new();
         self.drain_first(|key, acc| carried.push((key, acc)));
@@ -100,8 +100,8 @@ impl<P: Place, K: Key, A> Panes<P, K, A> {
         }
     }
 
-    /// Moves the keys for which `to` names another place there; where it has the key already, `merge` makes one of both.
-    /// What `to` has no place for goes.
+    /// Moves the keys for which `to` names another place there; where it has the key already, `merge` combines the two.
+    /// Keys that `to` has no place for are dropped.
     pub(super) fn move_keys(&mut self, to: impl Fn(&K, P) -> Option<P>, merge: impl Fn(&mut A, &A))
     where
         A: Clone,

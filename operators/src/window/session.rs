@@ -5,9 +5,9 @@
 //! allowed lateness, is below the watermark it came under: what such a record might have met may have been released
 //! already. Sessions fire once, never early.
 //!
-//! With several workers each makes what it reads of a key into the pieces of sessions that it can see, and deals those
-//! out: a piece is met by others as an event is, only that it lasts. Pieces go on when the watermark moves, since they
-//! hold back whatever their first event might still join.
+//! With several workers, each turns what it reads of a key into the pieces of sessions that it can see, and sends those
+//! to the key's owner: a piece joins others as an event does, except that it lasts. Pieces are handed on when the
+//! watermark moves, since they hold back whatever their first event might still join.
 
 use dualgauge_engine::flow::{Outputs, Step};
 use dualgauge_engine::state::Parts;
@@ -49,7 +49,7 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> AggregateAs<'s, K, D
     /// ```
     ///
     /// # Panics
-    /// When early firing was asked for: a session that fired early might merge with another afterwards.
+    /// When early firing was requested: a session that fired early might merge with another afterwards.
     #[track_caller]
     fn aggregate_as<A: Aggregate<D>>(
         self,
@@ -82,7 +82,7 @@ struct Gather<F, A> {
 }
 
 impl<F, A> Gather<F, A> {
-    /// Gives each record that is not late to `each`, and the others away.
+    /// Gives each record that is not late to `each`, and emits the others as late.
     #[inline]
     fn judge<D: Data, O>(
         &self,
@@ -166,7 +166,7 @@ impl<K: Key, D: Data, F: KeyFn<D, Key = K>, A: Aggregate<D>> Step for Alone<K, D
     }
 }
 
-/// The half before the deal: records in, pieces of sessions out.
+/// The half before the exchange: records in, pieces of sessions out.
 struct Combine<K, F, A: Aggregate<D>, D> {
     gap: Duration,
     pieces: HashMap<K, Few<sessions::Session<A::Acc>>, FixedState>,
@@ -211,7 +211,7 @@ impl<K: Key, D: Data, F: KeyFn<D, Key = K>, A: Aggregate<D>> Step for Combine<K,
         Vec::new()
     }
 
-    /// Nothing either: what waits came under the present watermark, which holds it.
+    /// Nothing either: what waits came under the current watermark, which holds it.
     fn holds(&self) -> Option<EventTime> {
         None
     }
@@ -225,8 +225,8 @@ impl<K: Key, D: Data, F: KeyFn<D, Key = K>, A: Aggregate<D>> Step for Combine<K,
     }
 }
 
-/// The half after the deal: pieces in, results out. What is late was decided before the deal, where the watermark was
-/// held back by the allowed lateness as well.
+/// The half after the exchange: pieces in, results out. What is late was decided before the exchange, where the
+/// watermark was held back by the allowed lateness as well.
 struct Merge<K, D, A: Aggregate<D>> {
     owned: Owned<K, D, A>,
 }

@@ -26,8 +26,8 @@ impl<A> Session<A> {
 
 /// Sessions of one key, by their first event; they do not overlap.
 impl<A> Few<Session<A>> {
-    /// The place of the session that holds everything from `first` to `last`. It may be new; `is_first` is told where it
-    /// is new and begins before all others. What is bridged becomes one.
+    /// The place of the session that holds everything from `first` to `last`. It may be new; `is_first` is called if it
+    /// is new and begins before all others. Sessions that are bridged become one.
     #[inline]
     pub(super) fn hold(
         &mut self,
@@ -48,7 +48,7 @@ impl<A> Few<Session<A>> {
                     }
                     return at;
                 };
-                // What is touched follows each other.
+                // The sessions that are touched are adjacent.
                 while self.get(at + 1).is_some_and(|session| session.touches(first, last, gap)) {
                     let next = self.remove(at + 1);
                     self[at].last = self[at].last.max(next.last);
@@ -71,19 +71,19 @@ pub(super) struct Sessions<K, A> {
     lateness: Duration,
     /// By their first event; they do not overlap.
     open: Table<K, Few<Session<A>>>,
-    /// When to look at a key: by the earliest end of its sessions, or sooner, as one may have grown since.
+    /// When to look at a key: by the earliest end of its sessions, or earlier, as one may have grown since.
     ends: Ends<K>,
 }
 
 impl<K: Key, A: Data> Sessions<K, A> {
-    /// None; each is released when the watermark has passed its end by `lateness`.
+    /// No sessions; each is released when the watermark has passed its end by `lateness`.
     pub(super) fn new(gap: Duration, lateness: Duration) -> Sessions<K, A> {
         let span = Duration::from_micros((gap.as_micros() / 8).max(1));
         Sessions { gap, lateness, open: Table::new(), ends: Ends::new(span) }
     }
 
-    /// The accumulator of the session of `key` that holds everything from `first` to `last`, of which each event is less
-    /// than the gap after another. It is a new one, one that was there, or the merge of those that are now bridged.
+    /// The accumulator of the session of `key` that holds everything from `first` to `last`, with each event less than
+    /// the gap after another. It is new, one that was there, or the merge of those that are now bridged.
     #[inline]
     pub(super) fn holding(
         &mut self,
@@ -124,7 +124,7 @@ impl<K: Key, A: Data> Sessions<K, A> {
         }
     }
 
-    /// The first end of a session, or sooner.
+    /// The first end of a session, or earlier.
     pub(super) fn first_end(&self) -> Option<EventTime> {
         self.ends.first()
     }

@@ -26,7 +26,7 @@ pub(super) struct Slices<K, A> {
     later: BTreeMap<EventTime, Vec<(usize, A)>>,
     /// Their merge.
     back: Column<A>,
-    /// The room of columns that were used up: never more than the front has had since it was made.
+    /// Used-up columns, kept for their memory: never more than the front has had since it was made.
     spare: Vec<Column<A>>,
 }
 
@@ -68,7 +68,7 @@ impl<K: Hash + Eq, A: Clone> Slices<K, A> {
                 slice.push((number, acc));
             });
         }
-        // Every merge of the front that begins at or before the slice has it in it; the slice itself may be new there.
+        // Every merge of the front that begins at or before the slice includes it; the slice itself may be new there.
         let at = self.front.partition_point(|(front, _)| *front < start);
         if self.front[at].0 != start {
             let newer = self.front[at].1.clone();
@@ -107,10 +107,10 @@ impl<K: Hash + Eq, A: Clone> Slices<K, A> {
             slice.iter().for_each(|(number, acc)| merged.add(*number, acc, &merge));
             self.front.push_front((start, merged));
         }
-        self.spare.clear(); // of slices that came late to the front there are more
+        self.spare.clear(); // slices that came late to the front leave some over
     }
 
-    /// Keeps the room of a column that is used up, and nothing that was in it.
+    /// Keeps the memory of a used-up column, but none of its contents.
     fn retire(&mut self, mut column: Column<A>) {
         column.clear();
         self.spare.push(column);
@@ -179,7 +179,7 @@ impl<K> Default for Numbered<K> {
 }
 
 impl<K: Hash + Eq> Numbered<K> {
-    /// The number of `key`, which gets one where it has none.
+    /// The number of `key`, which gets one if it has none.
     #[inline]
     fn of(&mut self, key: K) -> usize {
         let Numbered { keys, numbers, hasher } = self;
@@ -201,7 +201,7 @@ impl<K: Hash + Eq> Numbered<K> {
         self.keys.iter().enumerate()
     }
 
-    /// Forgets the keys whose number is not to be kept. Of the others it returns the new number, by the old one.
+    /// Forgets the keys whose number is not to be kept. For the others it returns the new number, by the old one.
     fn retain(&mut self, keep: &[bool]) -> Vec<usize> {
         let before = |kept: &mut usize, keep: &bool| Some(std::mem::replace(kept, *kept + usize::from(*keep)));
         let new: Vec<_> = keep.iter().scan(0, before).collect();

@@ -10,7 +10,7 @@
 //! [`super::slices`]. Windows that may fire again (allowed lateness, early firing) are merged anew for the keys that
 //! changed, which does grow with it.
 //!
-//! What is merged can be made anew from the slices, so it is the slices that a checkpoint stores; only a job that takes
+//! Merges can be made again from the slices, so it is the slices that a checkpoint stores; only a job that takes
 //! checkpoints keeps them once they are merged.
 
 use dualgauge_engine::flow::Emitter;
@@ -125,7 +125,7 @@ impl Grid {
 
     /// The end of the first window that covers a slice.
     fn first_end(&self, slice: Window) -> EventTime {
-        // Ends are a slide apart, and the first one at or after the slice's own end is what is asked for.
+        // Ends are a slide apart, and the first one at or after the slice's own end is the one wanted.
         let (end, next) = self.ends_around(slice.end);
         if end < slice.end { next } else { end }
     }
@@ -138,7 +138,7 @@ impl Grid {
         }
     }
 
-    /// The end of the window after the one that ends at `end`; there is none behind the end of time.
+    /// The end of the window after the one that ends at `end`; there is none after the end of time.
     pub(crate) fn end_after(&self, end: EventTime) -> Option<EventTime> {
         Some(end + self.window.slide).filter(|next| *next > end)
     }
@@ -148,9 +148,9 @@ impl Grid {
         self.ends_around(watermark - self.firing.lateness).1
     }
 
-    /// The window that ends at `end`: all of its size, but for those that an end of time cuts off.
+    /// The window that ends at `end`: of full size, unless an end of time cuts it off.
     pub(crate) fn ending(&self, end: EventTime) -> Window {
-        // As a number, since a size of `Duration::MAX` is a size like others here.
+        // As a number, since a size of `Duration::MAX` is like any other here.
         let full = EventTime::from_micros(end.as_micros().saturating_sub(self.window.size.as_micros()));
         Window { start: if end == EventTime::MAX { self.last_start } else { full }, end }
     }
@@ -186,7 +186,7 @@ impl Assign for Grid {
     }
 }
 
-/// An aggregate with the type of record that it is for, which its functions need to be told.
+/// An aggregate with the type of its records, which its functions need.
 #[derive(Clone)]
 struct Typed<A, D> {
     aggregate: A,
@@ -256,7 +256,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
         }
     }
 
-    /// Merges the panes that count from the window that ends at `end` on.
+    /// Merges the panes that count from the window ending at `end`.
     fn merge_until(
         &mut self,
         end: EventTime,
@@ -293,7 +293,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> FireSliding<K, D, A> {
         }
     }
 
-    /// Fires what has changed in the windows that are due, again where they have fired before.
+    /// Fires what has changed in the windows that are due, even those that have fired before.
     fn fire_again(
         &mut self,
         panes: &mut Panes<Place, K, A::Acc>,
@@ -348,7 +348,7 @@ impl<K: Key, D: Data, A: Aggregate<D>> Fire<Place, K, A::Acc, A::Out> for FireSl
 
     fn holds(&self, panes: &Panes<Place, K, A::Acc>) -> Option<EventTime> {
         if self.grid.firing.corrects() {
-            // A slice is kept for its last window; what is still to come from it is the first that is not closed.
+            // A slice is kept for its last window; the next result from it is that of the first one still open.
             let first_open = self.grid.first_open(self.watermark);
             let (first_end, _) = panes.first()?;
             return Some(self.grid.ending(first_end.max(first_open)).last_instant());

@@ -1,7 +1,7 @@
-//! The first few records of each key and window by an order that the user gives, one row for each place.
+//! The first few records of each key and window by an order that the user gives, one row per place.
 //!
 //! in: `D`; out: a [`Ranked`] for each place that is taken, when the window fires. It is the aggregate
-//! [`top_k`](crate::aggregate::top_k) and nothing besides: what it remembers, what is late, how it fires again and how it
+//! [`top_k`](crate::aggregate::top_k) and nothing more: what it remembers, what is late, how it fires again and how it
 //! is combined before the exchange are those of `aggregate`.
 
 use std::cmp::Ordering;
@@ -40,13 +40,13 @@ where
 {
     /// in: `D` by key and window; out: the `n` records with the greatest `by(&D)`, a [`Ranked`] for each.
     ///
-    /// The greatest has rank 1; among equals, the greater record is first, and a record that was there twice has two
-    /// places. Where a window has fewer than `n` records, all of them come out. For the least instead of the greatest,
-    /// order by [`Reverse`](std::cmp::Reverse). [`places`](crate::aggregate::places) in place of the number lets equals share a
+    /// The greatest has rank 1; among equals, the greater record is first, and a record that came twice has two places.
+    /// Where a window has fewer than `n` records, all of them come out. For the least instead of the greatest, order by
+    /// [`Reverse`](std::cmp::Reverse). [`places`](crate::aggregate::places) instead of the number lets equals share a
     /// place, `places(3).rank()` or `.dense_rank()`, and leaves out the first ones, `places(3).from(2)`.
     ///
-    /// It remembers `n` records per key and open window, and with shared places all that share the last one. Records are late
-    /// as for `aggregate`; they leave by `late()`.
+    /// It remembers `n` records per key and open window, and with shared places also all that share the last one.
+    /// Records are late as for `aggregate`; they leave by `late()`.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -102,7 +102,7 @@ where
     }
 }
 
-/// The rank of the `number`th record, behind the one whose rank and value are `before`; it takes that one's place.
+/// The rank of the `number`th record, after the one whose rank and value are `before`, which it then replaces.
 fn rank_of<V: Orderable<By>, By>(
     ties: Ties,
     number: u64,

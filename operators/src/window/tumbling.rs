@@ -1,4 +1,4 @@
-//! Windows of which each event belongs to exactly one: tumbling, the whole of time as the one that never ends, and those
+//! Windows where each event belongs to exactly one: tumbling, the whole of time as the one that never ends, and those
 //! of the [calendar](super::calendar).
 //!
 //! in: `D`; out: [`Pane`] of key, window and aggregate, when the watermark passes the window's end. It remembers an
@@ -21,8 +21,8 @@ where
     F: KeyFn<D, Key = K>,
     W: SingleWindow,
 {
-    /// Aggregates each key in each window, or over all of time, under the step's durable name; of the whole it fires when the
-    /// input ends.
+    /// Aggregates each key in each window, or over all of time, under the step's durable name; the whole of time fires
+    /// when the input ends.
     ///
     /// A result's event time is its window's last instant. Windows without events have no result.
     ///
@@ -104,11 +104,11 @@ where
     }
 }
 
-/// A kind of window of which each event belongs to exactly one.
+/// A kind of window where each event belongs to exactly one.
 pub(crate) trait SingleWindow: Clone + std::fmt::Display + 'static {
     fn window_of(&self, time: EventTime) -> Window;
 
-    /// Why there can be no such windows: the graph is refused with it.
+    /// Why such windows are impossible, if they are; the graph is refused with this.
     fn fault(&self) -> Option<String> {
         None
     }

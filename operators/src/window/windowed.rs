@@ -78,7 +78,7 @@ impl<'s, K: Data, V: Data, L: 'static> Rows<'s, K, V> for Stream<'s, Pane<K, V>,
 
 /// Adds [`WindowAll::window_all`] to streams.
 pub trait WindowAll<'s, D: Data, L> {
-    /// in: `D`; out, after `aggregate`: a [`Pane`] per window, of the key `()`.
+    /// in: `D`; out, after `aggregate`: a [`Pane`] per window, with the key `()`.
     ///
     /// One window over all events, whatever their keys; one worker finishes it, and all workers add to it. It remembers an
     /// accumulator per window until the window can change no more, and what comes later leaves by `late()`.
@@ -118,7 +118,7 @@ pub struct Windowed<'s, K, D: Data, L, F, W> {
 
 /// What windows of every kind do: aggregate, in a step that the listing shows as `operator`.
 pub trait AggregateAs<'s, K: Key, D: Data> {
-    /// See [`Windowed::aggregate`], which is this as `aggregate`; here each kind shows its own.
+    /// See [`Windowed::aggregate`], which calls this with `aggregate`; here each kind shows its own example.
     #[track_caller]
     fn aggregate_as<A: Aggregate<D>>(
         self,
@@ -155,13 +155,13 @@ where
     /// ```
     ///
     /// # Panics
-    /// When sessions were told to fire early: one that did might merge with another afterwards.
+    /// When sessions are set to fire early: one that did might merge with another afterwards.
     #[track_caller]
     pub fn aggregate<A: Aggregate<D>>(self, name: &str, aggregate: A) -> Stream<'s, Pane<K, A::Out>, D> {
         self.aggregate_as("aggregate", name, aggregate)
     }
 
-    /// The same of what a closure says, in which closures know the type of the records.
+    /// The same for aggregates that a closure names, in which closures know the type of the records.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -196,7 +196,7 @@ pub trait InWindow<'s, K, D: Data, L, F> {
     /// in: `D` by key; out, after `aggregate`: a [`Pane`] per key and window, when the watermark passes its end.
     ///
     /// Cuts the stream into windows of a kind: [`tumbling`](super::tumbling), [`sliding`](super::sliding),
-    /// [`cumulate`](super::cumulate), [`days_in`](super::days_in) and its like, [`session`](super::session),
+    /// [`cumulate`](super::cumulate), [`days_in`](super::days_in) and the like, [`session`](super::session),
     /// [`counted`](super::counted) or [`whole`](super::whole). It remembers an accumulator per key and window until the
     /// window can change no more. Records that come later than that leave by `late()` and are counted.
     ///
@@ -235,9 +235,9 @@ impl<'s, K: Key, D: Data, L: 'static, F: KeyFn<D, Key = K>> InWindow<'s, K, D, L
 impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
     /// Waits for records this late. Zero by default.
     ///
-    /// Tumbling, sliding and cumulating windows fire when the watermark passes their end, and again when a record comes within the
-    /// lateness: their output is then a stream of upserts, of which a sink keeps the last. Sessions and counted
-    /// windows wait the lateness out and fire once.
+    /// Tumbling, sliding and cumulating windows fire when the watermark passes their end, and again when a record comes
+    /// within the lateness: their output is then a stream of upserts, of which a sink keeps the last. Sessions and
+    /// counted windows wait out the lateness and fire once.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -271,10 +271,10 @@ impl<K, D: Data, L, F, W> Windowed<'_, K, D, L, F, W> {
         self
     }
 
-    /// Fires what a window has so far whenever the watermark has moved on by `every` within it.
+    /// Fires what a window has so far whenever the watermark has advanced by `every` within it.
     ///
-    /// The output is then a stream of upserts: each firing replaces the one before. The last one is the same as without.
-    /// Sessions and counted windows do not fire early.
+    /// The output is then a stream of upserts: each firing replaces the one before. The last is the same as without
+    /// early firing. Sessions and counted windows do not fire early.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;

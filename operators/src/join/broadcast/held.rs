@@ -1,7 +1,7 @@
 //! The events that wait for the state of their time, and how they are stored.
 //!
-//! An event may be anywhere, since every worker has the state. So it stays where it came in, and is stored under the key
-//! groups of that worker, by turns, so that fewer or more workers share what waits.
+//! An event may be anywhere, since every worker has the state. So it stays where it came in, and is stored under the
+//! key groups of that worker in turn, so that fewer or more workers can share what waits.
 
 use dualgauge_engine::checkpoint::GroupRange;
 use dualgauge_engine::state::{Changes, Fingerprint, Kept, Layout};

@@ -1,4 +1,4 @@
-//! Broadcast streams: each event with a state that a small stream of changes makes, as it was at the event's own time.
+//! Broadcast streams: each event with the state that a small stream of changes makes, as of the event's own time.
 //!
 //! in: `D` and changes `R`; out: the items of what a function makes of each event and the state after all changes with
 //! `change.time <= event.time`, at the event's time. Every worker remembers the state, and events and changes until the
@@ -23,9 +23,9 @@ use step::BroadcastStep;
 pub trait Broadcast<'s, D: Data, L> {
     /// in: changes `D`; out, for [`with_broadcast`](Broadcast::with_broadcast): the state that they make on every worker.
     ///
-    /// `apply` makes each change to the state, which starts as its default. Changes are made in the order of event time,
-    /// those of equal times in the order of the records, so the state at a time is the same whenever and wherever they
-    /// arrive. A state of several entries is a map, and `apply` inserts and removes.
+    /// `apply` makes each change to the state, which starts as its default. Changes are applied in event-time order,
+    /// ties broken by comparing the records, so the state at a time is the same whenever and wherever they arrive. A
+    /// state of several entries is a map, and `apply` inserts and removes.
     ///
     /// ```
     /// use std::collections::BTreeMap;
@@ -59,14 +59,14 @@ pub trait Broadcast<'s, D: Data, L> {
     /// in: `D` and a [broadcast stream](Broadcast::broadcast) of changes `R`; out: the items of `each(event, &state)`, at
     /// the event's time.
     ///
-    /// Each event meets the state as of its own time: after all changes with `change.time <= event.time`, whenever either
-    /// arrives. Before the first change the state is its default. No event is dealt to another worker, since every worker
-    /// has the whole state: give the results a key where a step behind needs one.
+    /// Each event meets the state as of its own time: after all changes with `change.time <= event.time`, whenever
+    /// either arrives. Before the first change the state is its default. No event moves to another worker, since every
+    /// worker has the whole state: key the results if a later step needs it.
     ///
     /// Every worker remembers the state, so it should be small, and the changes until the watermark has passed them; an
-    /// event is remembered by the worker that has it, until the watermark of both sides has passed it. Records that come
-    /// later than the watermark leave by `late()` as [`Either`] and are counted, a change once and not once a worker; see
-    /// [`BroadcastStream::allowed_lateness`].
+    /// event is remembered by the worker that has it, until the watermark of both sides has passed it. Records that
+    /// come later than the watermark leave by `late()` as [`Either`] and are counted, a change once and not once per
+    /// worker; see [`BroadcastStream::allowed_lateness`].
     ///
     /// ```
     /// use dualgauge_engine::testing::{check_two, Item};
@@ -105,7 +105,7 @@ pub trait Broadcast<'s, D: Data, L> {
 
 /// A stream of changes, and how they make a state: [`with_broadcast`](Broadcast::with_broadcast) takes it.
 ///
-/// Nothing moves yet: the step that follows gives each worker a copy of every change.
+/// Nothing moves yet: the next step gives each worker a copy of every change.
 pub struct BroadcastStream<'s, R: Data, M, S, A> {
     changes: Stream<'s, R, M>,
     apply: A,

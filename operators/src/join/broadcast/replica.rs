@@ -1,14 +1,14 @@
-//! The broadcast state as one worker has it, and how it comes back on any number of workers.
+//! The broadcast state as one worker has it, and how it is restored on any number of workers.
 //!
-//! Every worker is given all changes, but each makes them when its own watermark passes them. So at a checkpoint one copy
-//! may have a change already that still waits at another, where events from before it wait too. Each worker therefore
-//! stores its own copy, under the first of its key groups, and whoever goes on loads the copies of all and takes the one
+//! Every worker gets all changes, but applies each when its own watermark passes it. So at a checkpoint one copy may
+//! already have a change that still waits at another, where earlier events wait too. Each worker therefore stores its
+//! own copy, under the first of its key groups, and a worker that resumes loads the copies of all and takes the one
 //! that is furthest behind:
 //!
-//! - **No event is before the copy.** What waits on any worker is not earlier than the last change of that worker's copy, and
-//!   so not than the last one of this.
-//! - **No change is missing.** What this copy has not made, waits in it.
-//! - **Copies that are equally far are equal.** A change of a time is made together with all others up to that time.
+//! - **No event is before the copy.** What waits on any worker is no earlier than the last change of that worker's
+//!   copy, and so no earlier than the last one of this copy.
+//! - **No change is missing.** What this copy has not applied waits in it.
+//! - **Copies that are equally far are equal.** A change is applied together with all others up to its time.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,20 +17,20 @@ use std::rc::Rc;
 use dualgauge_engine::state::{Changes, Fingerprint, Kept, Layout, Parts, Place, Queue, read};
 use dualgauge_engine::{Data, Error, Event, EventTime, KeyGroup, Result};
 
-/// A worker's copy of the broadcast state, and the changes that are still to be made.
+/// A worker's copy of the broadcast state, and the changes that are still to be applied.
 pub(super) struct Replica<S, R> {
     made: Made<S, R>,
     to_come: ToCome<S, R>,
 }
 
-/// The copies of all workers while they are loaded: the state of each, and then what it had still to make.
+/// The copies of all workers while they are loaded: the state of each, and then the changes it still had to apply.
 type Copies<S, R> = Rc<RefCell<BTreeMap<KeyGroup, (Event<S>, Vec<Event<R>>)>>>;
 
 /// The state so far.
 struct Made<S, R> {
     /// Its time is that of the last change in it.
     state: Event<S>,
-    /// Whether it is another one than the last save has told.
+    /// Whether it differs from what was saved last.
     changed: bool,
     group: KeyGroup,
     copies: Copies<S, R>,
@@ -39,7 +39,7 @@ struct Made<S, R> {
 /// The changes that the watermark has not passed.
 struct ToCome<S, R> {
     queue: Queue<R>,
-    /// Whether what is stored of this worker's groups are other copies.
+    /// Whether what is stored for this worker's groups belongs to other copies.
     anew: bool,
     copies: Copies<S, R>,
 }
@@ -54,7 +54,7 @@ impl<S: Data + Default, R: Data + Ord> Replica<S, R> {
         Replica { made, to_come }
     }
 
-    /// Adds a change that is to be made.
+    /// Adds a change to be applied.
     pub(super) fn add(&mut self, change: Event<R>) {
         self.to_come.queue.push(change);
     }
@@ -65,7 +65,7 @@ impl<S: Data + Default, R: Data + Ord> Replica<S, R> {
         self.to_come.queue.next_time()
     }
 
-    /// Makes the changes for whose times `due` holds, in the order of time and record.
+    /// Applies the changes for whose times `due` holds, in the order of time and record.
     pub(super) fn make(&mut self, due: impl Fn(EventTime) -> bool, apply: impl Fn(&mut S, R)) {
         while self.next_change().is_some_and(&due) {
             let change = self.to_come.queue.pop().expect("it was just seen");
@@ -75,12 +75,12 @@ impl<S: Data + Default, R: Data + Ord> Replica<S, R> {
         }
     }
 
-    /// The state after all that was made.
+    /// The state after all changes applied so far.
     pub(super) fn state(&self) -> &S {
         &self.made.state.data
     }
 
-    /// How many changes are to be made.
+    /// How many changes are still to be applied.
     #[cfg(test)]
     pub(super) fn to_come(&self) -> usize {
         self.to_come.queue.len()
@@ -115,7 +115,7 @@ impl<S: Data, R: Data> Kept for Made<S, R> {
 
     fn save(&mut self, changes: &mut Changes) {
         if std::mem::take(&mut self.changed) {
-            changes.remove_prefix(&[]); // also the copies of workers that there are no more
+            changes.remove_prefix(&[]); // also the copies of workers that no longer exist
             changes.put(self.group, &[], &(), &self.state);
         }
     }
@@ -130,7 +130,7 @@ impl<S: Data, R: Data> Kept for Made<S, R> {
     }
 }
 
-/// The entries of a group are what the worker that owned it had still to make, as a [`Queue`] stores them.
+/// The entries of a group are the changes its owner still had to apply, as a [`Queue`] stores them.
 impl<S: Data, R: Data + Ord> Kept for ToCome<S, R> {
     fn fingerprint(&self) -> Fingerprint {
         self.queue.fingerprint()

@@ -1,7 +1,7 @@
 //! The step of a broadcast stream.
 //!
-//! Nothing is decided when a record arrives. What both sides have below the watermark is complete, and is gone through in
-//! the order of event time, changes before events of the same time.
+//! Nothing is decided when a record arrives. What both sides have below the watermark is complete, and is processed in
+//! event-time order, changes before events of the same time.
 
 use std::marker::PhantomData;
 
@@ -23,7 +23,7 @@ pub(super) struct BroadcastStep<D, R, S, O, A, E> {
     lateness: Duration,
     pub(super) events: Held<D>,
     pub(super) replica: Replica<S, R>,
-    /// Whether it is this worker that tells of a late change: all of them see it.
+    /// Whether this worker is the one that reports a late change: all of them see it.
     tells: bool,
 }
 
@@ -75,7 +75,7 @@ where
     }
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<O, Either<D, R>>) {
-        // At the end of input there is no limit: everything is passed, also what lies at the end of time.
+        // At the end of input there is no limit: everything has been passed, even what lies at the end of time.
         let limit = (watermark < EventTime::MAX).then(|| watermark - self.lateness);
         let passed = |time: EventTime| limit.is_none_or(|limit| time < limit);
         let BroadcastStep { apply, each, events, replica, .. } = self;
@@ -94,7 +94,7 @@ where
     }
 
     fn holds(&self) -> Option<EventTime> {
-        self.events.waiting.first() // of a change alone nothing comes
+        self.events.waiting.first() // a change alone gives no result
     }
 
     fn lag(&self) -> Duration {

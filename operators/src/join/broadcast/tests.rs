@@ -1,5 +1,5 @@
-//! What the step of a broadcast stream keeps, for how long, and how it comes back on another number of workers; what it
-//! answers is tested from outside.
+//! What the step of a broadcast stream keeps, for how long, and how it is restored on a different number of workers;
+//! what it answers is tested from outside.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +115,7 @@ fn what_waits_is_kept_and_a_checkpoint_has_that_and_one_state() {
     assert_eq!(stored.save(&mut step, all, 2_001), 0, "a state that does not change costs no save anything");
 }
 
-/// Two workers of which one has made all changes, and the other none but the first.
+/// Two workers: one has applied all changes, the other only the first.
 fn two_that_are_not_equally_far() -> Stored {
     let (mut stored, mut out) = (Stored::default(), Outputs::default());
     for (worker, events, watermark) in [(0, vec![12, 13], 10), (1, vec![3, 11], 2)] {
@@ -140,7 +140,7 @@ fn whoever_goes_on_takes_the_copy_that_is_furthest_behind() {
             let groups = GroupRange::of_worker(worker, workers);
             stored.load(&mut step, groups).unwrap();
             assert_eq!((*step.replica.state(), step.replica.to_come()), (1, 2), "worker {worker} of {workers}");
-            // It saves its own copy in the place of those that were in its groups.
+            // It saves its own copy in place of those that were in its groups.
             stored.save(&mut step, groups, 1);
             step.advance(EventTime::MAX, &mut out);
         }

@@ -8,7 +8,7 @@ use super::step::Reach;
 
 /// How much later than the left event the right one is: at least `lower`, at most `upper`.
 ///
-/// Both bounds are part of it; each may be left out. Negative ones allow the right event to be the earlier one.
+/// Both bounds are included, and each can be excluded. Negative ones allow the right event to be the earlier one.
 ///
 /// ```
 /// use dualgauge_engine::Durations;
@@ -37,7 +37,7 @@ pub struct Between {
 }
 
 impl Between {
-    /// Leaves out the lower bound itself.
+    /// Excludes the lower bound itself.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -54,7 +54,7 @@ impl Between {
         self.checked()
     }
 
-    /// Leaves out the upper bound itself.
+    /// Excludes the upper bound itself.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -72,9 +72,9 @@ impl Between {
         self.checked()
     }
 
-    /// The bounds as both part of it: event time is counted in microseconds.
+    /// The bounds, both included: event time is counted in microseconds.
     pub(super) fn reach(self) -> Reach {
-        // What is as far away as can be has no bound to leave out.
+        // A bound as far away as can be has nothing to exclude.
         let step = |without: bool, bound: Duration| {
             let endless = bound == Duration::MAX || bound == Duration::MIN;
             Duration::from_micros((without && !endless).into())

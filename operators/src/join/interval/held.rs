@@ -1,7 +1,7 @@
 //! Events that the watermark has passed and that may still meet a partner, by key and in the order of event time.
 //!
-//! They lie in one queue in the order of their times, so that what has no partner to come is dropped from its front. Each
-//! knows the one of its key before it, so that the partners of an event are a walk from the newest back, and a key costs
+//! They lie in one queue in time order, so that those with no partner to come are dropped from its front. Each knows
+//! the one of its key before it, so finding the partners of an event is a walk from the newest back, and a key costs
 //! one entry of a map and no list of its own.
 
 use std::collections::VecDeque;

@@ -1,11 +1,11 @@
-//! What a join makes of pairs and of events that meet nobody.
+//! What a join makes of pairs and of events that have no partner.
 
 use dualgauge_engine::{Data, EventTime};
 
 /// What becomes of pairs, and of events alone.
 ///
-/// What a method returns as `None` has no result. An event that is [`Kind::left_matched`] or the like has its result
-/// once, whatever the number of its partners. All are told the event time that the result has.
+/// A method returns `None` for no result. An event that is [`Kind::left_matched`] or the like has its result once,
+/// however many partners it has. Every method gets the event time of the result.
 pub(in crate::join) trait Kind<L, R> {
     /// A result.
     type Out: Data;
@@ -48,7 +48,7 @@ impl<L, R, O: Data, F: Fn(EventTime, &L, &R) -> O> Kind<L, R> for Inner<F> {
     }
 }
 
-/// Pairs, and the events of the left that meet nobody.
+/// Pairs, and the events of the left that have no partner.
 pub(in crate::join) struct Left<F>(pub(in crate::join) F);
 
 impl<L, R, O: Data, F: Fn(EventTime, &L, Option<&R>) -> O> Kind<L, R> for Left<F> {
@@ -65,7 +65,7 @@ impl<L, R, O: Data, F: Fn(EventTime, &L, Option<&R>) -> O> Kind<L, R> for Left<F
     }
 }
 
-/// Pairs, and the events of the right that meet nobody.
+/// Pairs, and the events of the right that have no partner.
 pub(in crate::join) struct Right<F>(pub(in crate::join) F);
 
 impl<L, R, O: Data, F: Fn(EventTime, Option<&L>, &R) -> O> Kind<L, R> for Right<F> {
@@ -82,7 +82,7 @@ impl<L, R, O: Data, F: Fn(EventTime, Option<&L>, &R) -> O> Kind<L, R> for Right<
     }
 }
 
-/// Pairs, and the events of both sides that meet nobody.
+/// Pairs, and the events of both sides that have no partner.
 pub(in crate::join) struct Full<F>(pub(in crate::join) F);
 
 impl<L, R, O: Data, F: Fn(EventTime, Option<&L>, Option<&R>) -> O> Kind<L, R> for Full<F> {
@@ -104,7 +104,7 @@ impl<L, R, O: Data, F: Fn(EventTime, Option<&L>, Option<&R>) -> O> Kind<L, R> fo
     }
 }
 
-/// The events of the left that meet somebody.
+/// The events of the left that have a partner.
 pub(super) struct Semi;
 
 impl<L: Data, R> Kind<L, R> for Semi {
@@ -117,7 +117,7 @@ impl<L: Data, R> Kind<L, R> for Semi {
     }
 }
 
-/// The events of the left that meet nobody.
+/// The events of the left that have no partner.
 pub(super) struct Anti;
 
 impl<L: Data, R> Kind<L, R> for Anti {

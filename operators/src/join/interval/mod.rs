@@ -1,10 +1,10 @@
-//! Interval joins: two streams by key, where the event time of the one lies within bounds of the other's.
+//! Interval joins: two streams by key, where the event time of one lies within bounds of the other's.
 //!
-//! in: `L` and `R`, each with a key; out: what a function makes of every pair with equal keys of which
-//! `right.time` is in `[left.time + lower, left.time + upper]`, at the later time of the two; and, for outer joins, of
-//! every event that is in no pair, at its own time. It remembers each event until the watermark has passed it and all
-//! whom it could still meet. A record of either side is late when its time, plus the allowed lateness, is below the
-//! watermark it came under.
+//! in: `L` and `R`, each with a key; out: what a function makes of every pair with equal keys and `right.time` in
+//! `[left.time + lower, left.time + upper]`, at the later time of the two; and, for outer joins, of every event that is
+//! in no pair, at its own time. It remembers each event until the watermark has passed it and every partner it could
+//! still meet. A record of either side is late when its time, plus the allowed lateness, is below the watermark it came
+//! under.
 
 mod between;
 mod held;
@@ -31,10 +31,11 @@ pub trait JoinInterval<'s, K: Key, L: Data, M, F> {
     /// in: `L` and `R` by key; out, after `inner` or the like: a result per pair with equal keys and times within bounds.
     ///
     /// Joins the events of this stream, the left, with those of `right` that are [`between`] two bounds of them. It
-    /// remembers each event until the watermark has passed all whom it could meet, and no longer: with bounds of one
-    /// sign, those of the side that is always the later one only until it has passed themselves. Records that come later
-    /// leave by `late()` as [`Either`] and are counted; so that both sides are judged alike, the join waits for as long as the
-    /// greater [allowed lateness](KeyedStream::allowed_lateness) of its two inputs. A key with a null in it meets nobody.
+    /// remembers each event until the watermark has passed every partner it could meet, and no longer: with bounds of
+    /// one sign, each event of the side that is always later only until it has passed that event. Records that come
+    /// later leave by `late()` as [`Either`] and are counted; so that both sides are judged alike, the join waits for
+    /// the greater [allowed lateness](KeyedStream::allowed_lateness) of its two inputs. A key with a null in it matches
+    /// nothing.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -118,10 +119,11 @@ where
         self.join("inner", name, Inner(move |_, left: &L, right: &R| each(left, right)))
     }
 
-    /// The same, and a result of every left event that is in no pair.
+    /// As [`IntervalJoin::inner`], and a result of every left event that is in no pair.
     ///
-    /// One without a partner keeps its own event time. That it has none is known when the watermark has passed all whom
-    /// it could meet, so for as long the output's watermark is held back for it: by the upper bound, if that is positive.
+    /// One without a partner keeps its own event time. That it has none is known when the watermark has passed every
+    /// partner it could meet, so until then the output's watermark is held back for it: by the upper bound, if that is
+    /// positive.
     ///
     /// ```
     /// use dualgauge_engine::testing::check;
@@ -217,7 +219,7 @@ where
         self.join("full", name, Full(move |_, left: Option<&L>, right: Option<&R>| each(left, right)))
     }
 
-    /// Lets every left event pass that is in a pair, once and as it is.
+    /// Passes on every left event that is in a pair, once and unchanged.
     ///
     /// It keeps its event time, so the output's watermark is held back as by [`IntervalJoin::left`].
     ///
@@ -244,7 +246,7 @@ where
         self.join("semi", name, Semi)
     }
 
-    /// Lets every left event pass that is in no pair, as it is.
+    /// Passes on every left event that is in no pair, unchanged.
     ///
     /// It keeps its event time, so the output's watermark is held back as by [`IntervalJoin::left`].
     ///

@@ -7,14 +7,14 @@ use super::held::{Held, Row};
 use crate::join::waiting::{Status, Tag, Waiting};
 use crate::key_fn::KeyFn;
 
-/// What one side is to the join.
+/// The part that one side plays in the join.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Role {
-    /// How long an event is held after its time for those of the other side; `None` when it need not be.
+    /// How long an event is held after its time for the other side's events; `None` when it need not be.
     pub(super) held_for: Option<Duration>,
-    /// Whether its events look for those that are held of the other side.
+    /// Whether its events look for the held events of the other side.
     pub(super) seeks: bool,
-    /// Whether it matters for an event if it meets a partner.
+    /// Whether it matters whether an event meets a partner.
     pub(super) fate_matters: bool,
 }
 
@@ -35,15 +35,15 @@ pub(super) struct Side<D, F: KeyFn<D>> {
     loaded: Vec<(Event<D>, Tag)>,
 }
 
-/// What the last save has told, and what it must be told anew.
+/// What has been saved, and what must be saved again.
 pub(super) struct Told {
     /// Events with a number below this.
     numbers: u64,
     /// Of the held ones, those before this place.
     places: u64,
-    /// Places of events of which the last save has told another fate.
+    /// Places of saved events whose fate has changed since the last save.
     changed: Vec<u64>,
-    /// Events with times below this are gone; `None` when none more are than it was told.
+    /// Events with times below this are gone; `None` when no more are gone than at the last save.
     gone: Option<Gone>,
 }
 
@@ -55,7 +55,7 @@ pub(super) enum Gone {
 }
 
 impl Told {
-    /// Notes that the fate of the event at `place` is another than before.
+    /// Notes that the fate of the event at `place` has changed.
     #[inline]
     pub(super) fn note_fate(&mut self, place: u64, tag: Tag) {
         if tag.number < self.numbers {
@@ -70,14 +70,14 @@ impl<D: Data, F: KeyFn<D>> Side<D, F> {
         Side { role, key, waiting: Waiting::new(), held: Held::new(), told, loaded: Vec::new() }
     }
 
-    /// Drops the held events that have no partner to come, given that all before `end` have been seen to.
+    /// Drops the held events that have no partner to come, given that all before `end` have been handled.
     #[inline]
     pub(super) fn expire(&mut self, end: Option<EventTime>, each: impl FnMut(Row<D>)) {
         let Some(held_for) = self.role.held_for else { return };
         self.held.expire(|time| end.is_none_or(|end| time < end - held_for), &self.key, each);
     }
 
-    /// Everything below `limit` has been seen to.
+    /// Everything below `limit` has been handled.
     pub(super) fn pass(&mut self, limit: Option<EventTime>) {
         if self.role.fate_matters {
             self.held.find_first_alone();
@@ -86,7 +86,7 @@ impl<D: Data, F: KeyFn<D>> Side<D, F> {
         self.told.gone = Some(limit.map_or(Gone::All, |limit| Gone::Below(limit - held_for)));
     }
 
-    /// The smallest event time of what may still come of it.
+    /// The least event time of anything that may still come of it.
     pub(super) fn holds(&self) -> Option<EventTime> {
         let speaks = self.role.seeks || self.role.fate_matters;
         let waiting = self.waiting.first().filter(|_| speaks);
@@ -101,7 +101,7 @@ impl<D: Data, F: KeyFn<D>> Side<D, F> {
     }
 }
 
-/// An entry is an event, by its time and number; with it is what has become of it, where that matters.
+/// An entry is an event, by its time and number, together with its fate where that matters.
 impl<D: Data, F: KeyFn<D>> Kept for Side<D, F> {
     fn fingerprint(&self) -> Fingerprint {
         if self.role.is_told_fates() { Fingerprint::of::<(Status, D)>() } else { Fingerprint::of::<D>() }

@@ -1,15 +1,15 @@
 //! The step of an interval join.
 //!
-//! Nothing is decided when an event arrives. What both sides have below the watermark is complete, and is gone through
-//! in the order of event time: an event looks for those of the other side that are held, and is held itself while
-//! partners may come. With bounds of one sign the partners of one side all lie before it, so it is never held at all:
-//! `bids` up to ten seconds after their `auctions` wait for the watermark, look, and are gone; only the auctions of the
-//! last ten seconds are in the map.
+//! Nothing is decided when an event arrives. What both sides have below the watermark is complete, and is processed in
+//! event-time order: an event looks for the held events of the other side, and is held itself while partners may come.
+//! With bounds of one sign the partners of one side all lie before it, so it is never held at all: `bids` up to ten
+//! seconds after their `auctions` wait for the watermark, look, and are gone; only the auctions of the last ten seconds
+//! are in the map.
 //!
-//! - **A pair is found once, when the later of both is passed.** So it is never below what still waits, which is what the
-//!   step holds the watermark at.
+//! - **A pair is found once, when the later of both is passed.** So it is never below what still waits, and that is
+//!   where the step holds the watermark.
 //! - **An event is decided when the watermark has passed all its partners.** Where it has a result of its own, the step
-//!   holds the watermark at the earliest that is not decided.
+//!   holds the watermark at the earliest undecided one.
 
 use dualgauge_engine::flow::{Emitter, Outputs};
 use dualgauge_engine::state::Parts;
@@ -24,7 +24,7 @@ use crate::join::has_null;
 use crate::join::waiting::Status;
 use crate::key_fn::KeyFn;
 
-/// How far the partners of an event lie: `right - left` is in `[lower, upper]`.
+/// How far away the partners of an event lie: `right - left` is in `[lower, upper]`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reach {
     pub(super) lower: Duration,
@@ -57,8 +57,8 @@ impl Reach {
     }
 }
 
-/// How many events are held before those that look for them are gone through. Few, since of the same key those within
-/// such a group are walked over in vain; and many, since each group is some work of its own.
+/// How many events are held before those that look for them are processed. Few, because those of the same key within
+/// such a group are walked over in vain; many, because each group costs some work of its own.
 const GROUP: usize = 256;
 
 pub(super) struct IntervalStep<L, R, F: KeyFn<L>, G: KeyFn<R>, M> {
@@ -135,7 +135,7 @@ where
     }
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<M::Out, Either<L, R>>) {
-        // At the end of input there is no limit: everything is passed, also what lies at the end of time.
+        // At the end of input there is no limit: everything has been passed, even what lies at the end of time.
         let limit = (watermark < EventTime::MAX).then(|| watermark - self.lateness);
         let IntervalStep { reach, kind, left, right, .. } = self;
         match reach.search() {
@@ -172,7 +172,7 @@ struct Take {
 }
 
 impl Take {
-    /// Puts the events of `batch` that are neither late nor without a key where they wait.
+    /// Adds the events of `batch` that are neither late nor without a key to those that wait.
     #[inline]
     fn into_side<D: Data, F: KeyFn<D>, O>(
         self,
@@ -192,8 +192,8 @@ impl Take {
     }
 }
 
-/// Goes through everything below `limit`: the events of `seekers` look for those of `holders`, which lie before them by
-/// as much as is in `reach`.
+/// Processes everything below `limit`: the events of `seekers` look for those of `holders`, which lie before them by as
+/// much as `reach` allows.
 fn search<K: Key, H: Data, S: Data, F: KeyFn<H, Key = K>, G: KeyFn<S, Key = K>, M: Kind<H, S>>(
     holders: &mut Side<H, F>,
     seekers: &mut Side<S, G>,
@@ -207,14 +207,14 @@ fn search<K: Key, H: Data, S: Data, F: KeyFn<H, Key = K>, G: KeyFn<S, Key = K>, 
         let Side { key, waiting, held, .. } = &mut *holders;
         let passed = |time| below(time + reach.lower, limit);
         waiting.take_in_order(passed, GROUP, |event, tag| held.insert(event, tag, key));
-        // All that the seekers before the next holder can meet are held now.
+        // Everything that the seekers before the next holder can meet is held now.
         let next = waiting.first().map(|time| time + reach.lower).filter(|next| below(*next, limit));
         let end = next.or(limit);
         let Side { key, waiting, .. } = &mut *seekers;
         waiting.pass(
             |time| below(time, end),
             |event| {
-                // It is not held: whom it has not met by now, it never will.
+                // It is not held: any partner it has not met by now, it never will.
                 if !look(event, key, holders, reach, kind, out)
                     && let Some(result) = kind.right_unmatched(event.time, &event.data)
                 {
@@ -229,8 +229,8 @@ fn search<K: Key, H: Data, S: Data, F: KeyFn<H, Key = K>, G: KeyFn<S, Key = K>, 
     }
 }
 
-/// Goes through everything below `limit` in the order of event time, lefts before rights of the same time: each event
-/// looks for those of the other side that lie before it, and is held for those that come after.
+/// Processes everything below `limit` in event-time order, lefts before rights of the same time: each event looks for
+/// those of the other side that lie before it, and is held for those that come after.
 fn search_both<K: Key, L: Data, R: Data, F: KeyFn<L, Key = K>, G: KeyFn<R, Key = K>, M: Kind<L, R>>(
     left: &mut Side<L, F>,
     right: &mut Side<R, G>,
@@ -245,7 +245,7 @@ fn search_both<K: Key, L: Data, R: Data, F: KeyFn<L, Key = K>, G: KeyFn<R, Key =
     loop {
         let next_left = left.waiting.first().filter(passed);
         let next_right = right.waiting.first().filter(passed);
-        // What has no partner to come goes at once, so that what is held is no more than one reach.
+        // Events with no partner to come go at once, so that no more than one reach is held.
         let end = next_left.into_iter().chain(next_right).min().or(limit);
         expire(left, end, kind, out);
         expire(right, end, &mut Turned(kind), out);
@@ -263,7 +263,7 @@ fn search_both<K: Key, L: Data, R: Data, F: KeyFn<L, Key = K>, G: KeyFn<R, Key =
     }
 }
 
-/// Lets the next events of `seekers` look for those that are held of `holders`, and holds them too.
+/// Lets the next events of `seekers` look for the held events of `holders`, and holds them too.
 fn look_and_hold<K: Key, H: Data, S: Data, F: KeyFn<H, Key = K>, G: KeyFn<S, Key = K>, M: Kind<H, S>>(
     seekers: &mut Side<S, G>,
     holders: &mut Side<H, F>,
@@ -274,7 +274,7 @@ fn look_and_hold<K: Key, H: Data, S: Data, F: KeyFn<H, Key = K>, G: KeyFn<S, Key
 ) {
     let Side { key, waiting, held, told, .. } = seekers;
     waiting.take_in_order(goes, GROUP, |event, mut tag| {
-        // One from a checkpoint that was passed before it has looked before it.
+        // If the watermark passed it before the checkpoint, it has already looked.
         if tag.status == Status::Waiting {
             let matched = look(&event, key, holders, reach, kind, out);
             tag.status = if matched { Status::Matched } else { Status::Passed };

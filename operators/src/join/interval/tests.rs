@@ -56,7 +56,7 @@ impl Stored {
 }
 
 impl Stored {
-    /// A step that goes on from what is stored.
+    /// A step that resumes from what is stored.
     fn load(&self, mut step: Test) -> Test {
         for (name, kept) in step.kept() {
             let entries = self.0.iter().filter(|((part, _), _)| *part == name);
@@ -73,7 +73,7 @@ fn a_step_that_is_loaded_goes_on_where_the_saved_one_was() {
         let run = |restarts: bool| {
             let (mut here, mut out, mut stored) = (step(lower, upper), Outputs::default(), Stored::default());
             for second in 0..500 {
-                // Each side pauses now and then, so that some meet nobody.
+                // Each side pauses now and then, so that some have no partner.
                 let left = batch((second..second + 3).filter(|second| second / 40 % 3 != 0));
                 let right = batch((second..second + 3).filter(|second| second / 50 % 2 != 0));
                 here.apply_left(left, at(second), &mut out);

@@ -25,7 +25,7 @@ impl<O> Emit<'_, O> {
     }
 }
 
-/// Hands each key's rows to `make`, those of each side in the order of event times, equal ones in that of the rows.
+/// Hands each key's rows to `make`, each side's in event-time order, ties broken by comparing the rows.
 pub struct CoGroup<F, L, R, O> {
     make: F,
     out: PhantomData<O>,
@@ -74,7 +74,7 @@ where
                 (None, None) => {} // a number that a strategy has skipped
             }
         }
-        // Nulls are equal where they are grouped, and meet nobody on the other side.
+        // Nulls are equal where they are grouped, and match nothing on the other side.
         self.left.each_null(sides.left_key, |key, left| (self.make)(key, window, left, &[], &mut out));
         self.right.each_null(sides.right_key, |key, right| (self.make)(key, window, &[], right, &mut out));
     }
@@ -83,7 +83,7 @@ where
 /// The rows of one side by the number of their key, the next group last.
 struct Groups<D> {
     rows: Vec<(u32, Event<D>)>,
-    /// The group that was asked for last.
+    /// The group last asked for.
     group: Vec<D>,
 }
 
@@ -96,7 +96,7 @@ impl<D> Default for Groups<D> {
 impl<D: Ord> Groups<D> {
     fn fill<F: KeyFn<D>>(&mut self, rows: &mut impl Rows<D>, numbers: &[u32], key: &F) {
         self.rows.extend(numbers.iter().copied().zip(rows.take()));
-        // Backwards, as they are taken off the end. The keys of nulls have no numbers and are compared themselves.
+        // Backwards, since they are taken off the end. Keys with nulls have no numbers and are compared themselves.
         self.rows.sort_unstable_by(|(a, row_a), (b, row_b)| {
             let nulls = || key.with(&row_a.data, |a| key.with(&row_b.data, |b| a.cmp(b)));
             let keys = if *a == NONE && *b == NONE { nulls() } else { a.cmp(b) };
@@ -104,7 +104,7 @@ impl<D: Ord> Groups<D> {
         });
     }
 
-    /// The rows of `number`, of which no lower one is left.
+    /// The rows of `number`; those of lower numbers are already gone.
     fn next(&mut self, number: u32) -> &[D] {
         self.group.clear();
         while self.rows.last().is_some_and(|(of, _)| *of == number) {
@@ -113,7 +113,7 @@ impl<D: Ord> Groups<D> {
         &self.group
     }
 
-    /// Gives the keys with nulls and their rows to `each`; all others are gone.
+    /// Gives the keys with nulls and their rows to `each`; all others are already gone.
     fn each_null<F: KeyFn<D>>(&mut self, key: &F, mut each: impl FnMut(&F::Key, &[D])) {
         while let Some((_, first)) = self.rows.pop() {
             self.group.clear();

@@ -1,4 +1,4 @@
-//! Semi and anti joins: the left rows that meet a row of the right side, or those that meet none.
+//! Semi and anti joins: the left rows that match a row of the right side, or those that match none.
 
 use dualgauge_engine::flow::Emitter;
 use dualgauge_engine::{Data, Key};
@@ -8,7 +8,7 @@ use crate::join::strategy::Numbers;
 use crate::key_fn::KeyFn;
 use crate::window::Window;
 
-/// Makes a result of a left row, once, if it has met any row of the right side exactly if `MET`.
+/// Makes one result of each left row that matches some right row if `MET`, or that matches none if not.
 pub struct Met<F, const MET: bool> {
     make: F,
     /// Whether the right side has the key, by its number.
@@ -45,7 +45,7 @@ where
         self.right_has.clear();
         self.right_has.resize(numbers.count as usize, false);
         for number in &numbers.right {
-            // The number of a row that meets nobody is beyond them all.
+            // The number of a row that matches nothing is beyond them all.
             if let Some(has) = self.right_has.get_mut(*number as usize) {
                 *has = true;
             }

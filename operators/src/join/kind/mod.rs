@@ -1,4 +1,4 @@
-//! What becomes of the rows of a window whose keys have been numbered: the kinds of window joins.
+//! The kinds of window joins: what becomes of the rows of a window once their keys are numbered.
 
 mod co_group;
 mod met;
@@ -22,13 +22,13 @@ pub trait JoinKind<K: Key, L: Data, R: Data>: 'static {
     /// What it makes.
     type Out: Data;
 
-    /// Whether a key that only one side has is to be numbered too.
+    /// Whether a key that only one side has must be numbered too.
     const EVERY: bool = false;
 
-    /// Whether anything can come of a window of which one side is empty, and which.
+    /// Whether a window can have any result when these sides of it are empty.
     fn wants(left_is_empty: bool, right_is_empty: bool) -> bool;
 
-    /// Emits what comes of the rows of `window`, at its last instant.
+    /// Emits the results of the rows of `window`, at its last instant.
     fn join<A: Rows<L>, B: Rows<R>, F: KeyFn<L, Key = K>, G: KeyFn<R, Key = K>>(
         &mut self,
         window: Window,
@@ -46,13 +46,13 @@ pub struct Sides<'a, A, B, F, G> {
     pub(super) right_key: &'a G,
 }
 
-/// The rows on one side of a window: its own, or lent by slices that other windows need too.
+/// The rows on one side of a window: its own, or borrowed from slices that other windows need too.
 pub trait Rows<D> {
     type Row: Borrow<Event<D>>;
 
     fn rows(&self) -> &[Self::Row];
 
-    /// Takes the rows out; those that were lent are copied.
+    /// Takes the rows out; borrowed ones are copied.
     fn take(&mut self) -> impl Iterator<Item = Event<D>>;
 }
 

@@ -10,7 +10,7 @@ use crate::join::strategy::{NONE, Numbers};
 use crate::key_fn::KeyFn;
 use crate::window::Window;
 
-/// Makes a result of each pair of rows; with `LEFT`, also of each left row that meets nobody, and so with `RIGHT`.
+/// Makes a result of each pair of rows; with `LEFT`, also of each left row that matches nothing; likewise with `RIGHT`.
 pub struct Pairs<F, const LEFT: bool, const RIGHT: bool> {
     make: F,
     room: Room,
@@ -50,7 +50,7 @@ where
     ) {
         let (left, right, count) = (sides.left.rows(), sides.right.rows(), numbers.count as usize);
         let time = window.last_instant();
-        // The smaller side is put in order, so that the larger is gone through as it lies.
+        // The smaller side is put in order, so that the larger is walked as it lies.
         if left.len() <= right.len() {
             let (ordered, walked) = ((left, &numbers.left[..]), (right, &numbers.right[..]));
             pair_up::<LEFT, RIGHT, L, R, _, _>(&mut self.room, count, ordered, walked, |left, right| {
@@ -107,13 +107,13 @@ impl Room {
     }
 }
 
-/// Gives each pair of rows to `give`, and those alone that meet nobody, where they are wanted.
+/// Gives each pair of rows to `give`, and rows that match nothing alone, where they are wanted.
 #[inline]
 fn pair_up<const A_ALONE: bool, const B_ALONE: bool, A, B, E: Borrow<Event<A>>, F: Borrow<Event<B>>>(
     room: &mut Room,
     count: usize,
     (ordered, ordered_numbers): (&[E], &[u32]), // the rows that are put in order
-    (walked, walked_numbers): (&[F], &[u32]),   // the rows that are gone through as they lie
+    (walked, walked_numbers): (&[F], &[u32]),   // the rows that are walked as they lie
     mut give: impl FnMut(Option<&A>, Option<&B>),
 ) {
     room.order(ordered_numbers, count);

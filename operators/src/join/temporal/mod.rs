@@ -1,10 +1,10 @@
 //! Temporal joins: each event with the version of its key that was valid at its own time.
 //!
-//! in: `L` and `R`, each with a key; out: what a function makes of each left event and the newest version of its key with
-//! `version.time <= left.time`, at the left event's time; and with `left`, of every left event whose key had none by
-//! then. It remembers events of both sides until the watermark passes them, and of each key the newest version that it
-//! has passed. A record of either side is late when its time, plus the allowed lateness, is below the watermark it came
-//! under.
+//! in: `L` and `R`, each with a key; out: what a function makes of each left event and the newest version of its key
+//! with `version.time <= left.time`, at the left event's time; and with `left`, also of every left event whose key had
+//! none by then. It remembers events of both sides until the watermark passes them, and for each key the newest version
+//! that it has passed. A record of either side is late when its time, plus the allowed lateness, is below the watermark
+//! it came under.
 
 mod side;
 mod step;
@@ -25,15 +25,15 @@ pub trait AsOf<'s, K: Key, L: Data, M, F> {
     /// in: `L` and versions `R` by key; out, after `inner` or `left`: a result per left event, at its own time.
     ///
     /// Joins each event of this stream, the left, with the *version* of its key that is valid at the event's own time:
-    /// the newest event of `versions` that is not later, whenever either arrives. A version is valid from its own time on,
-    /// that included, until the next one of its key; among versions of one key and time the greatest record is the
-    /// newest. A key with a null in it has no version.
+    /// the newest event of `versions` that is not later, whenever either arrives. A version is valid from its own time,
+    /// inclusive, until the next one of its key; among versions of one key and time the greatest record is the newest.
+    /// A key with a null in it has no version.
     ///
-    /// It remembers the events of both sides until the watermark has passed them, and of each key the newest version that
-    /// it has passed: that one stays for ever, also of a key that never comes again, since the next left event could need
-    /// it. So the state grows with the number of keys that ever had a version, and not with that of versions. Records
-    /// that come later than the watermark leave by `late()` as [`Either`] and are counted; so that both sides are judged
-    /// alike, the join waits for as long as the greater [allowed lateness](KeyedStream::allowed_lateness) of its two
+    /// It remembers the events of both sides until the watermark has passed them, and for each key the newest version
+    /// that it has passed: that one stays for ever, even if its key never comes again, since the next left event could
+    /// need it. So the state grows with the number of keys that ever had a version, not with the number of versions.
+    /// Records that come later than the watermark leave by `late()` as [`Either`] and are counted; so that both sides
+    /// are judged alike, the join waits for the greater [allowed lateness](KeyedStream::allowed_lateness) of its two
     /// inputs.
     ///
     /// ```
@@ -58,7 +58,7 @@ pub trait AsOf<'s, K: Key, L: Data, M, F> {
     /// ```
     ///
     /// # Panics
-    /// When either stream was told `as_arrives`: which version is valid is a matter of event time.
+    /// When either stream is set to `as_arrives`: which version is valid is a matter of event time.
     #[doc(alias = "temporal_join")]
     #[doc(alias = "asof_join")]
     #[expect(clippy::wrong_self_convention, reason = "an as-of join is called so; it converts nothing")]
@@ -99,7 +99,7 @@ where
 {
     /// Makes a result of every left event whose key has a version by then, under the step's durable name.
     ///
-    /// `R` is ordered, so that of several versions of one key and time it is always the greatest that is valid.
+    /// `R` is ordered, so that among versions of one key and time the greatest is always the valid one.
     ///
     /// ```
     /// use dualgauge_engine::testing::check_two;
@@ -122,7 +122,7 @@ where
         self.join("inner", name, move |_, left, version| version.map(|version| each(left, version)))
     }
 
-    /// Makes a result of every left event, also where its key has no version by then.
+    /// Makes a result of every left event, even if its key has no version by then.
     ///
     /// ```
     /// use dualgauge_engine::testing::check_two;

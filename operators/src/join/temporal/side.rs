@@ -19,7 +19,7 @@ impl<D: Data, F: KeyFn<D>> Side<D, F> {
         Side { key, waiting: Stored::new() }
     }
 
-    /// Lets the events of `batch` wait that are neither late nor without a key.
+    /// Adds the events of `batch` that are neither late nor without a key to those that wait.
     #[inline]
     pub(super) fn add(
         &mut self,

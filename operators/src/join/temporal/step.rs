@@ -1,13 +1,13 @@
 //! The step of a temporal join.
 //!
-//! Nothing is decided when an event arrives. What both sides have below the watermark is complete, and is gone through
-//! in the order of event time, versions before left events of the same time. Then the version that is valid for a left
-//! event is the newest of its key so far: one is kept for each key, and what it replaces can be needed by no one.
+//! Nothing is decided when an event arrives. What both sides have below the watermark is complete, and is processed in
+//! event-time order, versions before left events of the same time. So the version that is valid for a left event is the
+//! newest of its key so far: one is kept for each key, and nothing can need those it has replaced.
 //!
 //! - **A version is never dropped, only replaced.** However old it is, it is the one that the next left event of its key
 //!   meets.
-//! - **The order within one side does not matter between two of the other.** Of versions the greatest is kept, by time
-//!   and record, so they are taken run by run as they lie, and so are the left events up to the next version.
+//! - **The order within one side does not matter between two of the other.** The greatest version is kept, by time and
+//!   record, so versions are taken run by run as they lie, as are the left events up to the next version.
 
 use dualgauge_engine::flow::Outputs;
 use dualgauge_engine::state::{Parts, Table};
@@ -72,14 +72,14 @@ where
     }
 
     fn apply_right(&mut self, batch: Batch<R>, watermark: EventTime, out: &mut Outputs<O, Either<L, R>>) {
-        let null = |_: Event<R>| {}; // no one meets it
+        let null = |_: Event<R>| {}; // nothing matches it
         self.versions.add(batch, self.lateness, watermark, null, |event, judged| {
             out.late.give_behind(event.time, Either::Right(event.data), judged);
         });
     }
 
     fn advance(&mut self, watermark: EventTime, out: &mut Outputs<O, Either<L, R>>) {
-        // At the end of input there is no limit: everything is passed, also what lies at the end of time.
+        // At the end of input there is no limit: everything has been passed, even what lies at the end of time.
         let limit = (watermark < EventTime::MAX).then(|| watermark - self.lateness);
         let passed = |time: EventTime| limit.is_none_or(|limit| time < limit);
         let TemporalStep { each, left, versions, newest, .. } = self;
@@ -105,7 +105,7 @@ where
     }
 
     fn holds(&self) -> Option<EventTime> {
-        self.left.waiting.first() // of a version alone nothing comes
+        self.left.waiting.first() // a version alone gives no result
     }
 
     fn lag(&self) -> Duration {

@@ -82,7 +82,7 @@ fn one_version_a_key_is_kept_however_many_there_were_and_the_checkpoint_has_what
     assert_eq!((sizes(&mut step), step.holds()), ([0, 10, 0], None));
     stored.save(&mut step, 5_000);
     assert_eq!(stored.sizes(), [0, 10, 0]);
-    // A key that never comes again keeps its version, and costs no save anything.
+    // A key that never comes again keeps its version, and adds nothing to any save.
     step.advance(at(9_000_000), &mut out);
     assert_eq!(stored.save(&mut step, 5_001), 0);
     assert_eq!(sizes(&mut step), [0, 10, 0]);

@@ -1,4 +1,4 @@
-//! What a kind of window adds to make a join of it.
+//! What a kind of window provides so that streams can be joined in it.
 
 use dualgauge_engine::flow::NodeSpec;
 use dualgauge_engine::{Data, Duration, Key, TwoInputStep};
@@ -22,7 +22,7 @@ pub trait Build: std::fmt::Display + 'static {
     /// The spec with what a plan should know of the windows.
     fn spec(&self, spec: NodeSpec, lateness: Duration) -> NodeSpec;
 
-    /// Why there can be no such windows.
+    /// Why such windows are impossible, if they are.
     fn fault(&self) -> Option<String> {
         None
     }

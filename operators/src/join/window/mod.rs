@@ -1,9 +1,9 @@
 //! Window joins: the events of two streams that have the same key and are in the same window.
 //!
 //! in: `L` and `R`, by keys of one type; out: what a function makes of each pair, or of all rows of a key, when the
-//! watermark passes the window's end by the allowed lateness, at the window's last instant. Every window is joined once.
-//! It remembers the rows of open windows, each once; see the files of the kinds of windows for until when. Late records
-//! of either side leave by `late()`, as [`Either`], and are counted.
+//! watermark passes the window's end by the allowed lateness, at the window's last instant. Every window is joined
+//! once. It remembers the rows of open windows, each once; the files of the kinds of windows say until when. Late
+//! records of either side leave by `late()`, as [`Either`], and are counted.
 
 mod build;
 mod session;
@@ -25,9 +25,9 @@ use crate::key_fn::KeyFn;
 use crate::split::Either;
 use crate::window::{Window, Windowed};
 
-/// Two keyed streams in windows, before it is said how they are joined.
+/// Two keyed streams in windows; how they are joined follows.
 ///
-/// `A` and `B` are the late records of the streams that come in, `F` and `G` the functions that find their keys.
+/// `A` and `B` are the late records of the input streams, `F` and `G` the functions that find their keys.
 pub struct WindowJoin<'s, K, L: Data, R: Data, A, B, F, G, W> {
     pub(super) windowed: Windowed<'s, K, L, A, F, W>,
     pub(super) right: KeyedStream<'s, R, B, G>,
@@ -35,15 +35,15 @@ pub struct WindowJoin<'s, K, L: Data, R: Data, A, B, F, G, W> {
 }
 
 impl<'s, K: Key, L: Data, A: 'static, F: KeyFn<L, Key = K>, W> Windowed<'s, K, L, A, F, W> {
-    /// in: `L` in windows, and `R`, by keys of one type; out, after `inner` and its like: what is made of the rows of both
-    /// sides that have the same key in the same window.
+    /// in: `L` in windows, and `R`, by keys of one type; out, after `inner` or the like: what is made of the rows of
+    /// both sides that have the same key in the same window.
     ///
     /// The kinds of join: [`inner`](WindowJoin::inner), [`left`](WindowJoin::left), [`right`](WindowJoin::right),
     /// [`full`](WindowJoin::full), [`semi`](WindowJoin::semi), [`anti`](WindowJoin::anti) and
-    /// [`co_group`](WindowJoin::co_group). It remembers the rows of open windows. The windows' allowed lateness is waited
-    /// out before a window is joined; what is later than that leaves by `late()`, as [`Either`], and is counted.
+    /// [`co_group`](WindowJoin::co_group). It remembers the rows of open windows. A window is joined once its allowed
+    /// lateness is over; what is later than that leaves by `late()`, as [`Either`], and is counted.
     ///
-    /// A key with a null in it, which is a `None` anywhere, matches nothing. Sessions are those of both sides' events
+    /// A key with a null in it, which is a `None` anywhere, matches nothing. Sessions span the events of both sides
     /// together.
     ///
     /// ```
@@ -73,8 +73,8 @@ impl<'s, K: Key, L: Data, A: 'static, F: KeyFn<L, Key = K>, W> Windowed<'s, K, L
     /// ```
     ///
     /// # Panics
-    /// When the windows are to fire early, since what has been joined is not taken back; and when `right` has an allowed
-    /// lateness of its own, since it is that of the windows that counts.
+    /// When the windows fire early, since what has been joined is not taken back; and when `right` has an allowed
+    /// lateness of its own, since only that of the windows counts.
     #[doc(alias = "CoGroupByKey")]
     #[doc(alias = "JoinWindows")]
     #[doc(alias = "cogroup")]
@@ -103,8 +103,8 @@ where
     G: KeyFn<R, Key = K>,
     W: Build,
 {
-    /// Finds the rows of equal keys in this way, whatever the size of a window: to compare strategies. The answer is the
-    /// same with all of them; see [`JoinStrategy`].
+    /// Finds the rows of equal keys by this strategy, whatever the size of a window: to compare strategies. All give
+    /// the same answer; see [`JoinStrategy`].
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -165,7 +165,7 @@ where
         self.build(name, "inner", Pairs::<_, false, false>::new(make))
     }
 
-    /// Makes a result of each pair of rows, and of each left row that meets nobody.
+    /// Makes a result of each pair of rows, and of each left row that matches nothing.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -198,7 +198,7 @@ where
         self.build(name, "left", Pairs::<_, true, false>::new(make))
     }
 
-    /// Makes a result of each pair of rows, and of each right row that meets nobody.
+    /// Makes a result of each pair of rows, and of each right row that matches nothing.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -231,7 +231,7 @@ where
         self.build(name, "right", Pairs::<_, false, true>::new(make))
     }
 
-    /// Makes a result of each pair of rows, and of each row of either side that meets nobody.
+    /// Makes a result of each pair of rows, and of each row of either side that matches nothing.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -264,7 +264,7 @@ where
         self.build(name, "full", Pairs::<_, true, true>::new(make))
     }
 
-    /// Makes a row of each left row that meets a row of the right side; once, however many it meets.
+    /// Makes a row of each left row that matches a row of the right side, once however many it matches.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -288,7 +288,7 @@ where
         self.build(name, "semi", Met::<_, true>::new(make))
     }
 
-    /// Makes a row of each left row that meets no row of the right side.
+    /// Makes a row of each left row that matches no row of the right side.
     ///
     /// ```
     /// use dualgauge_engine::Durations;
@@ -312,10 +312,10 @@ where
         self.build(name, "anti", Met::<_, false>::new(make))
     }
 
-    /// Hands all rows of a key in a window to `make`: those of each side in the order of their event times, equal ones in
-    /// the order of the records themselves. A side that has none is empty.
+    /// Hands all rows of a key in a window to `make`: each side's in event-time order, ties broken by comparing the
+    /// records. A side that has none is empty.
     ///
-    /// Keys with nulls are grouped like all others, but the two sides of one are handed over apart.
+    /// Keys with nulls are grouped like all others, but the two sides of one are handed over separately.
     ///
     /// ```
     /// use dualgauge_engine::Durations;

@@ -2,7 +2,7 @@
 //!
 //! It remembers the rows of open sessions until the watermark passes a session's end by the allowed lateness. A row is
 //! late when its time, plus the allowed lateness, is below the watermark it came under. Nulls are equal where they make
-//! sessions, and meet nobody in them. All rows of a session have one key, so there is nothing for a strategy to find.
+//! sessions, and match nothing in them. All rows of a session have one key, so there is nothing for a strategy to find.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ struct OpenSessions<K, L, R> {
     gap: Duration,
     /// Those of a key by their first event; they do not overlap.
     by_key: Table<K, Vec<Open<L, R>>>,
-    /// When to look at a key: by the earliest end of its sessions, or sooner, as one may have grown since.
+    /// When to look at a key: by the earliest end of its sessions, or earlier, as one may have grown since.
     ends: BTreeSet<(EventTime, K)>,
 }
 
@@ -73,7 +73,7 @@ impl<K: Key, L: Data, R: Data> OpenSessions<K, L, R> {
             }
             return &mut sessions[at];
         };
-        // What the event touches follows each other, and it bridges at most two gaps.
+        // The sessions that the event touches are adjacent, and it bridges at most two gaps.
         while sessions.get(at + 1).is_some_and(touches) {
             let mut next = sessions.remove(at + 1);
             sessions[at].last = sessions[at].last.max(next.last);
@@ -86,7 +86,7 @@ impl<K: Key, L: Data, R: Data> OpenSessions<K, L, R> {
         session
     }
 
-    /// Takes out the next key of which sessions have `passed`, with these.
+    /// Takes out the next key with sessions that have `passed`, and those sessions.
     fn pop(&mut self, passed: impl Fn(EventTime) -> bool) -> Option<(K, Vec<Open<L, R>>)> {
         loop {
             self.ends.first().filter(|(end, _)| passed(*end))?;

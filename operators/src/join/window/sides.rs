@@ -50,7 +50,7 @@ fn take<S: Assign, D: Data, E, O>(
             None => out.late.give_behind(event.time, side(event.data), watermark),
         });
     }
-    // Neighbours mostly share a place, so it is found once a run and not once a row.
+    // Neighbours mostly share a place, so it is found once per run and not once per row.
     let mut rest = batch.events.into_iter();
     while let Some(first) = rest.as_slice().first() {
         let Window { start, end } = assign.span(first.time);

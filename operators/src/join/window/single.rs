@@ -1,7 +1,7 @@
-//! Joins in windows of which each event belongs to exactly one: tumbling, the calendar's, and the whole of time.
+//! Joins in windows where each event belongs to exactly one: tumbling, the calendar's, and the whole of time.
 //!
 //! It remembers the rows of open windows, each once, until the watermark passes the window's end by the allowed
-//! lateness; then the window is joined, and its room goes to the next.
+//! lateness; then the window is joined, and its memory is reused for the next.
 
 use dualgauge_engine::flow::{NodeSpec, Outputs};
 use dualgauge_engine::state::{Buffers, Parts};

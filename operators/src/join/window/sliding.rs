@@ -5,7 +5,7 @@
 //! them, so that no closed window sees it and no open one misses it.
 //!
 //! Windows that have been joined must not be joined again after a restart, although some of their rows are still kept:
-//! which was the last one is stored by key group, since each group may come from a worker that was at another one.
+//! the last one is stored by key group, since each group may come from a worker that was at a different one.
 
 use dualgauge_engine::flow::{NodeSpec, Outputs};
 use dualgauge_engine::state::{Buffers, Parts};
@@ -63,11 +63,11 @@ impl<K: Key, L: Data, R: Data, F: KeyFn<L, Key = K>, G: KeyFn<R, Key = K>, J> In
     /// The end of the next window that has rows.
     fn next_end(&self) -> Option<EventTime> {
         let (first_end, _) = self.rows.first()?;
-        // What has counted and is still kept counts in the next window too.
+        // Rows that have counted and are still kept count in the next window too.
         if first_end <= self.fired.last_end { self.rows.assign.end_after(self.fired.last_end) } else { Some(first_end) }
     }
 
-    /// Drops the slices that no window is still to see.
+    /// Drops the slices that no later window needs.
     fn drop_unneeded(&mut self) {
         let last_end = self.fired.last_end;
         let next = self.rows.assign.end_after(last_end).map(|end| self.rows.assign.ending(end));
@@ -122,7 +122,7 @@ where
             if !self.rows.assign.firing.is_closed(window, watermark) {
                 break;
             }
-            // Rows whose groups had fired this window before the job was started again.
+            // Rows whose groups had fired this window before the job was restarted.
             let had_fired = |group: KeyGroup| self.fired.loaded(group).is_some_and(|last| end <= last);
             let resumes = end <= self.fired_before;
             let Joiner { left_key, right_key, .. } = &self.joiner;
