@@ -19,6 +19,8 @@ mod floors;
 mod packages;
 #[path = "tidy/prelude.rs"]
 mod prelude;
+#[path = "tidy/words.rs"]
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! generation 1    1  2  3  4  5
-//! generation 2       2  3  4        went back to 2, which is appended once more, and went on from there
+//! generation 2       2  3  4        went back to 2, which is appended once more, and resumed from there
 //! ```
 //!
 //! Here `2` is one commit, however often it was appended, and so is `5`. Both of `3` are kept if one is a savepoint,

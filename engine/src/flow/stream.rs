@@ -160,7 +160,7 @@ impl<'s, D: Data, L: 'static> Stream<'s, D, L> {
     /// Adds a stateful step whose input can be combined before it is dealt.
     ///
     /// With several workers, each first runs `combine` on what it has and deals only what that emits; with one, `alone`
-    /// does everything. Either way it is one node of the graph. Late records are found before the deal.
+    /// does everything. Either way it is one node of the graph. Late records are found before the exchange.
     pub fn combined_step<A, C, S>(
         self,
         spec: NodeSpec,

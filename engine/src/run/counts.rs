@@ -104,13 +104,13 @@ pub(crate) struct StepCounts {
 }
 
 impl StepCounts {
-    /// For the half of a step before the deal: what comes in, what is late and what is in no window. What this half
+    /// For the half of a step before the exchange: what comes in, what is late and what is in no window. What this half
     /// gives out is not seen outside.
     pub(crate) fn before_the_deal(&self) -> StepCounts {
         StepCounts { records_out: Counter::default(), ..self.clone() }
     }
 
-    /// For the half behind the deal.
+    /// For the half after the exchange.
     pub(crate) fn behind_the_deal(&self) -> StepCounts {
         StepCounts { records_out: self.records_out.clone(), ..StepCounts::default() }
     }

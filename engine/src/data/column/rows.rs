@@ -68,7 +68,7 @@ pub fn decode<R: Row>(
     Ok(())
 }
 
-/// How many rows are gone through at a time, once for each column: few enough to stay in the nearest cache.
+/// How many rows are processed at a time, once for each column: few enough to stay in the nearest cache.
 const ROWS: usize = 256;
 
 /// The rows as a batch.
