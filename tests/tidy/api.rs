@@ -15,7 +15,7 @@ const PAGE: &str = "docs/llms.txt";
 const CRATES: &[(&str, &str)] = &[
     ("engine/src/", "`dualgauge::…`, and the `prelude`"),
     ("operators/src/", "`dualgauge::operators::…`, and the `prelude`"),
-    ("connectors/src/", "`dualgauge::connectors::…`; `csv`, `json`, `log`, `memory` and `parquet` in the `prelude`"),
+    ("connectors/src/", "`dualgauge::connectors::…`; `memory` in the `prelude`, too"),
     ("src/", "`dualgauge::…`"),
 ];
 
@@ -32,6 +32,7 @@ fn name_of(item: &str) -> &str {
 fn signature(lines: &[&str]) -> String {
     let mut text = String::new();
     for line in lines {
+        let line = line.split(" // ").next().unwrap_or(line).trim_end();
         text += line.trim();
         text.push(' ');
         let is_over = line.ends_with(['{', ';', '}', ',']);
