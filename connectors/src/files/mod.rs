@@ -183,7 +183,7 @@ fn name_of(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Whether any rows between two event times, both included, may be wanted.
+/// Whether any row between two event times, both included, may be wanted.
 pub(crate) fn may_have_wanted(scan: &Scan, bound: EventTime, upper: EventTime) -> bool {
     scan.from.is_none_or(|from| from <= upper) && scan.to.is_none_or(|to| bound < to)
 }

@@ -137,8 +137,8 @@ impl Walk {
         self.taken.push(Taken { by_link, file: DataFile { name, path, version: Version::of(&metadata) } });
     }
 
-    /// Enters a directory and lists its files and directories that may be data. Whoever has looked at them leaves it
-    /// again.
+    /// Enters a directory and lists its files and directories that may be data. The caller leaves it again once it has
+    /// looked at them.
     fn enter(&mut self, dir: &Path, own: &fs::Metadata, prefix: &str, underscore: bool) -> Result<Vec<Entry>> {
         self.above.push(Identity::of(own));
         if self.above.len() > DEPTH_MAX {
