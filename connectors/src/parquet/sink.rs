@@ -171,7 +171,7 @@ impl Sink for ParquetSink {
         self.buckets
     }
 
-    /// The rows of a row group are not part of it: later files simply have row groups of the new size.
+    /// The size of row groups is not part of it: later files simply have row groups of the new size.
     fn basis(&self, schema: &SchemaRef) -> Basis {
         let basis =
             Basis::new().with("format", "parquet").with(PLACE, self.dir.display()).with("columns", columns(schema));

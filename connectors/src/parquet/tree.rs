@@ -90,7 +90,7 @@ mod tests {
                 .to_string()
                 .contains("100001 columns and groups")
         );
-        // A group that claims more than there is is only as deep as what there is.
+        // A group that claims more than there is counts only as deep as what there is.
         checked([u64::from(u32::MAX); GROUPS_MAX]).unwrap();
     }
 }
