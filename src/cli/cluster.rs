@@ -15,7 +15,7 @@ use crate::{Duration, Error, Result};
 
 /// What a supervisor tells the processes that it starts, through their environment.
 pub(super) const SECRET: &str = "DUALGAUGE_CLUSTER_SECRET";
-/// Which start of the job this is, counted from 1.
+/// Which start of the cluster this is, counted from 1.
 pub(super) const ATTEMPT: &str = "DUALGAUGE_CLUSTER_ATTEMPT";
 
 /// What a supervisor says on the standard input of a process: stop, or take a savepoint.
