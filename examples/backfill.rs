@@ -1,5 +1,5 @@
-//! Backfill: a new view over the history that is there. One line of the graph changes; the same files are read again, and
-//! the new view is as if it had always been.
+//! Backfill: a new view over existing history. One line of the graph changes; the same files are read again, and the
+//! new view is as if it had always been there.
 //!
 //! `cargo run --release --example backfill`
 
@@ -27,7 +27,7 @@ struct Turnover {
     cents: u64,
 }
 
-/// The view that was there: what was bid over each of the big channels, minute by minute.
+/// The old view: what was bid over each of the big channels, minute by minute.
 pub fn by_minute(flow: &Flow) {
     flow.source::<Bid>("bids")
         .filter(|bid| !bid.channel.starts_with("channel-"))
@@ -38,7 +38,7 @@ pub fn by_minute(flow: &Flow) {
         .sink("turnover");
 }
 
-/// The view that is wanted now: still the turnover of a minute, but every ten seconds.
+/// The new view: still the turnover of a minute, but every ten seconds.
 pub fn rolling(flow: &Flow) {
     flow.source::<Bid>("bids")
         .filter(|bid| !bid.channel.starts_with("channel-"))
@@ -67,7 +67,7 @@ fn main() -> dualgauge::Result<()> {
     Ok(())
 }
 
-/// Runs a graph over the history, and gives the turnover by start of the window and channel.
+/// Runs a graph over the history, and returns the turnover by start of the window and channel.
 fn view(graph: fn(&Flow), history: &Path) -> dualgauge::Result<BTreeMap<(EventTime, String), u64>> {
     let out = memory::collect::<Turnover>();
     Job::new(graph).source("bids", parquet::read(history)).sink("turnover", out.clone()).run()?;

@@ -1,5 +1,6 @@
 //! Currencies: orders in dollars and pounds, each converted at the rate that was valid when it was placed. A rate that
-//! comes a little late still counts for the orders after its time; one that comes too late changes nothing, and shows.
+//! comes a little late still counts for the orders after its time; one that comes too late changes nothing, and is
+//! reported.
 //!
 //! `cargo run --example currency`
 
@@ -35,7 +36,7 @@ struct Converted {
     euro_cents: Option<u64>,
 }
 
-/// What came too late to be taken: a rate, or an order.
+/// A rate or an order that came too late to be taken.
 #[record]
 struct TooLate {
     what: String,

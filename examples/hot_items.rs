@@ -1,5 +1,5 @@
 //! Hot items: how many bids each auction gets, every ten seconds. One graph, run three times: over history, over the
-//! live log while it is being written, and over history first and the log after. The three answers must be the same.
+//! live log while it is being written, and over history first and then the log. The three answers must be the same.
 //!
 //! `cargo run --release --example hot_items`; with arguments it is the command line of the graph, such as
 //! `cargo run --release --example hot_items -- run --source bids=parquet:data/bids/ --sink hot_items=csv:-`.
@@ -31,7 +31,7 @@ struct HotItem {
     bids: u64,
 }
 
-/// The graph. It names its input and its output, and not where they live.
+/// The graph. It names its input and its output, but not where they are.
 pub fn hot_items(flow: &Flow) {
     flow.source::<Bid>("bids")
         .disorder(1.seconds())
@@ -97,8 +97,8 @@ fn live(dir: &Path) -> Result<Run, Box<dyn Error>> {
     Ok(run)
 }
 
-/// History first, the present after, in one run: the first half of a log is archived as Parquet files, which say what
-/// they hold of it; the second half is appended while the job runs.
+/// History first, then the present, in one run: the first half of a log is archived as Parquet files, which say which
+/// part of it they hold; the second half is appended while the job runs.
 fn both(archive: &Path, log: &Path) -> Result<Run, Box<dyn Error>> {
     let mut feed = LiveFeed::create(log, feed_options())?;
     feed.append(Table::Bids.rows(EVENTS) / 2)?;
@@ -116,7 +116,7 @@ fn feed_options() -> FeedOptions {
     FeedOptions { events: EVENTS, rate: RATE, batch_rows: 16_384, ..FeedOptions::default() }
 }
 
-/// What a run of the graph gave.
+/// The result of a run of the graph.
 struct Run {
     name: &'static str,
     outcome: Outcome,
@@ -155,7 +155,7 @@ fn print_hottest(items: &[HotItem]) {
     println!();
 }
 
-/// A number with its thousands apart: 2,024,000.
+/// A number with thousands separators: 2,024,000.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let parts: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).unwrap()).collect();

@@ -1,5 +1,5 @@
 //! Sessions: the visits to a web site, each as long as its clicks are less than half an hour apart. A click that comes
-//! too late for its visit is not lost: it comes out of a stream of its own.
+//! too late for its visit is not lost: it comes out in a stream of its own.
 //!
 //! `cargo run --example sessions`
 
@@ -28,7 +28,7 @@ fn gap() -> Duration {
     30.minutes()
 }
 
-/// Phones deliver their clicks up to ten minutes after others that happened later.
+/// Phones may deliver clicks up to ten minutes after others that happened later.
 pub fn visits(flow: &Flow) {
     let visits = flow
         .source::<Click>("clicks")
@@ -58,7 +58,7 @@ const CLICKS: [(&str, i64); 11] = [
     ("bob", 40),
     ("ada", 36), // half an hour after her last: another visit
     ("cyd", 50),
-    ("bob", 20), // half an hour behind the newest: too late
+    ("bob", 20), // half an hour before the newest: too late
     ("cyd", 75),
     ("bob", 70), // half an hour after his last: another visit
 ];
@@ -90,7 +90,7 @@ fn main() -> dualgauge::Result<()> {
     assert_eq!(seen, expected.map(|(user, first, clicks)| (user.to_string(), first, clicks)));
     assert_eq!(late_out.rows(), [Click { user: "bob".to_string(), at: at(20) }]);
 
-    // So it is on any number of workers, in batches of any size, and through crashes.
+    // The same holds on any number of workers, in batches of any size, and through crashes.
     let checked = JobCheck::new(visits).live("clicks", clicks).run();
     assert_eq!(checked.rows::<Visit>("visits"), visits_out.rows());
     assert_eq!(checked.rows::<Click>("late"), late_out.rows());

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-// So that `#[record]` finds this crate under the same name within it as in the programs that use it.
+// So that `#[record]` finds this crate by the same name here as in the programs that use it.
 extern crate self as dualgauge;
 
 pub mod cli;
@@ -14,12 +14,13 @@ pub use dualgauge_operators as operators;
 
 /// Everything a program needs: `use dualgauge::prelude::*`.
 ///
-/// By one rule: what has a name that other people's crates have too is left out, so that `use anyhow::Context`, `log::info!`,
-/// `csv::Reader`, `std::cmp::min` and functions of one's own are what they were. Of the rest there are
+/// By one rule: names that other people's crates have too are left out, so that `use anyhow::Context`, `log::info!`,
+/// `csv::Reader`, `std::cmp::min` and your own functions mean what they did. Of the rest there are
 ///
-/// - the nouns of a graph: `Flow`, `Stream`, `Record` and their like; a name that is imported outright goes before them;
-/// - methods, whose traits come without their names;
-/// - the windows, and what else is said of a step, as functions;
+/// - the nouns of a graph: `Flow`, `Stream`, `Record` and their like; a name that is imported explicitly takes
+///   precedence;
+/// - methods, whose traits are imported without their names;
+/// - the windows, and the other settings of a step, as functions;
 /// - `agg`, the [aggregates](crate::operators::aggregate): `agg::count()`, or `|of| of.count()` in `aggregate_of`;
 /// - `memory`, for tests. The other connectors are in [`connectors`](crate::connectors).
 ///

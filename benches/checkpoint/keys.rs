@@ -1,7 +1,7 @@
 //! Five million keys of live state, of which one in a hundred changes between two checkpoints.
 //!
-//! The source makes its events, so that nothing but the state is worked on: first each key once, then fifty thousand keys
-//! again and again, others each second or so.
+//! The source makes its own events, so that all the work is on the state: first each key once, then fifty thousand keys
+//! again and again, different ones each second or so.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::{checkpoints, commits, fresh_dir, median, store};
 
 const KEYS: u64 = 5_000_000;
 const CHANGING: u64 = KEYS / 100;
-/// How many events go to the same fifty thousand keys before others have their turn.
+/// How many events go to the same fifty thousand keys before others get their turn.
 const TURN: u64 = 20_000_000;
-/// By then every key is there; what follows waits until all of them are stored.
+/// By this event every key is there; the rest waits until all of them are stored.
 const SETTLED: u64 = KEYS + TURN;
 const EVENTS: u64 = SETTLED + 8 * TURN;
 const ROUNDS: usize = 5;
@@ -99,7 +99,8 @@ fn counts(flow: &Flow) {
         .sink("touched");
 }
 
-/// Runs the job; how long the events of the middle took, when all keys are there and are stored, and the whole.
+/// Runs the job. Returns how long the middle events took, after all keys are there and stored, and how long the whole
+/// took.
 fn time(checkpointed: Option<&PathBuf>) -> (f64, f64) {
     let touches = Touches::default();
     let mut job = Job::new(counts).source("touches", touches.clone()).sink("touched", Counted::default());
@@ -137,7 +138,7 @@ pub fn run() {
             with.push(b);
         }
     }
-    // Runs next to each other are compared: what else the machine does changes more slowly.
+    // Compares neighbouring runs: whatever else the machine does changes more slowly.
     let costs = |of: fn(&(f64, f64)) -> f64| {
         let pairs = with.iter().zip(&without);
         median(pairs.map(|(with, without)| (of(with) / of(without) - 1.0) * 100.0).collect())
@@ -147,8 +148,8 @@ pub fn run() {
         (median(times.iter().map(|time| time.0).collect()), median(times.iter().map(|time| time.1).collect()))
     };
     let (without, with) = (medians(&without), medians(&with));
-    // Of the commits that are kept, each layer that is a single save is what one checkpoint has stored; the last of them
-    // tells that all is gone.
+    // In the commits that are kept, each layer that is a single save is what one checkpoint has stored; the last of
+    // them says that everything is gone.
     let commits = commits(&dir);
     let kept = commits.iter().rev().skip(1).take(2).flat_map(Commit::layers).filter(|layer| layer.saves == 1);
     let sizes = kept.filter(|layer| layer.size < KEYS).map(|layer| (layer.size as f64, changed(&dir, layer) as f64));
@@ -161,7 +162,7 @@ pub fn run() {
     println!("  a save in the middle stores {:.2} times the bytes that have changed (limit 3)", stored / changed);
 }
 
-/// The bytes of keys and values that a layer tells of.
+/// The bytes of keys and values in a layer.
 fn changed(dir: &PathBuf, layer: &LayerRef) -> usize {
     let chain = ChainReader::open(store(dir), std::slice::from_ref(layer)).expect("a layer that is kept");
     let mut bytes = 0;

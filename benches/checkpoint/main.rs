@@ -3,18 +3,19 @@
 //! `cargo bench --bench checkpoint` asks three questions:
 //!
 //! 1. What do checkpoints every second cost `hot_items`? On paper nothing but the panes of one open window, some ten
-//!    thousand entries of 20 bytes, once a second. Limit: 5 % over none, on alternating runs over 50 M bids.
-//! 2. What do they cost with 5 M keys of live state, of which 1 % change between two checkpoints? On paper 50,000 entries are
-//!    written down, at some 50 ns each. Limit: 10 % over none; and at most three times as many bytes as have changed.
-//! 3. How long does it take to go on from 1 GB of state on a local disk? On paper: reading at a gigabyte a second, and 100 ns
-//!    to put an entry into its table. Limit: 10 s.
+//!    thousand entries of 20 bytes, once a second. Limit: 5 % over a run without, on alternating runs over 50 M bids.
+//! 2. What do they cost with 5 M keys of live state, of which 1 % change between two checkpoints? On paper 50,000
+//!    entries are written down, at some 50 ns each. Limit: 10 % over a run without; and at most three times as many
+//!    bytes as have changed.
+//! 3. How long does it take to resume from 1 GB of state on a local disk? On paper: reading at a gigabyte a second, and
+//!    100 ns to put an entry into its table. Limit: 10 s.
 //!
 //! Arguments pick questions: `cargo bench --bench checkpoint -- overhead keys recovery`.
 
 #[path = "../replay/data.rs"]
 mod data;
 #[path = "../replay/graphs.rs"]
-#[allow(dead_code)] // of its graphs, one is timed here
+#[allow(dead_code)] // only one of its graphs is timed here
 mod graphs;
 mod keys;
 mod overhead;

@@ -1,4 +1,4 @@
-//! A gigabyte of state, and how long it takes a job to go on with it.
+//! A gigabyte of state, and how long it takes a job to resume with it.
 
 use std::time::Instant;
 
@@ -63,7 +63,8 @@ pub fn run() {
         let running = job(workers).start().expect("the job starts");
         let (metrics, stop) = (running.metrics(), running.stop_handle());
         sender.send(visit(KEYS + workers as u64));
-        // The first new row is read when the state is there, and the first checkpoint shows that all goes on.
+        // The first new row is read once the state is there, and the first checkpoint shows that everything is running
+        // again.
         while metrics.source("visits").rows == 0 {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }

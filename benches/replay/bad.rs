@@ -1,8 +1,8 @@
 //! What a bad record costs beside a good one, in text of each format, on one worker.
 //!
-//! The same text twice, as it is and with every hundredth, and every other, of its lines changed into a bad one. The time
-//! that a bad line costs beyond what the good one in its place cost is set against the time of a good one. And a second line
-//! that is bad, under the policy that fails: what of the time of the whole file goes by until the job ends?
+//! The same text, as it is and with every hundredth, or every other, of its lines changed into a bad one. The time that
+//! a bad line costs beyond the good one in its place is compared with the time of a good one. And a second line that is
+//! bad, under the policy that fails: what part of the time for the whole file goes by until the job ends?
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -18,7 +18,7 @@ pub fn run() {
     let bids = data::bids(BIDS);
     let (mut bare, mut one, mut two) = (Vec::new(), Vec::new(), Vec::new());
     let mut rows = 0;
-    // One round unmeasured, to have the files in the page cache.
+    // One unmeasured round, to have the files in the page cache.
     for round in 0..=ROUNDS {
         let times = (decode(&bids), replay(&bids, 1, &mut rows), replay(&bids, 2, &mut rows));
         if round > 0 {

@@ -1,10 +1,10 @@
-//! Parquet files of many row groups without a page index, against a plain read of the same file with the parquet crate.
+//! Parquet files with many row groups and no page index, against a plain read of the same file with the parquet crate.
 //!
-//! A group of ten rows is mostly overhead on both sides. The plain read reads the footer and decodes the three columns, row
-//! group after row group, and does nothing with them; the job puts the groups in the order of their times besides. Limit:
-//! 1.5 times, at each number of groups. As a partition of its own, a group cost eight times a plain read: it was opened,
-//! scheduled and closed for ten rows. Now those that follow each other are read in runs, from a footer of which only the
-//! wanted parts are decoded, and by position instead of through a seek for each page.
+//! A group of ten rows is mostly overhead on both sides. The plain read reads the footer and decodes the three columns,
+//! row group after row group, and does nothing with them; the job also puts the groups in the order of their times.
+//! Limit: 1.5 times, at each number of groups. As a partition of its own, a group cost eight times a plain read: it was
+//! opened, scheduled and closed for ten rows. Now those that follow each other are read in runs, from a footer of which
+//! only the wanted parts are decoded, and by position instead of through a seek for each page.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

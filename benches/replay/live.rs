@@ -40,7 +40,7 @@ pub fn run() {
 fn histogram(latencies: &[Wall]) {
     let mut buckets: BTreeMap<u32, usize> = BTreeMap::new();
     for latency in latencies {
-        // Powers of two of a quarter millisecond.
+        // Powers of two, in quarter milliseconds.
         *buckets.entry((latency.as_micros() as u64 / 250).max(1).ilog2()).or_default() += 1;
     }
     let most = *buckets.values().max().expect("some latencies");
@@ -60,13 +60,14 @@ struct Followed {
     seconds: f64,
     /// Events a second.
     rate: f64,
-    /// Of each window, how long its results took from the commit that closed it.
+    /// For each window, how long its results took from the commit that closed it.
     latencies: Vec<Wall>,
     /// How long after the last commit the job ended.
     lag: Wall,
 }
 
-/// Follows an appender of `rate` events a second for some seconds, with windows of event time that runs as the clock does.
+/// Follows an appender of `rate` events a second for some seconds, with windows in event time, which runs as fast as
+/// the clock.
 fn follow(rate: u64, seconds: u64, size: Duration) -> Followed {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("replay-live");
     let _ = std::fs::remove_dir_all(&dir);

@@ -9,9 +9,10 @@
 //! 4. Does the log source keep up with a million events a second, and how soon after the watermark is a result out?
 //!    Limit: p99 of 50 ms at 100,000 events a second.
 //! 5. What does a string cost as a key? Limit: 2.5 times the integer.
-//! 6. What do the seals of the frames between two processes cost? On paper a byte of a long frame is hashed twice at some
-//!    gigabytes a second, and passes a dozen hands beside. Limit: 5 % of the processor time of a run of two processes.
-//! 7. What does a bad record cost? On paper: a second look at its line, and its reason where somebody reads it. Limit: 20
+//! 6. What do the seals of the frames between two processes cost? On paper a byte of a long frame is hashed twice at
+//!    some gigabytes a second, and passes through a dozen hands besides. Limit: 5 % of the processor time of a run of
+//!    two processes.
+//! 7. What does a bad record cost? On paper: a second look at its line, and its reason if somebody reads it. Limit: 20
 //!    times a good one.
 //! 8. Do many row groups cost what reading them costs? On paper: a sort of their ranges. Limit: 1.5 times a plain read.
 //!

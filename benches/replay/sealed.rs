@@ -1,8 +1,8 @@
-//! Two processes on one machine: what the seals of their frames cost, and what encryption costs beyond.
+//! Two processes on one machine: what the seals of their frames cost, and what encryption costs on top.
 //!
-//! There is no run without seals to compare with. So the frames of a run are counted as they pass, as many of the same
-//! lengths are sealed and looked at once more, alone, and that is set against the processor time of the run. Encryption is
-//! compared with seals on alternating runs.
+//! There is no run without seals to compare with. So the frames of a run are counted as they pass; then as many of the
+//! same lengths are sealed and checked once more, alone, and that is compared with the processor time of the run.
+//! Encryption is compared with seals on alternating runs.
 
 use std::hint::black_box;
 use std::io::{self, Read, Write};
@@ -22,7 +22,7 @@ use crate::{data, spread};
 const BIDS: u64 = 5_000_000;
 const ROUNDS: usize = 5;
 
-/// A running count of each auction: every row passes to the worker of its key as it is.
+/// A running count of each auction: every row goes unchanged to the worker of its key.
 fn running(flow: &Flow<'_>) {
     flow.source::<Bid>("bids")
         .key_by(|bid| bid.auction)
@@ -62,7 +62,7 @@ pub fn run() {
     }
 }
 
-/// Runs two processes; the seconds it took, and those of all processors.
+/// Runs two processes. Returns the seconds it took, and those of all processors.
 fn two(graph: fn(&Flow<'_>), bids: &Path, encrypted: bool, count: Option<&Frames>) -> (f64, f64) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let first = listener.local_addr().expect("it is bound");
@@ -81,7 +81,7 @@ fn two(graph: fn(&Flow<'_>), bids: &Path, encrypted: bool, count: Option<&Frames
     (start.elapsed().as_secs_f64(), processors() - before)
 }
 
-/// The seconds that this program has had of all processors.
+/// The seconds that this program has had on all processors.
 fn processors() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").expect("a system that tells");
     let (_, fields) = text.rsplit_once(')').expect("the name of the program ends so");
@@ -89,7 +89,7 @@ fn processors() -> f64 {
     ticks.sum::<f64>() / 100.0
 }
 
-/// Seals frames of such lengths and looks at the seals, as the two processes do; the seconds it takes.
+/// Seals frames of these lengths and checks the seals, as the two processes do. Returns the seconds it takes.
 fn seal(frames: &[usize]) -> f64 {
     let (key, bytes) = ([7; 32], vec![1; 1 << 16]);
     let start = Instant::now();
@@ -102,12 +102,13 @@ fn seal(frames: &[usize]) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// Sits down before a process and counts the frames of data that pass, both ways. Where the other one is to connect.
+/// A proxy in front of a process that counts the frames of data passing in both directions. Returns where the other one
+/// is to connect.
 fn between(process: SocketAddr, frames: &Frames) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let (address, frames) = (listener.local_addr().expect("it is bound"), Arc::clone(frames));
     thread::spawn(move || {
-        // One for data, one for control; what is refused is asked for again.
+        // One for data, one for control; a connection that is refused is retried.
         for below in listener.incoming().flatten() {
             let frames = Arc::clone(&frames);
             thread::spawn(move || connect(below, TcpStream::connect(process)?, &frames));
@@ -136,7 +137,7 @@ fn connect(mut below: TcpStream, mut above: TcpStream, frames: &Frames) -> io::R
     Ok(())
 }
 
-/// Lets frames of data pass until one side has ended.
+/// Passes frames of data on until one side has ended.
 fn pass(from: &mut TcpStream, to: &mut TcpStream, frames: &Frames) -> io::Result<()> {
     loop {
         let mut length = [0; 4];
@@ -148,7 +149,7 @@ fn pass(from: &mut TcpStream, to: &mut TcpStream, frames: &Frames) -> io::Result
     }
 }
 
-/// Lets a frame of the handshake pass.
+/// Passes a frame of the handshake on.
 fn short(from: &mut TcpStream, to: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut length = [0; 2];
     from.read_exact(&mut length)?;

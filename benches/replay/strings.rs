@@ -1,9 +1,10 @@
 //! The same job keyed by an integer, by a `String` and by a `Text`, which holds short strings in place.
 //!
-//! A `String` costs three times: its bytes are decoded and copied into an allocation of its own, a key that is not lent is
-//! a copy of that, and the map compares it byte by byte, at the end of a pointer. By `perf`, of the job whose key is copied
-//! 42 % goes to finding the accumulator (the copy of the key, its hash, the comparison), 27 % to reading rows, 13 % to
-//! sorting and encoding results; views instead of copies out of the pages save 7 %, a lent key 20 %.
+//! A `String` costs three times: its bytes are decoded and copied into an allocation of its own, a key that is not
+//! borrowed is a copy of that, and the map compares it byte by byte, at the end of a pointer. By `perf`, 42 % of the
+//! job whose key is copied goes to finding the accumulator (the copy of the key, its hash, the comparison), 27 % to
+//! reading rows, 13 % to sorting and encoding results; views instead of copies out of the pages save 7 %, a borrowed
+//! key 20 %.
 
 use std::time::Instant;
 

@@ -1,10 +1,10 @@
 //! Bindings as text: `csv:data/bids/?follow=true` becomes a source, `json:out/?buckets=4` a sink.
 //!
 //! A binding is a scheme, a colon, a path, and options after a question mark, `key=value` with `&` between. `-` as a
-//! path is standard input or output. What is not known is refused with a list of what is. What stands behind a scheme is a
-//! [`Connector`], and a [`Registry`] has all that there are. The options of a source that the engine follows, whatever the
-//! connector (`disorder=5s`, `idle_after=1m`, `all_idle=clock`, `max_ahead=1h`, `bad=drop`, `new_files=fail`), are
-//! [`source_options`].
+//! path is standard input or output. An unknown scheme or option is refused with a list of the known ones. Behind a
+//! scheme stands a [`Connector`], and a [`Registry`] holds them all. The options of a source that the engine follows,
+//! whatever the connector (`disorder=5s`, `idle_after=1m`, `all_idle=clock`, `max_ahead=1h`, `bad=drop`,
+//! `new_files=fail`), are [`source_options`].
 
 mod built_in;
 mod delimiter;
@@ -85,11 +85,11 @@ pub fn sink(text: &str) -> Result<Box<dyn Sink>> {
     Registry::built_in().sink(text)
 }
 
-/// History and live behind each other: the second binding goes on where the first one ends.
+/// History, then live: the second binding continues where the first one ends.
 ///
 /// Without a seam, the files must be those that were archived from the log: they say themselves where they end. Any two
-/// sources can be cut at an event time. Each side takes the options of its own connector, and what the engine takes of a
-/// source ([`hybrid_options`]) may stand at either.
+/// sources can be cut at an event time. Each side takes the options of its own connector, and the engine's options for
+/// a source ([`hybrid_options`]) may stand at either.
 ///
 /// # Errors
 /// As for [`source`]; two sources that need a seam and have none; files that do not fit the log.
@@ -97,11 +97,11 @@ pub fn hybrid(history: &str, live: &str, seam: Option<EventTime>) -> Result<Box<
     Registry::built_in().hybrid(history, live, seam)
 }
 
-/// The options in two bindings of one source that override what the graph says of it. They are of the source as a whole,
-/// whichever of its sides says them.
+/// The options in two bindings of one source that override what the graph says of it. They apply to the source as a
+/// whole, whichever side gives them.
 ///
 /// # Errors
-/// As for [`source`]; an option of which the sides say different things.
+/// As for [`source`]; an option to which the sides give different values.
 ///
 /// ```
 /// use dualgauge_connectors::binding;
@@ -118,7 +118,7 @@ pub fn hybrid_options(history: &str, live: &str) -> Result<SourceOptions> {
 pub struct Binding {
     path: String,
     options: Vec<(String, String)>,
-    /// The names that were asked for: all that there are.
+    /// The names that the connector asked for: these are all the options it has.
     known: Vec<&'static str>,
 }
 
@@ -151,10 +151,10 @@ impl Binding {
         &self.path
     }
 
-    /// Takes out an option, if it is given; `expected` says what it is: `a whole number above zero`.
+    /// Takes out an option, if it is given; `expected` says what its value should be: `a whole number above zero`.
     ///
     /// # Errors
-    /// Of kind `Usage`: a value that is not that.
+    /// Of kind `Usage`: a value that is something else.
     pub fn take<V: FromStr>(&mut self, name: &'static str, expected: &str) -> Result<Option<V>> {
         self.option(None, name, expected, |_, value| Some(value))
     }
@@ -170,7 +170,7 @@ impl Binding {
         self.read(built, name, &expected, |value| value.parse().ok(), apply)
     }
 
-    /// The same of an option that is one of these words, each with what it stands for.
+    /// The same for an option that is one of these words, each with its meaning.
     fn choice<B, V: Copy>(
         &mut self,
         built: B,
@@ -201,7 +201,7 @@ impl Binding {
         }
     }
 
-    /// Refuses standard input and output where what is read or written is a place.
+    /// Refuses standard input and output where a place on the disk is needed.
     fn is_on_disk(&self) -> Result<()> {
         match self.path.as_str() {
             "-" => Err(Error::usage("`-` is standard input or output, which is for csv and json; name a path")),
@@ -209,7 +209,7 @@ impl Binding {
         }
     }
 
-    /// Refuses what nobody asked for.
+    /// Refuses the options that nobody asked for.
     fn finish(&self) -> Result<()> {
         let Some((name, _)) = self.options.first() else { return Ok(()) };
         let hint = did_you_mean(name, self.known.iter().copied());
@@ -236,7 +236,7 @@ fn shared(binding: &mut Binding) -> Result<SourceOptions> {
     binding.choice(options, "new_files", new_files, SourceOptions::new_files)
 }
 
-/// A count of something that there must be one of.
+/// A count that is at least one.
 struct Positive(usize);
 
 impl FromStr for Positive {

@@ -1,12 +1,12 @@
 //! Open files, no more at once than the machine allows.
 //!
-//! Any number of files is read through one pool of handles. Where it is full, a file that was not read lately is closed,
-//! and opened again when more of it is read.
+//! Any number of files is read through one pool of handles. When it is full, a file that has not been read lately is
+//! closed, and opened again when more of it is read.
 //!
-//! **What is opened again is the same file.** Its path must lead to the very file that was opened first: the same device,
-//! inode and time of birth, and for files that nobody may write to, the same length and time of change. Else reading ends
-//! with an error, and never goes on in another file. Files that prove themselves by what stands in them, as a log's do, are
-//! [`Lent`] a place in the pool, and looked at by who opens them.
+//! **What is opened again is the same file.** Its path must lead to the very file that was opened before: the same
+//! device, inode and time of birth, and for files that nobody may write to, the same length and time of change.
+//! Otherwise reading ends with an error; it never continues in another file. Files whose content proves which they are,
+//! as a log's does, are [`Lent`] a place in the pool and checked by whoever opens them.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -20,13 +20,14 @@ use std::time::SystemTime;
 
 use rustix::process::{Resource, getrlimit};
 
-/// What part of the files that a process may open belongs to the pool: the others are for sinks, checkpoints and the net.
+/// Which part of the files that a process may open belongs to the pool: the others are for sinks, checkpoints and the
+/// net.
 const SHARE: u64 = 4;
 
-/// How many handles there are at least, and at most: more save nothing.
+/// The least and the most handles: more save nothing.
 const HANDLES: std::ops::RangeInclusive<u64> = 4..=1024;
 
-/// What tells a file from every other one, also from one that got its inode later.
+/// What distinguishes a file from every other, even from one that later got its inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Identity {
     device: u64,
@@ -69,7 +70,7 @@ impl Version {
         self.identity == now.identity && self.length == now.length && self.modified != now.modified
     }
 
-    /// What has become of the file since it was in this state, where that is more than that it has grown.
+    /// What has happened to the file since it was in this state, if it has done more than grow.
     pub(crate) fn lost(&self, now: &Version) -> Option<String> {
         let (before, length) = (self.length, now.length);
         if self.identity != now.identity {
@@ -82,12 +83,12 @@ impl Version {
     }
 }
 
-/// What a file is held to when it is opened again.
+/// What must hold of a file when it is opened again.
 #[derive(Clone, Copy, Debug)]
 enum Same {
     /// It may grow.
     File(Identity),
-    /// Nothing may have been written to it.
+    /// It may not have been written to.
     Version(Version),
 }
 
@@ -97,7 +98,7 @@ pub(crate) struct Handle {
     lent: Lent,
     path: PathBuf,
     same: Same,
-    /// What cannot be opened twice, such as a pipe.
+    /// An open file that cannot be opened twice, such as a pipe.
     kept: Option<Arc<File>>,
 }
 
@@ -114,7 +115,7 @@ impl Handle {
         Ok((Handle { lent, path: path.to_path_buf(), same, kept }, metadata))
     }
 
-    /// A file that is opened when it is read, and is still this version then.
+    /// A file that is opened when it is read, and must still be this version then.
     pub(crate) fn unchanged(path: &Path, version: Version) -> Handle {
         Handle { lent: Lent::new(), path: path.to_path_buf(), same: Same::Version(version), kept: None }
     }
@@ -122,7 +123,7 @@ impl Handle {
     /// The open file, and whether it was opened just now.
     ///
     /// # Errors
-    /// Where it cannot be opened again, or another file has come into its place.
+    /// When it cannot be opened again, or another file has taken its place.
     pub(crate) fn file(&self) -> io::Result<(Arc<File>, bool)> {
         if let Some(kept) = &self.kept {
             return Ok((Arc::clone(kept), false));
@@ -163,7 +164,7 @@ impl Lent {
         Lent(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// What was put there last, if it is there still.
+    /// What was last put there, if it is still there.
     pub(crate) fn get<F: Any + Send + Sync>(&self) -> Option<Arc<F>> {
         let file = pool().get(self.0)?;
         Some(file.downcast().expect("a place holds files of one type"))
@@ -190,7 +191,7 @@ fn open(path: &Path) -> io::Result<File> {
     with_room(|| File::open(path))
 }
 
-/// Opens a file; where no more may be open, those of the pool make room.
+/// Opens a file; if no more may be open, the pool's files make room.
 pub(crate) fn with_room<F>(open: impl Fn() -> io::Result<F>) -> io::Result<F> {
     match open() {
         Err(error) if [errno::MFILE, errno::NFILE].contains(&error.raw_os_error()) => {
@@ -201,7 +202,7 @@ pub(crate) fn with_room<F>(open: impl Fn() -> io::Result<F>) -> io::Result<F> {
     }
 }
 
-/// What the system says where no more files may be open: in the process, and on the machine.
+/// What the system says when no more files may be open: in the process, or on the machine.
 mod errno {
     use rustix::io::Errno;
 
@@ -217,7 +218,8 @@ fn pool() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// The files that are open, in a ring: the hand goes round and closes the first that was not used since it came by last.
+/// The files that are open, in a ring: the hand goes round and closes the first that was not used since it last came
+/// by.
 struct Pool {
     max: usize,
     ring: Vec<Slot>,

@@ -1,11 +1,11 @@
-//! History, then the present: one source of two, without a gap or a repeat.
+//! History, then the present: one source made of two, without a gap or a repeat.
 //!
-//! Where the two meet is the *seam*. Parquet files that were archived from a log say in their footers which of its offsets
-//! they hold; then the seam is an offset in each partition, and a hole or an overlap is found before the run starts.
-//! Anything else is cut at an event time that the user gives: history before it, the log from it on.
+//! The place where the two meet is the *seam*. Parquet files that were archived from a log say in their footers which
+//! of its offsets they hold; then the seam is an offset in each partition, and a hole or an overlap is found before the
+//! run starts. Anything else is cut at an event time that the user gives: history before it, the log from it on.
 //!
 //! While history drains, the watermark never passes the log's own at the seam: a partition of the log starts with the
-//! largest event time that history has of it, and holds the source's watermark from the first moment on.
+//! largest event time that history has for it, and holds the source's watermark from the first moment.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ enum Seam {
     Time(EventTime),
 }
 
-/// What the name of a live partition starts with, so that it is told from those of the history.
+/// What the name of a live partition starts with, to distinguish it from those of the history.
 const LIVE: &str = "live ";
 
 impl Hybrid {
@@ -41,19 +41,19 @@ impl Hybrid {
     ///
     /// # Errors
     /// Files that do not say what they hold of this log, offsets that are held twice or not at all, a log that ends
-    /// before its own history.
+    /// before its history does.
     pub fn archived(history: impl Into<PathBuf>, log: impl AsRef<Path>) -> Result<Hybrid> {
         Hybrid::archived_as(parquet::read(history), LogSource::open(log)?)
     }
 
-    /// The same of sources that have options of their own.
+    /// The same for sources that have options of their own.
     ///
     /// # Errors
     /// As for [`archived`](Hybrid::archived).
     pub fn archived_as(history: ParquetSource, live: LogSource) -> Result<Hybrid> {
         let log = live.log();
         let covered = parquet::covered(history.path())?;
-        // Where there may be nothing to read, and is nothing, the log is read from its front.
+        // If there may be nothing to read, and there is nothing, the log is read from its front.
         let nothing = history.is_empty()?;
         let seams = if nothing {
             (0..log.partitions()).map(|number| front(&log.id(), number)).collect()
@@ -69,7 +69,7 @@ impl Hybrid {
         Hybrid::of(Arc::new(history), Arc::new(live), seam)
     }
 
-    /// The same of sources that are shared.
+    /// The same for sources that are shared.
     pub fn of(history: Arc<dyn Source>, live: Arc<dyn Source>, seam: EventTime) -> Hybrid {
         Hybrid { history, live, seam: Seam::Time(seam) }
     }
@@ -96,7 +96,7 @@ impl Source for Hybrid {
         let mut listing = match &self.seam {
             Seam::Offsets(_) => self.history.partitions(scan)?,
             Seam::Time(seam) => {
-                // A part of the history that lies behind the seam need not be opened.
+                // A part of the history that lies after the seam need not be opened.
                 let before = Scan { to: Some(scan.to.map_or(*seam, |to| to.min(*seam))), ..scan.clone() };
                 let mut listing = self.history.partitions(&before)?;
                 listing.partitions.iter_mut().for_each(|partition| partition.to = Some(*seam));
@@ -125,7 +125,7 @@ impl Source for Hybrid {
         Ok(found.iter().map(named).collect())
     }
 
-    /// Another seam would leave a hole, or read again what was read on its other side.
+    /// A different seam would leave a hole, or read again what was read on the other side.
     fn basis(&self) -> Basis {
         let seam = match &self.seam {
             Seam::Time(seam) => seam.to_string(),
@@ -173,7 +173,7 @@ fn seams(covered: &[Covered], log: &str, partitions: u32) -> Result<Vec<Covered>
     (0..partitions).map(|number| seam(covered.iter().filter(|part| part.partition == number), log, number)).collect()
 }
 
-/// Nothing of a partition.
+/// An empty cover of a partition.
 fn front(log: &str, number: u32) -> Covered {
     Covered { log: log.to_string(), partition: number, from: 0, to: 0, watermark_max_time: EventTime::MIN }
 }

@@ -1,4 +1,4 @@
-//! What a path of a source names, as places: for the job, which must not write there.
+//! The places that a source's path names, so that the job does not write there.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,16 +10,16 @@ use dualgauge_engine::fs::RealFs;
 use crate::files::Pattern;
 use crate::handles::Identity;
 
-/// How deep links are looked for below a directory.
+/// How deep below a directory links are looked for.
 const DEPTH_MAX: usize = 64;
 
-/// What a source reads that is given this path: a file, a directory with all below it and all that links in it lead to, or
-/// what a pattern stands for; `-` is standard input.
+/// What a source with this path reads: a file, a directory with everything below it and everything that links in it
+/// lead to, or what a pattern stands for; `-` is standard input.
 pub(crate) fn read_from(path: &Path) -> Vec<Place> {
     if path == Path::new("-") {
         return vec![Place::stdin()];
     }
-    // What is no pattern is refused when it is listed.
+    // An invalid pattern is refused when it is listed.
     if let Some(pattern) = Pattern::of(path).ok().flatten().filter(|_| !path.exists()) {
         let (dir, meaning) = (pattern.base.clone(), pattern.clone());
         let place = match pattern.is_flat() {
@@ -38,8 +38,8 @@ pub(crate) fn read_from(path: &Path) -> Vec<Place> {
     places
 }
 
-/// The directories that a pattern stands for, which are read as a whole, and what the links lead to that it stands for or goes
-/// through. Links of other names are not read, and lead where they like.
+/// The directories that a pattern stands for, which are read as a whole, and the targets of the links that it stands
+/// for or goes through. Other links are not read, and may lead anywhere.
 fn meant(dir: &Path, prefix: &str, pattern: &Pattern, depth: usize, places: &mut Vec<Place>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let (path, own_name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
@@ -63,7 +63,7 @@ fn meant(dir: &Path, prefix: &str, pattern: &Pattern, depth: usize, places: &mut
     }
 }
 
-/// What links below a directory lead to, and those within what they lead to; each directory that a link leads to is gone into
+/// What links below a directory lead to, and the links within that; each directory that a link leads to is entered
 /// once.
 fn links(dir: &Path, depth: usize, gone_into: &mut HashSet<Identity>, places: &mut Vec<Place>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {

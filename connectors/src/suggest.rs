@@ -1,4 +1,4 @@
-//! "Did you mean": the name among several that a mistyped one is nearest to.
+//! "Did you mean": among several names, the one nearest to a mistyped one.
 
 /// The candidate that is at most a third of the name away from it, as ` (did you mean `x`?)`, or nothing.
 pub(crate) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {

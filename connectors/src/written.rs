@@ -1,4 +1,4 @@
-//! How values are written in the data, where a binding or a program says more of it than the record does.
+//! How values are written in the data, where a binding or a program says more about it than the record does.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use dualgauge_engine::{Basis, Error, Next, Offset, PartitionReader, Result, Sour
 
 use crate::suggest::did_you_mean;
 
-/// How values are written: of one column, or of all that it can be said of.
+/// How values are written: in one column, or in all to which it can apply.
 ///
-/// A column within a record is named by its path, `inner.at`; what is said of a list counts for its elements. What is said
-/// here goes before what the record says.
+/// A column within a record is named by its path, `inner.at`; what is set for a list counts for its elements. What is
+/// set here takes precedence over what the record says.
 ///
 /// ```
 /// use dualgauge_connectors::{Written, csv};
@@ -27,7 +27,7 @@ pub struct Written {
     said: BTreeMap<Key, String>,
 }
 
-/// What is said, and of which column; of all of them where none is named.
+/// What is set, and for which column; for all of them if none is named.
 type Key = (&'static str, Option<String>);
 
 impl Written {
@@ -36,42 +36,43 @@ impl Written {
         self.with(UNIT, None, unit)
     }
 
-    /// The same of one column.
+    /// The same for one column.
     pub fn unit_of(self, column: &str, unit: &str) -> Written {
         self.with(UNIT, Some(column), unit)
     }
 
-    /// How times are written as text, in the words of `strptime`: `%d.%m.%Y %H:%M:%S`. A time of RFC 3339 with its offset is
-    /// read beside it.
+    /// How times are written as text, in the words of `strptime`: `%d.%m.%Y %H:%M:%S`. A time of RFC 3339 with its
+    /// offset is read as well.
     #[doc(alias = "strptime")]
     pub fn format(self, format: &str) -> Written {
         self.with(FORMAT, None, format)
     }
 
-    /// The same of one column.
+    /// The same for one column.
     pub fn format_of(self, column: &str, format: &str) -> Written {
         self.with(FORMAT, Some(column), format)
     }
 
-    /// The time zone of times that say none: a name such as `Europe/Berlin`, or an offset such as `+01:00`. Without it they
-    /// are in UTC. Of a time that a clock shows twice the earlier one is meant; one that it never shows is a bad value.
+    /// The time zone of times that say none: a name such as `Europe/Berlin`, or an offset such as `+01:00`. Without it
+    /// they are in UTC. A time that a clock shows twice means the earlier one; a time that it never shows is a bad
+    /// value.
     pub fn zone(self, zone: &str) -> Written {
         self.with(ZONE, None, zone)
     }
 
-    /// The same of one column.
+    /// The same for one column.
     pub fn zone_of(self, column: &str, zone: &str) -> Written {
         self.with(ZONE, Some(column), zone)
     }
 
-    /// What stands for a missing value in text: one spelling more. In CSV a field between quotes is never one.
+    /// Adds a spelling that stands for a missing value in text. In CSV a quoted field is never one.
     pub fn null(mut self, spelling: &str) -> Written {
         let spellings = self.said.entry((NULL, None)).or_default();
         *spellings = if spellings.is_empty() { spelling.to_owned() } else { format!("{spellings}\n{spelling}") };
         self
     }
 
-    /// Whether a whole number may be written as a float: `1.0`, `1e3`. One that is not whole is a bad value all the same.
+    /// Whether a whole number may be written as a float: `1.0`, `1e3`. One that is not whole is still a bad value.
     pub fn whole_floats(mut self, whole_floats: bool) -> Written {
         self.said.remove(&(WHOLE_FLOATS, None));
         if whole_floats { self.with(WHOLE_FLOATS, None, "true") } else { self }
@@ -97,20 +98,20 @@ impl Written {
         Ok(())
     }
 
-    /// On what the values that were read depend.
+    /// Adds to a basis what the values that were read depend on.
     pub(crate) fn basis(&self, basis: Basis) -> Basis {
         self.said.iter().fold(basis, |basis, ((key, column), value)| {
             let key = key.trim_start_matches("dualgauge.");
-            // Of all columns, and no other option: a source has a format too.
+            // For all columns, and distinct from any other option: a source has a format too.
             let option = format!("{key}.{}", column.as_deref().unwrap_or("*"));
             basis.with(&option, value.replace('\n', ","))
         })
     }
 
-    /// The columns with what is said of them.
+    /// The columns with what is set for them.
     ///
     /// # Errors
-    /// A column that there is not, or of which that cannot be said.
+    /// A column that does not exist, or to which the setting does not apply.
     pub(crate) fn on(&self, schema: &SchemaRef) -> Result<SchemaRef> {
         if self.said.is_empty() {
             return Ok(Arc::clone(schema));
@@ -140,7 +141,7 @@ impl Written {
         Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
     }
 
-    /// The field with what is said of it and of what is in it; notes the paths and types of what has no fields.
+    /// The field with what is set for it and for what is in it; notes the paths and types of what has no fields.
     fn on_field(&self, field: &FieldRef, above: &str, paths: &mut Vec<(String, DataType)>) -> FieldRef {
         let path = if above.is_empty() { field.name().clone() } else { format!("{above}.{}", field.name()) };
         self.at(field, &path, paths)
@@ -164,7 +165,8 @@ impl Written {
             let value = self.said.get(&(key, Some(path.to_owned()))).or_else(|| self.said.get(&(key, None)));
             said.extend(value.map(|value| (key.to_owned(), value.clone())));
         }
-        // What is said of one column goes before what is said of all: its numbers have a unit, or its texts a format.
+        // What is set for one column takes precedence over what is set for all: its numbers have a unit, or its texts a
+        // format.
         if self.said.contains_key(&(UNIT, Some(path.to_owned())))
             && !self.said.contains_key(&(FORMAT, Some(path.to_owned())))
         {
@@ -173,7 +175,7 @@ impl Written {
         Arc::new(Field::clone(field).with_data_type(of).with_metadata(said))
     }
 
-    /// A reader that says of its batches' columns what is said here, for the record to read them by.
+    /// A reader that adds what is set here to its batches' columns, for the record to read them by.
     pub(crate) fn said_by(&self, reader: Box<dyn PartitionReader>, wanted: &SchemaRef) -> Box<dyn PartitionReader> {
         if self.said.is_empty() {
             return reader;
@@ -199,7 +201,7 @@ fn can_be_said(key: &str, of: &DataType) -> bool {
     }
 }
 
-/// Gives the batches of another reader, with what is said of their columns.
+/// Gives the batches of another reader, with what is set for their columns.
 struct Saying {
     reader: Box<dyn PartitionReader>,
     wanted: SchemaRef,

@@ -1,4 +1,4 @@
-//! Where an answer goes: it is counted and hashed on the way, and written as Parquet where that was asked for.
+//! Where an answer goes: it is counted and hashed on the way, and written as Parquet if that was asked for.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ const BUCKETS: usize = 4;
 /// Counts and hashes rows, and hands them on.
 #[derive(Clone)]
 pub struct Answer {
-    /// Whose answer it is, where the rows are to be hashed and not only counted.
+    /// Whose answer it is, if the rows are to be hashed and not only counted.
     hashed: Option<Query>,
     files: Option<Arc<dyn Sink>>,
     total: Arc<Mutex<Digest>>,
@@ -30,7 +30,7 @@ impl Answer {
         Answer { hashed: hashed.then_some(*query), files, total: Arc::default() }
     }
 
-    /// What it came to.
+    /// The digest of all rows so far.
     pub fn total(&self) -> Digest {
         *self.total.lock().expect("no panic holds it")
     }

@@ -10,7 +10,7 @@ use crate::queries::{QUERIES, Query};
 /// What was asked for.
 pub struct Args {
     pub queries: Vec<Query>,
-    /// How much is made, where it is made.
+    /// How much data to make, if it is made.
     pub size: Size,
     pub workers: usize,
     pub input: Input,
@@ -26,11 +26,11 @@ pub struct Args {
 pub enum Input {
     /// In a log that is appended to while the query runs.
     Live,
-    /// In files: in this directory, or made where it is not said.
+    /// In files: in this directory, or made if none is given.
     History(Option<PathBuf>),
 }
 
-/// The process's arguments; `None` where there are none.
+/// The process's arguments; `None` if there are none.
 pub fn parse() -> Option<Args> {
     (std::env::args_os().len() > 1).then(|| Args::of(&command().get_matches()))
 }

@@ -1,4 +1,4 @@
-//! Where the tables are: in files that are there, in files that are made once and kept, or in logs that are fed.
+//! Where the tables are: in files that exist already, in files that are made once and kept, or in logs that are fed.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ pub struct Size {
     pub rate: u64,
 }
 
-/// The directory with the tables of this size. It is under the directory that the build goes to, and made only once.
+/// The directory with the tables of this size. It is under the build's directory, and made only once.
 pub fn history(Size { events, rate }: Size) -> Result<PathBuf> {
     let root = kept(&format!("{events}-events-{rate}-a-second"))?;
     let done = root.join("done");
@@ -38,7 +38,7 @@ pub fn files(history: &Path, table: Table) -> Result<PathBuf> {
 pub fn feeds(dir: &Path, tables: &[Table], size: Size) -> Result<Vec<(Table, LiveFeed)>> {
     let Size { events, rate } = size;
     let feed = |table: Table| {
-        // A batch of each table spans about as much time, so that all are about as far.
+        // A batch of each table spans about the same time, so that all of them are about equally far.
         let batch_rows = (8192 * table.rows(50) / Table::Bids.rows(50)).max(1);
         let options = FeedOptions { table, events, rate, disorder: DISORDER, batch_rows, ..FeedOptions::default() };
         Ok((table, LiveFeed::create(dir.join(table.name()), options)?))
@@ -46,7 +46,7 @@ pub fn feeds(dir: &Path, tables: &[Table], size: Size) -> Result<Vec<(Table, Liv
     tables.iter().copied().map(feed).collect()
 }
 
-/// A new directory beside the kept ones, which goes with what is returned.
+/// A new directory beside the kept ones, which is removed when the returned value is dropped.
 pub fn temporary() -> Result<tempfile::TempDir> {
     let parent = kept("")?;
     let refused = |cause| Error::io(parent.display(), cause);

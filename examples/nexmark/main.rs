@@ -9,8 +9,8 @@
 //! ```
 //!
 //! `DIR` has the tables in the usual shape: `bids.parquet`, `auctions.parquet`, `persons.parquet`, or a directory of
-//! files for each (`bids/`). Of their columns only those are read that a query needs. Without it the data are made once,
-//! in `nexmark/` under the directory that the build goes to, and kept there.
+//! files for each (`bids/`). Only the columns that a query needs are read. Without `DIR`, the data are made once, in
+//! `nexmark/` under the build's directory, and kept there.
 //!
 //! Each run says how many rows it has read and written, how long it took, the most memory that its process ever had, and
 //! the digest of the answer, which is the same for the same rows in any order. The graphs are in `queries/`.
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the queries one after the other. Several have a process each, so that each has a peak of memory of its own.
+/// Runs the queries one after the other. If there are several, each has its own process, and so its own peak of memory.
 fn run_all(args: &Args) -> Result<()> {
     if !args.bare {
         println!("{}", Report::HEADER);
@@ -59,7 +59,7 @@ fn run_all(args: &Args) -> Result<()> {
         return Ok(());
     }
     if let Input::History(None) = args.input {
-        data::history(args.size)?; // not as a part of the first query's run
+        data::history(args.size)?; // not as part of the first query's run
     }
     for query in &args.queries {
         let this = std::env::current_exe().map_err(|cause| Error::io("this program", cause))?;

@@ -1,4 +1,4 @@
-//! What a run came to, as a line of a table.
+//! The result of a run, as a line of a table.
 
 use std::fmt;
 

@@ -21,7 +21,7 @@ pub fn over_history(query: &Query, history: &Path, workers: usize, answer: &Answ
     job.run()
 }
 
-/// Follows logs while a thread each appends to them, as fast as it can, until it seals them.
+/// Follows logs, to each of which a thread appends as fast as it can until it seals it.
 pub fn over_logs(query: &Query, size: Size, workers: usize, answer: &Answer) -> Result<Outcome> {
     let dir = data::temporary()?;
     let feeds = data::feeds(dir.path(), query.inputs, size)?;

@@ -14,7 +14,7 @@ use super::progress::Level;
 use super::settings::Settings;
 use crate::{Error, EventTime, Result};
 
-/// What a graph can be asked for.
+/// The verbs that a graph has.
 pub(super) const VERBS: &[&str] = &["run", "plan", "graph"];
 
 /// What is asked for.
@@ -30,9 +30,9 @@ pub(super) enum Call {
 
 /// Why there is no [`Call`].
 pub(super) enum NoCall {
-    /// clap has the word: help was asked for, or the call was wrong.
+    /// clap answers: help was asked for, or the call was wrong.
     Clap(clap::Error),
-    /// The words are right and what they name is not.
+    /// The words are right, but what they name is not.
     Error(Error),
 }
 
@@ -44,7 +44,7 @@ pub(super) fn parse(
     called(&command(registry).try_get_matches_from(args).map_err(NoCall::Clap)?)
 }
 
-/// The same of a program with several graphs, the first word being the name of one: its place among the names, and the call.
+/// The same for a program with several graphs, where the first word names one: its place among the names, and the call.
 pub(super) fn parse_of(
     graphs: &[&'static str],
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
@@ -179,7 +179,7 @@ fn named(text: &str) -> Result<(String, String)> {
     }
 }
 
-/// What the call says, over what its job file says.
+/// The settings of the call, which override those of its job file.
 fn settings(matches: &ArgMatches) -> Result<Settings> {
     let bindings = |name: &str| {
         let given = matches.get_many::<(String, String)>(name).into_iter().flatten();

@@ -1,5 +1,5 @@
-//! Checkpoints as options of a run: where they are stored, how often, where the run goes on, and how often it is started
-//! again.
+//! Checkpoints as options of a run: where they are stored, how often, from which one the run resumes, and how often it
+//! is restarted.
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
@@ -8,7 +8,7 @@ use crate::checkpoint::{CommitName, open_existing_store, open_store};
 use crate::job::Restart;
 use crate::{Checkpoints, Duration, Error, Job, Limits, Result};
 
-/// What the command line or a job file says of checkpoints.
+/// What the command line or a job file says about checkpoints.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CheckpointSettings {
     /// The place: a directory, or a URL.
@@ -83,7 +83,7 @@ impl CheckpointSettings {
         }
     }
 
-    /// These settings where they are set, else `below`.
+    /// These settings where they are set, otherwise `below`.
     pub(super) fn over(self, below: CheckpointSettings) -> CheckpointSettings {
         CheckpointSettings {
             checkpoint: self.checkpoint.or(below.checkpoint),
@@ -97,8 +97,8 @@ impl CheckpointSettings {
         }
     }
 
-    /// The same for the `attempt`-th start by a supervisor, which is 0 where there is none. What is fresh at the first is
-    /// not at those that follow, and it is the supervisor that starts again.
+    /// The same for the `attempt`-th start by a supervisor, counted from 1, or 0 if there is none. Only the first start
+    /// is fresh, and the supervisor does the restarting.
     pub(super) fn in_start(&self, attempt: u64) -> CheckpointSettings {
         match attempt {
             0 => self.clone(),
@@ -106,9 +106,9 @@ impl CheckpointSettings {
         }
     }
 
-    /// How often a supervisor starts all processes again; `None` where nothing is said.
+    /// How often a supervisor restarts all processes; `None` if not set.
     pub(super) fn restarts(&self) -> Option<u32> {
-        // What is to go back to an older checkpoint would go back to it each time, behind what was published since.
+        // A job told to resume from an older checkpoint would go back to it each time, behind what was published since.
         if self.from_checkpoint.is_some() { Some(0) } else { self.restart }
     }
 
@@ -133,7 +133,7 @@ impl CheckpointSettings {
         Ok(())
     }
 
-    /// An error of a source that was not bound, told as a gap where a job that resumes has read of it.
+    /// An error of a source that could not be bound, reported as a gap if a job that resumes has read from it.
     pub(super) fn told_of_gap(&self, source: &str, error: Error) -> Error {
         let existing = self.checkpoint.as_ref().filter(|_| error.is_absent() && !self.fresh);
         let Some(Ok(store)) = existing.map(|place| open_existing_store(place)) else { return error };
@@ -155,7 +155,7 @@ impl CheckpointSettings {
         Ok(self.restart.map(Restart::times).into_iter().fold(job, Job::restart))
     }
 
-    /// An option that says nothing without a place for checkpoints.
+    /// An option that has no meaning without a place for checkpoints.
     fn useless(&self) -> Option<&'static str> {
         let given = [
             (self.every.is_some(), "--every"),

@@ -1,4 +1,4 @@
-//! Several processes on the command line: what a call says of them, and which part this process has.
+//! Several processes on the command line: what a call says about them, and which part this process plays.
 //!
 //! - `--processes 2 --process 0 --hosts a:4400,b:4400 --cluster-secret FILE` is process 0 of two, wherever they run.
 //! - `--processes 2` alone starts both on this machine and watches them (`src/cli/supervise.rs`).
@@ -13,7 +13,7 @@ use super::Interrupt;
 use crate::cluster::{Cluster, Secret};
 use crate::{Duration, Error, Result};
 
-/// What a supervisor tells the processes that it starts, by their environment.
+/// What a supervisor tells the processes that it starts, through their environment.
 pub(super) const SECRET: &str = "DUALGAUGE_CLUSTER_SECRET";
 /// Which start of the cluster this is, counted from 1.
 pub(super) const ATTEMPT: &str = "DUALGAUGE_CLUSTER_ATTEMPT";
@@ -22,7 +22,7 @@ pub(super) const ATTEMPT: &str = "DUALGAUGE_CLUSTER_ATTEMPT";
 pub(super) const STOP: &str = "stop";
 pub(super) const SAVEPOINT: &str = "savepoint";
 
-/// What a call says of processes.
+/// What a call says about processes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClusterSettings {
     pub(super) processes: Option<usize>,
@@ -39,7 +39,7 @@ pub(super) enum Part {
     Alone,
     /// It is one of several that run the job.
     Member(Cluster),
-    /// It starts so many that run the job.
+    /// It starts this many processes that run the job.
     Supervisor(usize),
 }
 
@@ -135,7 +135,7 @@ pub(super) fn is_supervised() -> bool {
     attempt() > 0
 }
 
-/// The addresses in a list or, where it is none, in the file of this name.
+/// The addresses in a list or, if it is not a list, in the file of this name.
 fn addresses(list: &str) -> Result<Vec<String>> {
     let is_address =
         |text: &str| text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
@@ -171,8 +171,8 @@ pub(super) fn obey(interrupt: Interrupt) -> Result<()> {
                 Err(_) => break,
             }
         }
-        // Nobody would end this process, or start it again.
-        // Whom it is told may be gone with it, and telling must not fail: `eprintln` would panic.
+        // Nobody would end this process, or restart it. The reader of standard error may be gone too, and writing must
+        // not fail: `eprintln` would panic.
         let _ = writeln!(std::io::stderr(), "error: the supervisor is gone, and this process with it");
         std::process::exit(super::Exit::Failed.code().into());
     };

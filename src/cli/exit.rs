@@ -21,7 +21,7 @@ use crate::{Error, ErrorKind};
 pub enum Exit {
     /// Everything was done.
     Done,
-    /// The data, the machine or the user's wish to stop ended it.
+    /// The data, the machine or the user's request to stop ended it.
     Failed,
     /// The call was wrong.
     Usage,
@@ -29,12 +29,12 @@ pub enum Exit {
     Stopped,
     /// A closure of the graph panicked.
     Panicked,
-    /// As `Failed`, said to a supervisor: another start may come to a better end.
+    /// As `Failed`, for a supervisor: another start may succeed.
     Again,
 }
 
 impl Exit {
-    /// What a process that is ended by a second Ctrl-C exits with: 128 and the number of the signal, as shells have it.
+    /// The exit code of a process that is ended by a second Ctrl-C: 128 plus the number of the signal, as in shells.
     pub const INTERRUPTED: u8 = 130;
 
     /// The number that the process exits with.
@@ -73,13 +73,13 @@ pub fn is_enough(error: &Error) -> bool {
     error.kind() == ErrorKind::Stopped && cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// Tells the error, and how the program exits for it.
+/// Reports the error, and returns how the program exits for it.
 pub(super) fn told(error: &Error, err: &mut dyn Write) -> Exit {
     if is_enough(error) {
         return Exit::Done;
     }
     let words = words_of(error);
-    // Nobody is left to tell when standard error is closed.
+    // If standard error is closed, nobody is left to read this.
     let _ = match error.kind() {
         ErrorKind::Stopped => writeln!(err, "stopped: {words}"),
         ErrorKind::Panic if std::env::var_os("RUST_BACKTRACE").is_none() => {

@@ -1,15 +1,15 @@
-//! The wish to stop or to have a savepoint: Ctrl-C and SIGUSR1, or a host that calls [`Interrupt`]'s methods.
+//! Requests to stop or to take a savepoint: Ctrl-C and SIGUSR1, or a host that calls [`Interrupt`]'s methods.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::job::StopHandle;
 
-/// A wish to stop that may come at any time, also before there is a job to stop. Clones share it.
+/// A request to stop, which may come at any time, even before there is a job to stop. Clones share it.
 #[derive(Clone, Default)]
 pub struct Interrupt {
     state: Arc<Mutex<State>>,
-    /// Set by a signal, and looked at by the run.
+    /// Set by a signal, and checked by the run.
     savepoint: Arc<AtomicBool>,
     /// Set by a service manager's signal to end.
     terminated: Arc<AtomicBool>,
@@ -22,7 +22,7 @@ struct State {
 }
 
 impl Interrupt {
-    /// Asks for the stop. Whether it was the first time.
+    /// Requests the stop. Returns whether it was the first time.
     pub fn raise(&self) -> bool {
         let mut state = self.state.lock().expect("no panic holds it");
         if let Some(running) = &state.running {
@@ -31,7 +31,7 @@ impl Interrupt {
         !std::mem::replace(&mut state.raised, true)
     }
 
-    /// Whether the stop was asked for.
+    /// Whether the stop was requested.
     pub(super) fn is_raised(&self) -> bool {
         self.state.lock().expect("no panic holds it").raised
     }
@@ -53,17 +53,17 @@ impl Interrupt {
         self.terminated.store(true, Ordering::SeqCst);
     }
 
-    /// Whether SIGTERM has come: who sends it takes a stop in order for a success.
+    /// Whether SIGTERM has come: whoever sends it counts an orderly stop as a success.
     pub(super) fn is_terminated(&self) -> bool {
         self.terminated.load(Ordering::SeqCst)
     }
 
-    /// Whether a savepoint was asked for since this was asked last.
+    /// Whether a savepoint was requested since this was last called.
     pub(super) fn takes_savepoint(&self) -> bool {
         self.savepoint.swap(false, Ordering::SeqCst)
     }
 
-    /// From here on a wish to stop goes to this job; one that came earlier goes at once.
+    /// From here on a request to stop goes to this job; one that came earlier is passed on at once.
     pub(super) fn arm(&self, running: StopHandle) {
         let mut state = self.state.lock().expect("no panic holds it");
         if state.raised {

@@ -36,7 +36,7 @@ use crate::{Duration, Error, EventTime, Result};
 /// The longest job file.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// How much of it is shown where something is wrong.
+/// How much of it is shown when something is wrong.
 const SHOWN_MAX: usize = 2000;
 
 /// The file's keys.
@@ -77,7 +77,7 @@ struct JobFile {
 pub(super) fn read(path: &Path) -> Result<Settings> {
     let unread = |cause| Error::usage(format!("cannot read the job file {}", path.display())).caused_by(cause);
     let mut text = String::new();
-    // What has no end, such as a device, is no job file either.
+    // Something without an end, such as a device, is not a job file either.
     let file = std::fs::File::open(path).map_err(unread)?;
     file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(unread)?;
     if text.len() as u64 > BYTES_MAX {
@@ -101,7 +101,7 @@ pub(super) fn read(path: &Path) -> Result<Settings> {
     Ok(Settings { sources, sinks, workers, from, to, until, seam, checkpoints })
 }
 
-/// What is wrong, with the line that it is in where a person can read that.
+/// What is wrong, with the line that it is in if a person can read that.
 fn shown(error: &toml::de::Error, text: &str) -> String {
     let (whole, at) = (error.to_string(), error.span().map_or(0, |span| span.start));
     match whole.len() <= SHOWN_MAX {
@@ -119,7 +119,7 @@ fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
-/// What is written as text or as a whole number, as text; else of what type it is.
+/// A value written as text or as a whole number, as text; otherwise its type.
 fn text_or_number(value: toml::Value) -> Result<String, &'static str> {
     match value {
         toml::Value::String(text) => Ok(text),

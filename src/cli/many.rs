@@ -1,4 +1,4 @@
-//! The command line of several graphs in one program: the first word says which.
+//! The command line of several graphs in one program: the first word says which one.
 //!
 //! ```text
 //! shop clicks run --source clicks=log:data/clicks --sink hot=csv:hot/
@@ -21,8 +21,8 @@ pub type Named = (&'static str, fn(&Flow<'_>));
 /// A whole command line for several graphs, each with its name: as [`main`](super::main), with the name of a graph before
 /// `run`, `plan` and `graph`.
 ///
-/// `--help` lists them. A checkpoint is of one of them: another one that is to go on from it is refused as any graph is that has
-/// other sources, steps and sinks.
+/// `--help` lists them. A checkpoint belongs to one of them: another one that tries to resume from it is refused, as
+/// any graph with other sources, steps and sinks is.
 ///
 /// ```no_run
 /// use dualgauge::prelude::*;
@@ -50,7 +50,7 @@ pub fn main_of(graphs: &[Named]) -> ExitCode {
     new_of(graphs).main()
 }
 
-/// The command line of several graphs, to be given connectors of the program's own: as [`new`](super::new).
+/// The command line of several graphs, to which the program can add its own connectors, as with [`new`](super::new).
 pub fn new_of(graphs: &[Named]) -> Cli {
     Cli { graphs: Graphs::Named(graphs.to_vec()), registry: Registry::new() }
 }
@@ -93,7 +93,7 @@ pub(super) enum Graphs {
 }
 
 impl Graphs {
-    /// What the words of a call ask for, and of which graph.
+    /// What the words of a call ask for, and from which graph.
     pub(super) fn called(self, words: &[OsString], registry: &Registry) -> Result<(Job, Call), NoCall> {
         match self {
             Graphs::One(job) => Ok((*job, args::parse(words, registry)?)),
@@ -106,7 +106,7 @@ impl Graphs {
     }
 }
 
-/// The names of the graphs, which differ; and a call that has left them out.
+/// Checks that the names of the graphs differ, and that the call has not left the name out.
 fn check(graphs: &[Named], words: &[OsString]) -> Result<Vec<&'static str>> {
     let names: Vec<_> = graphs.iter().map(|graph| graph.0).collect();
     if names.is_empty() {

@@ -67,32 +67,33 @@ use crate::{Durations, Error, ErrorKind, Flow, Job, Result};
 
 /// Where a call writes to, and who may stop it.
 pub struct Console<'a> {
-    /// Standard output: what was asked for. Control characters of what is told come out visible, on both.
+    /// Standard output: what was asked for. Control characters are made visible, here and on standard error.
     pub out: &'a mut dyn Write,
     /// Standard error: progress and errors.
     pub err: &'a mut dyn Write,
     /// Whether progress is drawn as a bar, on the process's own standard error.
     pub terminal: bool,
-    /// The wish to stop.
+    /// The request to stop.
     pub interrupt: Interrupt,
 }
 
-/// A whole command line for a graph: reads the process's arguments, does what they say, and tells how it went.
+/// A whole command line for a graph: reads the process's arguments, does what they say, and returns how it went.
 ///
-/// The first Ctrl-C ends a run in order: no half-full window fires, rows that have come are settled and published, and a run with
-/// checkpoints takes a last one instead, from which it goes on when it is started again. What does not come back within a second (an
-/// open of a pipe, a read, a closure) is left behind. The second one ends the process at once. SIGTERM does what Ctrl-C does, and so does
-/// SIGHUP, unless the process was started under `nohup`.
-/// SIGUSR1 asks a run with checkpoints for a savepoint: a checkpoint that is kept for ever. A panic of one of the graph's closures is told as an error, with exit code 70; to see where it
-/// came from, set `RUST_BACKTRACE=1`.
+/// The first Ctrl-C ends a run in order: no half-full window fires, rows that have come are settled and published, and
+/// a run with checkpoints takes a last one instead, from which it resumes when it is next started. Whatever does not
+/// return within a second (opening a pipe, a read, a closure) is left behind. The second Ctrl-C ends the process at
+/// once. SIGTERM does what Ctrl-C does, and so does SIGHUP, unless the process was started under `nohup`. SIGUSR1 asks
+/// a run with checkpoints for a savepoint: a checkpoint that is kept for ever. A panic in one of the graph's closures
+/// is reported as an error, with exit code 70; to see where it came from, set `RUST_BACKTRACE=1`.
 ///
-/// Returns 0 when done, and after a last checkpoint where SIGTERM asked for the stop, as service managers want it; 4 where
-/// Ctrl-C did; 1 for an error or a stop without a checkpoint, 2 for a wrong call, 70 for a panic in the graph's closures.
+/// Returns 0 when done, and after a last checkpoint if SIGTERM asked for the stop, as service managers want it; 4 if
+/// Ctrl-C did; 1 for an error or a stop without a checkpoint, 2 for a wrong call, 70 for a panic in the graph's
+/// closures.
 pub fn main(graph: impl Fn(&Flow<'_>) + Send + Sync + 'static) -> ExitCode {
     new(graph).main()
 }
 
-/// The command line of a graph, to be given connectors of the program's own.
+/// The command line of a graph, to which the program can add its own connectors.
 ///
 /// ```no_run
 /// use dualgauge::connectors::binding::{Binding, Connector};
@@ -144,7 +145,7 @@ impl Cli {
     /// Bindings may name this connector too.
     ///
     /// # Panics
-    /// As [`Registry::with`]: when there is one of its scheme already.
+    /// As [`Registry::with`]: when there already is one with its scheme.
     pub fn connector(self, connector: impl Connector + 'static) -> Cli {
         Cli { registry: self.registry.with(connector), ..self }
     }
@@ -177,7 +178,7 @@ impl Cli {
                     true => (console.err, Exit::Usage),
                     false => (console.out, Exit::Done),
                 };
-                let _ = write!(to, "{}", error.render()); // whoever closed it does not want to read it
+                let _ = write!(to, "{}", error.render()); // if it is closed, nobody wants to read this
                 return exit;
             }
         };

@@ -1,8 +1,8 @@
-//! Text from outside on its way to a person: names of columns, files and bindings, and what data holds.
+//! Text from outside on its way to a person: names of columns, files and bindings, and values of data.
 //!
 //! A terminal obeys control characters wherever they come from: it would clear its screen, or rename its window, at the
-//! word of a file. So all that is said on standard output and standard error goes through [`Outside`], which shows them
-//! as `\u{1b}`; rows that a sink writes are data, and do not.
+//! word of a file. So all messages on standard output and standard error go through [`Outside`], which shows them as
+//! `\u{1b}`; rows that a sink writes are data, and do not.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -13,7 +13,8 @@ pub struct Outside<W>(pub W);
 
 impl<W: Write> Write for Outside<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // What is written through `fmt` comes in whole characters; of anything else the rest is shown as unreadable.
+        // What is written through `fmt` comes in whole characters; part of a character from anywhere else is shown as
+        // unreadable.
         self.0.write_all(visible(&String::from_utf8_lossy(bytes)).as_bytes())?;
         Ok(bytes.len())
     }
@@ -23,7 +24,7 @@ impl<W: Write> Write for Outside<W> {
     }
 }
 
-/// The text with its control characters made visible, all but line ends and tabs.
+/// The text with its control characters made visible, except line ends and tabs.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
@@ -38,7 +39,7 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a terminal or an editor acts on the character in place of showing it: the controls, and the marks that turn
+/// Whether a terminal or an editor acts on the character instead of showing it: the controls, and the marks that turn
 /// the direction of the text around them.
 pub(crate) fn is_hidden(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

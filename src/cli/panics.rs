@@ -1,4 +1,4 @@
-//! Panics in user code, told once: the error of the job names the step, so the default message would say it twice.
+//! Panics in user code, reported once: the error of the job names the step, so the default message would say it twice.
 
 use std::cell::Cell;
 use std::panic;
@@ -7,9 +7,9 @@ thread_local! {
     static TOLD_ELSEWHERE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Silences the default message where an error will tell of the panic: on the workers, and within [`told_elsewhere`].
+/// Silences the default message where an error will report the panic: on the workers, and within [`told_elsewhere`].
 ///
-/// With `RUST_BACKTRACE` set every panic is told at once, with its backtrace.
+/// With `RUST_BACKTRACE` set, every panic is reported at once, with its backtrace.
 pub(super) fn set_hook() {
     if std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0") {
         return;
@@ -23,7 +23,7 @@ pub(super) fn set_hook() {
     }));
 }
 
-/// Calls what catches its own panics and makes errors of them.
+/// Calls something that catches its own panics and turns them into errors.
 pub(super) fn told_elsewhere<T>(call: impl FnOnce() -> T) -> T {
     TOLD_ELSEWHERE.set(true);
     let made = call();

@@ -56,7 +56,7 @@ fn paragraph(source: &SourcePlan) -> String {
     paragraph
 }
 
-/// What is read whole before the first event.
+/// The paragraph of a table, which is read whole before the first event.
 fn whole(table: &TablePlan) -> String {
     let (name, binding, partitions) = (&table.name, &table.binding, &table.listing.partitions);
     let (count, size) = (grouped(partitions.len() as u64), size(partitions.iter()));

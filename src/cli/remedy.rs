@@ -1,8 +1,8 @@
-//! Remedies as a command line has them: the engine says what mends an error, and here stands the option that does it.
+//! Remedies for the command line: the engine says what fixes an error, and this names the option that does it.
 
 use crate::{Error, Remedy};
 
-/// The text of an error for whoever called by a command line: what can be done about it is said as an option, not as a call.
+/// The text of an error for a user of the command line: what can be done about it is given as an option, not as a call.
 ///
 /// ```
 /// use dualgauge::cli::words_of;
@@ -20,7 +20,7 @@ pub fn words_of(error: &Error) -> String {
     }
 }
 
-/// The option that does it, or that is to be left out.
+/// The option to use, or to leave out.
 fn option(remedy: &Remedy) -> String {
     match remedy {
         Remedy::TakeCheckpoints => "--checkpoint PLACE".to_string(),
@@ -31,12 +31,12 @@ fn option(remedy: &Remedy) -> String {
         Remedy::DropState(step) => format!("--drop-state {}", shell_word(step)),
         Remedy::LookAtEpoch => "--epoch EPOCH".to_string(),
         Remedy::Seam => "--seam TIME".to_string(),
-        // One that is newer than this command line has its call.
+        // A remedy that is newer than this command line is given as its call.
         other => format!("`{}`", other.call()),
     }
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell.
 fn shell_word(word: &str) -> String {
     let plain = word.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
     if plain { word.to_string() } else { format!("'{}'", word.replace('\'', r"'\''")) }

@@ -1,7 +1,7 @@
-//! `run`: from a bound job to its end, telling of it meanwhile.
+//! `run`: from a bound job to its end, with reports meanwhile.
 //!
-//! The job is planned, started and waited for on a thread of its own, so that whoever asks for a stop is answered while
-//! a file is slow to open, a pipe has no other end, or a worker stands in a read.
+//! The job is planned, started and waited for on a thread of its own, so that a request to stop is answered while a
+//! file is slow to open, a pipe has no other end, or a worker is stuck in a read.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,7 +15,7 @@ use super::{Console, is_enough};
 use crate::job::{Metrics, Outcome, Plan, StopHandle};
 use crate::{Clock, Epoch, Error, ErrorKind, Job, Result, SystemClock};
 
-/// How often the progress is looked at.
+/// How often the progress is checked.
 const TICK: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// What the thread of the job has to say, in this order.
@@ -25,7 +25,7 @@ enum News {
     Ended(Result<Outcome>),
 }
 
-/// Runs the job to its end, and says so much of it.
+/// Runs the job to its end, and reports as much as `level` says.
 pub(super) fn run(job: Job, settings: &Settings, level: Level, console: &mut Console<'_>) -> Result<()> {
     let clock = SystemClock::new();
     let (sender, news) = channel();
@@ -47,7 +47,7 @@ pub(super) fn run(job: Job, settings: &Settings, level: Level, console: &mut Con
     let checkpointed = settings.checkpoints.checkpoint.is_some();
     let mut events = Events { checkpointed, savepoint: None, restarts: 0, notes: 0 };
     let outcome = loop {
-        // A short run ends when it ends, and not at the next tick.
+        // A short run ends as soon as it is done, and not at the next tick.
         let said = news.recv_timeout(TICK);
         events.tell(&metrics, &stop, console, level);
         retries.tell(&metrics, console);
@@ -75,8 +75,8 @@ pub(super) fn run(job: Job, settings: &Settings, level: Level, console: &mut Con
     outcome.map(|_| ())
 }
 
-/// The next news of a job that does not run yet; an error where it will not, or where a stop was asked for and it does not
-/// come to starting.
+/// The next news of a job that does not run yet; an error if it never will, or if a stop was requested and it does not
+/// get to starting.
 fn before_start(
     news: &Receiver<News>,
     stopping: &mut Stopping,
@@ -98,9 +98,9 @@ fn before_start(
     }
 }
 
-/// Binds, starts and waits, and says of each how it went; the first failure is the last word.
+/// Binds, starts and waits, and reports how each went; the first failure is the last report.
 fn work(job: Job, metrics: Arc<Metrics>, says: &Sender<News>) {
-    // Nobody hears it where the process has been told to end.
+    // Nobody hears it if the process has been told to end.
     let say = |news| drop(says.send(news));
     let running = panics::told_elsewhere(|| {
         let bound = job.bind()?;
@@ -117,7 +117,7 @@ fn work(job: Job, metrics: Arc<Metrics>, says: &Sender<News>) {
     }
 }
 
-/// What the machine has refused and is tried again, told each time; also while the job starts.
+/// What the machine has refused and is retried, reported each time; also while the job starts.
 struct Retries {
     told: u64,
     level: Level,
@@ -135,7 +135,7 @@ impl Retries {
     }
 }
 
-/// What happens now and then in a run, told once each.
+/// What happens now and then in a run, each reported once.
 struct Events {
     checkpointed: bool,
     savepoint: Option<Epoch>,

@@ -1,4 +1,4 @@
-//! What a run is bound to and limited by, whether the command line or a job file said so.
+//! What a run is bound to and limited by, whether set on the command line or in a job file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Binding {
         }
     }
 
-    /// An error of what it is bound to, with the place where that was said.
+    /// An error of what it is bound to, with the place where the binding was given.
     fn told(&self, what: &str, name: &str, error: Error) -> Error {
         let error = error.at(format_args!("{what} {name}"));
         match &self.file {
@@ -69,7 +69,7 @@ impl Binding {
 }
 
 impl Settings {
-    /// These settings where they are set, else `below`. A name that is bound here is not bound there.
+    /// These settings where they are set, otherwise `below`. A name that is bound here overrides its binding there.
     pub(super) fn over(mut self, below: Settings) -> Settings {
         merge(&mut self.sources, below.sources);
         merge(&mut self.sinks, below.sinks);
@@ -111,7 +111,7 @@ impl Settings {
         Ok(self.workers.into_iter().fold(job, Job::workers))
     }
 
-    /// Several processes on one machine cannot all read what comes in there, and each would.
+    /// Several processes on one machine cannot all read standard input, and each would try.
     pub(super) fn refuse_standard_input(&self, registry: &Registry) -> Result<()> {
         let reads = |text: &str| registry.parts(text).iter().any(|part| registry.reads_standard_input(part));
         match self.sources.iter().find(|(_, binding)| reads(&binding.text)) {
@@ -122,7 +122,7 @@ impl Settings {
         }
     }
 
-    /// Before a process is started.
+    /// Refuses before any process is started.
     pub(super) fn refuse_too_many(&self, processes: usize) -> Result<()> {
         let workers = processes.saturating_mul(self.workers.unwrap_or(1));
         match workers {
@@ -131,7 +131,7 @@ impl Settings {
         }
     }
 
-    /// Names first, before a mistyped one costs a look at the disk.
+    /// Checks names first, before a mistyped one costs a look at the disk.
     fn check_names(&self, job: &Job) -> Result<()> {
         let (sources, sinks) = job.names()?;
         for (what, bound, declared) in [("source", &self.sources, sources), ("sink", &self.sinks, sinks)] {
@@ -143,7 +143,7 @@ impl Settings {
         Ok(())
     }
 
-    /// One source, or history and live behind each other.
+    /// One source, or history and then live.
     fn source(&self, binding: &Binding, registry: &Registry) -> Result<(Arc<dyn Source>, SourceOptions)> {
         let text = binding.whole(registry)?;
         match registry.parts(&text).as_slice() {

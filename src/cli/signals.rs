@@ -1,6 +1,6 @@
 //! The signals of the operating system, and what each of them asks of a run.
 //!
-//! One thread hears all that ask for a stop, so that each is known by its name from the first moment on.
+//! One thread hears every signal that asks for a stop, so that each is known by name from the first moment.
 
 use std::io;
 
@@ -15,9 +15,9 @@ pub(super) fn listen(interrupt: &Interrupt) -> io::Result<()> {
     use signal_hook::{flag::register, iterator::Signals};
 
     register(SIGUSR1, interrupt.savepoint_flag())?;
-    // A file that grows too large is then an error of its write, and not the end of the process.
+    // A file that grows too large is then an error of the write, not the end of the process.
     register(SIGXFSZ, Arc::<AtomicBool>::default())?;
-    // Who has started it under `nohup` wants it to outlive the terminal.
+    // Whoever started it under `nohup` wants it to outlive the terminal.
     let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
     let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))?;
     let interrupt = interrupt.clone();
@@ -40,14 +40,14 @@ pub(super) fn listen(interrupt: &Interrupt) -> io::Result<()> {
     Ok(())
 }
 
-/// The first wish to stop is one in order, the second one ends the process.
+/// The first request stops the run in order, the second ends the process.
 fn raise(interrupt: &Interrupt) {
     if !interrupt.raise() {
         std::process::exit(Exit::INTERRUPTED.into());
     }
 }
 
-/// Whether who has started this process lets it ignore a signal; where the system does not say, it does not.
+/// Whether this process was started with a signal ignored; if the system does not say, it was not.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,19 +1,19 @@
-//! Who has asked a run to stop does not wait for ever: what cannot see that it is to stop is left behind.
+//! Whoever asks a run to stop does not wait for ever: whatever cannot see that it should stop is left behind.
 //!
-//! A run ends in order as long as its start and its workers come back: then a last checkpoint is taken, and sinks publish
-//! what is due. An open that waits for the other end of a pipe, a read from a dead disk or a closure without an end do not
-//! come back. The process then ends without them, and says so; what was not published stays unpublished.
+//! A run ends in order as long as its start and its workers come back: then a last checkpoint is taken, and sinks
+//! publish what is due. An open that waits for the other end of a pipe, a read from a dead disk or a closure without an
+//! end never come back. The process then ends without them, and says so; what was not published stays unpublished.
 
 use crate::job::{Pulse, StopHandle};
 use crate::{Error, ErrorKind};
 
-/// So many looks without a sign of life are enough: nine tenths of a second.
+/// This many checks without a sign of life are enough: nine tenths of a second.
 const LOOKS: u32 = 9;
 
-/// And where a last checkpoint may be on its way to a slow disk: five seconds.
+/// The same while a last checkpoint may be on its way to a slow disk: five seconds.
 const LOOKS_CHECKPOINTED: u32 = 50;
 
-/// What has been seen since the stop was asked for.
+/// What has been seen since the stop was requested.
 pub(super) struct Stopping {
     looks_max: u32,
     looks: u32,
@@ -25,7 +25,8 @@ impl Stopping {
         Stopping { looks_max: if checkpointed { LOOKS_CHECKPOINTED } else { LOOKS }, looks: 0, before: None }
     }
 
-    /// A look at a job that is planned or started; the error that ends the run, where a stop was asked for long ago.
+    /// Checks a job that is being planned or started. Returns the error that ends the run if a stop was requested long
+    /// ago.
     pub(super) fn start_that_waits(&mut self, asked: bool) -> Option<Error> {
         self.looks = if asked { self.looks + 1 } else { 0 };
         (self.looks > LOOKS).then(|| {
@@ -35,7 +36,8 @@ impl Stopping {
         })
     }
 
-    /// A look at a job that runs; the error that ends the run, where a worker has not come back since the stop was asked for.
+    /// Checks a running job. Returns the error that ends the run if a worker has not come back since the stop was
+    /// requested.
     pub(super) fn worker_that_stands(&mut self, asked: bool, stop: &StopHandle) -> Option<Error> {
         if !asked {
             return None;

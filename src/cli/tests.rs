@@ -1,8 +1,8 @@
-//! What a call costs the graph and its sources: the graph is looked at once, a source is listed once. And what a connector of
-//! the program's own is to the command line: all that one of ours is.
+//! What a call costs the graph and its sources: the graph is looked at once, a source is listed once. And what the
+//! program's own connector is to the command line: everything that one of ours is.
 //!
-//! Would catch: a verb that binds a second time, for the names, for the plan that a run shows, or for the start; a word of the
-//! command line that only our own connectors have.
+//! Would catch: a verb that binds a second time, for the names, for the plan that a run shows, or for the start; a word
+//! of the command line that works only for our own connectors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,7 +43,7 @@ fn each_verb_looks_at_the_graph_once_and_lists_a_source_once() {
     assert_eq!(found, right, "the words, how often the graph was built and how often its source was listed");
 }
 
-/// `made:KEY?count=N`: so many rows; as a sink, where they are collected.
+/// `made:KEY?count=N`: this many rows; as a sink, where they are collected.
 struct Made(memory::Collect<Item>);
 
 impl Connector for Made {
@@ -70,7 +70,7 @@ impl Connector for Made {
         Ok(Box::new(self.0.clone()))
     }
 
-    /// Of its own kind it knows where the one ends and the other begins: the live part is read alone.
+    /// For two of its own kind it knows where the one ends and the other begins: only the live part is read.
     fn behind(&self, scheme: &str, _: &mut Binding, live: &mut Binding) -> Result<Option<Box<dyn Source>>> {
         if scheme == "made" { self.source(live).map(Some) } else { Ok(None) }
     }
@@ -98,7 +98,7 @@ fn a_connector_of_the_programs_own_is_bound_planned_helped_and_refused_as_ours_a
     is("run --source items=made:a?cuont=3 --sink copies=made:out", Exit::Usage, 0, "did you mean `count`?");
     is("run --source items=made:a?count=x --sink copies=made:out", Exit::Usage, 0, "`x` is not a whole number");
     is("run --source items=maed:a --sink copies=made:out", Exit::Usage, 0, "did you mean `made`?");
-    // Its scheme ends a binding in a list, and it says itself what it may stand behind.
+    // Its scheme separates bindings in a list, and it decides what it may follow.
     is("run --quiet --source items=made:a?count=2,made:b?count=5 --sink copies=made:out", Exit::Done, 5, "");
     is("run --source items=csv:a.csv,made:b --sink copies=made:out", Exit::Usage, 0, "say the seam");
     is("run --source items=made:- --sink copies=made:out --processes 2", Exit::Usage, 0, "cannot share standard input");

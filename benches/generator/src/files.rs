@@ -122,8 +122,8 @@ pub(crate) struct FileLayout {
     pub(crate) row_group_rows: usize,
 }
 
-/// Writes events into new files in `dir`; `footer` says what stands in the footer of the file of these events, and is
-/// asked in their order.
+/// Writes events into new files in `dir`; `footer` gives the footer of the file with these events, and is called in
+/// their order.
 pub(crate) fn write_table(
     generator: &Generator,
     table: Table,
@@ -179,7 +179,7 @@ impl Table {
 }
 
 impl Generator {
-    /// The events of these numbers, all of one table, as columns.
+    /// The events with these numbers, all of one table, as columns.
     pub(crate) fn batch(&self, table: Table, numbers: &[u64]) -> RecordBatch {
         fn encode<D: Record>(numbers: &[u64], make: impl Fn(u64) -> D) -> RecordBatch {
             let rows: Vec<D> = numbers.iter().map(|&number| make(number)).collect();
@@ -193,7 +193,7 @@ impl Generator {
     }
 }
 
-/// Makes a directory, or takes one that is there and empty: what others wrote is not to be mixed with this.
+/// Makes a directory, or takes one that is there and empty: other people's files are not to be mixed with these.
 fn make_empty(dir: &Path) -> Result<()> {
     let refused = |e| Error::io(format!("cannot write to {}", dir.display()), e);
     fs::create_dir_all(dir).map_err(refused)?;

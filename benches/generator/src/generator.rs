@@ -21,9 +21,9 @@ const AUCTIONS: u64 = 3;
 const FIRST_BID: u64 = PERSONS + AUCTIONS;
 const BIDS: u64 = CYCLE - FIRST_BID;
 
-/// Ids count from here, so that nobody takes one for an index.
+/// Ids count from here, so that nobody mistakes one for an index.
 const FIRST_ID: u64 = 1000;
-/// Of each so many auctions or people, one is hot while they are the newest.
+/// One in this many auctions or people is hot, while they are the newest.
 const HOT_EVERY: u64 = 100;
 /// How many of the newest auctions are open, and so bid for.
 const AUCTIONS_OPEN: u64 = 100;
@@ -61,7 +61,7 @@ impl Table {
         }
     }
 
-    /// The table's name, which is that of its directory: `bids`.
+    /// The table's name, which is also its directory's: `bids`.
     pub fn name(self) -> &'static str {
         match self {
             Table::Persons => "persons",
@@ -118,7 +118,7 @@ impl Generator {
         Generator { seed, rate }
     }
 
-    /// When event `number` happens, in whole milliseconds; never before the event with the number before.
+    /// When event `number` happens, in whole milliseconds; never before the event with the previous number.
     pub fn time(&self, number: u64) -> EventTime {
         let millis = u128::from(number) * 1000 / u128::from(self.rate);
         EventTime::from_micros(START.as_micros() + millis as i64 * 1000)
@@ -127,7 +127,7 @@ impl Generator {
     /// Event `number`, as a bid.
     ///
     /// # Panics
-    /// When it is none; see [`Table::of`].
+    /// When it is not one; see [`Table::of`].
     pub fn bid(&self, number: u64) -> Bid {
         check(number, Table::Bids);
         let random = &mut self.random(number);
@@ -148,7 +148,7 @@ impl Generator {
     /// Event `number`, as an auction.
     ///
     /// # Panics
-    /// When it is none; see [`Table::of`].
+    /// When it is not one; see [`Table::of`].
     pub fn auction(&self, number: u64) -> Auction {
         check(number, Table::Auctions);
         let random = &mut self.random(number);
@@ -159,7 +159,7 @@ impl Generator {
         let (item_name, description) = (words(random, 20), words(random, 100));
         let initial_bid = random.price();
         let reserve = initial_bid + random.price();
-        // On average as long as it takes until so many others have opened, which keeps that many open.
+        // On average as long as it takes for that many others to open, which keeps that many open.
         let date_time = self.time(number);
         let average = self.time(number + AUCTIONS_OPEN * CYCLE / AUCTIONS) - date_time;
         let millis = 1 + random.below((average.as_micros() as u64 / 1000 * 2).max(1));
@@ -182,7 +182,7 @@ impl Generator {
     /// Event `number`, as a person.
     ///
     /// # Panics
-    /// When it is none; see [`Table::of`].
+    /// When it is not one; see [`Table::of`].
     pub fn person(&self, number: u64) -> Person {
         check(number, Table::Persons);
         let random = &mut self.random(number);
@@ -219,7 +219,7 @@ impl Generator {
         self.arrivals(Table::Persons, events, Duration::ZERO).map(|number| self.person(number))
     }
 
-    /// The numbers of the rows of `table` among these events, in an order in which they may arrive: none comes after
+    /// The numbers of the rows of `table` among these events, in an order in which they may arrive: none arrives after
     /// an event that happened more than `disorder` later. Without disorder it is the order of the numbers.
     pub fn arrivals(&self, table: Table, events: Range<u64>, disorder: Duration) -> Arrivals {
         Arrivals::new(self.clone(), table, table.rows(events.start)..table.rows(events.end), disorder)
@@ -228,7 +228,7 @@ impl Generator {
     /// How long event `number` is on its way: up to `most`, in whole milliseconds.
     pub(crate) fn delay(&self, number: u64, most: Duration) -> Duration {
         let millis = most.as_micros().max(0) as u64 / 1000;
-        let drawn = Random::new(!self.seed, number).below(millis + 1); // apart from what the event itself draws
+        let drawn = Random::new(!self.seed, number).below(millis + 1); // independent of what the event itself draws
         Duration::from_micros(drawn as i64 * 1000)
     }
 

@@ -84,12 +84,12 @@ impl LiveFeed {
         &self.log
     }
 
-    /// How many rows were appended so far.
+    /// How many rows have been appended so far.
     pub fn appended(&self) -> u64 {
         self.appended
     }
 
-    /// Appends the next `rows` rows, or those that are left. Returns how many; they are durable then.
+    /// Appends the next `rows` rows, or those that are left. Returns how many; they are then durable.
     ///
     /// # Errors
     /// A disk that refuses.
@@ -110,7 +110,7 @@ impl LiveFeed {
         Ok(self.appended - before)
     }
 
-    /// Appends what is left, as fast as it can, and seals the log. Returns how many rows that were.
+    /// Appends what is left, as fast as it can, and seals the log. Returns how many rows that was.
     ///
     /// # Errors
     /// A disk that refuses.
@@ -138,7 +138,7 @@ impl LiveFeed {
         Ok(appended)
     }
 
-    /// Ends every partition: who follows the log gets to its end.
+    /// Ends every partition, so that followers of the log get to its end.
     ///
     /// # Errors
     /// A disk that refuses.
@@ -146,9 +146,9 @@ impl LiveFeed {
         self.writers.iter_mut().try_for_each(|writer| writer.seal().map(drop))
     }
 
-    /// Writes the rows that were appended so far as history into `dir`: Parquet files whose footers say which offsets of
-    /// the log they hold, so that a job can read them first and go on in the log without a gap and without a repeat. A
-    /// file has at most `file_rows` rows.
+    /// Writes the rows that were appended so far as history into `dir`: Parquet files whose footers say which offsets
+    /// of the log they hold, so that a job can read them first and continue in the log without a gap and without a
+    /// repeat. A file has at most `file_rows` rows.
     ///
     /// # Errors
     /// Files without rows, a directory that is not empty, or a disk that refuses.
@@ -177,7 +177,7 @@ impl LiveFeed {
         write_table(&self.generator, table, arrivals, dir.as_ref(), layout, footer)
     }
 
-    /// The partition of the row that arrives as number `arrival`, and the arrivals of its batch.
+    /// The partition of arrival number `arrival`, and the arrivals in its batch.
     fn place(&self, arrival: u64) -> (u32, Range<u64>) {
         let batch = arrival / self.options.batch_rows;
         let partition = batch % u64::from(self.options.partitions);

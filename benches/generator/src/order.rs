@@ -1,4 +1,4 @@
-//! The order in which events arrive: that of their times, but for a bounded delay of each.
+//! The order in which events arrive: that of their times, except for a bounded delay of each.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,15 +9,15 @@ use dualgauge_engine::{Duration, EventTime};
 
 /// The numbers of a table's events in the order of their arrival. See [`Generator::arrivals`].
 ///
-/// Each event is on its way for up to `disorder` and arrives then. So whatever came before it happened at most
-/// `disorder` later than it: `disorder(d)` with the same bound finds nothing late.
+/// Each event arrives up to `disorder` after it happened. So whatever arrived before it happened at most `disorder`
+/// later: `disorder(d)` with the same bound finds nothing late.
 #[derive(Clone, Debug)]
 pub struct Arrivals {
     generator: Generator,
     table: Table,
     rows: Range<u64>,
     disorder: Duration,
-    /// Events that have happened and are on their way, by when they arrive.
+    /// Events that have happened and are on their way, by the time they arrive.
     coming: BinaryHeap<Reverse<(EventTime, u64)>>,
 }
 

@@ -7,7 +7,7 @@ use dualgauge_engine::{EventTime, record};
 pub struct Bid {
     /// [`Auction::id`]; it may be one that opens a little later.
     pub auction: u64,
-    /// [`Person::id`] of who bids.
+    /// [`Person::id`] of the bidder.
     pub bidder: u64,
     /// In cents.
     pub price: u64,
@@ -40,7 +40,7 @@ pub struct Auction {
     pub date_time: EventTime,
     /// When it closes.
     pub expires: EventTime,
-    /// [`Person::id`] of who sells.
+    /// [`Person::id`] of the seller.
     pub seller: u64,
     /// One of five, from 10 to 14.
     pub category: u64,
@@ -55,13 +55,13 @@ pub struct Person {
     pub id: u64,
     /// First and last name.
     pub name: String,
-    /// Not one that mail reaches.
+    /// Not one that receives mail.
     pub email_address: String,
     /// Four times four digits.
     pub credit_card: String,
     /// A city of the American West.
     pub city: String,
-    /// A state there, drawn apart from the city.
+    /// A state there, drawn independently of the city.
     pub state: String,
     /// When the person joined.
     #[event_time]

@@ -60,7 +60,7 @@ fn proportions_are_those_of_nexmark() {
     near(share(&|bid| (bid.auction - 1000) % 100 == 0), 0.5 + 0.5 / 100.0); // hot auctions
     near(share(&|bid| (bid.bidder - 1000) % 100 == 1), 0.75 + 0.25 / 100.0); // hot bidders
     near(share(&|bid| !bid.channel.starts_with("channel-")), 0.5);
-    near(share(&|bid| bid.price < 100 << 10), 0.5); // as many below a thousand as above
+    near(share(&|bid| bid.price < 100 << 10), 0.5); // as many below a thousand as above it
     assert!(bids.iter().all(|bid| (100..100 << 20).contains(&bid.price)));
     assert!(bids.iter().all(|bid| bid.url.starts_with("https://www.nexmark.com/") && bid.url.split('/').count() == 7));
     let bytes = bids.iter().map(|bid| 32 + bid.extra.len()).sum::<usize>() as f64 / bids.len() as f64;
@@ -98,7 +98,7 @@ fn time_starts_at_new_year_and_never_goes_back() {
         let generator = Generator::new(0, rate);
         assert_eq!(generator.time(rate * 3_600) - START, 1.hours(), "an hour at {rate} a second");
         assert!((0..EVENTS).all(|number| generator.time(number) <= generator.time(number + 1)));
-        // Neighbouring milliseconds are told apart also after years.
+        // Neighbouring milliseconds are still distinct after years.
         let late = rate * 100_000_000;
         assert_eq!(generator.time(late + rate) - generator.time(late), 1.seconds());
     }

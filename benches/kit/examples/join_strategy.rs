@@ -1,8 +1,8 @@
-//! A join strategy of one's own, measured beside those of the library: all of it is in this file.
+//! A join strategy of your own, measured beside those of the library: all of it is in this file.
 //!
-//! `cargo run --release --example join_strategy` compares it with a nested loop and measures it at small sizes, which says
-//! only that all works; add `-- --out target/join_strategy` for figures, and `--help` for what else can be said. The page
-//! with the plots is `target/join_strategy/index.html`.
+//! `cargo run --release --example join_strategy` compares it with a nested loop and measures it at small sizes, which
+//! only shows that everything works; add `-- --out target/join_strategy` for figures, and `--help` for the other
+//! options. The page with the plots is `target/join_strategy/index.html`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

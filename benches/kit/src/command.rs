@@ -18,9 +18,9 @@ use dualgauge::{Error, Result};
 /// The bench of window joins as a program: give it [`contestants`](super::contestants), and your own among them.
 ///
 /// It takes the options of `dualgauge-kit window-join`. Each measurement is taken by another process of the same
-/// program, called with the same arguments, so `main` must come here again when it is called as it was.
+/// program, called with the same arguments, so `main` must get here again when it is called with those arguments.
 pub fn window_join(contestants: &[Contestant]) -> ExitCode {
-    // Cargo tells every bench that it is one.
+    // Cargo passes every bench an option that says it is one.
     let options = std::env::args_os().skip(1).filter(|argument| argument != "--bench");
     window_join_with(options, contestants)
 }
@@ -33,10 +33,10 @@ pub fn window_join_with(options: impl IntoIterator<Item = OsString>, contestants
     }
 }
 
-/// Prints what clap has to say of a call: the help that was asked for, or what is wrong.
+/// Prints what clap has to say about a call: the help that was asked for, or what is wrong.
 #[doc(hidden)]
 pub fn told(said: &clap::Error) -> ExitCode {
-    // Who has closed its end does not want to read it.
+    // If the other end is closed, nobody wants to read this.
     let (_, exit) = if said.use_stderr() {
         (write!(Outside(stderr()), "{}", said.render()), Exit::Usage)
     } else {
@@ -45,7 +45,7 @@ pub fn told(said: &clap::Error) -> ExitCode {
     exit.into()
 }
 
-/// Prints why a command failed, and says with which code it ends.
+/// Prints why a command failed, and returns the code that it ends with.
 #[doc(hidden)]
 pub fn ended(result: Result<()>) -> ExitCode {
     match result {

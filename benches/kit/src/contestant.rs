@@ -29,9 +29,9 @@ pub struct Setting {
 /// Where the streams come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Feed {
-    /// A Parquet file a side, read as fast as can be.
+    /// One Parquet file per side, read as fast as possible.
     History,
-    /// A log a side, followed while rows are appended when the clock says so.
+    /// One log per side, followed while rows are appended by the clock.
     Live,
 }
 
@@ -100,7 +100,7 @@ impl Contestant {
         Contestant { name: name.into(), about: about.into(), joins: Joins::Graph(Arc::new(graph)) }
     }
 
-    /// A strategy of your own, of which only the inside of a window is to be written. See [`PaneJoin`].
+    /// A strategy of your own: you only write what happens inside a window. See [`PaneJoin`].
     pub fn strategy<J: PaneJoin>(name: impl Into<String>, about: impl Into<String>) -> Contestant {
         Contestant::graph(name, about, strategy::graph::<J>)
     }
@@ -114,12 +114,12 @@ impl Contestant {
         Contestant { name: name.into(), about: about.into(), joins: Joins::Program(program) }
     }
 
-    /// How tables and plots call it.
+    /// What tables and plots call it.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it does, in a sentence without an end.
+    /// What it does, in a sentence without a full stop.
     pub fn about(&self) -> &str {
         &self.about
     }

@@ -1,4 +1,4 @@
-//! The measurements as CSV: a line for each, with all that its setting was.
+//! The measurements as CSV: a line for each, with its whole setting.
 
 use std::fmt::Write as _;
 
@@ -55,7 +55,7 @@ pub(super) fn csv(results: &Results) -> String {
     text
 }
 
-/// A text as a cell, in quotes where a comma or a quote in it asks for them.
+/// A text as a cell, in quotes if it has a comma or a quote in it.
 fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_string() }
 }

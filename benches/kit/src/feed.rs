@@ -1,8 +1,8 @@
 //! How the two streams reach a contestant: as history, or live.
 //!
-//! Live rows arrive by a schedule that is made before and follows the clock, never the job: every few milliseconds each
-//! side's log is given what happened since. When the machine or the job is slow, rows come late and the schedule stands, so
-//! that what a slow job keeps waiting is not left out of its latencies.
+//! Live rows arrive by a schedule that is made beforehand and follows the clock, never the job: every few milliseconds
+//! each side's log is given what has happened since. If the machine or the job is slow, rows come late but the schedule
+//! stands, so that the waiting caused by a slow job counts in its latencies.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,21 +15,22 @@ use dualgauge::connectors::log::{Layout, Log, LogSource};
 use dualgauge::connectors::parquet::{self, FileOptions, write_file};
 use dualgauge::{Clock, Duration, Error, EventTime, Record, Result, Sink, Source};
 
-/// How often rows arrive: what happened since is given to a side's log, and committed.
+/// How often rows arrive: what has happened since is given to a side's log, and committed.
 pub(super) const ARRIVE_EVERY: Duration = Duration::from_micros(5_000);
 
-/// How long before the first arrival a job is started, so that no latency is that of a start.
+/// How long before the first arrival a job is started, so that no latency includes the start.
 pub(super) const LEAD: Duration = Duration::from_micros(250_000);
 
 /// How many rows are made at once.
 const BATCH_ROWS: u64 = 8192;
 
-/// The row groups of a side: enough that several workers have something to read of a short history.
+/// The row groups of a side: enough that several workers have something to read in a short history.
 fn row_group_rows(rows: u64) -> usize {
     (rows / 8).clamp(1 << 12, 1 << 16) as usize
 }
 
-/// Writes what a feed needs before a run into `dir`, which is there and empty: a file a side, or an empty log a side.
+/// Writes what a feed needs before a run into `dir`, which exists and is empty: one file per side, or one empty log per
+/// side.
 pub(super) fn prepare(setting: &Setting, dir: &Path) -> Result<()> {
     for side in [Side::Left, Side::Right] {
         let place = dir.join(side.name());
@@ -62,21 +63,21 @@ pub(super) fn ends(setting: &Setting, dir: &Path, sink: Arc<dyn Sink>) -> Result
     Ok(Ends { left: source(Side::Left)?, right: source(Side::Right)?, sink })
 }
 
-/// When what arrives: the schedule of a live run.
+/// The schedule of a live run: what arrives when.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
-    /// By the clock of the run, when event time starts.
+    /// When event time starts, by the clock of the run.
     pub(super) start: Duration,
 }
 
 impl Schedule {
-    /// By the clock of the run, when what happened at `time` arrives: with the next batch.
+    /// When what happened at `time` arrives, by the clock of the run: with the next batch.
     pub(super) fn arrival(&self, time: EventTime) -> Duration {
         self.start + Duration::from_micros((tick(time) + 1) * ARRIVE_EVERY.as_micros())
     }
 
-    /// When the event arrives that closes the window which ends at `end`: the later of both sides' first events at or
-    /// after its end. `None` when a side has none and ends instead.
+    /// When the event that closes the window ending at `end` arrives: the later of the two sides' first events at or
+    /// after that. `None` if a side has none and ends instead.
     pub(super) fn closing(&self, workload: &Workload, end: EventTime) -> Option<Duration> {
         let closing = |side| {
             let rows = workload.side(side);
@@ -92,11 +93,11 @@ fn tick(time: EventTime) -> i64 {
     time.as_micros().div_euclid(ARRIVE_EVERY.as_micros())
 }
 
-/// The threads that append, one a side, which seal the logs behind the last row.
+/// The threads that append, one per side, and seal the logs after the last row.
 pub(super) struct Appenders(Vec<JoinHandle<Result<()>>>);
 
 impl Appenders {
-    /// Starts to append by `schedule` to the logs in `dir`.
+    /// Starts appending to the logs in `dir` by `schedule`.
     pub(super) fn start(
         workload: &Workload,
         dir: &Path,
@@ -125,7 +126,7 @@ impl Appenders {
         Ok(Appenders(vec![start(Side::Left)?, start(Side::Right)?]))
     }
 
-    /// Waits until all is appended and sealed.
+    /// Waits until everything is appended and sealed.
     pub(super) fn join(self) -> Result<()> {
         let ended = |appender: JoinHandle<Result<()>>| {
             appender.join().unwrap_or_else(|_| Err(Error::environment("the thread that appends has panicked")))

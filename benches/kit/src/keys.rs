@@ -1,4 +1,4 @@
-//! How keys are drawn: alike, by Zipf's law, with one that is hot, or in turn.
+//! How keys are drawn: uniformly, by Zipf's law, with one hot key, or in turn.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use dualgauge_nexmark::random::Random;
 
-/// How often each key of a side comes.
+/// How often each key of a side occurs.
 ///
 /// Keys are ranked from zero, the most frequent first.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,9 +15,9 @@ pub enum Keys {
     Uniform,
     /// The key of rank `r` in proportion to `1 / (r + 1)^s`: at 0 uniform, at 1 a web's pages, at 1.5 nearly one key.
     Zipf(f64),
-    /// The first key has this share of all events, the others are alike.
+    /// The first key has this share of all events, the others share the rest evenly.
     Hot(f64),
-    /// One after the other: of as many events as there are keys, no two are alike. A table's primary key.
+    /// One after the other: among as many events as there are keys, no two have the same key. A table's primary key.
     InTurn,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for Keys {
 pub(super) struct Ranks {
     keys: Keys,
     count: u64,
-    /// For Zipf: of each rank, the share of it and of all before it, as a part of `u64::MAX`.
+    /// For Zipf: for each rank, its share and that of all before it, as a part of `u64::MAX`.
     ends: Vec<u64>,
 }
 
@@ -75,7 +75,7 @@ impl Ranks {
         }
     }
 
-    /// Which share of events has this rank.
+    /// The share of events that have this rank.
     pub(super) fn share(&self, rank: u64) -> f64 {
         match self.keys {
             Keys::Uniform | Keys::InTurn => 1.0 / self.count as f64,

@@ -1,4 +1,4 @@
-//! The bench of window joins, as a library: a program of your own can run it on what you have written.
+//! The bench of window joins, as a library: your own program can run it on what you have written.
 //!
 //! `cargo bench --bench window_join` runs it, and so does `cargo run --release -p dualgauge-kit -- window-join`. It compares
 //! [`contestants`] with each other, and with a strategy of your own:
@@ -34,7 +34,7 @@
 //! ```
 //!
 //! In reading order: [`Workload`] makes the two streams, a [`Contestant`] joins them, [`verify`] compares it with the
-//! [nested loop](nested_loop), the sweep says what is varied, and each measurement is a process.
+//! [nested loop](nested_loop), the sweep says what is varied, and each measurement is a process of its own.
 
 mod command;
 mod contestant;

@@ -8,7 +8,8 @@ use dualgauge::operators::KeyBy;
 use dualgauge::operators::join::JoinStrategy;
 use dualgauge::operators::window::{InWindow, Window, sliding, tumbling};
 
-/// One that chooses, and one for each strategy: one that is added to the library is measured without a word here.
+/// One that chooses, and one for each strategy: a strategy that is added to the library is measured without a change
+/// here.
 pub(super) fn contestants() -> impl Iterator<Item = Contestant> {
     let chosen =
         Contestant::graph("by size", "the library's choice for each window", |flow, windows| join(flow, windows, None));

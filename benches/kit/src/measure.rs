@@ -1,7 +1,7 @@
 //! One measurement: one contestant, one setting, one process of its own.
 //!
-//! Each is taken in a fresh process, so that the most memory it ever had is that of this run, and no run finds the heap as
-//! another one left it. The process is this program, called again with the same arguments and a task in its environment.
+//! Each is taken in a fresh process, so that its peak memory is that of this run, and no run finds the heap as another
+//! left it. The process is this program, called again with the same arguments and a task in its environment.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,14 +26,14 @@ pub struct Measurement {
     pub pairs: u64,
     /// A sum over all pairs that does not depend on their order.
     pub checksum: u64,
-    /// The most memory that the process ever had, where the system tells.
+    /// The most memory that the process ever had, if the system says.
     pub peak_bytes: Option<u64>,
-    /// How long results took, of a live run.
+    /// How long results took, in a live run.
     pub latency: Option<Latency>,
 }
 
-/// Of the windows of a live run: how long after the scheduled arrival of the event that closed it was a window's last
-/// pair at the sink.
+/// For the windows of a live run: how long after the scheduled arrival of the event that closed it a window's last pair
+/// reached the sink.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// How many windows were closed by an event and had a pair.
@@ -49,10 +49,10 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// Of these, in any order; `None` of none.
+    /// The latency of these, in any order; `None` if there are none.
     pub(super) fn of(mut all: Vec<Duration>) -> Option<Latency> {
         all.sort();
-        // The least that at least this share does not exceed.
+        // The least value that at least this share does not exceed.
         let at = |share: f64| all[((all.len() as f64 * share).ceil() as usize).max(1) - 1];
         let max = *all.last()?;
         Some(Latency { windows: all.len() as u64, p50: at(0.5), p90: at(0.9), p99: at(0.99), max })
@@ -94,13 +94,13 @@ pub(super) fn measure(contestant: &Contestant, setting: &Setting, dir: &Path) ->
         let said = String::from_utf8_lossy(&child.stderr);
         return Err(failed(&format!("its process ended with {}: {}", child.status, said.trim())));
     }
-    // A program that did not look for a task has done something else.
+    // A program that did not look for its task has done something else.
     let text = std::fs::read_to_string(&result).map_err(|error| failed("it measured nothing").caused_by(error))?;
     std::fs::remove_file(&result).map_err(|error| Error::io(result.display(), error))?;
     serde_json::from_str(&text).map_err(|error| failed("its measurement cannot be read").caused_by(error))
 }
 
-/// Does the task of this process, if it has one; whether it had.
+/// Does the task of this process, if it has one. Returns whether it had.
 ///
 /// # Errors
 /// A contestant that fails, or that is not there.

@@ -1,4 +1,4 @@
-//! What a window join answers, by trying every left row with every right row.
+//! The answer of a window join, found by trying every left row with every right row.
 
 use super::records::{Joined, Row};
 use super::windows::Windows;

@@ -1,4 +1,4 @@
-//! The measurements as one page: self-contained, with its plots in it, for a light room or a dark one.
+//! The measurements as one page: self-contained, with its plots in it, in light or dark colours.
 
 use std::fmt::Write as _;
 
@@ -157,7 +157,7 @@ fn live_cell(measured: &Measured, point: usize, contestant: usize) -> String {
     })
 }
 
-/// What the machine is, as far as it tells.
+/// What the machine is, as far as it says.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, |count| count.get());
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -1,7 +1,8 @@
-//! Plots as SVG, without a program to draw them.
+//! Plots as SVG, drawn without any other program.
 //!
-//! Every contestant has its colour and its mark, so that a plot can be read without colours. All colours are of a middle
-//! lightness and nothing is filled behind them: a plot reads on white as on black. A page may set `--ink` and `--grid`.
+//! Every contestant has its colour and its mark, so that a plot can be read without colours. All colours are of medium
+//! lightness and the background is left unfilled: a plot is as readable on white as on black. A page may set `--ink`
+//! and `--grid`.
 
 use std::fmt::Write as _;
 
@@ -46,7 +47,7 @@ const BAR: f64 = 9.0;
 const BARS_LEFT: f64 = 165.0;
 const BARS_WIDTH: f64 = 330.0;
 
-/// Of each contestant, by its place; more than eight begin again, with other dashes.
+/// For each contestant, by its place; after eight they start over, with other dashes.
 const COLOURS: [&str; 8] = ["#2f7ed8", "#d9752b", "#2a9d5c", "#c2498c", "#8c6bd6", "#a98a1f", "#1fa3a3", "#8a8f98"];
 
 const STYLE: &str = "\
@@ -57,7 +58,7 @@ const STYLE: &str = "\
 .plot .line { fill: none; stroke-width: 2; stroke-linejoin: round }\n";
 
 impl Plot<'_> {
-    /// The picture with a line a contestant, along the values in even steps.
+    /// The picture with one line per contestant, along the values in even steps.
     pub(super) fn lines(&self) -> String {
         let (names, name_rows) = self.names(LEFT + WIDTH);
         let top = TOP + name_rows as f64 * NAMES;
@@ -85,7 +86,7 @@ impl Plot<'_> {
         text(&mut svg, "", (LEFT + WIDTH / 2.0, top + HEIGHT + 38.0), "middle", self.axis);
         for (place, (_, values)) in self.series.iter().enumerate() {
             let colour = COLOURS[place % COLOURS.len()];
-            // Beside each other, so that one does not hide the spread of another.
+            // Side by side, so that one does not hide the spread of another.
             let aside = (place as f64 - (self.series.len() as f64 - 1.0) / 2.0) * 3.0;
             let known: Vec<(f64, Spread)> =
                 values.iter().enumerate().filter_map(|(at, value)| Some((x(at) + aside, (*value)?))).collect();
@@ -109,7 +110,7 @@ impl Plot<'_> {
         svg + "</svg>\n"
     }
 
-    /// The picture with a bar a contestant, for values that are not more or less of something.
+    /// The picture with one bar per contestant, for values that are not more or less of something.
     pub(super) fn bars(&self) -> String {
         let width = BARS_LEFT + BARS_WIDTH + 30.0;
         let (names, name_rows) = self.names(width);
@@ -277,7 +278,7 @@ fn put(svg: &mut String, what: std::fmt::Arguments<'_>) {
     writeln!(svg, "{what}").expect("a string takes all");
 }
 
-/// A text as it may stand in SVG and HTML.
+/// A text, escaped for SVG and HTML.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -5,11 +5,11 @@ use dualgauge::{EventTime, record};
 /// A row of either side.
 #[record]
 pub struct Row {
-    /// What is joined by.
+    /// The key of the join.
     pub key: u64,
     /// The row's number on its side, from zero.
     pub number: u64,
-    /// What a row carries beside its key.
+    /// What a row carries besides its key.
     pub payload: Vec<u8>,
     /// When it happened.
     #[event_time]

@@ -21,7 +21,7 @@ pub(super) struct Measured {
     pub(super) runs: Vec<Vec<Vec<Measurement>>>,
 }
 
-/// The least, the median and the greatest of what one thing came to in several repetitions.
+/// The least, the median and the greatest value in several repetitions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Spread {
     pub(super) least: f64,
@@ -30,7 +30,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Of these, in any order; `None` of none.
+    /// The spread of these, in any order; `None` if there are none.
     pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -52,7 +52,7 @@ impl Measured {
         Spread::of(peaks.map(|bytes| bytes as f64 / 1e6))
     }
 
-    /// Half of the windows, and 99 of 100 of them, took no longer than these, in milliseconds.
+    /// Half of the windows, and 99 of 100, took no longer than these times, in milliseconds.
     pub(super) fn latency_ms(&self, point: usize, contestant: usize) -> Option<Spread> {
         let latency = self.runs[point][contestant].first()?.latency?;
         let ms = |duration: dualgauge::Duration| duration.as_micros() as f64 / 1e3;

@@ -14,13 +14,13 @@ use super::sweep::{Dimension, Point, Size, sweep};
 use super::verify::verify;
 use dualgauge::{Error, Result};
 
-/// What a run is asked for.
+/// What a run is asked to do.
 #[derive(Clone, Debug)]
 pub(super) struct Request<'a> {
     pub(super) contestants: Vec<Contestant>,
     pub(super) size: Size,
     pub(super) seed: u64,
-    /// Of the dimensions only these; all, when there are none.
+    /// Only these dimensions; all, if there are none.
     pub(super) only: Vec<String>,
     pub(super) out: &'a Path,
 }
@@ -28,7 +28,7 @@ pub(super) struct Request<'a> {
 /// By contestant: every repetition.
 type Runs = Vec<Vec<Measurement>>;
 
-/// Runs the bench and prints each measurement as it is there.
+/// Runs the bench and prints each measurement as soon as it is taken.
 pub(super) fn run(request: &Request<'_>) -> Result<()> {
     let Request { contestants, size, seed, out, .. } = request;
     let refused = |error| Error::io(format!("cannot write to {}", out.display()), error);

@@ -1,7 +1,7 @@
-//! A join strategy of one's own: what is done with the rows of one window, and nothing else.
+//! A join strategy of your own: what is done with the rows of one window, and nothing else.
 //!
-//! Rows have been dealt to the workers by their keys before, and what a window emits carries its last instant. Nothing is
-//! kept across a restart: a strategy is here to be measured, and becomes an operator when it has won.
+//! Rows have already been dealt to the workers by their keys, and what a window emits carries its last instant. Nothing
+//! is kept across a restart: a strategy is here to be measured, and becomes an operator when it has won.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use dualgauge::flow::{Emitter, NodeSpec, Outputs, TwoInputStep};
 use dualgauge::state::Parts;
 use dualgauge::{Batch, EventTime, Flow, KeyGroup, Stream};
 
-/// Joins the rows of one window on one worker: made when the first of them comes.
+/// Joins the rows of one window on one worker: created when the first of them comes.
 ///
 /// - **Every pair once.** Each left row and each right row with the same key are given to [`Pairs::pair`] once, at any of
 ///   the three calls, in any order.
-/// - **A worker has its keys alone.** All rows of a key, of both sides, come to the same value.
+/// - **A worker has its keys alone.** All rows of a key, from both sides, come to the same value.
 ///
 /// An eager strategy finds pairs as rows come; a lazy one keeps the rows and works when the window closes. This lazy one
 /// is the nested loop:

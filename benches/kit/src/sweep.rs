@@ -1,7 +1,8 @@
 //! What is varied: one thing at a time around a base, and the patterns of the literature.
 //!
-//! The base is 200,000 events a second, half of them on each side, in windows of 100 ms: 20,000 events a window, with as
-//! many keys as a side has rows in it, so that a row finds one of the other side on average. One worker, from history.
+//! The base is 200,000 events a second, half of them on each side, in windows of 100 ms: 20,000 events a window, with
+//! as many keys as a side has rows in it, so that on average a row finds one on the other side. One worker, from
+//! history.
 
 use super::contestant::{Feed, Setting};
 use super::keys::Keys;
@@ -14,7 +15,7 @@ use dualgauge::{Duration, Durations};
 pub enum Size {
     /// A few hundred events a side, for the oracle.
     Verify,
-    /// Thousands: to see that all works. Rates and keys are a hundredth, so that windows are as often full.
+    /// Thousands: to see that everything works. Rates and keys are a hundredth, so that windows are as full.
     Quick,
     /// A million, in a few minutes.
     Standard,
@@ -29,23 +30,23 @@ pub struct Dimension {
     pub name: &'static str,
     /// What its values are.
     pub axis: &'static str,
-    /// What there is to see in it.
+    /// What it shows.
     pub about: &'static str,
     /// Its values, in the order in which they are drawn.
     pub points: Vec<Point>,
 }
 
-/// One value of it.
+/// One value of a dimension.
 #[derive(Clone, Debug)]
 pub struct Point {
-    /// How plots and tables call it.
+    /// What plots and tables call it.
     pub label: String,
-    /// All that is as it is there.
+    /// The whole setting at this value.
     pub setting: Setting,
 }
 
 impl Dimension {
-    /// Whether its values are kinds of workload, and not more or less of something.
+    /// Whether its values are kinds of workload, rather than more or less of something.
     pub fn is_patterns(&self) -> bool {
         self.name == PATTERNS
     }
@@ -79,7 +80,7 @@ impl Size {
         }
     }
 
-    /// By what rates and keys are divided.
+    /// What rates and keys are divided by.
     fn divisor(self) -> u64 {
         match self {
             Size::Verify | Size::Quick => 100,
@@ -151,7 +152,7 @@ impl Sweep {
         Setting { workload: self.workload(), windows, workers: 1, feed: Feed::History }
     }
 
-    /// A setting at this size: rates and keys divided, and no more pairs than bearable.
+    /// A setting at this size: rates and keys divided, and no more pairs than is bearable.
     fn point(&self, label: impl ToString, mut setting: Setting) -> Point {
         let workload = &mut setting.workload;
         let divisor = self.size.divisor();
@@ -269,7 +270,7 @@ impl Sweep {
             self.point(label, Setting { workload, windows, ..self.setting() })
         };
         let both = |keys| Workload { left_keys: keys, right_keys: keys, ..workload };
-        // All of one input in one second, whatever its size.
+        // A whole input in one second, whatever its size.
         let at_once = self.size.events() * self.size.divisor();
         let points = vec![
             pattern("low rate, keys repeat", Workload { rate: 5_000, keys: 100, ..both(Keys::Zipf(0.5)) }, 1.seconds()),

@@ -1,7 +1,8 @@
 //! The symmetric hash join, a strategy of its own in one file: the one to copy.
 //!
 //! Eager: each row is looked up among those of the other side that have come, and then kept for those that will. Pairs
-//! are out early and the work is spread over the window, for two tables instead of one and a lookup for every row.
+//! come out early and the work is spread over the window, at the price of two tables instead of one and a lookup for
+//! every row.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -9,7 +10,7 @@ use hashbrown::HashMap;
 use super::records::Row;
 use super::strategy::{Pairs, PaneJoin};
 
-/// Of each side, the rows that have come, by key.
+/// For each side, the rows that have come, by key.
 #[derive(Default)]
 pub(super) struct SymmetricHash {
     left: HashMap<u64, Vec<Row>, RandomState>,

@@ -15,7 +15,7 @@ use dualgauge::{Clock, Duration, Epoch, EventTime, Result};
 #[derive(Clone)]
 pub(super) struct Taken {
     all: Arc<Mutex<Totals>>,
-    /// Tells when rows come; without it that is not noted.
+    /// Shows when rows come; without it, that is not noted.
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -24,10 +24,10 @@ pub(super) struct Taken {
 pub(super) struct Totals {
     /// How many pairs.
     pub(super) rows: u64,
-    /// The wrapping sum of both numbers of each pair, the left one three times: two answers of one length that differ
-    /// are seldom alike in it.
+    /// The wrapping sum of both numbers of each pair, the left one three times: two different answers of the same
+    /// length seldom have the same sum.
     pub(super) checksum: u64,
-    /// When the last row with an event time came, by the clock, where that is noted.
+    /// When the last row with each event time came, by the clock, if that is noted.
     pub(super) last_came: BTreeMap<EventTime, Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! Is it right, before it is fast: every contestant against the oracle, at small sizes.
+//! Right first, then fast: every contestant against the oracle, at small sizes.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use dualgauge::{Clock, Duration, Error, Result, SystemClock};
 /// the same proportions. Returns how many answers were compared.
 ///
 /// # Errors
-/// A contestant that fails or answers otherwise; the message names it, the setting, and the first pair that is wrong.
+/// A contestant that fails or gives a different answer; the message names it, the setting, and the first wrong pair.
 pub fn verify(contestants: &[Contestant], seed: u64) -> Result<usize> {
     let mut seen: Vec<Setting> = Vec::new();
     for point in sweep(Size::Verify, seed).into_iter().flat_map(|dimension| dimension.points) {

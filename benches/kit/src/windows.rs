@@ -10,7 +10,7 @@ use dualgauge::{Duration, EventTime};
 pub struct Windows {
     /// How long each is.
     pub size: Duration,
-    /// How long after one the next one starts; at most the size.
+    /// How long after one window the next one starts; at most the size.
     pub slide: Duration,
 }
 

@@ -1,7 +1,7 @@
 //! The two streams that are joined, made from a seed and each event's number alone.
 //!
-//! Any part can be made anywhere, again and the same; only Zipf's law is computed with floats, whose last bit another
-//! machine may round another way.
+//! Any part can be made anywhere, and always comes out the same; only Zipf's law is computed with floats, whose last
+//! bit another machine may round differently.
 
 use std::fmt;
 use std::ops::Range;
@@ -33,11 +33,11 @@ pub struct Workload {
     pub right_keys: Keys,
     /// The share of the left keys that occur on the right, evenly over all ranks; the most frequent key always does.
     pub selectivity: f64,
-    /// How many bytes a row carries beside key, number and time.
+    /// How many bytes a row carries besides key, number and time.
     pub payload: usize,
 }
 
-/// Of every `left + right` events, so many are of each side.
+/// Out of every `left + right` events, how many are on each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ratio {
     /// Events of the left side.
@@ -93,7 +93,7 @@ impl Workload {
         let equal: f64 = shared.map(|rank| left.ranks.share(rank) * right.ranks.share(rank)).sum();
         let seconds = self.events as f64 / self.rate as f64;
         let (size, slide) = (windows.size.as_micros() as f64 / 1e6, windows.slide.as_micros() as f64 / 1e6);
-        // Of an input that is shorter than a window, there are as many full windows as slides, and each holds all of it.
+        // For an input shorter than a window, there are as many full windows as slides, and each holds all of it.
         let in_window = |side: &Generator| side.len() as f64 * (size / seconds).min(1.0);
         (seconds.max(size) / slide) * in_window(&left) * in_window(&right) * equal
     }
@@ -110,7 +110,7 @@ impl Workload {
         before(rank) < before(rank + 1)
     }
 
-    /// The key of a rank of a side. No two ranks have the same, and their order says nothing about their ranks.
+    /// The key of a rank of a side. No two ranks have the same key, and the order of keys says nothing about ranks.
     fn key(&self, side: Side, rank: u64) -> u64 {
         let rank = if side == Side::Left || self.is_shared(rank) { rank } else { self.keys + rank };
         Random::new(self.seed, rank).next()
@@ -122,7 +122,7 @@ pub struct Generator {
     workload: Workload,
     side: Side,
     ranks: Ranks,
-    /// Of every `parts` events, so many are of this side.
+    /// Out of every `parts` events, how many are on this side.
     part: u64,
     parts: u64,
 }
@@ -161,7 +161,7 @@ impl Generator {
     }
 
     fn row(&self, number: u64) -> Row {
-        // Each side has its own random numbers, and neither those by which keys are made.
+        // Each side has its own random numbers, and neither uses those from which keys are made.
         let mut random = Random::new(self.workload.seed.wrapping_add(1 + self.side as u64), number);
         let key = self.workload.key(self.side, self.ranks.draw(number, &mut random));
         let mut payload = vec![0; self.workload.payload];

@@ -1,7 +1,7 @@
 //! The commands of `dualgauge-kit`, as whole processes.
 //!
-//! Would catch: data that is not where it was asked for, a bench whose page, plots or table lack a contestant, and a wrong
-//! call that is not told by name.
+//! Would catch: data that is not where it was asked for, a bench whose page, plots or table lack a contestant, and a
+//! wrong call that is not reported by name.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,5 +1,5 @@
-//! Catches a query of the example whose answer is not that of its SQL, or is another on the live log than on history; and
-//! a program by hand, which the bench takes for the floor, that answers another question.
+//! Catches a query of the example whose answer is not that of its SQL, or differs between the live log and history; and
+//! a program by hand, which the bench takes for the floor, that answers a different question.
 //!
 //! The answers in `tests/fixtures/nexmark/answers.csv` are DuckDB's, on the same files; `make.py` beside them made them and
 //! says how. They are rows and digests, as the example prints them.

@@ -1,4 +1,4 @@
-//! Every option of every connector, and what becomes of a job that resumes with another value of it.
+//! Every option of every connector, and what happens to a job that resumes with another value of it.
 //!
 //! An option that is not in the table fails the test: whoever adds one decides whether stored offsets or staged rows
 //! depend on it, and says so in the connector's basis.
@@ -11,21 +11,21 @@ use dualgauge_engine::{Basis, Change};
 use super::*;
 use crate::log::Log;
 
-/// What becomes of a job that resumes with another value.
+/// What happens to a job that resumes with another value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
-    /// It goes on: nothing that is stored depends on it.
+    /// It resumes: nothing that is stored depends on the option.
     GoesOn,
-    /// It goes on where the value is the second one, and is refused the other way round.
+    /// It resumes if it changes to the second value, and is refused the other way round.
     GoesOnTo,
-    /// It goes on where nothing is staged, and else is refused by name.
+    /// It resumes if nothing is staged, and is otherwise refused by name.
     NothingStaged,
     /// It is refused by name.
     Refused,
 }
 use Then::*;
 
-/// Scheme, option, two values, and what follows; of sources.
+/// Scheme, option, two values, and what follows; for sources.
 pub(super) const SOURCES: &[(&str, &str, &str, &str, Then)] = &[
     ("csv", "hive", "true", "false", Refused),
     ("csv", "allow_empty", "true", "false", GoesOn),
@@ -63,7 +63,7 @@ pub(super) const SOURCES: &[(&str, &str, &str, &str, Then)] = &[
     ("parquet", "whole_floats", "true", "false", Refused),
 ];
 
-/// What every source takes says how it is read from now on.
+/// The options that every source takes say how it is read from now on.
 pub(super) const SHARED: &[(&str, &str, &str)] = &[
     ("disorder", "1s", "2s"),
     ("idle_after", "1s", "2s"),
@@ -73,7 +73,7 @@ pub(super) const SHARED: &[(&str, &str, &str)] = &[
     ("new_files", "late", "fail"),
 ];
 
-/// The same of sinks.
+/// The same for sinks.
 pub(super) const SINKS: &[(&str, &str, &str, &str, Then)] = &[
     ("parquet", "buckets", "1", "2", Refused),
     ("parquet", "row_group_rows", "10", "20", GoesOn),
@@ -130,7 +130,7 @@ fn every_option_of_every_connector_is_in_the_table() {
     assert_eq!(binding.known, SHARED.iter().map(|row| row.0).collect::<Vec<_>>());
 }
 
-/// What follows from two bases, when each change is taken or not.
+/// What follows from two bases, depending on which changes are taken.
 fn follows(before: &Basis, now: &Basis, takes: impl Fn(&Change) -> bool) -> bool {
     before.changes(now).iter().all(takes)
 }
@@ -184,7 +184,7 @@ fn each_format_and_other_columns_are_told_apart() {
             assert!(changes.iter().any(|change| change.option == "format" && !now.takes(change, true)));
         }
         let columns = bound(before).basis(&schema()).changes(&bound(before).basis(&other));
-        // Lines that name their columns take any; a log has its own columns, which are checked apart.
+        // Lines that name their columns take any; a log has its own columns, which are checked separately.
         let refused = columns.iter().any(|change| !bound(before).takes(change, true));
         assert_eq!(refused, ["parquet", "csv"].contains(&before), "{before}");
     }

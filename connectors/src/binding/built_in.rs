@@ -1,4 +1,5 @@
-//! The connectors that every program has, as bindings name them. The memory connector is missing: only a program has rows.
+//! The connectors that every program has, as bindings name them. The memory connector is not among them: only a program
+//! has rows in memory.
 
 use dualgauge_engine::{Result, Sink, Source};
 

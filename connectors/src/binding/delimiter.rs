@@ -1,4 +1,4 @@
-//! What stands between the fields of CSV, as a binding says.
+//! The delimiter of CSV fields, as a binding writes it.
 
 use std::str::FromStr;
 

@@ -1,4 +1,4 @@
-//! Two bindings as one source: each side takes its own options, and both together those of the engine.
+//! Two bindings as one source: each side takes its own options, and the two together take the engine's.
 
 use dualgauge_engine::flow::SourceOptions;
 use dualgauge_engine::{Error, EventTime, Remedy, Result, Source};
@@ -7,13 +7,14 @@ use super::{Registry, shared};
 use crate::hybrid::Hybrid;
 
 impl Registry {
-    /// History and live behind each other: the second binding goes on where the first one ends.
+    /// History, then live: the second binding continues where the first one ends.
     ///
     /// # Errors
-    /// As for [`Registry::source`]; two sources that need a seam and have none; a history that does not fit what is live.
+    /// As for [`Registry::source`]; two sources that need a seam and have none; a history that does not fit the live
+    /// side.
     pub fn hybrid(&self, history: &str, live: &str, seam: Option<EventTime>) -> Result<Box<dyn Source>> {
         self.hybrid_options(history, live)?;
-        // Each side by itself first, so that a mistyped option is told before what does not fit.
+        // Each side by itself first, so that a mistyped option is reported before a mismatch of the two.
         let (before, after) = (self.source(history)?, self.source(live)?);
         if let Some(seam) = seam {
             return Ok(Box::new(Hybrid::of(before.into(), after.into(), seam)));
@@ -29,14 +30,15 @@ impl Registry {
         })
     }
 
-    /// The options in two bindings of one source that override what the graph says of it. They are of the source as a whole,
-    /// whichever of its sides says them.
+    /// The options in two bindings of one source that override what the graph says of it. They apply to the source as a
+    /// whole, whichever side gives them.
     ///
     /// # Errors
-    /// As for [`Registry::source`]; an option of which the sides say different things.
+    /// As for [`Registry::source`]; an option to which the sides give different values.
     pub fn hybrid_options(&self, history: &str, live: &str) -> Result<SourceOptions> {
         let ((_, mut before), (_, mut both)) = (self.parse(history)?, self.parse(live)?);
-        // Read by itself first, so that a wrong value is told with its own binding; what is left is for the connector.
+        // Read by itself first, so that a wrong value is reported with its own binding; what is left is for the
+        // connector.
         let of_history = before.options.clone();
         shared(&mut before).map_err(|error| error.at(format!("`{history}`")))?;
         for (name, value) in of_history.into_iter().filter(|given| !before.options.contains(given)) {

@@ -12,9 +12,9 @@ use crate::suggest::did_you_mean;
 
 /// What a binding names by its scheme: `mine:PATH?option=value`.
 ///
-/// A program adds one to its command line by `dualgauge::cli::new(graph).connector(Mine)`. The options that the engine takes of
-/// every source (`disorder`, `idle_after`, `bad`, …) are not its concern; an option that it does not ask for is refused, with
-/// those that it does.
+/// A program adds one to its command line by `dualgauge::cli::new(graph).connector(Mine)`. The options that the engine
+/// takes of every source (`disorder`, `idle_after`, `bad`, …) are not its concern; an option that it does not ask for
+/// is refused, with a list of those that it does.
 ///
 /// ```
 /// use dualgauge_connectors::binding::{Binding, Connector, Registry};
@@ -50,7 +50,7 @@ pub trait Connector: Send + Sync {
     /// What stands before the colon.
     fn scheme(&self) -> &str;
 
-    /// What help says: a binding as an example, and what it is. Nothing unless said otherwise.
+    /// What help says: an example of a binding, and what it is. Empty by default.
     fn help(&self) -> (&str, &str) {
         ("", "")
     }
@@ -76,8 +76,9 @@ pub trait Connector: Send + Sync {
         Err(Error::usage(format!("{} is no sink", self.scheme())))
     }
 
-    /// The source that a history and, behind it, a live part of this connector are, where they say themselves where the one
-    /// ends and the other begins. `None` where they do not: then a person says the seam. `scheme` is that of the history.
+    /// The source made of a history and the live part of this connector that follows it, if they know by themselves
+    /// where the one ends and the other begins. `None` if they do not: then a person gives the seam. `scheme` is the
+    /// history's.
     ///
     /// # Errors
     /// What is wrong with one of the bindings, or a history that does not fit.
@@ -120,7 +121,8 @@ impl Registry {
     /// These and one more.
     ///
     /// # Panics
-    /// When a connector has its scheme already, or when its scheme is none: letters, digits, `+`, `-` and `.` behind a letter.
+    /// When another connector has its scheme already, or when its scheme is not a letter followed by letters, digits,
+    /// `+`, `-` and `.`.
     pub fn with(mut self, connector: impl Connector + 'static) -> Registry {
         let scheme = connector.scheme();
         let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
@@ -191,7 +193,7 @@ impl Registry {
         self.connectors.iter().map(|connector| connector.scheme())
     }
 
-    /// The connector that a binding names, and what it says to it.
+    /// The connector that a binding names, and the rest of the binding, for it to read.
     pub(super) fn parse(&self, text: &str) -> Result<(&dyn Connector, Binding)> {
         let expected = || self.schemes().map(|scheme| format!("{scheme}:PATH")).collect::<Vec<_>>().join(", ");
         let Some((scheme, rest)) = text.split_once(':') else {

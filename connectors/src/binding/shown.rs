@@ -1,4 +1,4 @@
-//! When rows are shown, as a binding of a sink says it: in which order, and which firings.
+//! How a sink's binding says when rows are shown: in which order, and which firings.
 
 use dualgauge_engine::Firings;
 use dualgauge_engine::{Error, Result};
@@ -6,7 +6,7 @@ use dualgauge_engine::{Error, Result};
 use super::Binding;
 use crate::text::{Format, Order, TextSink};
 
-/// What a sink of text takes of this.
+/// Which of these options a sink of text takes.
 pub(super) fn of_text<F: Format>(binding: &mut Binding, sink: TextSink<F>) -> Result<TextSink<F>> {
     let sink = binding.choice(sink, "order", ORDERS, TextSink::order)?;
     binding.choice(sink, "firings", FIRINGS, TextSink::firings)
@@ -19,7 +19,7 @@ impl Binding {
         self.refuse("firings", NO_FIRINGS)
     }
 
-    /// Refuses an option that others take, and says why.
+    /// Refuses an option that other sinks take, and says why.
     pub(super) fn refuse(&self, name: &str, why: &str) -> Result<()> {
         match self.options.iter().any(|(given, _)| given == name) {
             true => Err(Error::usage(format!("option `{name}`: {why}"))),

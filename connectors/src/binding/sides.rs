@@ -1,7 +1,7 @@
-//! Every option of every source, at each side of history and live, with a seam that is given and one that is proved.
+//! Every option of every source, on either side of history and live, with a given seam and with a proved one.
 //!
-//! Would catch: an option that is taken and reaches nobody, one that reaches the other side, and one that is not known
-//! where it stands and is passed over.
+//! Would catch: an option that is taken and reaches nobody, one that reaches the other side, and one that is unknown
+//! where it stands and is silently ignored.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ fn sides(scheme: &str) -> Vec<(&'static str, bool)> {
     [("history", false), ("live", false)].into_iter().chain(proved).collect()
 }
 
-/// History and live of which one is `text`, and the other says nothing.
+/// History and live, of which one is `text` and the other has no options.
 fn bound(dir: &Path, side: &str, proved: bool, text: &str) -> Result<Box<dyn Source>> {
     let (files, log) = (format!("parquet:{}/parquet", dir.display()), format!("log:{}/log", dir.display()));
     let seam = (!proved).then_some(EventTime::from_micros(5));
@@ -55,7 +55,7 @@ fn every_option_reaches_its_side() {
         let changes = source(&of(scheme, option, a)).unwrap().basis();
         let changes = changes.changes(&source(&of(scheme, option, b)).unwrap().basis());
         for (side, proved) in sides(scheme) {
-            // The seam is proved of a log that is followed.
+            // The seam is proved only for a log that is followed.
             let case = format!("{side} {scheme} {option}, proved {proved}");
             let values = if proved && option == "follow" { ["true", "true"] } else { [a, b] };
             let [a, b] = values.map(|value| bound(dir.path(), side, proved, &of(scheme, option, value)));

@@ -1,4 +1,4 @@
-//! Options of files that say nothing of standard input and output: there each is refused by its name.
+//! Options of files that mean nothing for standard input and output: there each is refused by name.
 
 use dualgauge_engine::Result;
 
@@ -11,7 +11,7 @@ const OF_SOURCES: &[(&str, &str)] = &[
     ("new_files", "no file comes to standard input"),
 ];
 
-/// The same of sinks.
+/// The same for sinks.
 const OF_SINKS: &[(&str, &str)] = &[
     (
         "overwrite",

@@ -1,16 +1,16 @@
-//! How values are written, as a binding says: `format.ts=%d.%m.%Y`, `unit=ms`, `null=NA`.
+//! The options of a binding that say how values are written: `format.ts=%d.%m.%Y`, `unit=ms`, `null=NA`.
 
 use dualgauge_engine::{Error, Result};
 
 use super::{Binding, TRUTH};
 use crate::written::Written;
 
-/// What can be said of how values are written: where columns have types of their own, and in text.
+/// The options for how values are written: for columns with types of their own, and for text.
 pub(super) const COLUMNS: &[&str] = &["unit", "format", "zone", "whole_floats"];
 pub(super) const TEXT_COLUMNS: &[&str] = &["unit", "format", "zone", "null", "whole_floats"];
 
 impl Binding {
-    /// Takes out what is said of how values are written, of all columns (`unit=ms`) or of one (`unit.ts=ms`).
+    /// Takes out the options for how values are written, in all columns (`unit=ms`) or in one (`unit.ts=ms`).
     pub(super) fn written(&mut self, names: &[&'static str]) -> Result<Written> {
         let mut written = Written::default();
         for &name in names {

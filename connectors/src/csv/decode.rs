@@ -20,7 +20,7 @@ pub(super) struct CsvDecode {
 }
 
 impl CsvDecode {
-    /// For records whose fields have these names.
+    /// A decoder for records whose fields have these names.
     pub(super) fn new(delimiter: u8, names: &[String], wanted: &SchemaRef) -> Result<CsvDecode> {
         let mut columns = vec![None; names.len()];
         for (column, field) in wanted.fields().iter().enumerate() {
@@ -28,7 +28,7 @@ impl CsvDecode {
             let (name, has) = (field.name(), || names.join(", "));
             match (places.next(), places.next()) {
                 (Some((place, _)), None) => columns[place] = Some(column),
-                // One of another case is a misspelt name and not a missing column.
+                // A name in other case is a misspelling, not a missing column.
                 (None, _)
                     if field.metadata().contains_key(DEFAULT)
                         && !names.iter().any(|other| is_same_but_for_case(name, other)) => {}
@@ -57,7 +57,7 @@ impl CsvDecode {
                 put(
                     column,
                     match text {
-                        // As the only field of a record it says that there is one, and no more.
+                        // As the only field of a record, quotes say that there is a record, and no more.
                         "" if !field.quoted || self.width == 1 => Cell::Empty,
                         text if field.doubled => Cell::Doubled(text),
                         text if field.quoted => Cell::Quoted(text),

@@ -1,4 +1,4 @@
-//! Rows become CSV: a field between quotes where it must, and only there.
+//! Rows become CSV: a field is quoted where it must be, and only there.
 //!
 //! A missing value is an empty field, and an empty text that might be taken for one stands between quotes, so that both
 //! are read as what they are.

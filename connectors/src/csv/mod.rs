@@ -1,8 +1,8 @@
 //! CSV, as RFC 4180 has it: fields between delimiters, quoted with `"` where they hold delimiters, quotes or newlines.
 //!
 //! Columns are found by the names in the header, and read with the types of the record: whole numbers, floats, `true`
-//! and `false`, text, and times as RFC 3339. An empty field is a missing value; of a `String` it is the empty text,
-//! and of an `Option<String>` one between quotes is.//! Every file that is written begins with a header.
+//! and `false`, text, and times as RFC 3339. An empty field is a missing value; for a `String` it is the empty text,
+//! and for an `Option<String>` a quoted empty field is. Every file that is written begins with a header.
 //!
 //! ```
 //! use dualgauge_connectors::csv;
@@ -23,8 +23,8 @@ pub use format::Csv;
 
 use crate::text::{TextSink, TextSource};
 
-/// Reads a CSV file, the `*.csv` files of a directory and below it, what a pattern such as `data/day=*/*.csv` stands for, or
-/// standard input (`-`).
+/// Reads a CSV file, the `*.csv` files in and below a directory, the files that match a pattern such as
+/// `data/day=*/*.csv`, or standard input (`-`).
 pub fn read(path: impl Into<PathBuf>) -> TextSource<Csv> {
     TextSource::new(Csv::default(), path)
 }

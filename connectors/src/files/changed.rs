@@ -1,4 +1,4 @@
-//! A file that is not any more what was listed when it is opened: its rows would be missed without a word.
+//! A file that has changed between being listed and being opened: its rows would be lost silently.
 
 use dualgauge_engine::{Code, Error};
 
@@ -23,17 +23,17 @@ mod tests {
     use crate::binding;
     use crate::parquet::{FileOptions, write_file};
 
-    /// What becomes of a file.
+    /// What happens to a file.
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Change {
         Nothing,
         /// Another one is renamed into its place, with more rows.
         Replaced,
-        /// It is cut, of text at the end of a line.
+        /// It is cut; a text, at the end of a line.
         Cut,
         /// Other bytes are written over its own.
         WrittenOver,
-        /// Bytes are added to it, of text a whole line.
+        /// Bytes are added to it; to a text, a whole line.
         Grown,
     }
     use Change::*;
@@ -43,7 +43,7 @@ mod tests {
         RecordBatch::try_from_iter([("n", column)]).unwrap()
     }
 
-    /// A file of the format with so many rows.
+    /// A file of the format with this many rows.
     fn write(path: &Path, scheme: &str, count: i64) {
         let lines =
             |before: &str, after: &str| -> String { (0..count).map(|row| format!("{before}{row}{after}\n")).collect() };
@@ -125,7 +125,7 @@ mod tests {
                     let case = format!("{scheme} {path} {change:?} {follow}");
                     match (change, scheme) {
                         (Nothing, _) => assert_eq!(read.unwrap(), 9, "{case}"),
-                        // Of a file that is open, what was listed is read, whatever has its name now.
+                        // If the file is open, what was listed is read, whatever has its name now.
                         (Replaced, "parquet") if read.is_ok() => assert_eq!(read.unwrap(), 9, "{case}"),
                         (Grown, "csv" | "json") => assert_eq!(read.unwrap(), 10, "{case}"),
                         _ => {

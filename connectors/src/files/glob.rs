@@ -1,12 +1,12 @@
 //! One pattern against one name, a character at a time: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`, `\` before a mark, and `**`.
 //!
-//! A name is text, so `?` stands for `é` as for `e`. No mark but `**` stands for a `/`; `**` is a part of its own, and stands
-//! for any number of parts.
+//! A name is text, so `?` stands for `é` as for `e`. Only `**` matches a `/`; `**` is a part of its own, and stands for
+//! any number of parts.
 
 /// How many patterns a pattern with `{…}` may stand for.
 const CHOICES_MAX: usize = 1024;
 
-/// How many groups `{…}` a pattern may have, in each other or beside each other.
+/// How many groups `{…}` a pattern may have, nested or side by side.
 const GROUPS_MAX: usize = 32;
 
 /// A pattern, as the patterns without `{…}` that it stands for.
@@ -18,7 +18,7 @@ enum Mark {
     One(char),
     Any,
     Many,
-    /// Whether it is one of these, or is none of them.
+    /// A character that is one of these, or none of them, as the flag says.
     Among(bool, Vec<(char, char)>),
     /// `**/`: any number of parts.
     Parts,
@@ -27,7 +27,7 @@ enum Mark {
 }
 
 impl Glob {
-    /// Reads a pattern; or says why it is none.
+    /// Reads a pattern, or says why it is not one.
     pub(super) fn new(pattern: &str) -> Result<Glob, &'static str> {
         let chars: Vec<char> = pattern.chars().collect();
         let mut all = choices(&chars, 0)?.into_iter();
@@ -66,7 +66,7 @@ fn choices(chars: &[char], depth: usize) -> Result<Vec<Vec<char>>, &'static str>
                 let (inner, behind) = group(&chars[at..])?;
                 let mut all = Vec::new();
                 for choice in inner {
-                    // Groups within a choice, and those behind, are taken apart in their turn.
+                    // Groups within a choice, and those after it, are taken apart in their turn.
                     let whole = [&chars[..at], &choice, &chars[at + behind..]].concat();
                     all.extend(choices(&whole, depth + 1)?);
                     if all.len() > CHOICES_MAX {
@@ -82,7 +82,7 @@ fn choices(chars: &[char], depth: usize) -> Result<Vec<Vec<char>>, &'static str>
     Ok(vec![chars.to_vec()])
 }
 
-/// The choices of a group that begins at `{`, and where what is behind it begins.
+/// The choices of a group that begins at `{`, and where the text after it begins.
 fn group(chars: &[char]) -> Result<(Vec<Vec<char>>, usize), &'static str> {
     let (mut all, mut depth, mut start, mut at) = (Vec::new(), 0, 1, 1);
     while at < chars.len() {
@@ -148,7 +148,7 @@ fn class(inner: &[char]) -> Result<Mark, &'static str> {
     Ok(Mark::Among(!is_not, ranges))
 }
 
-/// Whether the marks stand for the whole name: for each mark, from the first, where in the name what is before it may end.
+/// Whether the marks stand for the whole name. Goes through the marks and keeps where in the name each may begin.
 fn matches(marks: &[Mark], name: &[char]) -> bool {
     let mut ends = vec![false; name.len() + 1];
     ends[0] = true;

@@ -15,11 +15,11 @@ use crate::text::values::{Cell, Marks, columns, explained};
 /// What stands in a path where a row has no value.
 const MISSING: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// The wanted columns of one file that its path has.
+/// The wanted columns of one file that are in its path.
 pub(crate) struct Hive {
     /// What is wanted, in the order of the record.
     wanted: SchemaRef,
-    /// By the place of the column in it, one value.
+    /// By the place of the column in `wanted`, its one value.
     values: Vec<Option<ArrayRef>>,
 }
 
@@ -44,7 +44,7 @@ impl Hive {
             if text.is_none() && !field.is_nullable() {
                 return Err(bad("there is no value, and the record wants one; make its field an `Option`"));
             }
-            // By the same lines as a field of a text file: with what is said of the column, and every type that a record has.
+            // Read as a field of a text file is: with the column's own options, and for every type that a record has.
             let one: SchemaRef = Arc::new(Schema::new(vec![field.clone()]));
             let cell = text.as_deref().map_or(Cell::Null, Cell::Plain);
             if let Some(why) = explained(&one, &[cell]) {
@@ -62,7 +62,7 @@ impl Hive {
         micros.is_valid(0).then(|| EventTime::from_micros(micros.value(0)))
     }
 
-    /// What is left to read of the file itself.
+    /// What is left to read from the file itself.
     pub(crate) fn rest(&self, scan: &Scan) -> Scan {
         let fields = scan.schema.fields().iter().zip(&self.values).filter(|(_, value)| value.is_none());
         let fields: Vec<_> = fields.map(|(field, _)| field.clone()).collect();
@@ -74,7 +74,7 @@ impl Hive {
         Scan { schema, event_time, ..scan.clone() }
     }
 
-    /// Adds the columns to what a reader of the rest gives.
+    /// Adds the columns to the rows that a reader of the rest gives.
     pub(crate) fn reader(self, rest: Box<dyn PartitionReader>) -> Box<dyn PartitionReader> {
         match self.values.iter().all(Option::is_none) {
             true => rest,

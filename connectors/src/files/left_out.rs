@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::Kind;
 
-/// How many names are told of each reason.
+/// How many names are listed for each reason.
 const NAMES_MAX: usize = 3;
 
 /// Why something is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
-    /// Its name is one of another format.
+    /// Its name is of another format.
     OtherFormat,
     /// Its name begins with `.` or `_`.
     Hidden,

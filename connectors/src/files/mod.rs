@@ -6,13 +6,13 @@
 //! data/day=*/part-[0-9].{csv,gz}  what the pattern stands for; a directory that it stands for is read as one
 //! ```
 //!
-//! **What is left out is told by name and number.** Names that begin with `.` are never data, those that begin with `_`
-//! are other programs' unfinished work (unless they are `_name=value`), and a name with another ending is another
-//! format. What nobody can miss, the marks of writers such as `_SUCCESS`, is not told.
+//! **What is left out is reported by name and number.** Names that begin with `.` are never data, those that begin with
+//! `_` are other programs' unfinished work (unless they are `_name=value`), and a name with another ending is another
+//! format. What nobody can miss, such as writers' marks like `_SUCCESS`, is not reported.
 //!
 //! **A file is read once**, however many symbolic links lead to it; a hard link is a file of its own.
 //!
-//! **Nothing to read is an error**, unless the source is told that it may be so.
+//! **Nothing to read is an error**, unless the source is told that this may happen.
 
 mod changed;
 mod glob;
@@ -37,9 +37,9 @@ use crate::handles::Version;
 /// What the files of a format are called.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
-    /// The endings of its names, in small letters; names may have them in others.
+    /// The endings of its names, in lower case; names may have them in any case.
     pub(crate) extensions: &'static [&'static str],
-    /// Whether `.gz` or `.zst` may stand behind them.
+    /// Whether `.gz` or `.zst` may follow them.
     pub(crate) packed: bool,
 }
 
@@ -48,7 +48,7 @@ impl Kind {
     pub(crate) fn has(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         let packed = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).filter(|_| self.packed);
-        // What is compressed says within that ending what it is.
+        // The name of a compressed file says before that ending what it is.
         let extension = Path::new(packed.unwrap_or(&name)).extension();
         extension.and_then(|extension| extension.to_str()).is_some_and(|it| self.extensions.contains(&it))
     }
@@ -59,10 +59,10 @@ impl Kind {
     }
 }
 
-/// What a source says of its files.
+/// A source's options for its files.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
-    /// Whether directories that are called `name=value` are columns.
+    /// Whether directories called `name=value` are columns.
     pub(crate) hive: bool,
     /// Whether there may be nothing to read.
     pub(crate) allow_empty: bool,
@@ -84,7 +84,7 @@ pub(crate) struct DataFile {
 pub(crate) struct Found {
     /// By ascending name.
     pub(crate) files: Vec<DataFile>,
-    /// What is left out, in words.
+    /// What was left out, in words.
     pub(crate) notes: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ fn root(path: &Path) -> Result<Root> {
         Ok(metadata) => return Ok(Root::File(metadata)),
         Err(error) => error,
     };
-    // A name that is there is never a pattern.
+    // A name that exists is never a pattern.
     match Pattern::of(path)? {
         Some(pattern) => Ok(Root::Pattern(pattern)),
         None => Ok(Root::Missing(missing)),
@@ -113,7 +113,7 @@ fn root(path: &Path) -> Result<Root> {
 ///
 /// # Errors
 /// Nothing to read, unless that is allowed; a directory that is a table, whose own list says which of its files count;
-/// what cannot be looked at.
+/// something that cannot be looked at.
 pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> {
     let mut walk = Walk::new(path, kind);
     let nothing = match root(path)? {
@@ -150,14 +150,14 @@ pub(crate) fn list(path: &Path, kind: Kind, allow_empty: bool) -> Result<Found> 
     Ok(Found { files, notes })
 }
 
-/// What the machine says of a place, marked where it says that there is nothing.
+/// What the machine says of a place, marked as absent if it says that there is nothing.
 fn perhaps_absent(what: String, cause: std::io::Error) -> Error {
     let is_absent = cause.kind() == ErrorKind::NotFound;
     let error = Error::io(what, cause);
     if is_absent { error.absent() } else { error }
 }
 
-/// What is read both plain and compressed is likely the same rows twice, as `gzip -k` leaves it.
+/// A file that is there both plain and compressed likely has the same rows twice, as `gzip -k` leaves it.
 fn perhaps_twice(files: &[DataFile]) -> Option<String> {
     let is_there = |name: &str| files.binary_search_by(|file| file.name.as_str().cmp(name)).is_ok();
     let plain =
@@ -183,7 +183,7 @@ fn name_of(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Whether rows between two event times, both included, may be wanted.
+/// Whether any row between two event times, both included, may be wanted.
 pub(crate) fn may_have_wanted(scan: &Scan, bound: EventTime, upper: EventTime) -> bool {
     scan.from.is_none_or(|from| from <= upper) && scan.to.is_none_or(|to| bound < to)
 }

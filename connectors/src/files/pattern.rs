@@ -1,5 +1,5 @@
-//! Patterns in paths: `*`, `?`, `[a-z]`, `{a,b}` within a part, and `**` for any number of parts. `?` and `[…]` stand for one
-//! character.
+//! Patterns in paths: `*`, `?`, `[a-z]`, `{a,b}` within a part, and `**` for any number of parts. `?` and `[…]` each
+//! stand for one character.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use dualgauge_engine::{Error, Result};
 
 use super::glob::Glob;
 
-/// What a pattern has and a name seldom.
+/// Characters that a pattern has and a name seldom has.
 const MARKS: [char; 4] = ['*', '?', '[', '{'];
 
 /// Whether a text may be a pattern.
@@ -15,14 +15,14 @@ fn is_pattern(text: &str) -> bool {
     text.contains(MARKS)
 }
 
-/// A path with marks of a pattern in it.
+/// A path with pattern marks in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     /// The directory before the first part with a mark.
     pub(crate) base: PathBuf,
     /// What follows, over all its parts.
     whole: Glob,
-    /// Each part by itself; `None` where a mark goes over several.
+    /// Each part by itself; `None` if a mark spans several.
     parts: Option<Vec<Glob>>,
     /// The last part.
     last: String,
@@ -69,7 +69,8 @@ impl Pattern {
         self.whole.is_match(name)
     }
 
-    /// Whether it may stand for something below a directory: its own name, and how many directories it lies below the base.
+    /// Whether it may stand for something below a directory, given the directory's own name and how many levels it lies
+    /// below the base.
     pub(crate) fn goes_below(&self, own_name: &str, depth: usize) -> bool {
         let Some(parts) = &self.parts else { return true };
         depth + 1 < parts.len() && parts[depth].is_match(own_name)
@@ -80,7 +81,7 @@ impl Pattern {
         self.last.chars().all(|c| c == '*')
     }
 
-    /// Whether its last part says itself that it means names that begin with `_`.
+    /// Whether its last part explicitly means names that begin with `_`.
     pub(super) fn means_underscore(&self) -> bool {
         self.last.starts_with('_')
     }

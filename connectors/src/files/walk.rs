@@ -11,13 +11,13 @@ use super::left_out::{LeftOut, Why};
 use super::{DataFile, Kind, Pattern, perhaps_absent};
 use crate::handles::{Identity, Version};
 
-/// How deep a directory may go.
+/// How deep directories may be nested.
 const DEPTH_MAX: usize = 64;
 
 /// The directory by which a Delta table lists its files.
 const DELTA: &str = "_delta_log";
 
-/// What writers put beside data, by custom: it holds no rows, and nobody misses it.
+/// What writers customarily put beside data: it holds no rows, and nobody misses it.
 const MARKS: [&str; 5] = ["_SUCCESS", "_metadata", "_common_metadata", "_started_", "_committed_"];
 
 /// What was found so far.
@@ -26,13 +26,13 @@ pub(super) struct Walk {
     kind: Kind,
     taken: Vec<Taken>,
     left_out: LeftOut,
-    /// The directories between the root and where it stands, by what tells them from all others.
+    /// The directories between the root and the present place, by what distinguishes each from all others.
     above: Vec<Identity>,
     /// How many of them are links.
     links: usize,
 }
 
-/// A file that is read, unless it is again one that was found without a link.
+/// A file that is read, unless it turns out to be one that was also found without a link.
 struct Taken {
     by_link: bool,
     file: DataFile,
@@ -54,8 +54,8 @@ impl Walk {
         Walk { root: root.to_path_buf(), kind, taken, left_out: LeftOut::default(), above, links: 0 }
     }
 
-    /// What was found, by ascending name, and what was left out. A file to which a link leads is read once, by its own name
-    /// where that was found too (`latest` beside the days), or its rows would be there twice.
+    /// What was found, by ascending name, and what was left out. A file to which a link leads is read once, by its own
+    /// name if that was found too (`latest` beside the days); otherwise its rows would be there twice.
     pub(super) fn done(self) -> (Vec<DataFile>, LeftOut) {
         let Walk { mut taken, mut left_out, .. } = self;
         taken.sort_by(|a, b| (a.by_link, &a.file).cmp(&(b.by_link, &b.file)));
@@ -77,7 +77,7 @@ impl Walk {
         self.directory(dir, &look_at(dir)?, "")
     }
 
-    /// Takes what a pattern stands for. Where its base is missing, nothing is found if that is `allowed`.
+    /// Takes what a pattern stands for. If its base is missing and that is `allowed`, nothing is found.
     pub(super) fn matching(&mut self, pattern: &Pattern, allowed: bool) -> Result<()> {
         if allowed && fs::metadata(&pattern.base).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return Ok(());
@@ -112,7 +112,7 @@ impl Walk {
                 self.matching_in(&entry.path, &entry.metadata, &format!("{}/", entry.name), pattern)?;
                 self.links -= usize::from(entry.is_link);
             } else if is_dir || !is_meant {
-                // The pattern has left it out, and who wrote it knows.
+                // The pattern has left it out, and whoever wrote the pattern knows.
             } else if pattern.takes_every_name() && !self.kind.has(&entry.own_name) {
                 self.left_out.add(Why::OtherFormat, entry.name);
             } else {
@@ -137,7 +137,8 @@ impl Walk {
         self.taken.push(Taken { by_link, file: DataFile { name, path, version: Version::of(&metadata) } });
     }
 
-    /// Goes into a directory: its files and directories that may be data. Who has looked at them leaves it again.
+    /// Enters a directory and lists its files and directories that may be data. The caller leaves it again once it has
+    /// looked at them.
     fn enter(&mut self, dir: &Path, own: &fs::Metadata, prefix: &str, underscore: bool) -> Result<Vec<Entry>> {
         self.above.push(Identity::of(own));
         if self.above.len() > DEPTH_MAX {
@@ -171,7 +172,7 @@ impl Walk {
         Ok(found)
     }
 
-    /// What an entry is, or what its link leads to; `None` where it cannot be read and that was told.
+    /// What an entry is, or what its link leads to; `None` if it cannot be read, which has then been reported.
     fn look(&mut self, entry: &fs::DirEntry, name: &str, is_link: bool) -> Result<Option<fs::Metadata>> {
         let metadata = match fs::metadata(entry.path()) {
             Ok(metadata) => metadata,
@@ -179,7 +180,7 @@ impl Walk {
                 self.left_out.add(Why::LeadsNowhere, name);
                 return Ok(None);
             }
-            // It went away while the directory was listed.
+            // It disappeared while the directory was being listed.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(Error::io(format!("cannot look at {}", entry.path().display()), cause)),
         };
@@ -194,7 +195,7 @@ impl Walk {
         Ok(Some(metadata))
     }
 
-    /// Whether somebody may take a hidden entry for data: one that is named as data is, or as unfinished work.
+    /// Whether somebody may take a hidden entry for data, because it is named like data or like unfinished work.
     fn is_missed(&self, own_name: &str, metadata: &fs::Metadata) -> bool {
         let is_mark = MARKS.iter().any(|mark| own_name.starts_with(mark));
         let is_data = metadata.is_file() && self.kind.has(own_name);

@@ -22,7 +22,7 @@ pub(super) fn rows(rows: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     Ok(lines)
 }
 
-/// Writes what is read as the same again.
+/// Writes values so that they are read back as the same.
 ///
 /// - Floats: `"NaN"`, `"Infinity"` and `"-Infinity"` as text. Arrow writes `null` for them, which is no value at all.
 /// - What is missing is left out, but for a field that has a default, which would be read in its place: that is `null`.
@@ -45,7 +45,7 @@ impl EncoderFactory for AsRead {
     }
 }
 
-/// An encoder where one is needed: objects without a missing field that has a default are Arrow's.
+/// An encoder if one is needed: objects in which no field with a default is missing are left to Arrow.
 fn object<'a>(
     fields: &'a Fields,
     rows: &'a StructArray,
@@ -63,13 +63,13 @@ fn object<'a>(
     Ok(Some(NullableEncoder::new(Box::new(Object(members)), rows.nulls().cloned())))
 }
 
-/// Objects of which some fields are said to be missing.
+/// Objects in which some missing fields are written as `null`.
 struct Object<'a>(Vec<Member<'a>>);
 
 struct Member<'a> {
     /// As JSON.
     name: Vec<u8>,
-    /// Whether it is said that it is missing.
+    /// Whether it is written as `null` when it is missing.
     said: bool,
     values: NullableEncoder<'a>,
 }
@@ -94,7 +94,7 @@ impl Encoder for Object<'_> {
     }
 }
 
-/// An encoder where one is needed: a column of numbers alone is Arrow's.
+/// An encoder if one is needed: a column of nothing but numbers is left to Arrow.
 fn encoder<'a, T: ArrowPrimitiveType<Native: Into<f64>>>(
     floats: &'a PrimitiveArray<T>,
     field: &'a FieldRef,
@@ -107,7 +107,7 @@ fn encoder<'a, T: ArrowPrimitiveType<Native: Into<f64>>>(
     Ok(Some(NullableEncoder::new(Box::new(SomeFloats { floats, numbers }), floats.nulls().cloned())))
 }
 
-/// Floats of which some are no numbers.
+/// Floats of which some are not numbers.
 struct SomeFloats<'a, T: ArrowPrimitiveType> {
     floats: &'a PrimitiveArray<T>,
     numbers: NullableEncoder<'a>,

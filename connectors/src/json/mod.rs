@@ -1,8 +1,9 @@
 //! JSON lines: one object a line.
 //!
-//! Fields are found by name and read with the types of the record; others are passed over. Times are RFC 3339 text. A
-//! field that is absent is missing, and so is `null`. JSON has no infinities: a float that is not finite is written as
-//! missing. A number where text is wanted is read as its digits; one with a fraction where a whole number is wanted is bad.
+//! Fields are found by name and read with the types of the record; others are ignored. Times are RFC 3339 text. A field
+//! that is absent is missing, and so is `null`. JSON has no infinities: a float that is not finite is written as
+//! missing. A number where text is wanted is read as its digits; one with a fraction where a whole number is wanted is
+//! bad.
 //!
 //! ```
 //! use dualgauge_connectors::json;
@@ -22,8 +23,8 @@ pub use format::Json;
 
 use crate::text::{TextSink, TextSource};
 
-/// Reads a file of JSON lines, the `*.jsonl`, `*.ndjson` and `*.json` files of a directory and below it, what a pattern such
-/// as `data/**/*.jsonl` stands for, or standard input (`-`).
+/// Reads a file of JSON lines, the `*.jsonl`, `*.ndjson` and `*.json` files in and below a directory, the files that
+/// match a pattern such as `data/**/*.jsonl`, or standard input (`-`).
 pub fn read(path: impl Into<PathBuf>) -> TextSource<Json> {
     TextSource::new(Json, path)
 }

@@ -1,19 +1,19 @@
 //! Going back: which rows a job has appended since the commit from which it resumes, and cutting them off.
 //!
-//! The tag of a batch tells the epoch for which a job has appended it:
+//! The tag of a batch says for which epoch a job has appended it:
 //!
 //! ```text
 //! epoch, 38 bits │ a check of the job and the epoch, 26 bits
 //! ```
 //!
-//! - **Only what is proven.** What is cut off are the last batches of a partition, each of them the job's and of a later
-//!   epoch. Where rows of somebody else follow one of them, the job cannot go back.
-//! - **From the end.** Whole segments go first, the last one before the others, and then the end of the one that stays: what
-//!   a crash leaves is a log that is whole and ends somewhere between.
-//! - **A seal is the job's.** The ledger says who has sealed the log. Where that job goes on, from an older checkpoint, the
-//!   seal comes off before the first row.
-//! - **It is said.** A ledger beside the partitions, `.published/b0`, notes to which epoch a job went back: its commits after
-//!   that are of a history that was left.
+//! - **Only what is proven.** Only the last batches of a partition are cut off, each of them the job's and of a later
+//!   epoch. If somebody else's rows follow one of them, the job cannot go back.
+//! - **From the end.** Whole segments go first, the last one before the others, and then the end of the one that stays:
+//!   a crash leaves a log that is whole and ends somewhere in between.
+//! - **A seal is the job's.** The ledger says who has sealed the log. If that job resumes, from an older checkpoint,
+//!   the seal comes off before the first row.
+//! - **It is said.** A ledger beside the partitions, `.published/b0`, notes to which epoch a job went back: its commits
+//!   after that belong to a history that was abandoned.
 
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ fn epoch_of(job: &str, tag: u64) -> Option<Epoch> {
     (tag != 0 && tag_of(job, epoch) == tag).then_some(epoch)
 }
 
-/// What is to be cut off a partition.
+/// What is to be cut off from a partition.
 struct Later {
     /// The offset at which the partition is to end.
     offset: u64,
@@ -90,7 +90,7 @@ pub(super) fn note_seal(log: &Log, writing: &Writing) -> Result<()> {
     }
 }
 
-/// Takes the seal off that the job has set at an earlier end, since it goes on.
+/// Takes off the seal that the job has set at an earlier end, since it has resumed.
 pub(super) fn take_seal_off(log: &Log, writing: &Writing) -> Result<()> {
     let (Some(job), true) = (&writing.job, writing.resumes && !writing.ended) else { return Ok(()) };
     let (fs, dir, job) = (&*log.fs, ledger_of(log), ledger::job_name(job));
@@ -113,7 +113,8 @@ fn resuming(writing: &Writing) -> Option<(&str, After)> {
     Some((writing.job.as_deref()?, writing.after?))
 }
 
-/// The last batches of a partition that the job has appended for later epochs; an offset beyond all where there are none.
+/// The last batches of a partition that the job has appended for later epochs; an offset beyond all others if there are
+/// none.
 fn later(log: &Log, partition: u32, job: &str, after: After) -> Result<Later> {
     let dir = log.partition_dir(partition)?;
     let mut later: Option<Later> = None;
@@ -140,8 +141,8 @@ fn later(log: &Log, partition: u32, job: &str, after: After) -> Result<Later> {
     Ok(later.unwrap_or(Later { offset: u64::MAX, rows: 0, upto: None }))
 }
 
-/// Ends a partition at an offset between two batches, or where it ends, and takes its seal off: the job goes on. The caller
-/// holds its lock.
+/// Ends a partition at an offset between two batches, or at its end, and takes its seal off: the job resumes. The
+/// caller holds its lock.
 fn cut(log: &Log, partition: u32, offset: u64) -> Result<()> {
     let (fs, dir) = (&*log.fs, log.own_partition_dir(partition)?);
     let firsts = segments(fs, &dir)?;

@@ -1,8 +1,9 @@
 //! Whose a log is while a sink appends to it: the record `.job` in its directory, as in every place of output.
 //!
-//! Other than a directory of files, a log may be appended to by one run after the other: the record goes when a run has ended,
-//! also one with checkpoints. What a run without checkpoints has appended before it died is in the log for good; the record
-//! says how many rows the log had before it, so that the next run does not append the same rows once more unseen.
+//! Unlike a directory of files, a log may be appended to by one run after another: the record goes when a run has
+//! ended, even one with checkpoints. What a run without checkpoints has appended before it died is in the log for good;
+//! the record says how many rows the log had before it, so that the next run does not append the same rows again
+//! unnoticed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ fn claiming(fs: Arc<dyn Fs>, dir: &Path) -> Claiming {
     Claiming { record, lock: dir.join(".job.lock") }
 }
 
-/// Looks whether a sink may append here. Nothing is changed.
+/// Checks whether a sink may append here. Changes nothing.
 pub(super) fn look(fs: Arc<dyn Fs>, dir: &Path, writing: &Writing) -> Result<()> {
     let claiming = claiming(fs, dir);
     may_append(&claiming, dir, writing, &claiming.owner(writing)?)
@@ -36,10 +37,10 @@ pub(super) fn claim(fs: Arc<dyn Fs>, dir: &Path, writing: &Writing) -> Result<Cl
     may_append(&claiming, dir, writing, &claiming.owner(writing)?)?;
     let record = Record { rows: rows(&fs, dir)?, ..Record::of(writing) };
     let taken = claiming.take(writing, &record, |owner| may_append(&claiming, dir, writing, owner), |_| Ok(()))?;
-    let ways = Ways::probe(&*fs, dir, &record.mark).ok(); // it is asked for the note alone
+    let ways = Ways::probe(&*fs, dir, &record.mark).ok(); // only the note is wanted
     let note = ways.and_then(|ways| ways.note(&dir.display().to_string()));
     let claim = taken.held(move |record| {
-        // A run that died has left the record; so it is looked at what it appended.
+        // A run that died has left the record; so this checks whether it appended anything.
         let unchanged = || rows(&claiming.record.fs, claiming_dir(&claiming)).is_ok_and(|now| now == record.rows);
         if unchanged() {
             let _ = claiming.record.remove(record);
@@ -49,7 +50,7 @@ pub(super) fn claim(fs: Arc<dyn Fs>, dir: &Path, writing: &Writing) -> Result<Cl
     Ok(claim.noting(note))
 }
 
-/// Ends the claim of a run that has come to its end.
+/// Ends the claim of a run that has finished.
 pub(super) fn end(fs: &Arc<dyn Fs>, dir: &Path, writing: &Writing) -> Result<()> {
     let claiming = claiming(fs.clone(), dir);
     remove(&**fs, &claiming.record.path)?;

@@ -16,7 +16,7 @@ use super::writer::{LogWriter, WriteOptions};
 
 /// An append-only, partitioned event log in a directory.
 ///
-/// One writer per partition appends; any number of readers, also in other processes, follow.
+/// One writer per partition appends; any number of readers follow, in other processes too.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -127,7 +127,7 @@ impl Log {
         self.identity.partitions
     }
 
-    /// The column of the event time, where the log was told.
+    /// The column of the event time, if the log was given one.
     pub fn event_time(&self) -> Option<&str> {
         self.identity.event_time.map(|index| self.identity.schema.field(index).name().as_str())
     }
@@ -159,7 +159,7 @@ impl Log {
         LogWriter::open(self, partition, options)
     }
 
-    /// Opens the partition for reading after `from`, or from what is its front now.
+    /// Opens the partition for reading after `from`, or from its present front.
     ///
     /// # Errors
     /// An offset that the log no longer has or does not have yet, or one whose proof does not match: the offset was
@@ -180,7 +180,7 @@ impl Log {
         Ok(self.dir.join(partition_name(partition)))
     }
 
-    /// The directory of a partition that is to be written, which must be one and no link to one.
+    /// The directory of a partition that is to be written; it must be a directory and not a link to one.
     pub(super) fn own_partition_dir(&self, partition: u32) -> Result<PathBuf> {
         let dir = self.partition_dir(partition)?;
         match is_own_dir(&*self.fs, &dir)? {
@@ -209,7 +209,7 @@ fn random_id() -> [u8; 16] {
     id
 }
 
-/// A number that no other process draws: the standard library seeds its hashers from the system.
+/// A number that no other process draws, since the standard library seeds its hashers from the system.
 pub(super) fn random_u64() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())

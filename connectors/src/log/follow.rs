@@ -1,11 +1,12 @@
 //! Following a partition's indexes: which batches are committed after an offset, from segment to segment.
 //!
-//! **What is followed is what the path leads to.** Where there is nothing new, the open index must still be the one at its
-//! path. Where it is not, reading goes on in what is there now if that has the same history up to the same offset, which the
-//! chain hash proves: a copy of the log that has come into its place. Else the run ends by name.
+//! **What is followed is what the path leads to.** Where there is nothing new, the open index must still be the one at
+//! its path. If it is not, reading continues in what is there now if that has the same history up to the same offset,
+//! which the chain hash proves: a copy of the log has taken its place. Otherwise the run ends with an error that names
+//! it.
 //!
-//! An index that was closed meanwhile (see [`Pooled`]) is followed on if the entry before the one that is read next says the
-//! same history; else it is another one, and the same is done.
+//! An index that was closed meanwhile (see [`Pooled`]) is still followed if the entry before the next one to be read
+//! has the same history; otherwise it is a different index, and the same is done.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -30,14 +31,14 @@ pub(super) struct Follower {
     dir: PathBuf,
     /// The offset that was asked for.
     wanted: u64,
-    /// The chain hash that is expected there, until it was found.
+    /// The chain hash that is expected there, until it is found.
     proof: Option<Chain>,
-    /// The segment that is followed; none yet in an empty partition.
+    /// The segment being followed; none yet in an empty partition.
     open: Option<Open>,
     /// After the last committed batch that was read.
     place: Place,
     end: Option<End>,
-    /// Index entries are read into it, so that asking when there is nothing new allocates nothing.
+    /// Index entries are read into it, so that a look that finds nothing new allocates nothing.
     buffer: Vec<u8>,
 }
 
@@ -51,14 +52,14 @@ pub(super) struct Open {
     index_position: u64,
 }
 
-/// What a look at the index brought.
+/// What a look at the index found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// Batches, or none yet, of the segment that is open.
+    /// Batches of the open segment, or none yet.
     Here,
     /// Nothing: the next segment is not there yet.
     Absent,
-    /// The next segment was opened: batches that were found before must have been taken.
+    /// The next segment was opened: the batches found before must have been taken by then.
     NextSegment,
     /// The partition has ended.
     Ended,
@@ -94,7 +95,7 @@ impl Follower {
         self.wanted
     }
 
-    /// The segment that the batches found last lie in.
+    /// The segment that holds the batches found last.
     ///
     /// # Panics
     /// When none were found yet.
@@ -148,7 +149,7 @@ impl Follower {
         }
     }
 
-    /// Goes on in the log that has come into the place of this one, if it has the same history.
+    /// Continues in the log that has taken the place of this one, if it has the same history.
     fn open_again(&mut self, found: &mut VecDeque<Entry>) -> Result<Look> {
         let gone = |error: Error| {
             let (dir, partition, offset) = (self.log.dir.display(), self.partition, self.place.offset);
@@ -189,7 +190,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Goes to the front of a segment, and gives its index; none when it is not there.
+    /// Goes to the front of a segment and returns its index; `None` if it is not there.
     fn open_segment(&mut self, first: u64) -> Result<Option<OpenFile>> {
         let (index_path, segment_path) = (self.dir.join(index_name(first)), self.dir.join(segment_name(first)));
         let (segment, pooled_index) =
@@ -309,7 +310,8 @@ impl Open {
         self.index.shut();
     }
 
-    /// The index, if it is the one that was read up to this place: not where another one, or none, is at its path by now.
+    /// The index, if it is the one that was read up to this place; not if a different one, or none, is at its path by
+    /// now.
     fn index(&self, log: &Log, partition: u32, place: &Place) -> Result<Option<OpenFile>> {
         let path = self.index.path();
         match self.index.file() {
@@ -317,7 +319,7 @@ impl Open {
             opened => match on(path, opened)? {
                 (index, false) => Ok(Some(index)),
                 (index, true) if on(path, self.is_read_to(&index, log, partition, place))? => {
-                    self.segment.shut(); // what it names is read from what lies beside it
+                    self.segment.shut(); // what the index names is read from the segment beside it
                     Ok(Some(index))
                 }
                 _ => {
@@ -328,7 +330,7 @@ impl Open {
         }
     }
 
-    /// Whether an index says the same history up to the position that was read to.
+    /// Whether an index has the same history up to the position that was read.
     fn is_read_to(&self, index: &OpenFile, log: &Log, partition: u32, place: &Place) -> io::Result<bool> {
         let Some(at) = self.index_position.checked_sub(ENTRY_LENGTH).filter(|at| *at >= HEADER_LENGTH) else {
             let mut header = [0; HEADER_LENGTH as usize];
@@ -344,7 +346,7 @@ impl Open {
 
     /// The entries after the last commit that was read, as many as fit, and how many bytes were read.
     fn read_entries(&self, index: &OpenFile, buffer: &mut [u8], place: &Place) -> Result<(Run, usize)> {
-        // A writer that undoes a failed commit may be caught in the middle of it: what is torn is looked at again.
+        // A writer that undoes a failed commit may be caught in the middle of it, so a torn entry is looked at again.
         let mut looks = 0;
         loop {
             let read = on(self.index.path(), index.read_at(self.index_position, buffer))?;

@@ -1,4 +1,4 @@
-//! The bytes of a log: what lies where, and how damage is told.
+//! The bytes of a log: what lies where, and how damage is recognised.
 //!
 //! ```text
 //! DIR/log.json                          identity: format, log id, partitions, event-time column, schema, checksum
@@ -32,7 +32,7 @@
 //! - **Commit entries.** Messages and batch entries are made durable first; then a commit entry is appended. Readers
 //!   take what a commit entry covers and nothing else. Nothing a reader of a log has seen can be lost. The commit entry
 //!   itself may be lost with the power: the next writer finds whole entries whose messages have the right checksum, and
-//!   commits them again. What is not whole at the end is a torn tail, which nobody has seen, and is cut off.
+//!   commits them again. What is not whole at the end is a torn tail, which nobody has seen; it is cut off.
 //! - **Damage.** An entry with a bad checksum is a torn tail if no good commit entry follows, and damage otherwise.
 
 use arrow_ipc::writer::StreamEncoder;
@@ -210,7 +210,7 @@ pub(super) fn index_name(first: u64) -> String {
 /// The bytes a segment starts with: the schema's message.
 ///
 /// # Panics
-/// When the schema was not checked before ([`super::identity::check_schema`]).
+/// When the schema was not checked first ([`super::identity::check_schema`]).
 pub(super) fn schema_message(schema: &SchemaRef) -> Vec<u8> {
     let encoder = StreamEncoder::try_new(schema).expect("a schema that was checked when the log was created");
     let stream = encoder.finish().expect("a schema that was checked when the log was created");
@@ -236,7 +236,7 @@ mod tests {
     use super::super::identity::hex;
     use super::*;
 
-    /// The bytes of version 1, which every later program reads.
+    /// The bytes of version 1, which every later release reads.
     #[test]
     fn version_1_is_these_bytes() {
         let header = Header {

@@ -23,11 +23,11 @@ const BYTES_MAX: u64 = 64 << 20;
 /// How many partitions there may be: each is a directory, and files.
 const PARTITIONS_MAX: u32 = 10_000;
 
-/// How many columns there may be, and how deep in each other: readers of the schema call themselves for each level.
+/// How many columns there may be, and how deeply nested: readers of the schema recurse into each level.
 const COLUMNS_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 32;
 
-/// How a log is laid out; a number of partitions is one.
+/// How a log is laid out; a number of partitions is a layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     partitions: u32,
@@ -75,7 +75,7 @@ struct Document {
     id: String,
     partitions: u32,
     event_time: Option<String>,
-    /// For people; the schema counts.
+    /// For people; the schema is what counts.
     columns: Vec<String>,
     /// The schema's Arrow IPC message in hexadecimal digits.
     schema: String,
@@ -118,10 +118,10 @@ impl Identity {
         let mut file = on(&aside, fs.create(&aside))?;
         on(&aside, file.append(text.as_bytes()))?;
         on(&aside, file.sync())?;
-        // Another start of the job may have made the partitions, and not yet for good.
+        // Another start of the job may have made the partitions, and not yet durably.
         synced(dir, fs.sync_names(dir))?;
         let linked = fs.give_name(&aside, &path).map(drop);
-        remove(fs, &aside)?; // gone, where it was moved
+        remove(fs, &aside)?; // already gone if it was moved
         match linked {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(Error::usage(format!("{}: there is a log already; open it", dir.display())));
@@ -184,7 +184,7 @@ pub(super) fn exists(fs: &dyn Fs, dir: &Path) -> bool {
     fs.open(&dir.join(NAME)).is_ok()
 }
 
-/// Refuses what no log can be; the index of the event time's column, if there is one.
+/// Refuses what no log can be. Returns the index of the event-time column, if there is one.
 pub(super) fn check(schema: &SchemaRef, layout: &Layout) -> Result<Option<usize>> {
     check_schema(schema)?;
     let partitions = layout.partitions;
@@ -213,14 +213,14 @@ fn check_schema(schema: &SchemaRef) -> Result<()> {
         .map_err(|error| Error::usage("a log cannot store this schema").caused_by(error))
 }
 
-/// Refuses what is too wide or too deep to be read again, and says why.
+/// Refuses what is too wide or too deep to be read back, and says why.
 fn check_size(schema: &SchemaRef) -> Result<(), String> {
     let columns = schema.fields().len();
     if columns > COLUMNS_MAX {
         return Err(format!("the schema has {columns} columns; {COLUMNS_MAX} are the most"));
     }
     for field in schema.fields() {
-        // Level by level, so that nothing here calls itself either.
+        // Level by level, so that nothing here recurses either.
         let (mut level, mut depth) = (vec![field], 0);
         while !level.is_empty() {
             depth += 1;

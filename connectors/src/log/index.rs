@@ -1,4 +1,4 @@
-//! Reading an index: which batches are committed, which wait for it, and what is torn.
+//! Reading an index: which batches are committed, which wait to be, and what is torn.
 
 use std::path::Path;
 
@@ -153,7 +153,7 @@ impl Index {
     }
 }
 
-/// Reads a header, and sees that it belongs here.
+/// Reads a header, and checks that it belongs here.
 pub(super) fn read_header(bytes: &[u8], first: u64, owner: &Owner) -> Result<Header> {
     let header = Header::decode(bytes)?;
     if header.log != owner.log || header.partition != owner.partition || header.first != first {

@@ -84,7 +84,7 @@ pub struct Verification {
     pub batches: u64,
     /// Their rows.
     pub rows: u64,
-    /// Segments whose index a repair has rebuilt: they are as they were then.
+    /// Segments whose index a repair has rebuilt: they have not changed since then.
     pub unverified: u64,
     /// What is at the ends and not committed: torn tails, or a writer at work. No row that was acknowledged.
     pub unfinished: Vec<String>,

@@ -1,7 +1,7 @@
 //! A file of a log that is read, whether or not it is open at the moment.
 //!
-//! Any number of partitions is read through the pool of handles that all file sources share. Who opens a file again proves by
-//! what stands in it that it is the same: an index by its chain hash, a segment by the checksums that its index has.
+//! Any number of partitions is read through the pool of handles that all file sources share. Whoever reopens a file
+//! proves by its content that it is the same: an index by its chain hash, a segment by the checksums in its index.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -139,7 +139,8 @@ mod tests {
         }
     }
 
-    /// What tells another log: its index where that is read next, and the checksum where batches wait that were found.
+    /// What gives away a different log: its index if that is read next, and the checksum if batches that were found are
+    /// still waiting.
     fn told_by(before: usize) -> &'static str {
         if [1, 2].contains(&before) { "checksum" } else { "E-SOURCE-GAP" }
     }

@@ -17,13 +17,13 @@ use super::format::Entry;
 use super::message::{Decoder, project};
 use super::recovery::bad_checksum;
 
-/// How many bytes of messages are read at once, where there are so many.
+/// How many bytes of messages are read at once, if there are that many.
 const CHUNK_BYTES: u64 = 4 << 20;
 
 /// A reader of one partition, which follows what its writer commits.
 ///
 /// Asking when there is nothing new costs one read of the index, and no more. A batch is what was appended together, or
-/// several of these where they are small.
+/// several such appends if they are small.
 #[derive(Debug)]
 pub struct LogReader {
     follower: Follower,
@@ -178,7 +178,7 @@ impl LogReader {
     }
 }
 
-/// A segment went while its batches were read, which is seen where it was closed meanwhile.
+/// A segment went while its batches were being read, which is noticed if it was closed meanwhile.
 fn gone(entry: &Entry) -> Error {
     Code::SourceGap.error(format!(
         "the segment is gone before the batch at offset {} was read; likely mistake: retention deletes what is \

@@ -1,4 +1,4 @@
-//! What a new writer makes of what the last one left: nothing acknowledged is lost, and what is cut is said.
+//! What a new writer makes of what the last one left: nothing acknowledged is lost, and what is cut is reported.
 
 use std::fmt;
 use std::path::Path;
@@ -16,8 +16,8 @@ use super::segment::{Active, header_at, mark, restart_segment};
 
 /// What the last writer of a partition had left unfinished.
 ///
-/// All zero after an orderly end. Rows are *completed* when they had reached the disk whole, although nobody was told;
-/// bytes are *cut* when they had not. Neither had been acknowledged.
+/// All zero after an orderly end. Rows are *completed* when they had reached the disk whole, although they were not
+/// acknowledged; bytes are *cut* when they had not reached it. Neither had been acknowledged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Rows that were found whole and are committed now.
@@ -59,7 +59,7 @@ pub(super) struct Recovered {
     pub report: Recovery,
 }
 
-/// Makes good the end of a partition, whose lock is held.
+/// Repairs the end of a partition whose lock is held.
 pub(super) fn recover(log: &Log, partition: u32, dir: &Path) -> Result<Recovered> {
     let mut report = Recovery::default();
     let front = Place {
@@ -70,7 +70,7 @@ pub(super) fn recover(log: &Log, partition: u32, dir: &Path) -> Result<Recovered
     };
     let mut firsts = segments(&*log.fs, dir)?;
     let empty = firsts.pop_if(|&mut first| has_no_rows(log, dir, first));
-    // The segment before the last one: only its pointer to the last may be missing.
+    // The last segment but one: only its pointer to the last may be missing.
     if let [.., before, _] = *firsts {
         mend(log, partition, dir, before, true, &mut report)?;
     }
@@ -169,7 +169,7 @@ fn mend(log: &Log, partition: u32, dir: &Path, first: u64, rolled: bool, report:
         marks.extend_from_slice(&mark(Kind::Roll, &place, now).encode());
         end = Some(End::Rolled);
     }
-    // The last commit entry is written anew in any case: a failed sync of the last writer may have left it readable and
+    // The last commit entry is written anew in any case: a failed sync of the last writer may have left it readable but
     // not durable.
     let has_commit = index_length == run.index_length && index_length > HEADER_LENGTH && marks.is_empty();
     let keep = if has_commit { index_length - ENTRY_LENGTH } else { index_length };

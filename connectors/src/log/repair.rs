@@ -19,8 +19,8 @@ use super::segment::{header_at, mark};
 /// What a repair did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repair {
-    /// The indexes that were rebuilt. Their segments are marked as unverified: nothing vouches any more that their rows
-    /// are those that were appended. A seal is not restored, nor which commits of a sink the segment holds.
+    /// The indexes that were rebuilt. Their segments are marked as unverified: nothing proves any longer that their
+    /// rows are those that were appended. A seal is not restored, nor which commits of a sink the segment holds.
     pub rebuilt: Vec<PathBuf>,
     /// Segments whose last bytes are no whole batch, and how many; the next writer cuts them off.
     pub torn: Vec<(PathBuf, u64)>,
@@ -50,8 +50,8 @@ impl fmt::Display for Repair {
 /// Rebuilds the missing and the damaged indexes of the log in `dir`, and marks their segments as unverified.
 ///
 /// # Errors
-/// A partition that is being written, a segment whose bytes do not lead to the one that follows it, or the first segment
-/// of a partition that retention has shortened: its chain hash is known to nobody.
+/// A partition that is being written, a segment whose bytes do not lead to the one that follows it, or the first
+/// segment of a partition that retention has shortened: nobody knows its chain hash.
 pub fn repair(dir: impl AsRef<Path>) -> Result<Repair> {
     repair_on(Arc::new(RealFs), dir)
 }

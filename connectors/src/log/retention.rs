@@ -33,7 +33,7 @@ impl Retention {
         self
     }
 
-    /// Forgets the oldest segments while those that stay have more bytes than this.
+    /// Forgets the oldest segments for as long as those that stay have more bytes than this.
     pub fn bytes(mut self, bytes: u64) -> Retention {
         self.bytes = Some(bytes);
         self
@@ -49,7 +49,8 @@ impl Retention {
 impl Log {
     /// Deletes the partition's oldest segments as far as `retention` allows, and returns the first offset that is left.
     ///
-    /// A reader that wants an earlier one gets an error that names both offsets. Writers and readers may be at work.
+    /// A reader that wants an earlier one gets an error that names both offsets. Writers and readers may be at work
+    /// meanwhile.
     ///
     /// # Errors
     /// A damaged index, or a disk that refuses.

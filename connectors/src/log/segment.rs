@@ -1,4 +1,4 @@
-//! The segment that is written: how one comes into being, and survives a crash while it does.
+//! The segment being written: how one is created, and survives a crash while it is.
 
 use std::path::{Path, PathBuf};
 
@@ -25,13 +25,13 @@ pub(super) struct Active {
 
 /// What kind of step failed, and so whether the writer may go on.
 pub(super) enum Failure {
-    /// Nothing is lost: it can be undone and tried again.
+    /// Nothing is lost: the step can be undone and retried.
     Step(Error),
     /// A sync failed.
     Sync(Error),
 }
 
-/// Makes an empty segment at a place, or makes good what is left of one. The index comes first: a segment without one
+/// Makes an empty segment at a place, or restores what is left of one. The index comes first: a segment without one
 /// asks for a repair, an index without a segment is nothing.
 pub(super) fn start_segment(log: &Log, dir: &Path, header: &Header, durable: bool) -> Result<Active, Failure> {
     let (index_path, segment_path) = (dir.join(index_name(header.first)), dir.join(segment_name(header.first)));

@@ -31,9 +31,10 @@ use crate::staging::files::{NO_PIPE, refuse_pipe};
 
 /// The log as a sink.
 ///
-/// Bucket `n` is partition `n`. What an epoch brings is staged beside the segments (`p0000/stage/`) when it is prepared,
-/// and appended as one batch when it is committed, or as several where the rows are large. The batch's index entry carries a
-/// tag of its job and epoch, so a repeated commit is recognised, also by another process, and a job can go back. The log is created if it is missing.
+/// Bucket `n` is partition `n`. The rows of an epoch are staged beside the segments (`p0000/stage/`) when the epoch is
+/// prepared, and appended as one batch when it is committed, or as several if the rows are large. The batch's index
+/// entry carries a tag of its job and epoch, so that a repeated commit is recognised, even by another process, and a
+/// job can go back. The log is created if it is missing.
 #[derive(Clone, Debug)]
 pub struct LogSink {
     fs: Arc<dyn Fs>,
@@ -59,16 +60,16 @@ impl LogSink {
         LogSink { fs, dir: dir.as_ref().to_path_buf(), layout, seal: true, firings: Firings::default() }
     }
 
-    /// Whether the log is sealed when the job's input has ended, so that a follower of the log ends too; it is, unless
-    /// this says otherwise.
+    /// Whether the log is sealed when the job's input has ended, so that a follower of the log ends too; it is by
+    /// default.
     pub fn seal(mut self, seal: bool) -> LogSink {
         self.seal = seal;
         self
     }
 
-    /// Which firings of a window are appended, where it fires more than once; the last one unless said otherwise. With
-    /// [`Firings::All`] each row has its `firing`, from 1, and whether it is the `last`, as two more columns of the log; a
-    /// firing is appended at the commit after it, and the last one once more when it is known to be the last.
+    /// Which firings of a window are appended, if it fires more than once; the last one by default. With
+    /// [`Firings::All`] each row has its `firing`, from 1, and whether it is the `last`, as two more columns of the
+    /// log; a firing is appended at the commit after it, and the last one once more when it is known to be the last.
     pub fn firings(mut self, firings: Firings) -> LogSink {
         self.firings = firings;
         self
@@ -105,8 +106,8 @@ impl Sink for LogSink {
             .map_err(|error| error.at(self.dir.display()))
     }
 
-    /// Creates the log too, so that what cannot be made durable ends the run before the first row. Of several starts of a
-    /// job at the same moment, one creates it.
+    /// Creates the log too, so that a log that cannot be made durable ends the run before the first row. Of several
+    /// starts of a job at the same moment, one creates it.
     fn claim(&self, schema: &SchemaRef, writing: &Writing) -> Result<Claim> {
         let fs = writing.retry.on(self.fs.clone());
         let claim = claim::claim(fs.clone(), &self.dir, writing)?;
@@ -129,7 +130,7 @@ impl Sink for LogSink {
         self.firings
     }
 
-    /// Whether the rows have the columns of the log is seen by `check`.
+    /// Whether the rows have the columns of the log is checked by `check`.
     fn takes_other_columns(&self) -> bool {
         true
     }
@@ -143,7 +144,7 @@ impl Sink for LogSink {
         }
     }
 
-    /// A log that was not there is there once it was claimed; any other is another log.
+    /// A log that was missing is there once it has been claimed; any other change means a different log.
     fn takes(&self, change: &Change, _: bool) -> bool {
         change.option == "log" && change.before.is_none()
     }
@@ -188,7 +189,7 @@ impl Sink for LogSink {
 }
 
 /// One partition as a sink's bucket. The partition's lock is held only while an epoch is published, so that an older
-/// process that stands still does not stand in the way.
+/// process that has stalled does not block it.
 struct LogSinkWriter {
     log: Log,
     job: Option<String>,
@@ -289,8 +290,8 @@ impl LogSinkWriter {
         synced(&self.stage, self.log.fs.sync_names(&self.stage))
     }
 
-    /// Appends what was staged, unless the log has it. The order makes it idempotent: the staged file goes only after
-    /// the batch with its tag is durable.
+    /// Appends what was staged, unless the log has it. The order makes it idempotent: the staged file is removed only
+    /// after the batch with its tag is durable.
     fn publish(&mut self, prepared: &[u8]) -> Result<()> {
         let prepared: Prepared = serde_json::from_slice(prepared).map_err(|error| {
             Code::CheckpointCorrupt.error("what the manifest says of it cannot be read").caused_by(error)

@@ -43,7 +43,7 @@ impl LogSource {
         self
     }
 
-    /// How values are written, where it is not as the record says.
+    /// How values are written, where that differs from what the record says.
     pub fn written(mut self, written: Written) -> LogSource {
         self.written = written;
         self
@@ -56,8 +56,8 @@ impl LogSource {
         &self.log
     }
 
-    /// Which of the log's columns is read for a wanted one: none where it is missing and has a default; unless one has its
-    /// name but for case, which is then refused by who misses the other.
+    /// Which of the log's columns is read for a wanted one: none where it is missing and has a default; but one whose
+    /// name differs only by case is given, and refused by whoever then misses the other.
     fn column(&self, wanted: &Field) -> Option<String> {
         let mut names = self.log.schema().fields().iter().map(|field| field.name());
         if !wanted.metadata().contains_key(DEFAULT) || names.clone().any(|name| name == wanted.name()) {
@@ -91,7 +91,7 @@ impl Source for LogSource {
         self.written.basis(Basis::new().with("format", "log").with("follow", !self.bounded))
     }
 
-    /// What is followed no longer is read to its end; what had an end is not read on behind it.
+    /// A log that is no longer followed is read to its end; one that had an end is not read beyond it.
     fn takes(&self, change: &Change) -> bool {
         change.option == "follow" && self.bounded
     }

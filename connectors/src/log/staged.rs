@@ -1,7 +1,7 @@
 //! The names of what a sink has prepared and the log does not have yet: `g0000000003-00000000000000000017-9f….arrows`, by
 //! the generation, the epoch and the tag of the batch.
 //!
-//! A checkpoint names such a file, which is read and then removed; so what it says is checked when it is read.
+//! A checkpoint names such a file, which is read and then removed; so the name is checked when it is read.
 
 use std::path::{Path, PathBuf};
 

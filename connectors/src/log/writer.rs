@@ -21,8 +21,9 @@ use super::segment::{Active, Failure, header_at, mark, start_segment};
 ///
 /// - **Durable on acknowledgement.** What [`LogWriter::append`] took is durable, and visible to readers, once
 ///   [`LogWriter::commit`] has returned; several appends share the syncs of one commit.
-/// - **All or nothing.** When a commit fails, readers see none of it. After a full disk the same rows can be committed
-///   again; after a failed sync the writer has ended, because nobody can know what the disk holds: open a new one.
+/// - **All or nothing.** When a commit fails, readers see none of it. After a full disk the commit can be retried with
+///   the same rows; after a failed sync the writer has ended, because nobody can know what the disk holds: open a new
+///   one.
 #[derive(Debug)]
 pub struct LogWriter {
     log: Log,
@@ -125,7 +126,7 @@ impl LogWriter {
     ///
     /// # Errors
     /// A disk that is full or broken. Nothing of this commit is visible; unless a sync failed, the rows are kept, and
-    /// another call tries again.
+    /// another call retries.
     pub fn commit(&mut self) -> Result<Offset> {
         self.check_alive()?;
         if !self.staged.is_empty() {
@@ -232,8 +233,8 @@ impl LogWriter {
             }
             Err(failure) => {
                 let active = self.active.as_mut().expect("the segment that was written to");
-                // Also after a failed sync: what the page cache still shows, and the disk may not have, must not be
-                // taken for good by the next writer.
+                // After a failed sync too: the next writer must not trust what the page cache still shows and the disk
+                // may not have.
                 let undone = (active.segment.truncate(self.place.position))
                     .and_then(|()| active.index.truncate(active.index_length));
                 match (failure, undone) {

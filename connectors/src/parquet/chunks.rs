@@ -43,7 +43,8 @@ pub(super) struct Wanted {
 struct Window {
     start: u64,
     bytes: Bytes,
-    /// Where the last two headers end that were handed out; two, since the library also asks for one where none is.
+    /// Where the last two headers end that were handed out; two, since the library also asks for one where there is
+    /// none.
     after_headers: [u64; 2],
 }
 
@@ -55,7 +56,7 @@ impl Chunks {
         Chunks { file, len, windows }
     }
 
-    /// The bytes from `start` on, at least `least` of them, and more where reading ahead pays; `afresh` with as many as
+    /// The bytes from `start` on, at least `least` of them, and more where reading ahead pays; if `afresh`, as many as
     /// are ever read at once.
     fn at(&self, start: u64, least: u64, afresh: bool) -> Result<Bytes> {
         let end = start.checked_add(least).filter(|end| *end <= self.len).ok_or_else(|| {
@@ -75,17 +76,17 @@ impl Chunks {
     fn wanted(&self, position: u64) -> Option<&(Wanted, Mutex<Window>)> {
         let has = |(wanted, _): &&(Wanted, Mutex<Window>)| wanted.range.contains(&position);
         let behind = self.windows.partition_point(|(wanted, _)| wanted.range.start <= position);
-        // Chunks of a damaged file may overlap: then it is any one that begins before.
+        // Chunks of a damaged file may overlap; then any one that begins before the position will do.
         self.windows[..behind].iter().rev().find(has)
     }
 
-    /// Looks at the header that a page begins with; how long it is.
+    /// Checks the header that a page begins with. Returns its length.
     fn check_header(&self, start: u64, bytes: &[u8]) -> Result<usize, Option<String>> {
         let (wanted, _) = self.wanted(start).ok_or(None)?;
         page_header::check(bytes, wanted.value_bytes_min)
     }
 
-    /// Notes that a header was handed out which ends here.
+    /// Notes that a header that ends here was handed out.
     fn note_header(&self, end: u64) {
         if let Some((_, window)) = self.wanted(end) {
             let mut window = locked(window);
@@ -118,7 +119,7 @@ impl ChunkReader for Chunks {
         let mut bytes = self.at(start, 1, false)?;
         let mut checked = self.check_header(start, &bytes);
         if checked == Err(None) && (bytes.len() as u64) < HEADER_BYTES_MAX {
-            // It may only be cut by the end of the window.
+            // It may merely be cut off by the end of the window.
             bytes = self.at(start, 1, true)?;
             checked = self.check_header(start, &bytes);
         }
@@ -128,7 +129,7 @@ impl ChunkReader for Chunks {
         Ok(PageHeader { bytes: bytes.reader(), wrong: checked.err().map(|wrong| refused(start, wrong)) })
     }
 
-    /// By a page index the library asks for pages with their headers, and else for what follows a header.
+    /// With a page index the library asks for pages with their headers, otherwise for what follows a header.
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         let bytes = self.at(start, length as u64, false)?.slice(..length);
         if self.is_header(start) {
@@ -143,7 +144,7 @@ fn locked(window: &Mutex<Window>) -> MutexGuard<'_, Window> {
     window.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// What reading a header fails with.
+/// The error with which reading a header fails.
 fn refused(start: u64, wrong: Option<String>) -> String {
     format!("the page header at byte {start}: {}", wrong.unwrap_or_else(|| "it is damaged".to_string()))
 }

@@ -1,4 +1,4 @@
-//! The columns of files: what they are, which are wanted, and as what they are read.
+//! The columns of files: what they are, which are wanted, and which types they are read as.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type};
 use super::read_as::as_read;
 use crate::caught::caught;
 
-/// The columns of a file, decoded once for all files that have the same.
+/// The columns of a file, decoded once for all files that have the same columns.
 #[derive(Debug)]
 pub(super) struct FileColumns {
     parquet: SchemaDescPtr,
@@ -30,7 +30,7 @@ pub(super) struct Projection {
     pub(super) leaves: Vec<usize>,
     /// How many leaves the file has.
     pub(super) of: usize,
-    /// For each of the leaves, to which of the file's root columns it belongs.
+    /// For each of the leaves, the root column of the file that it belongs to.
     roots: Vec<usize>,
     pub(super) arrow: SchemaRef,
     /// How metadata of these columns alone is decoded.
@@ -38,12 +38,12 @@ pub(super) struct Projection {
 }
 
 impl FileColumns {
-    /// Those that a footer without row groups speaks of.
+    /// The columns that a footer without row groups describes.
     pub(super) fn of(head: ParquetMetaData) -> Result<FileColumns, ParquetError> {
         let parquet = head.file_metadata().schema_descr_ptr();
         let head = Arc::new(head);
-        // What the writer noted of its own types may name some that the library has not, of columns that nobody wants; its
-        // panic then costs the note alone, without which the file is as any that has none.
+        // The writer's note of its own types may name some that the library lacks, for columns that nobody wants. Its
+        // panic then costs only the note, and the file is read like any that has none.
         let noted = caught("the types that the writer noted", || {
             ArrowReaderMetadata::try_new(Arc::clone(&head), ArrowReaderOptions::new())
         });
@@ -71,7 +71,7 @@ impl FileColumns {
         self.arrow.fields().iter().map(|field| field.name().as_str())
     }
 
-    /// Refuses a name that two columns have.
+    /// Refuses a name that two columns share.
     pub(super) fn check<'a>(&self, mut names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
         match names.find(|name| find(name, self.names()) == Err(Twice)) {
             Some(name) => {
@@ -83,8 +83,8 @@ impl FileColumns {
         }
     }
 
-    /// Those of these names that there are; and where there is none, the one whose name is likely meant, which is then
-    /// named by whoever misses the other.
+    /// The columns with these names. If a name is missing, the column that was likely meant is given, and whoever
+    /// misses the other names it in the error.
     pub(super) fn project<'a>(&self, names: impl Iterator<Item = &'a str>) -> Arc<Projection> {
         let place = |name: &str| self.arrow.index_of(name).ok();
         let mut roots: Vec<_> =
@@ -120,12 +120,12 @@ impl Projection {
         self.roots.iter().position(|of| *of == root)
     }
 
-    /// The file's root column that a leaf of the file is below, if it is one of those that are wanted.
+    /// The root column that a leaf of the file lies below, if it is a wanted one.
     pub(super) fn root_of(&self, leaf: usize) -> Option<usize> {
         self.leaves.binary_search(&leaf).ok().map(|at| self.roots[at])
     }
 
-    /// Makes metadata of these columns alone ready to read by.
+    /// Prepares metadata of these columns alone for reading.
     pub(super) fn ready(&self, metadata: ParquetMetaData) -> Result<ArrowReaderMetadata, ParquetError> {
         ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new().with_schema(self.arrow.clone()))
     }

@@ -1,4 +1,4 @@
-//! Which part of a live log a file holds: what proves the seam between history and the present.
+//! Which part of a live log a file holds: this proves the seam between history and the present.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::files;
 /// The key in a file's footer under which it says what it covers; the value is a JSON list of [`Covered`].
 pub const COVERS: &str = "dualgauge.covers";
 
-/// Offsets of one log partition whose events are all in a file.
+/// A range of offsets of one log partition whose events are all in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Covered {
@@ -31,7 +31,7 @@ pub struct Covered {
 /// What the files that `path` names cover together, by log, partition and offset. Files that say nothing add nothing.
 ///
 /// # Errors
-/// A file that cannot be read, or whose footer says it in another form.
+/// A file that cannot be read, or whose footer says it in an unknown form.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -1,10 +1,10 @@
-//! A file that rows stream into as they come in order, in a job without checkpoints.
+//! A file into which rows stream if they come in order, in a job without checkpoints.
 //!
-//! It becomes the span's file as it is, when nothing was out of order; else it is read back and merged with what was. Its
-//! event times, which need not be a column, are written beside it for that.
+//! If nothing was out of order, it becomes the span's file as it is; otherwise it is read back and merged with the rows
+//! that were. For that purpose its event times, which need not be a column, are written beside it.
 //!
-//! A file that is being written holds pages of all columns in memory, up to a row group. So there are only so many of them at
-//! once in a process (`DIRECT_MAX`); the rows of other spans are staged as in a job with checkpoints.
+//! A file that is being written holds pages of all columns in memory, up to a row group. So a process has only so many
+//! of them at once (`DIRECT_MAX`); the rows of other spans are staged as in a job with checkpoints.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub(super) struct Direct {
     _permit: Permit,
 }
 
-/// How many there are at once.
+/// How many there may be at once.
 const DIRECT_MAX: usize = 64;
 
 static DIRECT: AtomicUsize = AtomicUsize::new(0);
@@ -117,7 +117,7 @@ const AT_ONCE_ROWS: usize = 1024;
 /// A file as the Parquet library reads it.
 pub(super) struct Positioned(pub(super) Arc<dyn FsFile>);
 
-/// How much is read at once, where the library does not say how much it wants.
+/// How much is read at once if the library does not say how much it wants.
 const AHEAD_BYTES: usize = 1 << 16;
 
 impl Length for Positioned {

@@ -25,7 +25,7 @@ const SLICE_BYTES: u64 = 1 << 20;
 /// How many row groups at most: the library numbers them in 16 bits.
 const SLICE_GROUPS: usize = 1 << 14;
 
-/// A file whose footer was read. It holds little: a history of many files has all of them in memory.
+/// A file whose footer has been read. It is kept small: a history of many files has all of them in memory.
 #[derive(Debug)]
 pub(super) struct ParquetFile {
     /// Its path from the source's root.
@@ -43,7 +43,7 @@ pub(super) struct ParquetFile {
     handle: Arc<Handle>,
 }
 
-/// The columns of files, by the hash of what the footers say of them: most files of a history have the same.
+/// The columns of files, by the hash of their description in the footer: most files of a history have the same.
 #[derive(Debug, Default)]
 pub(super) struct KnownColumns(Mutex<std::collections::HashMap<[u8; 32], Arc<FileColumns>>>);
 
@@ -71,7 +71,7 @@ pub(super) fn key_values(head: &ParquetMetaData) -> impl Iterator<Item = &KeyVal
 }
 
 impl ParquetFile {
-    /// Reads and checks the footer; what it says beside its row groups is given too.
+    /// Reads and checks the footer; also returns what it says apart from its row groups.
     pub(super) fn open(named: &DataFile, known: &KnownColumns) -> Result<(ParquetFile, Vec<KeyValue>)> {
         let DataFile { name, path, .. } = named;
         let refused = |e| cannot_read(name, path, e);
@@ -79,7 +79,7 @@ impl ParquetFile {
         let metadata = file.metadata().map_err(refused)?;
         let (length, version) = (metadata.len(), Version::of(&metadata));
         if version != named.version {
-            // Its footer stands at its end: one that has grown is another one too.
+            // The footer is at the end of the file, so a file that has grown is a different one too.
             let grown = || format!("it had {} bytes then and has {length} now", named.version.length());
             let why = named.version.lost(&version).unwrap_or_else(grown);
             return Err(changed_since_listed(name, &why));
@@ -122,12 +122,12 @@ impl ParquetFile {
         self.groups.len().saturating_sub(1)
     }
 
-    /// How many bytes of the footer tell of a row group.
+    /// How many bytes of the footer describe a row group.
     pub(super) fn footer_bytes(&self, group: usize) -> u64 {
         u64::from(self.groups[group + 1] - self.groups[group])
     }
 
-    /// An offset in this file and in no other that may come to stand under its name.
+    /// An offset in this file and in no other that may later have its name.
     pub(super) fn offset(&self, position: u64) -> Offset {
         Offset { position, proof: Some(self.proof) }
     }
@@ -166,7 +166,7 @@ impl ParquetFile {
         Ok(())
     }
 
-    /// Some row groups, as the only ones of a file that has the wanted columns alone.
+    /// Some row groups, as the only ones of a file that has only the wanted columns.
     pub(super) fn groups(&self, groups: Range<usize>, wanted: &Projection) -> Result<ArrowReaderMetadata> {
         let metadata = self.decode(groups.clone(), wanted)?;
         guarded(format_args!("file {}: {}", self.name, runs::Told(&groups)), || wanted.ready(metadata))
@@ -212,7 +212,7 @@ impl ParquetFile {
         index::with_index(group, &Chunks::new(Arc::clone(&self.handle), self.length, []), wanted)
     }
 
-    /// Checks that what the footer points at can be in the file, before anything is read or reserved by its word.
+    /// Checks that what the footer points at can be in the file, before anything is read or reserved on its word.
     fn check_layout(&self, number: usize, group: &RowGroupMetaData) -> Result<()> {
         if group.num_rows() < 0 {
             return Err(self.bad(number, format_args!("it cannot have {} rows", group.num_rows())));
@@ -247,7 +247,7 @@ mod tests {
     use crate::files;
     use crate::parquet::source::KIND;
 
-    /// A footer is read behind the listing, and of many files some time behind it.
+    /// A footer is read after the listing, and if there are many files, some time after it.
     #[test]
     fn a_file_that_changed_between_the_listing_and_its_footer_is_a_gap() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,10 +1,10 @@
-//! The footer of a file, of which the library decodes the row groups and columns that are wanted, and no others.
+//! The footer of a file, of which the library decodes only the row groups and columns that are wanted.
 //!
-//! A footer grows with row groups times columns, and the library decodes all of it or nothing, into some hundred bytes for
-//! each column of each group. So it is walked through once, where it is checked and the place of each row group noted; and
-//! whoever wants some groups gets them decoded from a small footer, which is put together from the bytes of these groups
-//! and, within them, of the wanted columns. What a file costs is then linear in its groups, and memory holds eight bytes
-//! of each.
+//! A footer grows with row groups times columns, and the library decodes all of it or nothing, into some hundred bytes
+//! for each column of each group. So it is walked once, which checks it and notes the place of each row group; and
+//! whoever wants some groups gets them decoded from a small footer, put together from the bytes of these groups and,
+//! within them, of the wanted columns. What a file costs is then linear in its groups, and memory holds eight bytes for
+//! each.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -18,7 +18,7 @@ use super::tree;
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 /// The ends of a file whose footer is encrypted.
 const MAGIC_ENCRYPTED: &[u8; 4] = b"PARE";
-/// The length of the footer and the magic behind it.
+/// The length of the footer and the magic after it.
 pub(super) const TAIL_BYTES: u64 = 8;
 
 /// The longest footer: it is held in memory, and a file can claim one of 4 GiB without having a byte on the disk.
@@ -30,7 +30,7 @@ const ROW_GROUPS: i64 = 4;
 const COLUMNS: i64 = 1;
 const ROWS: i64 = 3;
 
-/// A footer that was walked through.
+/// A footer that has been walked.
 #[derive(Debug)]
 pub(super) struct Footer {
     /// All but the row groups: a footer of its own.
@@ -42,10 +42,10 @@ pub(super) struct Footer {
 }
 
 impl Footer {
-    /// Walks through a footer.
+    /// Walks a footer.
     ///
     /// # Errors
-    /// Bytes that are no footer, or lists in it that claim more than there is.
+    /// Bytes that are not a footer, or lists in it that claim more than there is.
     pub(super) fn of(bytes: &[u8]) -> Result<Footer> {
         let (mut walk, mut schema, mut list, mut groups) = (Walk::new(bytes), 0..0, None, Vec::new());
         let mut trees = Vec::new();
@@ -97,7 +97,7 @@ pub(super) fn small<'a>(
         let of_group = put_group(&mut list, group, leaves, of).map_err(|e| e.at(format_args!("row group {number}")))?;
         rows = rows.saturating_add(of_group);
     }
-    // The version, the rows and the list; what the columns are is given to the library beside it.
+    // The version, the rows and the list; the library is given the columns separately.
     let mut bytes = vec![0x15, 0x02, 0x26];
     put_varint(&mut bytes, ((rows << 1) ^ (rows >> 63)) as u64);
     bytes.push(0x19);
@@ -106,7 +106,7 @@ pub(super) fn small<'a>(
     Ok(bytes)
 }
 
-/// Appends a row group without its other columns; how many rows it has.
+/// Appends a row group with only these columns. Returns how many rows it has.
 fn put_group(bytes: &mut Vec<u8>, group: &[u8], leaves: &[usize], of: usize) -> Result<i64> {
     let (mut walk, mut columns, mut list, mut rows) = (Walk::new(group), Vec::new(), None, 0);
     let walked = walk.fields(1, &mut |walk, number, kind| {

@@ -13,7 +13,7 @@ pub(super) fn guarded<T>(place: impl Display, call: impl FnOnce() -> Result<T, P
     caught(&place, call)?.map_err(|cause| decode_error(&place, cause))
 }
 
-/// What a reader says when it is the file's content that is wrong.
+/// What a reader says when the file's content is wrong.
 const IN_THE_DATA: [io::ErrorKind; 2] = [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData];
 
 fn decode_error(place: &impl Display, cause: ParquetError) -> Error {

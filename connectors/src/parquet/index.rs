@@ -1,8 +1,8 @@
 //! The page index of one row group.
 //!
-//! The indexes of all row groups lie behind each other, first what all pages hold and then where all pages are; the
-//! library reads from the first to the last byte that it needs, which for one row group is nearly the whole of it. So the
-//! pieces of the group's columns are gathered here, and the library is given metadata that has them side by side.
+//! The indexes of all row groups lie one after another, first what all pages hold and then where all pages are; the
+//! library reads from the first to the last byte that it needs, which for one row group is nearly the whole of it. So
+//! the pieces of the group's columns are gathered here, and the library is given metadata that has them side by side.
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
@@ -14,7 +14,8 @@ use super::columns::Projection;
 use super::guard::guarded;
 use super::thrift::check_struct;
 
-/// A row group with its page index, if the file has one that can be read. A damaged index is as none: it only helps.
+/// A row group with its page index, if the file has one that can be read. A damaged index counts as none, since an
+/// index only helps.
 pub(super) fn with_index(
     group: &ArrowReaderMetadata,
     file: &Chunks,
@@ -24,7 +25,7 @@ pub(super) fn with_index(
     let mut row_groups = group.metadata().row_groups().to_vec();
     let row_group = row_groups.pop()?;
     let columns = row_group.columns().to_vec();
-    // The library takes a place at 0 for none, and wants the end of the file behind the last piece.
+    // The library takes position 0 to mean none, and wants the end of the file after the last piece.
     let mut gathered = vec![0];
     let columns = columns.into_iter().map(|column| gather(column, file, &mut gathered));
     let columns = columns.collect::<Option<Vec<_>>>()?;
@@ -40,7 +41,7 @@ pub(super) fn with_index(
     .ok()
 }
 
-/// Appends the two pieces of a column, which then says that they are there; `None` where it has not both.
+/// Appends the two pieces of a column, which then says that they are there; `None` if it does not have both.
 fn gather(column: ColumnChunkMetaData, file: &Chunks, into: &mut Vec<u8>) -> Option<ColumnChunkMetaData> {
     let mut piece = |start: Option<i64>, len: Option<i32>| {
         let (start, len) = (start?.try_into().ok()?, len?.try_into().ok()?);

@@ -1,5 +1,6 @@
-//! INT96, which older programs write for times: a day of 32 bits and the nanoseconds in it, which is more than microseconds
-//! of 64 bits hold. The library wraps what is beyond them without a word, so it is looked for before a row group is read.
+//! INT96, which older programs write for times: a day of 32 bits and the nanoseconds in it, which is more than
+//! microseconds of 64 bits hold. The library silently wraps what is beyond them, so this looks for such values before a
+//! row group is read.
 
 use std::sync::Arc;
 

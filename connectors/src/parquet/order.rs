@@ -28,14 +28,14 @@ impl Rows {
         Rows { times: self.times[start..end].to_vec(), batch: self.batch.slice(start, end - start) }
     }
 
-    /// The same rows, which keep nothing else in memory.
+    /// The same rows, copied so that they keep nothing else in memory.
     pub(super) fn alone(self) -> Result<Rows> {
         let all = UInt32Array::from_iter_values(0..self.len() as u32);
         let batch = take_record_batch(&self.batch, &all).map_err(failed)?;
         Ok(Rows { times: self.times.into_boxed_slice().into_vec(), batch })
     }
 
-    /// The same rows in order; as they are where they were in order already.
+    /// The same rows in order; unchanged if they were in order already.
     pub(super) fn sorted(self) -> Result<Rows> {
         let columns = Columns::between(&self.batch, &self.batch)?;
         let order = |a: usize, b: usize| self.times[a].cmp(&self.times[b]).then_with(|| columns.compare(a, b));
@@ -56,7 +56,7 @@ impl Rows {
         Rows { times: parts.iter().flat_map(|part| part.times.iter().copied()).collect(), batch }.sorted()
     }
 
-    /// How many of these sorted rows are below `row` of `other`, or, where `with_equal`, not above it.
+    /// How many of these sorted rows are below `row` of `other`, or with `with_equal`, not above it.
     pub(super) fn count_below(&self, other: &Rows, row: usize, with_equal: bool) -> Result<usize> {
         let columns = Columns::between(&self.batch, &other.batch)?;
         let below = |mine: usize| match self.times[mine].cmp(&other.times[row]).then_with(|| columns.compare(mine, row))
@@ -101,7 +101,7 @@ pub(super) fn failed(cause: ArrowError) -> Error {
 /// Rows that come sorted, a batch at a time.
 pub(super) type Run = Box<dyn Iterator<Item = Result<Rows>>>;
 
-/// Passes the rows of sorted runs on in one order.
+/// Merges the rows of sorted runs into one order and passes them on.
 pub(super) fn merge(runs: Vec<Run>, mut pass: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
     let mut heads = Vec::new();
     for run in runs {
@@ -109,7 +109,7 @@ pub(super) fn merge(runs: Vec<Run>, mut pass: impl FnMut(&RecordBatch) -> Result
     }
     while let Some(least) = least(&heads, None)? {
         let rows = heads[least].rows();
-        // All that the next smallest head does not come before can go in one piece.
+        // All rows that the next smallest head does not precede can go in one piece.
         let count = match self::least(&heads, Some(least))? {
             Some(next) => rows.count_below(heads[next].rows(), 0, true)?,
             None => rows.len(),
@@ -145,7 +145,7 @@ impl Head {
     }
 }
 
-/// Which head's first row is the smallest, `except` one.
+/// Which head's first row is the smallest, ignoring `except`.
 fn least(heads: &[Head], except: Option<usize>) -> Result<Option<usize>> {
     let mut least: Option<usize> = None;
     for (at, head) in heads.iter().enumerate().filter(|(at, _)| Some(*at) != except) {

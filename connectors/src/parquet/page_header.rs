@@ -1,19 +1,20 @@
 //! A look at a page's header before the page is decoded: it may not claim more than its bytes can hold.
 //!
-//! The Parquet library reserves memory for a page by the size that the header claims, and for a dictionary by the number of
-//! values that it claims. A damaged or hostile header of thirty bytes would reserve gibibytes so, and where the machine has
-//! not as many, that ends the process: it is neither an error nor a panic that could be caught.
+//! The Parquet library reserves memory for a page by the size that the header claims, and for a dictionary by the
+//! number of values that it claims. So a damaged or hostile header of thirty bytes would reserve gibibytes, and if the
+//! machine does not have them, that ends the process: it is neither an error nor a panic that could be caught.
 
 use parquet::basic::Type;
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::thrift::{I32, STRUCT, Walk};
 
-/// A page may have so many bytes, whatever its compression made of them. Writers cut pages at one mebibyte or so, some at a
-/// hundred million bytes.
+/// A page may have this many bytes, whatever its compression made of them. Writers cut pages at one mebibyte or so,
+/// some at a hundred million bytes.
 const PAGE_BYTES_MAX: i64 = 128 << 20;
 
-/// A larger page may have so many times the bytes that it has in the file: some writers make one page of a whole column.
+/// A larger page may have this many times the bytes that it has in the file: some writers make one page of a whole
+/// column.
 const TIMES_MAX: i64 = 32;
 
 /// The fewest bytes that a value of the column has in a dictionary.
@@ -36,10 +37,10 @@ struct Sizes {
     dictionary_values: i64,
 }
 
-/// Checks the header that `bytes` begin with; how long it is.
+/// Checks the header that `bytes` begin with. Returns its length.
 ///
 /// # Errors
-/// What is wrong with it: `None` where there is no whole header.
+/// What is wrong with it; `None` if there is no whole header.
 pub(super) fn check(bytes: &[u8], value_bytes_min: i64) -> Result<usize, Option<String>> {
     let (mut walk, mut sizes) = (Walk::new(bytes), Sizes::default());
     let walked = walk.fields(0, &mut |walk, number, kind| {
@@ -73,7 +74,7 @@ pub(super) fn check(bytes: &[u8], value_bytes_min: i64) -> Result<usize, Option<
 mod tests {
     use super::*;
 
-    /// A header with these sizes; of a dictionary where it has values.
+    /// A header with these sizes; a dictionary's if it has values.
     fn header(page: i64, in_file: i64, values: Option<i64>) -> Vec<u8> {
         let integer = |value: i64| {
             let mut zigzag = ((value << 1) ^ (value >> 63)) as u64;

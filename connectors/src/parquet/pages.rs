@@ -1,4 +1,4 @@
-//! Where in a partition which event times are: by the page index of the column, or by the row groups of a run.
+//! Which event times lie where in a partition: by the page index of the column, or by the row groups of a run.
 
 use std::ops::Range;
 
@@ -45,7 +45,7 @@ impl Pages {
             let first_rows: Vec<_> = locations.iter().map(|page| page.first_row_index as u64).collect();
             let range = |page| Some((column.time(&mins, page)?, column.time(&maxes, page)?));
             let ranges: Vec<_> = (0..locations.len()).map(range).collect();
-            // A page without values is said to be so; one that merely has no statistics cannot be told from it.
+            // The index marks a page without values; a page that merely lacks statistics cannot be told apart from one.
             let all_null: Vec<_> = (0..locations.len()).map(|page| index[0][leaf].is_null_page(page)).collect();
             Ok((first_rows, ranges, all_null))
         });
@@ -70,7 +70,7 @@ impl Pages {
         Some(Pages { first_rows, ranges, still_to_come, rows })
     }
 
-    /// Row groups of one run, of so many rows each, in place of pages: between which event times each lies.
+    /// The row groups of one run in place of pages: how many rows each has, and its range of event times.
     pub(super) fn of_run(groups: impl Iterator<Item = (u64, (EventTime, EventTime))>) -> Pages {
         let (mut first_rows, mut ranges, mut still_to_come, mut rows) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for (of_group, range) in groups {
@@ -92,8 +92,8 @@ impl Pages {
 
     /// The rows from the first page that may hold what the scan wants to the last.
     ///
-    /// One range and not several: offsets then count rows of the group without gaps. A page of nulls is kept where it
-    /// lies between others; its rows are bad records, for which the source's policy is asked.
+    /// One range and not several, so that offsets count rows of the group without gaps. A page of nulls is kept if it
+    /// lies between others; its rows are bad records, to which the source's policy applies.
     pub(super) fn wanted(&self, scan: &Scan) -> Range<u64> {
         let wanted =
             |range: &Option<(EventTime, EventTime)>| range.is_none_or(|(min, max)| may_have_wanted(scan, min, max));

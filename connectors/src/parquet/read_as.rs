@@ -1,17 +1,19 @@
-//! As what the columns of a file are read: of what Arrow can make of them, that which loses nothing and copies least.
+//! The types that the columns of a file are read as: of those that Arrow can produce, the one that loses nothing and
+//! copies least.
 
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit};
 use parquet::basic::Type as Physical;
 
-/// How a column is read, whose leaves are the next of `leaves`.
+/// How a column is read; its leaves are the next of `leaves`.
 ///
 /// - Texts and bytes as views at any depth, which point into the pages instead of copying each value out of them, and which
 ///   have no 2 GiB of text in one batch as their limit.
-/// - Lists of any kind as lists: in the file they all are, and only a note of the writer's tells them apart.
-/// - INT96, which older programs write for times, as `int96`, microseconds: in nanoseconds of 64 bits, as which Arrow takes it, the
-///   years before 1677 and after 2262 would be others.
+/// - Lists of any kind as lists: that is what they all are in the file, and only a note of the writer's distinguishes
+///   them.
+/// - INT96, which older programs write for times, as `int96`, microseconds: in nanoseconds of 64 bits, which Arrow
+///   takes it for, the years before 1677 and after 2262 would come out wrong.
 pub(super) fn as_read(field: &FieldRef, leaves: &mut dyn Iterator<Item = Physical>, int96: TimeUnit) -> FieldRef {
     let of = type_read(field.data_type(), leaves, int96);
     if of == *field.data_type() { field.clone() } else { Arc::new(Field::clone(field).with_data_type(of)) }

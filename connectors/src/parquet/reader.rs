@@ -25,7 +25,7 @@ pub(super) struct GroupReader {
     groups: Range<usize>,
     /// `None` once the rows are exhausted, or decoding them failed.
     batches: Option<ParquetRecordBatchReader>,
-    /// What has been decoded and not given, where it was too large for one batch.
+    /// What has been decoded but not yet given, because it was too large for one batch.
     rest: Option<RecordBatch>,
     /// The rows that have been passed.
     position: u64,
@@ -43,7 +43,7 @@ enum Bounds {
 }
 
 impl GroupReader {
-    /// Opens row group `group` behind `offset`.
+    /// Opens row group `group` after `offset`.
     pub(super) fn open(
         file: Arc<ParquetFile>,
         group: usize,
@@ -58,7 +58,8 @@ impl GroupReader {
         int96::check(&file, group, &plain, &projection)?;
         let rows = rows_of(&plain);
         let start = offset.map_or(0, |offset| offset.position);
-        // It tells what the bound is between pages; and pages before the first wanted row are not even decompressed by it.
+        // The index gives the bound between pages; and with it, pages before the first wanted row are not even
+        // decompressed.
         let with_bounds = column.as_ref().filter(|column| column.is_known());
         let indexed = with_bounds.map(drop).or((start > 0).then_some(()));
         let indexed = indexed.and_then(|()| file.with_index(&plain, &projection));
@@ -77,7 +78,7 @@ impl GroupReader {
         GroupReader::of(file, group..group + 1, by, wanted, bounds, scan)
     }
 
-    /// Opens a run behind `offset`; the event times of each of its groups lie in one of `ranges`.
+    /// Opens a run after `offset`; the event times of each of its groups lie in one of `ranges`.
     pub(super) fn open_run(
         file: Arc<ParquetFile>,
         groups: Range<usize>,
@@ -100,7 +101,7 @@ impl GroupReader {
         GroupReader::of(file, groups, &plain, wanted, Bounds::Pages(parts), scan)
     }
 
-    /// Reads the wanted rows of row groups, which are the only ones that `metadata` tells of.
+    /// Reads the wanted rows of row groups, which are the only ones in `metadata`.
     fn of(
         file: Arc<ParquetFile>,
         groups: Range<usize>,
@@ -117,7 +118,7 @@ impl GroupReader {
     }
 }
 
-/// What is left of the wanted rows behind an offset.
+/// What is left of the wanted rows after an offset.
 fn behind(offset: Option<&Offset>, wanted: Range<u64>) -> Range<u64> {
     let start = offset.map_or(0, |offset| offset.position);
     wanted.start.max(start).min(wanted.end)..wanted.end
@@ -135,7 +136,7 @@ impl PartitionReader for GroupReader {
         };
         let Some(all) = next else { return Ok(Next::End) };
         self.batches = Some(batches);
-        // Values that stand once in a page and in many rows are no longer shared when they become records.
+        // Values that a page stores once for many rows are no longer shared when they become records.
         let rows = all.slice(0, rows_within(&all, BATCH_BYTES));
         self.rest =
             Some(all.slice(rows.num_rows(), all.num_rows() - rows.num_rows())).filter(|rest| rest.num_rows() > 0);
@@ -154,10 +155,11 @@ impl PartitionReader for GroupReader {
 }
 
 impl Bounds {
-    /// The bound after `rows`, of which the last is the one before `position`.
+    /// The bound after `rows`, the last of which is the row before `position`.
     ///
     /// # Errors
-    /// A row that is out of the order that the file claims: which, its time, that of one before it, and the column.
+    /// A row that breaks the order that the file claims: the error names the row, its time, that of one before it, and
+    /// the column.
     fn after(&mut self, rows: &RecordBatch, position: u64) -> Result<EventTime, (usize, EventTime, EventTime, String)> {
         Ok(match self {
             Bounds::Pages(pages) => pages.bound_from(position),
@@ -173,12 +175,12 @@ impl Bounds {
     }
 }
 
-/// How many rows the row groups have that metadata tells of.
+/// How many rows the row groups in the metadata have.
 fn rows_of(metadata: &ArrowReaderMetadata) -> u64 {
     metadata.metadata().row_groups().iter().map(|group| group.num_rows() as u64).sum()
 }
 
-/// The wanted rows of row groups, which are the only ones that `metadata` tells of.
+/// The wanted rows of row groups, which are the only ones in `metadata`.
 fn batches(
     file: &ParquetFile,
     groups: &Range<usize>,
@@ -200,16 +202,16 @@ fn batches(
     })
 }
 
-/// How many rows are decoded at once: few where they are large.
+/// How many rows are decoded at once: few if they are large.
 pub(super) fn rows_at_once(group: &RowGroupMetaData, wanted: usize) -> usize {
-    // What a value takes at least, and what it takes in a page, which a dictionary makes smaller but not larger.
+    // The least that a value takes, and what it takes in a page, which a dictionary makes smaller but not larger.
     let of = |column: &ColumnChunkMetaData| column.uncompressed_size().max(column.num_values().saturating_mul(8));
     let bytes = group.columns().iter().map(of).fold(0, i64::saturating_add);
     let row = bytes / group.num_rows().max(1);
     wanted.min(BATCH_BYTES / usize::try_from(row).unwrap_or(0).max(1)).max(1)
 }
 
-/// Whether the file says that the group is sorted by event time first of all.
+/// Whether the file says that the group is sorted by event time first.
 fn sorted_by(group: &RowGroupMetaData, wanted: &Projection, column: &TimeColumn) -> bool {
     let first = group.sorting_columns().and_then(|columns| columns.first());
     let root = |index: i32| usize::try_from(index).ok().and_then(|leaf| wanted.root_of(leaf));

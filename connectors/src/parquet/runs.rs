@@ -1,30 +1,32 @@
 //! Runs of small row groups that are one partition.
 //!
 //! A writer that is flushed often leaves thousands of row groups with a few rows each. As partitions of their own, each
-//! would be opened, waited for in turn and listed in every checkpoint. So in a file of many, those that follow each other
-//! in time too are one partition, as many as make a batch; a row group is in it what a page is in a large row group.
+//! would be opened, waited for in turn and listed in every checkpoint. So in a file with many of them, neighbours that
+//! also follow each other in time are one partition, as many as make a batch; in it, a row group plays the part of a
+//! page in a large row group.
 //!
-//! Which groups are a run depends on the file and its event-time column alone, and not on what else is wanted of it: a job
-//! that resumes finds the same ones.
+//! Which groups make up a run depends only on the file and its event-time column, not on what else is wanted of it: a
+//! job that resumes finds the same runs.
 
 use std::fmt::{self, Display};
 use std::ops::Range;
 
 use super::statistics::GroupLook;
 
-/// A file of fewer row groups has no runs.
+/// A file with fewer row groups has no runs.
 pub(super) const GROUPS_MIN: usize = 128;
 
 /// The most rows of a run.
 const ROWS_MAX: u64 = 8_192;
 
-/// The most bytes of a run, by what its groups say of all their columns before compression: they may be held while it is read.
+/// The most bytes of a run, by what its groups say their columns have before compression: they may all be in memory
+/// while it is read.
 const BYTES_MAX: u64 = 4 << 20;
 
 /// The most bytes that the columns of a run may claim in the file, where pages can be larger than what they hold.
 pub(super) const CLAIMED_MAX: i64 = 4 * BYTES_MAX as i64;
 
-/// The most bytes of the footer that a run has: they are decoded together.
+/// The most bytes that a run has in the footer: they are decoded together.
 const FOOTER_MAX: u64 = 1 << 20;
 
 /// The partitions of a file: its row groups, or runs of them; those without rows are left out.
@@ -79,7 +81,7 @@ pub(super) fn parse(text: &str) -> Option<Range<usize>> {
     (first <= last).then(|| first..last.saturating_add(1))
 }
 
-/// Row groups as the name of a partition says them.
+/// Row groups as in the name of a partition.
 pub(super) struct Name<'a>(pub(super) &'a Range<usize>);
 
 impl Display for Name<'_> {
@@ -89,7 +91,7 @@ impl Display for Name<'_> {
     }
 }
 
-/// Row groups as a message says them: `row group 3`, or `row groups 3-9`.
+/// Row groups as in a message: `row group 3`, or `row groups 3-9`.
 pub(super) struct Told<'a>(pub(super) &'a Range<usize>);
 
 impl Display for Told<'_> {
@@ -110,7 +112,7 @@ mod tests {
         GroupLook { range, rows, bytes: 10 * rows, whole_bytes, footer_bytes: 40, scanned: false, joins: true }
     }
 
-    /// So many groups of ten rows, one after the other in time.
+    /// This many groups of ten rows, one after the other in time.
     fn many(groups: usize) -> Vec<GroupLook> {
         (0..groups as i64).map(|group| look(group, group + 1, 10)).collect()
     }

@@ -21,14 +21,14 @@ use crate::staging::{
 };
 
 /// Writes results as Parquet files into `dir`, which must be empty, or missing, or hold what this job wrote before it
-/// went on from a checkpoint (the hidden file `.job` says so).
+/// resumed from a checkpoint (the hidden file `.job` says so).
 ///
 /// A file holds the rows of one span of event time and one bucket, sorted by event time and then by their columns, and
 /// is named by both: `20260101T120000Z-b0.parquet`. It is written under `.staging/` and appears, whole, once no row of
-/// its span can come any more. The same rows give the same bytes. Rows that come for a span which was already
-/// published go to a supplementary file, `20260101T120000Z-b0.s1.parquet`. With checkpoints, the rows of unfinished spans
-/// are staged at each of them, so a job that crashed and went on leaves the same files as one that did not. A run that has
-/// ended without a row leaves a file with the columns alone, `empty-b0.parquet`.
+/// its span can come any more. The same rows give the same bytes. Rows that come for a span that was already published
+/// go to a supplementary file, `20260101T120000Z-b0.s1.parquet`. With checkpoints, the rows of unfinished spans are
+/// staged at each of them, so a job that crashed and resumed leaves the same files as one that did not. A run that ends
+/// without a row leaves a file with only the columns, `empty-b0.parquet`.
 ///
 /// ```
 /// use dualgauge_connectors::parquet;
@@ -56,7 +56,7 @@ pub struct ParquetSink {
 }
 
 impl ParquetSink {
-    /// How much event time a file covers; one hour unless said otherwise.
+    /// How much event time a file covers; one hour by default.
     ///
     /// # Panics
     /// When `span` is not positive.
@@ -67,7 +67,7 @@ impl ParquetSink {
         self
     }
 
-    /// Into how many files a span is divided, by the hash of the rows; 4 unless said otherwise. More than workers gains
+    /// Into how many files a span is divided, by the hash of the rows; 4 by default. More buckets than workers gain
     /// nothing.
     ///
     /// # Panics
@@ -79,7 +79,7 @@ impl ParquetSink {
         self
     }
 
-    /// The most rows that a row group holds; 131072 unless said otherwise.
+    /// The most rows that a row group holds; 131072 by default.
     ///
     /// # Panics
     /// When `rows` is 0.
@@ -90,21 +90,21 @@ impl ParquetSink {
         self
     }
 
-    /// Whether the output takes the place of an earlier one. That stays until the new one is whole, at the end of the run, and
-    /// is exchanged then. Only files that a sink has made are replaced (their name and their footer say it); where there is
-    /// anything else, the run is refused.
+    /// Whether the output replaces an earlier one. The earlier one stays until the new one is whole, at the end of the
+    /// run, and is exchanged then. Only files that a sink has made are replaced (their name and their footer say so);
+    /// if there is anything else, the run is refused.
     pub fn overwrite(mut self, overwrite: bool) -> ParquetSink {
         self.overwrite = overwrite;
         self
     }
 
-    /// The file system that files are written to; the machine's unless said otherwise.
+    /// The file system that files are written to; the machine's by default.
     pub fn on(mut self, fs: Arc<dyn Fs>) -> ParquetSink {
         self.fs = fs;
         self
     }
 
-    /// Looks whether the directory can be written; whether the output is to be made beside an older one.
+    /// Checks whether the directory can be written. Returns whether the output is to be made beside an older one.
     fn look(&self, writing: &Writing, owner: &Owner) -> Result<bool> {
         let (place, dir) = (self.place(), self.dir.display());
         let found = place.output()?;
@@ -133,10 +133,10 @@ impl ParquetSink {
     }
 }
 
-/// What a file of this sink is known by.
+/// How a file of this sink is recognised.
 const FORM: Form<'static> = Form { gives: &named_by_a_sink, marked: &made_by_a_sink };
 
-/// Whether the footer of a file says that dualgauge has made it.
+/// Whether the footer of a file says that dualgauge made it.
 fn made_by_a_sink(fs: &dyn Fs, path: &Path) -> bool {
     let Ok(file) = fs.open(path) else { return false };
     let metadata = guarded(path.display(), || ParquetMetaDataReader::new().parse_and_finish(&Positioned(file.into())));
@@ -171,7 +171,7 @@ impl Sink for ParquetSink {
         self.buckets
     }
 
-    /// How many rows a row group has is not part of it: the files that follow have them of the new size.
+    /// The size of row groups is not part of it: later files simply have row groups of the new size.
     fn basis(&self, schema: &SchemaRef) -> Basis {
         let basis =
             Basis::new().with("format", "parquet").with(PLACE, self.dir.display()).with("columns", columns(schema));
@@ -181,7 +181,7 @@ impl Sink for ParquetSink {
     /// Rows are staged by the span and the bucket that they had.
     fn takes(&self, change: &Change, staged: bool) -> bool {
         match change.option.as_str() {
-            PLACE => true,      // its marker says whether it is the same one
+            PLACE => true,      // its marker says whether it is the same place
             "buckets" => false, // rows may wait at the sink for the bucket that they were dealt to
             _ => !staged,
         }

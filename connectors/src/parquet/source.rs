@@ -24,19 +24,19 @@ use crate::written::Written;
 /// What the files are called.
 pub(super) const KIND: Kind = Kind { extensions: &["parquet", "parq", "pq"], packed: false };
 
-/// How small row groups are read, as a checkpoint says it.
+/// The option of the basis that says how small row groups are read.
 const SMALL_GROUPS: &str = "small row groups";
 
 /// Reads Parquet files: a file, a directory with all `*.parquet`, `*.parq` and `*.pq` below it, or a pattern such as
 /// `data/day=*/bids-*.parquet`.
 ///
-/// Row groups come in the order of their smallest event time, which the statistics tell, so nothing in a replay of files
-/// is late, whatever the disorder in and between them. A directory is listed once, at the first look: files that
-/// appear later are not part of this run. Names that start with `.` are not data, nor are those that start with `_`, unless
-/// they are Hive partitions (`_name=value`); what is left out is told in the notes of the listing.
+/// Row groups come in the order of their smallest event time, which the statistics give, so nothing in a replay of
+/// files is late, whatever the disorder in and between them. A directory is listed once, at the first look: files that
+/// appear later are not part of this run. Names that start with `.` are not data, nor are those that start with `_`,
+/// unless they are Hive partitions (`_name=value`); the notes of the listing report what is left out.
 ///
-/// A page may have 128 MiB, or 32 times the bytes that it has in the file where that is more: what claims to be larger is
-/// damaged, and an error that names the file.
+/// A page may have 128 MiB, or 32 times the bytes that it has in the file if that is more. One that claims to be larger
+/// is damaged: an error that names the file.
 ///
 /// ```
 /// use dualgauge_connectors::parquet;
@@ -61,7 +61,7 @@ pub fn read(path: impl Into<PathBuf>) -> ParquetSource {
 #[derive(Debug)]
 pub struct ParquetSource {
     path: PathBuf,
-    /// Whether a row group is believed that says that it is sorted.
+    /// Whether to believe a row group that says it is sorted.
     sorted: bool,
     options: files::Options,
     written: Written,
@@ -103,7 +103,7 @@ type TimesKey = (String, String, [Option<String>; 2]);
 
 #[derive(Debug)]
 struct FileTimes {
-    /// `None` where the rows are wanted without a time.
+    /// `None` if the rows are wanted without a time.
     column: Option<TimeColumn>,
     ranges: Vec<(EventTime, EventTime)>,
 }
@@ -146,19 +146,19 @@ impl Source for ParquetSource {
             listing.pruned.extend(part.pruned);
             listing.notes.extend(part.notes);
         }
-        // Stable, and the files came by name: groups of equal bounds stay in the order of file and group.
+        // The sort is stable and the files came by name, so groups of equal bounds stay in the order of file and group.
         listing.partitions.sort_by_key(|partition| partition.bound);
         listing.pruned.sort_by_key(|partition| partition.bound);
         Ok(listing)
     }
 
-    /// Its files are known again by their footers.
+    /// Its files are recognised by their footers.
     fn basis(&self) -> Basis {
         let basis = self.written.basis(Basis::new().with("format", "parquet").with(SMALL_GROUPS, "together"));
         if self.options.hive { basis.with("hive", true) } else { basis }
     }
 
-    /// A checkpoint from before small row groups were read together has other partitions of a file that has many.
+    /// A checkpoint from before small row groups were read together has different partitions for a file that has many.
     fn takes(&self, change: &Change) -> bool {
         let has_many =
             |known: &Known| known.load(&self.columns).is_ok_and(|file| file.group_count() >= runs::GROUPS_MIN);
@@ -200,15 +200,16 @@ impl Source for ParquetSource {
 }
 
 impl ParquetSource {
-    /// Whether a row group that says so in its `sorting_columns` is sorted by event time; yes, unless said otherwise. Then
-    /// the watermark follows what was read, and a row out of order is an error. Else it waits at the group's smallest time.
+    /// Whether a row group that says so in its `sorting_columns` is sorted by event time; on by default. Then the
+    /// watermark follows what was read, and a row out of order is an error. Otherwise it waits at the group's smallest
+    /// time.
     pub fn sorted(mut self, sorted: bool) -> ParquetSource {
         self.sorted = sorted;
         self
     }
 
-    /// Whether directories that are called `name=value` are columns, for a record that has one of that name. Off by default;
-    /// their files are read all the same.
+    /// Whether directories called `name=value` are columns, for a record that has a column of that name. Off by
+    /// default; their files are read in any case.
     pub fn hive(mut self, hive: bool) -> ParquetSource {
         self.options.hive = hive;
         self
@@ -232,7 +233,7 @@ impl ParquetSource {
         &self.path
     }
 
-    /// Whether there is no file, and there need be none.
+    /// Whether there is no file and that is allowed.
     pub(crate) fn is_empty(&self) -> Result<bool> {
         Ok(self.files()?.known.is_empty())
     }
@@ -242,13 +243,13 @@ impl ParquetSource {
         self.options.hive.then(|| Hive::of(&known.named.path, &scan.schema)).transpose()
     }
 
-    /// How values are written, where it is not as the record says.
+    /// How values are written, where that differs from what the record says.
     pub fn written(mut self, written: Written) -> ParquetSource {
         self.written = written;
         self
     }
 
-    /// The scan, with what is said of its columns.
+    /// The scan, with what is set for its columns.
     fn said(&self, scan: &Scan) -> Result<Scan> {
         let schema = self.written.on(&scan.schema).map_err(|error| error.at(self.describe()))?;
         Ok(Scan { schema, ..scan.clone() })
@@ -259,13 +260,13 @@ impl ParquetSource {
             let known = |named| Known { named, open: Mutex::default() };
             let found = files::list(&self.path, KIND, self.options.allow_empty)?;
             let known = found.files.into_iter().map(known).collect();
-            // Another worker may have been here meanwhile; whoever was first is right for all.
+            // Another worker may have been here meanwhile; the first result holds for all.
             let _ = self.files.set(Files { known, notes: found.notes });
         }
         Ok(self.files.get().expect("they were set just now"))
     }
 
-    /// Between which event times the row groups of a file lie, as it was seen when they were listed.
+    /// The ranges of event times of a file's row groups, as found when they were listed.
     fn times(&self, file: &ParquetFile, scan: &Scan) -> Result<Arc<FileTimes>> {
         let known = self.times.lock().expect("no panic under this lock").get(&times_key(file, scan)).cloned();
         match known {

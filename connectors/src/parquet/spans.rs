@@ -24,17 +24,18 @@ pub(super) struct ParquetSpans {
     pub(super) options: FileOptions,
 }
 
-/// The rows of a span that no part has.
+/// The rows of a span that are not in a part.
 ///
-/// Without checkpoints, rows that come in order stream into the file as it will be, in as many spans at once as memory has
-/// room for. Else they wait in memory until they are moved to a part, at the next checkpoint at the latest. Stragglers are
-/// kept aside, and merged in at the end through the same settings; so every way gives the same bytes.
+/// Without checkpoints, rows that come in order stream directly into the final file, for as many spans at once as
+/// memory has room for. Otherwise they wait in memory until they are moved to a part, at the next checkpoint at the
+/// latest. Stragglers are kept aside, and merged in at the end with the same settings; so either way gives the same
+/// bytes.
 #[derive(Default)]
 pub(super) struct Held {
     direct: Option<Direct>,
     /// In order.
     rows: Vec<Rows>,
-    /// The last row that came in order.
+    /// The last row that came in order, so far.
     last: Option<Rows>,
     stragglers: Vec<Rows>,
     /// Of the rows and the stragglers.
@@ -43,7 +44,7 @@ pub(super) struct Held {
     runs: u64,
 }
 
-/// What rows weigh that wait in memory.
+/// How much the rows that wait in memory weigh.
 #[derive(Clone, Copy, Default)]
 struct Weight {
     rows: usize,
@@ -60,7 +61,7 @@ impl Weight {
     }
 }
 
-/// Rows of one span, and whether they are but a small part of the batch in which they came, all of which they would keep in
+/// Rows of one span, and whether they are only a small part of the batch they came in, all of which they would keep in
 /// memory.
 pub(super) struct Dealt {
     rows: Rows,

@@ -1,4 +1,4 @@
-//! Between which event times a row group lies: by its statistics, or by a scan of that one column.
+//! The range of event times of a row group: by its statistics, or by a scan of that one column.
 
 use arrow_array::RecordBatchReader;
 use dualgauge_engine::{Error, EventTime, Result};
@@ -20,29 +20,30 @@ const SCAN_ROWS: usize = 64 * 1024;
 /// What is known of a row group before it is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupLook {
-    /// The smallest and largest event time. A group of which no row has one spans all time: there is nothing to leave it
-    /// out by.
+    /// The smallest and largest event time. A group in which no row has one spans all time: there is no reason to leave
+    /// it out.
     pub(super) range: (EventTime, EventTime),
     pub(super) rows: u64,
     /// How many bytes the wanted columns have in the file.
     pub(super) bytes: u64,
     /// Whether it had no statistics to rely on and was scanned.
     pub(super) scanned: bool,
-    /// How many bytes all its columns have before compression, by its own word; `None` where it says nothing.
+    /// How many bytes all its columns have before compression, by its own word; `None` if it does not say.
     pub(super) whole_bytes: Option<u64>,
     /// How many bytes it has in the footer.
     pub(super) footer_bytes: u64,
-    /// Whether it may be read together with its neighbours: each group with times of INT96 is looked through first.
+    /// Whether it may be read together with its neighbours. A group with times of INT96 may not, since it is searched
+    /// first.
     pub(super) joins: bool,
 }
 
-/// Looks at the row groups of `file`: between which event times they lie, and how large what is wanted of them is.
+/// Looks at the row groups of `file`: their ranges of event times, and the size of what is wanted of them.
 pub(super) fn looks(file: &ParquetFile, wanted: &Projection, column: Option<&TimeColumn>) -> Result<Vec<GroupLook>> {
     let mut looks = Vec::with_capacity(file.group_count());
     let joins = !file.columns().have_int96();
     let column = column.filter(|column| column.is_known());
     file.each_group(wanted, |number, group| {
-        // A codec that the build has not is told of when the file is listed, and by its name.
+        // A codec that the build lacks is reported when the file is listed, by name.
         let unread = group.columns().iter().find(|column| matches!(column.compression(), Compression::LZO));
         if let Some(column) = unread {
             let (name, path) = (&file.name, column.column_path().string());
@@ -70,7 +71,7 @@ pub(super) fn looks(file: &ParquetFile, wanted: &Projection, column: Option<&Tim
     Ok(looks)
 }
 
-/// What the statistics say, where they can be believed.
+/// What the statistics say, if they can be believed.
 fn by_statistics(
     group: &RowGroupMetaData,
     wanted: &Projection,

@@ -1,8 +1,8 @@
 //! A look at metadata before it is decoded: no list in it may claim more elements than there are bytes.
 //!
-//! The Parquet library reserves memory for a list by its claimed length, some hundred bytes an element. A damaged length
-//! would have it ask for more memory than any machine has, and that ends the process: it is neither an error nor a
-//! panic that could be caught.
+//! The Parquet library reserves memory for a list by its claimed length, some hundred bytes an element. A damaged
+//! length would make it ask for more memory than any machine has, and that ends the process: it is neither an error nor
+//! a panic that could be caught.
 
 use std::ops::Range;
 
@@ -11,12 +11,12 @@ use dualgauge_engine::{Error, Result};
 /// How deep metadata may be nested; the format itself needs less than ten levels.
 const DEPTH_MAX: usize = 32;
 
-/// What is said of metadata that cannot be walked.
+/// The error for metadata that cannot be walked.
 pub(super) fn damaged(walk: &Walk<'_>) -> Error {
     Error::data(format!("the metadata is damaged at its byte {}", walk.at))
 }
 
-/// Walks one struct in Thrift's compact encoding; how many bytes it has.
+/// Walks one struct in Thrift's compact encoding. Returns how many bytes it has.
 pub(super) fn check_struct(bytes: &[u8]) -> Result<usize> {
     let mut walk = Walk::new(bytes);
     match walk.skip_struct(0) {
@@ -25,7 +25,7 @@ pub(super) fn check_struct(bytes: &[u8]) -> Result<usize> {
     }
 }
 
-/// A walk through metadata. `None` from any method means that what is there cannot be.
+/// A walk through metadata. `None` from any method means that the bytes are impossible.
 pub(super) struct Walk<'a> {
     bytes: &'a [u8],
     /// How many bytes were passed.
@@ -56,7 +56,7 @@ pub(super) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push(value as u8);
 }
 
-/// What is done with a field, by its number and kind: whether its value was taken, or is to be passed over.
+/// Called for a field, with its number and kind; says whether its value was taken, or is to be skipped.
 pub(super) type OnField<'f> = dyn FnMut(&mut Walk<'_>, i64, u8) -> Option<bool> + 'f;
 
 impl<'a> Walk<'a> {
@@ -75,7 +75,7 @@ impl<'a> Walk<'a> {
             if header == 0 {
                 return Some(());
             }
-            // A field's number, where it is not given as a step from the last one's.
+            // A field's number, if it is not given as a step from the last one's.
             number = match header >> 4 {
                 0 => self.integer()?,
                 step => number.checked_add(i64::from(step))?,
@@ -94,10 +94,10 @@ impl<'a> Walk<'a> {
         Some((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
     }
 
-    /// Walks a list of structs to its end; `each` gets where in the bytes each lies. How many there were.
+    /// Walks a list of structs to its end; `each` gets the range of bytes of each. Returns how many there were.
     pub(super) fn structs(&mut self, depth: usize, each: &mut dyn FnMut(Range<usize>)) -> Option<usize> {
         let (kind, len) = self.list_header()?;
-        // Some writers give an empty list another kind, or none.
+        // Some writers give an empty list a different kind, or none.
         for _ in 0..len {
             let start = self.at;
             (kind == STRUCT).then_some(())?;

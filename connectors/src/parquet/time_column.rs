@@ -25,7 +25,7 @@ enum Unit {
     Millis,
     Micros,
     Nanos,
-    /// An integer of which nobody said what it counts; only the decoder knows.
+    /// An integer whose unit nobody gave; only the decoder knows.
     Unknown,
 }
 
@@ -41,7 +41,7 @@ impl TimeColumn {
             )));
         };
         let unit = match field.data_type() {
-            // Clocks of a zone are no order of times: they are put back.
+            // Local times of a zone are not ordered, since clocks are put back.
             DataType::Timestamp(_, None) if wanted.is_some_and(|field| field.metadata().contains_key(ZONE)) => {
                 Unit::Unknown
             }
@@ -74,7 +74,7 @@ impl TimeColumn {
         self.values
     }
 
-    /// Whether it can be told what the numbers mean.
+    /// Whether the meaning of the numbers is known.
     pub(super) fn is_known(&self) -> bool {
         self.unit != Unit::Unknown
     }
@@ -87,7 +87,8 @@ impl TimeColumn {
         with_raw(column, |raw| Some(self.unit.time(raw(row))))
     }
 
-    /// Raises `reached` to the event times of a column that is said to ascend; the first row that does not, and its time.
+    /// Raises `reached` to the event times of a column that should ascend. Returns the first row that does not, and its
+    /// time.
     pub(super) fn ascend(&self, column: &dyn Array, reached: &mut EventTime) -> Result<(), (usize, EventTime)> {
         with_raw(column, |raw| {
             for row in (0..column.len()).filter(|row| self.is_known() && !column.is_null(*row)) {
@@ -126,7 +127,7 @@ impl TimeColumn {
     }
 }
 
-/// What is made of the column's rows as they are, asked for by their place.
+/// What `made` returns, given the column's raw values by their place.
 fn with_raw<T>(column: &dyn Array, made: impl FnOnce(&dyn Fn(usize) -> i64) -> T) -> T {
     let data = column.to_data();
     made(&|row| match column.data_type() {

@@ -1,8 +1,8 @@
 //! How deep and how wide the columns of a file are, before anything descends into them.
 //!
-//! A footer lists its columns as a tree, each group with the number of what is below it. The library reads it by calling
-//! itself for each level, so that a small file can end the process by its depth; and it makes some hundred bytes of each
-//! element, of which a byte or two is enough in the file.
+//! A footer lists its columns as a tree, each group with the number of its children. The library reads it recursively,
+//! so that a small file can end the process by its depth; and it makes some hundred bytes of each element, which may
+//! take only a byte or two in the file.
 
 use std::ops::Range;
 
@@ -10,22 +10,22 @@ use dualgauge_engine::{Error, Result};
 
 use super::thrift::{I32, Walk, damaged};
 
-/// How deep groups may be in each other; a list is two of them.
+/// How deeply groups may be nested; a list is two of them.
 pub(super) const GROUPS_MAX: usize = 32;
 
 /// How many columns and groups there may be.
 const ELEMENTS_MAX: usize = 100_000;
 
-/// The number of the field that says how many are below.
+/// The number of the field that says how many children there are.
 const CHILDREN: i64 = 5;
 
-/// Refuses a tree of columns that is too deep or too wide; each element is given by where its bytes lie.
+/// Refuses a tree of columns that is too deep or too wide; each element is given as its range of bytes.
 pub(super) fn check(bytes: &[u8], elements: &[Range<usize>]) -> Result<()> {
     let count = elements.len();
     if count > ELEMENTS_MAX {
         return Err(Error::data(format!("it has {count} columns and groups; {ELEMENTS_MAX} are the most")));
     }
-    // How many are still to come in each group that is open.
+    // How many children are still to come in each open group.
     let mut open: Vec<i64> = Vec::new();
     for element in elements {
         while open.pop_if(|rest| *rest <= 0).is_some() {}
@@ -61,7 +61,7 @@ mod tests {
     use super::super::thrift::put_varint;
     use super::*;
 
-    /// Elements with so many below each.
+    /// Checks elements with this many children each.
     fn checked(children: impl IntoIterator<Item = u64>) -> Result<()> {
         let (mut bytes, mut elements) = (Vec::new(), Vec::new());
         for below in children {
@@ -82,7 +82,7 @@ mod tests {
         let deep = |levels| checked(std::iter::repeat_n(1, levels).chain([0]));
         deep(GROUPS_MAX).unwrap();
         assert!(deep(GROUPS_MAX + 1).unwrap_err().to_string().contains("more than 32 deep"));
-        // Many groups behind each other are not deep.
+        // Many groups in a row are not deep.
         checked([1000].into_iter().chain([1, 0].repeat(1000))).unwrap();
         assert!(
             checked(std::iter::repeat_n(0, ELEMENTS_MAX + 1))
@@ -90,7 +90,7 @@ mod tests {
                 .to_string()
                 .contains("100001 columns and groups")
         );
-        // What claims more than there is, is as deep as what there is.
+        // A group that claims more than there is counts only as deep as what there is.
         checked([u64::from(u32::MAX); GROUPS_MAX]).unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! Writing one Parquet file.
 //!
-//! The same rows are the same bytes. Settings are fixed, pages end where the rows say and not where a batch did, and no
-//! clock and no version goes into the file.
+//! The same rows are the same bytes. Settings are fixed, pages end by the rows and not where a batch ended, and neither
+//! a clock nor a version goes into the file.
 
 use std::fs::File;
 use std::io::Write;
@@ -27,7 +27,7 @@ const PIECE_ROWS: usize = 1 << 13;
 /// How many bytes of texts, bytes and lists are encoded at a time.
 const PIECE_BYTES: usize = BATCH_BYTES;
 
-/// How many of them a row group has: readers count them in 31 bits.
+/// How many of these bytes a row group may have: readers count them in 31 bits.
 const GROUP_BYTES: usize = 1 << 30;
 
 /// What can be chosen about a file; everything else is fixed.
@@ -87,8 +87,8 @@ pub fn write_file(
 
 /// A Parquet file that is being written.
 ///
-/// Pages end where a piece ends that was handed over, so rows are handed over in pieces of one size: then the bytes do
-/// not depend on how the rows came.
+/// A page ends where a piece that was handed over ends, so rows are handed over in pieces of one size: then the bytes
+/// do not depend on how the rows came.
 #[derive(Debug)]
 pub(super) struct FileWriter<W: Write + Send> {
     writer: ArrowWriter<W>,
@@ -134,7 +134,7 @@ impl<W: Write + Send> FileWriter<W> {
         Ok(())
     }
 
-    /// Writes the footer and gives back what was written to.
+    /// Writes the footer and returns what was written to.
     pub(super) fn finish(mut self) -> Result<W> {
         self.end_piece()?;
         self.writer.into_inner().map_err(write_error)
@@ -144,7 +144,7 @@ impl<W: Write + Send> FileWriter<W> {
         (self.piece_rows, self.piece_bytes) = (0, 0);
         self.pieces.finish_buffered_batch().map_err(|e| write_error(e.into()))?;
         while let Some(piece) = self.pieces.next_completed_batch() {
-            // Cut where a row group is full: else the library calls itself for each row group within the piece.
+            // Cut where a row group is full: otherwise the library recurses for each row group within the piece.
             let mut from = 0;
             while from < piece.num_rows() {
                 let room = self.group_rows - self.writer.in_progress_rows();
@@ -167,7 +167,7 @@ impl<W: Write + Send> FileWriter<W> {
 
 /// How large the dictionary of a column grows in a row group before values are written as they are.
 ///
-/// A dictionary is for values that come back. Keys and counts do not much, and the larger one that would still hold them
+/// A dictionary is for values that recur. Keys and counts seldom do, and the larger dictionary that would hold them
 /// costs more bytes than it saves, and most of the writer's memory.
 const DICTIONARY_BYTES: usize = 1 << 17;
 
@@ -188,7 +188,7 @@ fn properties(schema: &SchemaRef, options: &FileOptions) -> Result<WriterPropert
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(options.row_group_rows.max(1)))
         .set_data_page_row_count_limit(options.page_rows.max(1))
-        // The limit of a page is looked at after each so many rows.
+        // The library checks the limit of a page once in this many rows.
         .set_write_batch_size(options.page_rows.clamp(1, 1024))
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_statistics_enabled(EnabledStatistics::Page)

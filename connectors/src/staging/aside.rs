@@ -1,4 +1,4 @@
-//! The directory in which one bucket stages: names that are given once, and what becomes of orphans.
+//! The directory in which one bucket stages: names that are given once, and what happens to orphans.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -32,7 +32,7 @@ impl Aside {
         let dir = dir_of(root, writing.job.as_deref());
         create_own_dir(&*fs, root)?;
         create_own_dir(&*fs, &dir)?;
-        // They may be there and not durable, when the process that made them was killed.
+        // They may be there but not durable, if the process that made them was killed.
         for above in root.ancestors().take(3) {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
             match fs.sync_names(above) {
@@ -78,8 +78,8 @@ impl Aside {
         files::remove(&*self.fs, &self.path(name))
     }
 
-    /// Removes what this bucket has staged in earlier generations, and what bears the number of this one and is not its
-    /// own, but for the names that are `kept`. What a younger generation has staged stays.
+    /// Removes what this bucket has staged in earlier generations, and what bears this generation's number but is not
+    /// its own, except the names that are `kept`. What a younger generation has staged stays.
     pub(crate) fn remove_orphans(&self, kept: &BTreeSet<StagedName>) -> Result<()> {
         let names = files::list(&*self.fs, &self.dir)?;
         let orphan = |name: &StagedName| {
@@ -89,12 +89,12 @@ impl Aside {
     }
 }
 
-/// The directory of a job below the root of all staging; the root itself for one without checkpoints.
+/// The directory of a job below the root of all staging; the root itself for a job without checkpoints.
 pub(super) fn dir_of(root: &Path, job: Option<&str>) -> PathBuf {
     job.map_or_else(|| root.to_path_buf(), |job| root.join(format!("job-{}", plain(job))))
 }
 
-/// The name of a job as a part of a file name: it may hold what a file name must not; `=` and digits stand for that.
+/// The name of a job as a part of a file name: characters that a file name must not have become `=` and digits.
 pub(super) fn plain(job: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     job.chars().map(|c| if plain(c) { c.to_string() } else { format!("={:x}=", c as u32) }).collect()

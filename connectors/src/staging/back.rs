@@ -1,9 +1,8 @@
 //! Going back: which files a job has published since the commit from which it resumes, and taking them back.
 //!
-//! The ledger of a place says of each file by which job, at which start of it and for which epoch it was published. What is
-//! taken back is what it tells of this job and of a later epoch, where the file is still the one that was published. Then the
-//! ledger is written anew without it, with a mark: output that was taken back is of a history that nobody can resume any
-//! more.
+//! The ledger of a place says for each file which job published it, at which start and for which epoch. What it lists
+//! for this job and a later epoch is taken back, if the file is still the one that was published. Then the ledger is
+//! rewritten without it, with a mark: output that was taken back belongs to a history that nobody can resume any more.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,14 +17,14 @@ use super::ledger::{self, By, Line, What};
 use super::manifest::Manifest;
 use super::owner::{Form, OutputPlace};
 
-/// A file that was published since, by its hash.
+/// A file that was published since, with its hash.
 struct Later {
     name: PlainName,
     hash: String,
 }
 
 impl OutputPlace {
-    /// What the job has published since the commit from which it resumes, which has `prepared` that.
+    /// What the job has published since the commit from which it resumes; `prepared` is what that commit has prepared.
     pub(crate) fn published_since(&self, writing: &Writing, prepared: &[BucketCut], form: &Form<'_>) -> Result<Since> {
         let Some((job, after)) = resuming(writing) else { return Ok(Since::Nothing) };
         let lines = self.lines()?;
@@ -52,7 +51,7 @@ impl OutputPlace {
         let later = later(&lines, &job, after, form)?;
         let mut there = Vec::new();
         for Later { name, hash } in &later {
-            // All are looked at before one is removed.
+            // All are checked before any is removed.
             if self.is_what_was_published(&dir, name, hash)? {
                 there.push(name.within(&dir));
             }
@@ -65,7 +64,7 @@ impl OutputPlace {
         ledger::go_back(fs, &self.published, &by, |line| !line.is_later(&job, after))
     }
 
-    /// Refuses a commit of whose open spans something is gone: what is taken back could not be made again.
+    /// Refuses a commit if part of its open spans is gone: what is taken back could not be made again.
     fn has_what_is_open(&self, writing: &Writing, after: After, prepared: &[BucketCut]) -> Result<()> {
         let staged = super::aside::dir_of(&self.staging, writing.job.as_deref());
         for last in prepared.iter().filter_map(|cut| cut.prepared.last()) {
@@ -90,7 +89,7 @@ impl OutputPlace {
         ledger::lines(&*self.fs, &self.published)
     }
 
-    /// Whether a file is there; one of this name that is another is refused.
+    /// Whether a file is there; a different one of this name is refused.
     fn is_what_was_published(&self, dir: &Path, name: &PlainName, hash: &str) -> Result<bool> {
         let path = name.within(dir);
         let fs: &dyn Fs = &*self.fs;
@@ -116,7 +115,7 @@ fn later_lines<'a>(lines: &'a [Line], job: &'a str, after: After) -> impl Iterat
     lines.iter().filter(move |line| line.file().is_some() && line.is_later(job, after))
 }
 
-/// The files of later epochs, but for those that an earlier one has published too.
+/// The files of later epochs, except those that an earlier one has published too.
 fn later(lines: &[Line], job: &str, after: After, form: &Form<'_>) -> Result<Vec<Later>> {
     let (late, early): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.is_later(job, after));
     let early: BTreeSet<_> = early.into_iter().filter_map(Line::file).collect();
@@ -125,7 +124,7 @@ fn later(lines: &[Line], job: &str, after: After, form: &Form<'_>) -> Result<Vec
     wanted.map(|(name, (_, hash))| Ok(Later { name: PlainName::parse(name.as_str())?, hash: hash.clone() })).collect()
 }
 
-/// Refuses a commit of a history that was left: what it stands on was taken back, or published otherwise.
+/// Refuses a commit of a history that was abandoned: what it builds on was taken back, or published differently.
 pub(crate) fn of_this_history(lines: &[Line], job: &str, after: After, dir: &Path) -> Result<()> {
     let mine = lines.iter().filter_map(|line| Some((line, line.by.as_ref().filter(|by| by.job == job)?)));
     let mut others = mine.filter(|(line, by)| match line.what {
@@ -139,7 +138,7 @@ pub(crate) fn of_this_history(lines: &[Line], job: &str, after: After, dir: &Pat
     }
 }
 
-/// Refuses a commit of a history that was left.
+/// Refuses a commit of a history that was abandoned.
 fn left(dir: &Path, after: After, epoch: Epoch, generation: u64) -> Error {
     Code::OutputAhead.error(format!(
         "start {generation} of the job went back, and the output in {} is its from epoch {epoch} on; the \

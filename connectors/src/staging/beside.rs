@@ -1,4 +1,4 @@
-//! Output that is made beside an older one, and takes its place in the end.
+//! Output that is made beside an older one, and finally takes its place.
 //!
 //! ```text
 //! out/.staging/next/…      the new output, file by file as it is committed
@@ -6,8 +6,8 @@
 //! ```
 //!
 //! - **The old output stays until the new one is whole.** A run that fails, stops or is killed before leaves it as it was.
-//! - **An exchange that has begun is completed**, by the next run that takes the place. A file that has the same name in both
-//!   is replaced in one step; of a directory, a reader may see files of both for a moment, each whole.
+//! - **An exchange that has begun is completed**, by the next run that takes the place. A file that has the same name
+//!   in both is replaced in one step; in a directory, a reader may see files of both for a moment, each whole.
 //! - **Only what a sink has published goes.** What somebody else has put beside it stays.
 
 use std::collections::BTreeSet;
@@ -96,7 +96,7 @@ impl<'a> Beside<'a> {
         let old = place.ours(&names("old ")?.iter().map(ToString::to_string).collect::<Vec<_>>(), form)?;
         for name in names("new ")? {
             let (from, to) = (name.within(&self.dir), name.within(&place.dir));
-            // One that is not there any more was moved before.
+            // One that is no longer there was moved before.
             if on(&from, fs.kind(&from))? == Some(Kind::File) {
                 on(&to, fs.rename(&from, &to))?;
             }
@@ -107,7 +107,7 @@ impl<'a> Beside<'a> {
         if let Some(record) = claiming.record.read()?.filter(|record| record.beside) {
             claiming.record.replace(&Record { beside: false, ..record })?;
         }
-        // The journal goes last: while it is there, the next start comes by here once more.
+        // The journal goes last: while it is there, the next start comes through here again.
         self.clear()?;
         synced(&place.staging, fs.sync_names(&place.staging))?;
         files::remove(fs, &self.journal)

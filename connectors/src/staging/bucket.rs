@@ -15,14 +15,15 @@ use super::ledger::{self, By, Line, What};
 use super::manifest::{Manifest, Publish};
 use super::{Aside, OutputPlace, Part, StagedName, Whole};
 
-/// What tells the files of one format from those of another: how rows are dealt to spans, held, staged and written.
+/// What distinguishes the files of one format from those of another: how rows are dealt to spans, held, staged and
+/// written.
 pub(crate) trait Shape {
     /// Rows of one span.
     type Rows;
     /// What an open span holds besides its parts.
     type Held: Default;
 
-    /// Whether the files do not say themselves that a sink has made them, so that a ledger must, also without checkpoints.
+    /// Whether the files do not show that a sink has made them, so that a ledger must, even without checkpoints.
     const LEDGER: bool;
 
     /// Whether no row of the span can come any more.
@@ -37,10 +38,10 @@ pub(crate) trait Shape {
     /// The rows by the start of their span.
     fn deal(&self, times: &[EventTime], rows: &RecordBatch) -> Result<Vec<(EventTime, Self::Rows)>>;
 
-    /// Takes rows of a span; whether memory now holds so many that they are better staged.
+    /// Takes rows of a span. Returns whether memory now holds so many that they had better be staged.
     fn hold(&self, held: &mut Self::Held, rows: Self::Rows, making: &mut Making<'_>) -> Result<bool>;
 
-    /// How many bytes of memory are given back when it is staged.
+    /// How many bytes of memory are freed when it is staged.
     fn bytes(&self, held: &Self::Held) -> usize;
 
     /// Takes out what memory holds, as contents of frames.
@@ -55,7 +56,7 @@ pub(crate) struct Making<'a> {
     pub(crate) aside: &'a mut Aside,
     /// What staged names say of the span.
     pub(crate) what: &'a str,
-    /// Whether the job has checkpoints: then what is held stands in memory and in parts, and nowhere else.
+    /// Whether the job has checkpoints: then what is held is in memory and in parts, and nowhere else.
     pub(crate) durable: bool,
 }
 
@@ -75,7 +76,7 @@ pub(crate) struct BucketWriter<S: Shape> {
     share: Share,
     /// The visible names that this writer gave and that may not be in the directory yet.
     given: BTreeSet<PlainName>,
-    /// What commits have open to which the job may go back, by their epochs.
+    /// What is open in the commits to which the job may go back, by their epochs.
     kept: BTreeMap<Epoch, BTreeSet<StagedName>>,
     /// What was published and is kept for them.
     spent: BTreeSet<StagedName>,
@@ -117,7 +118,7 @@ impl<S: Shape> BucketWriter<S> {
         }
     }
 
-    /// Stages the spans that hold most, until no more than so many bytes are held.
+    /// Stages the spans that hold most, until no more than this many bytes are held.
     fn relieve(&mut self, goal: usize) -> Result<()> {
         let mut spans: Vec<_> = self.open.iter_mut().filter(|(_, span)| span.bytes > 0).collect();
         spans.sort_by_key(|(_, span)| std::cmp::Reverse(span.bytes));
@@ -132,7 +133,7 @@ impl<S: Shape> BucketWriter<S> {
         Ok(())
     }
 
-    /// Makes the file of a span that is over.
+    /// Makes the file of a span that has ended.
     fn close(&mut self, start: EventTime, span: OpenSpan<S::Held>) -> Result<Publish> {
         self.share.change(span.bytes, 0);
         let name = self.free_name(start)?;
@@ -156,7 +157,7 @@ impl<S: Shape> BucketWriter<S> {
         unreachable!("numbers do not end")
     }
 
-    /// What an epoch prepared of this bucket.
+    /// What an epoch prepared for this bucket.
     fn manifest(&self, epoch: Epoch, prepared: &[u8]) -> Result<Manifest> {
         Manifest::decode(epoch, prepared)?.check(epoch, self.bucket, |name| self.shape.gives(name))
     }
@@ -182,7 +183,7 @@ impl<S: Shape> BucketWriter<S> {
         Ok(())
     }
 
-    /// Notes what is about to be published, but for what was before.
+    /// Notes what is about to be published, except what was published before.
     fn note(&self, epoch: Epoch, files: &[Publish]) -> Result<()> {
         let fs = &*self.place.fs;
         let mut noted = Vec::new();
@@ -244,7 +245,7 @@ fn is_kept(kept: &BTreeMap<Epoch, BTreeSet<StagedName>>, name: &StagedName) -> b
 }
 
 impl<S: Shape> Drop for BucketWriter<S> {
-    /// A job without checkpoints goes on nowhere, so it leaves nothing behind that it can help.
+    /// A job without checkpoints never resumes, so it leaves nothing behind if it can help it.
     fn drop(&mut self) {
         if !self.durable {
             let _ = self.aside.remove_orphans(&BTreeSet::new());
@@ -311,7 +312,7 @@ impl<S: Shape> SinkWriter for BucketWriter<S> {
     }
 
     fn keep(&mut self, kept: &[&Prepared]) -> Result<()> {
-        // Most are kept since an earlier call, and known.
+        // Most have been kept since an earlier call, and are known.
         self.kept.retain(|epoch, _| kept.iter().any(|one| one.epoch == *epoch));
         for one in kept {
             if !self.kept.contains_key(&one.epoch) {

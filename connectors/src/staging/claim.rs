@@ -1,11 +1,12 @@
-//! Claiming a place of output: one run has it, from before the first row until nothing of it is unfinished.
+//! Claiming a place of output: one run has it, from before the first row until nothing is left unfinished.
 //!
-//! - **Who lives keeps its place.** A run holds a lock of the operating system beside the record, from before the record is
-//!   there; it ends with its process, however that ends.
-//! - **A job keeps its place also when it is down.** The record of a job with checkpoints stays when it stops or is killed,
-//!   until its own next start goes on there. Another run may break it only where nothing of that job is left, or when it is
-//!   told to overwrite. What a run without checkpoints has left unfinished nobody goes on with, so the next run may take over.
-//! - **Broken under the lock.** Who replaces the record of another holds the lock and has read that record under it.
+//! - **A live run keeps its place.** A run holds a lock of the operating system beside the record, taken before the
+//!   record is there; the lock ends with the process, however that ends.
+//! - **A job keeps its place even when it is down.** The record of a job with checkpoints stays when it stops or is
+//!   killed, until its own next start resumes there. Another run may break it only if nothing of that job is left, or
+//!   if it is told to overwrite. Nobody resumes what a run without checkpoints has left unfinished, so the next run may
+//!   take over.
+//! - **Broken under the lock.** Whoever replaces another's record holds the lock and has read that record under it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use dualgauge_engine::{Error, Result};
 use super::files;
 use super::record::{Record, RecordPlace};
 
-/// How often it is looked at whether a lock is held.
+/// How often to check whether a lock is held.
 const LOOKS: u32 = 3;
 
-/// How often a lock is tried that another start holds for a moment, and how long is waited between: a second in all.
+/// How often to try a lock that another start holds for a moment, and how long to wait in between: a second in all.
 const TRIES: u32 = 100;
 const WAIT: std::time::Duration = std::time::Duration::from_millis(10);
 
@@ -38,11 +39,11 @@ pub(crate) enum Owner {
     Nobody,
     /// The job that writes.
     Own(Record),
-    /// Another job, which is down and may go on there.
+    /// Another job, which is down and may resume there.
     Job(Record),
     /// Another run that is writing now.
     Running(Record),
-    /// A run without checkpoints that has ended without an end.
+    /// A run without checkpoints that has died before its end.
     Dead(Record),
 }
 
@@ -63,8 +64,8 @@ impl Claiming {
         })
     }
 
-    /// Takes the place, whose record may be replaced if `may_replace` says so; `clean` removes what a replaced run has left.
-    /// The claim calls `end` when it is dropped, if it is one of a run without checkpoints.
+    /// Takes the place, whose record may be replaced if `may_replace` says so; `clean` removes what a replaced run has
+    /// left. The claim calls `end` when it is dropped, if it belongs to a run without checkpoints.
     pub(crate) fn take(
         &self,
         writing: &Writing,
@@ -73,7 +74,7 @@ impl Claiming {
         clean: impl Fn(&Record) -> Result<()>,
     ) -> Result<Taken> {
         for _ in 0..TRIES {
-            // An older start of the job may live and hold the lock; the place is the job's all the same.
+            // An older start of the job may still be alive and hold the lock; the place is the job's all the same.
             if let Some(found) = self.record.read()?.filter(|found| found.is_of(writing)) {
                 return Ok(Taken { record: found, new: false, lock: self.lock_soon()? });
             }
@@ -98,13 +99,13 @@ impl Claiming {
         Err(running(&self.record.path.display().to_string(), &whose))
     }
 
-    /// Whether a run holds the lock, which nobody does where there is none.
+    /// Whether a run holds the lock; nobody does if there is none.
     fn is_locked(&self) -> Result<bool> {
         let there = files::on(&self.lock, self.record.fs.kind(&self.lock))?.is_some();
         Ok(there && self.lock_soon()?.is_none())
     }
 
-    /// The lock, unless a run holds it: another start that looks holds it for a moment only.
+    /// The lock, unless a run holds it; another start that is only checking holds it just for a moment.
     fn lock_soon(&self) -> Result<Option<FsLock>> {
         for _ in 1..LOOKS {
             if let Some(lock) = self.try_lock()? {
@@ -120,7 +121,7 @@ impl Claiming {
         let fs: &Arc<dyn Fs> = &self.record.fs;
         for _ in 0..TRIES {
             match fs.lock_now(&self.lock) {
-                // Who has ended here has removed the directory just now.
+                // A run that has just ended here has removed the directory.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => files::create_own_dir(&**fs, dir)?,
                 lock => return files::on(&self.lock, lock),
             }
@@ -172,7 +173,7 @@ pub(crate) fn running(place: &str, whose: &str) -> Error {
     ))
 }
 
-/// Refuses a place that another job keeps; `otherwise` is what gives that job up.
+/// Refuses a place that another job keeps; `otherwise` says how to give that job up.
 pub(crate) fn kept(record: &Record, writing: &Writing, place: &std::path::Path, otherwise: &str) -> Error {
     let (whose, place) = (record.whose(), place.display());
     let gone = record.checkpoints.as_ref().filter(|_| record.checkpoints == writing.checkpoints);

@@ -1,7 +1,7 @@
-//! The file of an output without rows: so that who reads it finds a place that can be read, and its columns.
+//! The file of an output without rows: so that whoever reads it finds a place that can be read, and its columns.
 //!
-//! It says that the output has ended. Where its job goes on after all, from an older checkpoint, it is taken away before the
-//! first row: the output is that of a run that had never come to an end there.
+//! It says that the output has ended. If its job resumes after all, from an older checkpoint, it is removed before the
+//! first row: the output is then that of a run that never came to an end there.
 
 use std::path::Path;
 
@@ -17,21 +17,21 @@ use super::owner::{Form, OutputPlace};
 pub(crate) struct EmptyFile {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
-    /// Whether the ledger must say that a sink has made it, also without checkpoints.
+    /// Whether the ledger must say that a sink has made it, even without checkpoints.
     pub(crate) ledger: bool,
 }
 
 /// The name under which it is made.
 pub(super) const ASIDE: &str = "empty.new";
 
-/// By whom an end is noted.
+/// Who is noted as having ended the output.
 pub(crate) fn ended_by(writing: &Writing) -> Option<By> {
     let epoch = writing.after.map_or(Epoch(0), |after| after.epoch);
     let job = writing.job.as_deref().map(ledger::job_name);
     job.map(|job| By { job, generation: writing.generation, epoch })
 }
 
-/// Makes the file in `visible`, where nothing lies whose name the sink gives.
+/// Makes the file in `visible`, if nothing there has a name that the sink gives.
 pub(super) fn fill(
     place: &OutputPlace,
     visible: &Path,
@@ -54,13 +54,13 @@ pub(super) fn fill(
     let path = name.within(visible);
     match on(&path, fs.kind(&path))? {
         None => on(&path, fs.rename(&aside, &path))?,
-        Some(Kind::File) => files::remove(fs, &aside)?, // somebody was faster
+        Some(Kind::File) => files::remove(fs, &aside)?, // someone else was faster
         Some(kind) => return Err(files::not_ours(&path, kind)),
     }
     synced(visible, fs.sync_names(visible))
 }
 
-/// Takes the file of an earlier end away again, since the job goes on. One that somebody has changed is his, and stays.
+/// Removes the file of an earlier end, since the job has resumed. One that somebody has changed is theirs, and stays.
 pub(super) fn take_away(place: &OutputPlace, writing: &Writing, form: &Form<'_>) -> Result<()> {
     let (Some(job), true) = (&writing.job, writing.resumes && !writing.ended) else { return Ok(()) };
     let (fs, job, lines) = (&*place.fs, ledger::job_name(job), place.lines()?);

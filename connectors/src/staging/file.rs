@@ -12,7 +12,7 @@ use dualgauge_engine::fs::Fs;
 use super::files::{on, synced};
 use super::{Aside, StagedName};
 
-/// How many bytes are gathered before they are appended; what is larger is appended as it comes.
+/// How many bytes are gathered before they are appended; larger pieces are appended as they come.
 const PIECE_BYTES: usize = 1 << 18;
 
 /// A staged file, written once from its front to its end.
@@ -32,7 +32,7 @@ impl StagedFile {
         Ok(StagedFile { fs, path, buffer: Vec::new(), hasher: blake3::Hasher::new() })
     }
 
-    /// Hands to the file system what it does not have yet.
+    /// Gives the file system what it does not have yet.
     fn pass_on(&mut self) -> io::Result<()> {
         if !self.buffer.is_empty() {
             self.hasher.update(&self.buffer);
@@ -42,7 +42,7 @@ impl StagedFile {
         Ok(())
     }
 
-    /// Makes the file durable, and gives its hash back.
+    /// Makes the file durable, and returns its hash.
     pub(crate) fn finish(mut self) -> Result<String> {
         let passed_on = self.pass_on();
         on(&self.path, passed_on)?;
@@ -65,7 +65,7 @@ impl StagedFile {
 }
 
 impl Write for StagedFile {
-    /// Names the file in an error, for it goes through the hands of writers that know no name.
+    /// Names the file in an error, since the error passes through writers that do not know it.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = self.take(bytes);
         taken.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))?;

@@ -11,7 +11,8 @@ pub(crate) fn on<T>(path: &Path, result: io::Result<T>) -> Result<T> {
     result.map_err(|error| Error::io(path.display(), error))
 }
 
-/// The same of a sync: what it was to make durable may be lost although it can still be read, so no new try mends it.
+/// The same for a sync: what it should have made durable may be lost although it can still be read, so a retry does not
+/// help.
 pub(crate) fn synced<T>(path: &Path, result: io::Result<T>) -> Result<()> {
     on(path, result).map(drop).map_err(Error::for_good)
 }
@@ -32,7 +33,7 @@ pub(crate) fn create_dirs_durably(fs: &dyn Fs, dir: &Path) -> Result<()> {
     missing.iter().rev().try_for_each(|dir| synced(dir, fs.sync_names(dir)))
 }
 
-/// What is there, or `None` where the name does not exist.
+/// What is there, or `None` if the name does not exist.
 pub(crate) fn if_there<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -40,7 +41,7 @@ pub(crate) fn if_there<T>(path: &Path, result: io::Result<T>) -> Result<Option<T
     }
 }
 
-/// The names in a directory, sorted; none where there is no such directory.
+/// The names in a directory, sorted; none if there is no such directory.
 pub(crate) fn list(fs: &dyn Fs, dir: &Path) -> Result<Vec<String>> {
     Ok(if_there(dir, fs.list(dir))?.unwrap_or_default())
 }
@@ -50,7 +51,7 @@ pub(crate) fn exists(fs: &dyn Fs, path: &Path) -> Result<bool> {
     Ok(if_there(path, fs.open(path))?.is_some())
 }
 
-/// Removes a file, if it is there; what has its name and is no file is refused.
+/// Removes a file, if it is there; anything else of that name is refused.
 pub(crate) fn remove(fs: &dyn Fs, path: &Path) -> Result<()> {
     match on(path, fs.kind(path))? {
         None => Ok(()),
@@ -59,7 +60,7 @@ pub(crate) fn remove(fs: &dyn Fs, path: &Path) -> Result<()> {
     }
 }
 
-/// Writes a file aside, whole and durably, in place of one that a process left which died here; who calls it gives it its
+/// Writes a file aside, whole and durably, replacing one left by a process that died here; the caller gives it its
 /// name.
 pub(crate) fn write_aside(fs: &dyn Fs, aside: &Path, bytes: &[u8]) -> Result<()> {
     remove(fs, aside)?;
@@ -68,7 +69,7 @@ pub(crate) fn write_aside(fs: &dyn Fs, aside: &Path, bytes: &[u8]) -> Result<()>
     synced(aside, file.sync())
 }
 
-/// Whether there is a directory of our own at a path, which must then be one and no link to one.
+/// Whether there is a directory of our own at a path; what is there must be a directory and not a link to one.
 pub(crate) fn is_own_dir(fs: &dyn Fs, path: &Path) -> Result<bool> {
     match on(path, fs.kind(path))? {
         None => Ok(false),
@@ -94,12 +95,12 @@ pub(crate) fn remove_empty_dir(fs: &dyn Fs, dir: &Path) -> Result<()> {
     }
 }
 
-/// What to write instead of a directory, where the place is a pipe.
+/// What to write to instead of a directory, if the place is a pipe.
 pub(crate) const NO_PIPE: &str =
     "name a directory; rows for a pipe are written as text to standard output (`csv:-` or `json:-`)";
 
-/// Refuses a pipe, a socket or a device as a place of output; `otherwise` says what can be written there instead. It is not
-/// opened for that, since opening a pipe waits for who reads it.
+/// Refuses a pipe, a socket or a device as a place of output; `otherwise` says what can be written there instead. It
+/// does not open the place, since opening a pipe waits for a reader.
 pub(crate) fn refuse_pipe(fs: &dyn Fs, path: &Path, otherwise: &str) -> Result<()> {
     match on(path, fs.kind(path))? {
         Some(Kind::Other) => Err(Error::usage(format!(
@@ -111,7 +112,7 @@ pub(crate) fn refuse_pipe(fs: &dyn Fs, path: &Path, otherwise: &str) -> Result<(
     }
 }
 
-/// Refuses what has a name of our own and is not what a sink makes there.
+/// Refuses something that has a name of our own but is not what a sink makes there.
 pub(crate) fn not_ours(path: &Path, kind: Kind) -> Error {
     let what = match kind {
         Kind::File => "a file",

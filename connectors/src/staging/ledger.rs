@@ -8,12 +8,12 @@
 //! JOB@GENERATION.EPOCH sealed                 of a log: the output has ended, and the log says so
 //! ```
 //!
-//! One file for each bucket, `.published/b0`, to which a line is added before its file gets its visible name. By it a file
-//! is known as made by a sink where its own bytes do not say so; nothing else is ever overwritten. And by it a job knows
-//! what it has published since a commit to which it goes back.
+//! One file for each bucket, `.published/b0`, to which a line is added before its file gets its visible name. It shows
+//! that a file was made by a sink if the file's own bytes do not say so; nothing else is ever overwritten. It also
+//! shows a job what it has published since a commit to which it goes back.
 //!
-//! The last two say that an output has ended. A job that goes on, wherever from, takes them away with what they speak of;
-//! their epoch is that from which the start went on that came to the end.
+//! The last two say that an output has ended. A job that resumes, from wherever, removes them and what they refer to;
+//! their epoch is the one from which the start that came to the end had resumed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +29,7 @@ use super::files::{self, create_own_dir, on, synced};
 /// The length and the hash of a file.
 pub(crate) type Published = (u64, String);
 
-/// By whom something was noted: at which start of the job, and for which epoch.
+/// Who noted something: which job, at which start of it, and for which epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct By {
     /// As [`job_name`] gives it.
@@ -46,7 +46,7 @@ pub(crate) struct Line {
     pub(crate) what: What,
 }
 
-/// What a line tells.
+/// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     /// A file was published.
@@ -118,7 +118,7 @@ impl Line {
         }
     }
 
-    /// Whether it tells of the end of an output of this job.
+    /// Whether it reports the end of an output of this job.
     pub(crate) fn is_end_of(&self, job: &str) -> bool {
         matches!(self.what, What::Empty(..) | What::Sealed) && self.by.as_ref().is_some_and(|by| by.job == job)
     }
@@ -127,7 +127,7 @@ impl Line {
         self.by.as_ref().map(|by| by.epoch)
     }
 
-    /// Whether it tells of what the job did after a commit: of a file for a later epoch, or of a later going back.
+    /// Whether it reports what the job did after a commit: a file for a later epoch, or a later going back.
     pub(crate) fn is_later(&self, job: &str, after: After) -> bool {
         !self.is_end_of(job) && self.by.as_ref().is_some_and(|by| by.job == job && by.epoch > after.epoch)
     }
@@ -169,12 +169,12 @@ fn ledgers(fs: &dyn Fs, dir: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// Writes the ledgers anew with the lines that stay, and notes that output was taken back.
+/// Rewrites the ledgers with the lines that stay, and notes that output was taken back.
 pub(crate) fn go_back(fs: &dyn Fs, dir: &Path, by: &By, stays: impl Fn(&Line) -> bool) -> Result<()> {
     rewrite(fs, dir, Some(Line { by: Some(by.clone()), what: What::Back }), stays)
 }
 
-/// Writes the ledgers anew with the lines that stay, each in one step, and the first with a `mark` if there is one.
+/// Rewrites the ledgers with the lines that stay, each in one step, and the first with a `mark` if there is one.
 pub(crate) fn rewrite(fs: &dyn Fs, dir: &Path, mark: Option<Line>, stays: impl Fn(&Line) -> bool) -> Result<()> {
     create_own_dir(fs, dir)?;
     let first = ledger(dir, 0);
@@ -195,7 +195,7 @@ pub(crate) fn rewrite(fs: &dyn Fs, dir: &Path, mark: Option<Line>, stays: impl F
     synced(dir, fs.sync_names(dir))
 }
 
-/// All that was published, by name. Of a name that was published again each counts: a file may be any of them.
+/// Everything that was published, by name. If a name was published again, each entry counts: a file may be any of them.
 pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<BTreeMap<String, Vec<Published>>> {
     let mut all: BTreeMap<String, Vec<Published>> = BTreeMap::new();
     for line in lines(fs, dir)? {
@@ -213,7 +213,7 @@ pub(crate) fn add(fs: &dyn Fs, dir: &Path, bucket: usize, lines: &[Line]) -> Res
     create_own_dir(fs, dir)?;
     let is_new = on(&path, fs.kind(&path))?.is_none();
     let mut file = on(&path, if is_new { fs.create(&path) } else { fs.append(&path) })?;
-    // Behind a line that a crash has torn, the next one begins on a line of its own.
+    // After a line that a crash has torn, the next one begins on a line of its own.
     let length = on(&path, file.length())?;
     let mut last = [b'\n'];
     on(&path, file.read_at(length.saturating_sub(1), &mut last))?;
@@ -262,7 +262,7 @@ mod tests {
             let left: Vec<_> = lines(&fs, dir).unwrap().iter().map(ToString::to_string).collect();
             assert_eq!(left, ["aa 7 a b.csv", "bb 9 c.csv", "a=20=b=40=c@4.16 back", "cc 1 c.csv"]);
         }
-        // An end is of no epoch: it goes when its job goes on, and is not what was published.
+        // An end has no epoch: it goes when its job resumes, and does not count as published.
         let ends = [What::Empty("e f.csv".into(), (0, "dd".into())), What::Sealed];
         add(&fs, dir, 2, &ends.map(|what| Line { by: Some(by.clone()), what })).unwrap();
         assert_eq!(read(&fs, dir).unwrap()["e f.csv"], [(0, "dd".to_string())]);

@@ -1,4 +1,4 @@
-//! What a manifest keeps of one bucket: the parts of open spans, and the files that wait for their commit.
+//! What a manifest keeps for one bucket: the parts of open spans, and the files that wait for their commit.
 
 use dualgauge_engine::fs::PlainName;
 use dualgauge_engine::{Code, Epoch, Error, Result};
@@ -32,7 +32,7 @@ pub(crate) struct Whole {
     pub(crate) staged: StagedName,
     /// The hash of its content, by which a second commit recognises what the first one published.
     pub(crate) blake3: String,
-    /// The staged names of what it was made from, and is no longer needed once it is published.
+    /// The staged names of the files that it was made from, which are no longer needed once it is published.
     pub(crate) spent: Vec<StagedName>,
 }
 
@@ -52,7 +52,7 @@ impl Manifest {
         bytes
     }
 
-    /// Refuses names that this bucket cannot have given, and visible ones that the sink does not give.
+    /// Refuses staged names that this bucket cannot have given, and visible ones that the sink does not give.
     pub(super) fn check(self, epoch: Epoch, bucket: usize, gives: impl Fn(&str) -> bool) -> Result<Manifest> {
         let staged = self.publish.iter().flat_map(|file| file.whole.spent.iter().chain([&file.whole.staged]));
         let stranger = staged.chain(self.parts()).find(|name| name.bucket() != bucket).map(ToString::to_string);

@@ -1,7 +1,7 @@
 //! The names of staged files: `b0.g3.17.WHAT`, the 17th that bucket 0 gave in generation 3 of the job.
 //!
-//! A checkpoint names files that are linked and removed later. What it says becomes a [`StagedName`] when it is read, or
-//! is refused; so it can lead to nothing but to what a bucket has staged.
+//! A checkpoint names files that are linked and removed later. Each name becomes a [`StagedName`] when it is read, or
+//! is refused; so it can only lead to what a bucket has staged.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use dualgauge_engine::fs::PlainName;
 use dualgauge_engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// How many bytes of what a name says are kept: with the numbers before it and an ending, it fits everywhere.
+/// How many bytes of `WHAT` are kept: with the numbers before it and an ending, the name fits everywhere.
 const WHAT_BYTES_MAX: usize = 150;
 
 /// The name of a file in a staging directory.
@@ -37,7 +37,7 @@ impl StagedName {
         StagedName { name: name.expect("digits, letters and dots are plain"), bucket, generation }
     }
 
-    /// The same with something more at the end: what lies beside a staged file.
+    /// The same with `more` at the end, for what lies beside a staged file.
     pub(crate) fn beside(&self, more: &str) -> StagedName {
         let name = PlainName::parse(format!("{}.{more}", self.name)).expect("a short word at the end leaves it plain");
         StagedName { name, ..*self }

@@ -1,4 +1,4 @@
-//! Where a file sink writes: the visible files, what is staged for them, and whose all of it is.
+//! Where a file sink writes: the visible files, what is staged for them, and who owns it all.
 //!
 //! ```text
 //! out/…               what is seen
@@ -7,7 +7,7 @@
 //! out/.staging/       what is not seen: staged files, the lock, and output that is made beside an older one
 //! ```
 //!
-//! Of a single file `out.csv` they are called `.out.csv.job` and so on.
+//! For a single file `out.csv` they are called `.out.csv.job` and so on.
 //!
 //! - **One owner.** See [`Claiming`].
 //! - **Looked at, then taken.** [`OutputPlace::look`] changes nothing; [`OutputPlace::claim`] looks again once it has the place.
@@ -46,18 +46,18 @@ pub(crate) struct OutputPlace {
 
 /// What a sink knows of the files that it makes.
 pub(crate) struct Form<'a> {
-    /// Whether a name is one that it gives.
+    /// Whether a name is one that the sink gives.
     pub(crate) gives: &'a dyn Fn(&str) -> bool,
-    /// Whether the bytes of a file say that a sink has made it; else the ledger must.
+    /// Whether the bytes of a file say that a sink has made it; otherwise the ledger must.
     pub(crate) marked: &'a dyn Fn(&dyn Fs, &Path) -> bool,
 }
 
-/// How a run finds a place.
+/// In what state a run finds a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// What is there is its own, from an earlier start.
     Own,
-    /// Nothing of it is its own: there must be no output, or it is overwritten.
+    /// None of it is its own: there must be no output, or it is overwritten.
     Begins,
 }
 
@@ -79,23 +79,24 @@ impl OutputPlace {
         OutputPlace { fs, dir: dir.to_path_buf(), staging, published, owner }
     }
 
-    /// The names in the directory, but for those of this module.
+    /// The names in the directory, except those of this module.
     pub(crate) fn output(&self) -> Result<Vec<String>> {
         let mut names = files::list(&*self.fs, &self.dir)?;
         names.retain(|name| ![&self.staging, &self.published, &self.owner].iter().any(|ours| ours.ends_with(name)));
         Ok(names)
     }
 
-    /// Where this module writes, beside the files that are seen.
+    /// Where this module writes, apart from the visible files.
     pub(crate) fn hidden(&self) -> impl Iterator<Item = Place> {
         [&self.staging, &self.published, &self.owner].into_iter().map(|path| Place::tree(&*self.fs, path))
     }
 
-    /// Looks whether a run may write here, beside the `output` that was found. Nothing is changed.
+    /// Checks whether a run may write here, given the `output` that was found. Changes nothing.
     ///
     /// # Errors
-    /// A place that another job keeps or in which a run is writing; a job that goes on where nobody knows who has written;
-    /// one that starts and finds output of its own, which a younger generation must have written while this one stood still.
+    /// A place that another job keeps or in which a run is writing; a job that resumes where it is unknown who has
+    /// written; a job that starts and finds output of its own, which a younger generation must have written while this
+    /// one stood still.
     pub(crate) fn look(
         &self,
         writing: &Writing,
@@ -145,8 +146,8 @@ impl OutputPlace {
         }
     }
 
-    /// Takes the place. `look` says whether output is to be made beside what is there; it is asked once more when nobody else
-    /// can take the place any longer.
+    /// Takes the place. `look` says whether output is to be made beside what is there; it is called once more when
+    /// nobody else can take the place any longer.
     pub(crate) fn claim(
         &self,
         writing: &Writing,
@@ -179,13 +180,13 @@ impl OutputPlace {
         }
         empty::take_away(self, writing, form)?;
         synced(&self.dir, self.fs.sync_names(&self.dir))?;
-        let ways = Ways::probe(&*self.fs, &self.staging, &record.mark).ok(); // it is asked for the note alone
+        let ways = Ways::probe(&*self.fs, &self.staging, &record.mark).ok(); // only the note is wanted
         let (place, note) = (self.clone(), ways.and_then(|ways| ways.note(&self.dir.display().to_string())));
         Ok(taken.held(move |record| place.give_up(record)).noting(note))
     }
 
-    /// Leaves nothing behind of a run without checkpoints but what it has published; what cannot be removed, the next run
-    /// removes.
+    /// Leaves nothing of a run without checkpoints except what it has published; the next run removes what cannot be
+    /// removed now.
     fn give_up(&self, record: &Record) {
         let removed = || -> Result<()> {
             if !self.claiming().record.read()?.is_some_and(|found| found.is_the_same(record)) {
@@ -212,7 +213,7 @@ impl OutputPlace {
         Ok(dir)
     }
 
-    /// The same without making it.
+    /// The same, without creating it.
     pub(super) fn where_visible(&self, writing: &Writing) -> Result<PathBuf> {
         match self.check_owner(writing.job.as_deref())? {
             Some(record) if record.beside => Ok(self.beside().dir().to_path_buf()),
@@ -220,7 +221,7 @@ impl OutputPlace {
         }
     }
 
-    /// The record, which must not be that of somebody else.
+    /// The record, which must not be somebody else's.
     pub(crate) fn check_owner(&self, job: Option<&str>) -> Result<Option<Record>> {
         match self.claiming().record.read()? {
             Some(record) if record.job.as_deref() != job => Err(Error::usage(format!(
@@ -233,8 +234,8 @@ impl OutputPlace {
         }
     }
 
-    /// Ends the output: where there is none, the `empty` file is; what was made beside an older one takes its place, and all
-    /// that was staged is removed, but for what savepoints have open.
+    /// Ends the output: if there is none, the `empty` file is made; what was made beside an older output takes its
+    /// place, and all that was staged is removed, except what savepoints have open.
     pub(crate) fn finish(
         &self,
         writing: &Writing,
@@ -272,7 +273,7 @@ impl OutputPlace {
         synced(&self.dir, self.fs.sync_names(&self.dir))
     }
 
-    /// Those of the names that a sink has published here: by their form, and by what their bytes or the ledger say.
+    /// Those of the names that a sink has published here: by their form, and by what their bytes or the ledger says.
     pub(crate) fn ours(&self, names: &[String], form: &Form<'_>) -> Result<Vec<String>> {
         let (fs, ledger) = (&*self.fs, ledger::read(&*self.fs, &self.published)?);
         let mut ours = Vec::new();
@@ -315,7 +316,7 @@ impl OutputPlace {
         self.staging.join("lock")
     }
 
-    /// Whether something lies here with which the job of a record would go on.
+    /// Whether something lies here that the job of a record would need to resume.
     fn is_staged(&self, record: &Record) -> Result<bool> {
         let dir = super::aside::dir_of(&self.staging, record.job.as_deref());
         Ok(files::is_own_dir(&*self.fs, &dir)? || record.beside)
@@ -335,7 +336,7 @@ impl OutputPlace {
         Ok(())
     }
 
-    /// The directories of jobs, each real and no link to one.
+    /// The directories of jobs, each a real directory and not a link to one.
     fn jobs(&self) -> Result<Vec<PathBuf>> {
         if !files::is_own_dir(&*self.fs, &self.staging)? {
             return Ok(Vec::new());
@@ -345,7 +346,8 @@ impl OutputPlace {
         dirs.map(|dir| files::is_own_dir(&*self.fs, &dir).map(|_| dir)).collect()
     }
 
-    /// Removes the staged files of a directory, and then itself. What nobody has staged stays, and so does the directory.
+    /// Removes the staged files of a directory, and then itself. What was not staged by a bucket stays, and then so
+    /// does the directory.
     fn remove_staged_in(&self, dir: &Path, kept: &BTreeSet<StagedName>) -> Result<()> {
         self.remove_staged_files(dir, kept)?;
         files::remove_empty_dir(&*self.fs, dir)
@@ -368,7 +370,7 @@ fn changed(dir: &Path) -> Error {
     Error::environment(format!("{}: what lies there has changed since this run was started", dir.display()))
 }
 
-/// Refuses to make output beside an older one in a run that may never come to the exchange.
+/// Refuses to make output beside an older one in a run that may never reach the exchange.
 pub(crate) fn never_exchanged(sink: &str) -> Error {
     Error::usage(format!(
         "sink {sink}: there is output already, which stays until the run has ended, and this run follows a source and may \

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! What a manifest keeps of a part is how many bytes of it count, and a checksum over the heads of their frames; so a
-//! part that was cut, exchanged or damaged is recognised before anything is made of it.
+//! part that was cut, exchanged or damaged is recognised before anything is made from it.
 //!
-//! No part is held open: there may be as many as there are spans, and of one span as many as the job had starts.
+//! No part is held open: there may be as many as there are spans, and for one span as many as the job had starts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use super::{Aside, StagedName};
 
 const HEAD_BYTES: u64 = 16;
 
-/// A staged file of which so many bytes count.
+/// A staged file, of which this many bytes count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) name: StagedName,
     length: u64,
     /// Over the heads of the frames, each with the checksum before it.
     checksum: u64,
-    /// How many of the bytes are durable for certain.
+    /// How many of the bytes are certain to be durable.
     #[serde(skip)]
     durable: u64,
 }
@@ -58,7 +58,7 @@ impl Part {
         Ok(())
     }
 
-    /// Makes the content durable; its name takes [`Aside::sync`].
+    /// Makes the content durable; for its name, [`Aside::sync`] is needed.
     pub(super) fn sync(&mut self, aside: &Aside) -> Result<()> {
         if self.durable < self.length {
             let path = aside.path(&self.name);
@@ -136,7 +136,7 @@ impl Frame {
         }
     }
 
-    /// The first bytes of the content, unchecked; fewer where it has fewer.
+    /// The first bytes of the content, unchecked; fewer if it is shorter.
     pub(crate) fn front(&self, bytes: u64) -> Result<Vec<u8>> {
         let mut content = vec![0; bytes.min(self.length) as usize];
         let file = self.fs.open(&self.path);

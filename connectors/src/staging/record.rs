@@ -10,9 +10,9 @@
 //! rows: 17                                   of a log: how many it had before
 //! ```
 //!
-//! - **Created, not checked.** Of all who want a place, one creates the record: a file that is whole gets its name in a way
+//! - **Created, not checked.** Of all who want a place, one creates the record: a whole file gets its name in a way
 //!   that replaces nothing.
-//! - **Read in older forms too**: a first line of another wording, and a second one that is the job.
+//! - **Read in older forms too**: a differently worded first line, and the job in the second.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Record {
         self.job.is_some() && self.job == writing.job
     }
 
-    /// Whether it is the same record, though what it says of the output may have changed.
+    /// Whether it is the same record, although what it says about the output may have changed.
     pub(crate) fn is_the_same(&self, other: &Record) -> bool {
         (&self.job, &self.mark) == (&other.job, &other.mark)
     }
@@ -138,7 +138,7 @@ impl RecordPlace {
         record.ok_or_else(unreadable).map(Some)
     }
 
-    /// Creates the record; whether nobody else has one there.
+    /// Creates the record, unless somebody else has one there. Returns whether it did.
     pub(crate) fn create(&self, record: &Record) -> Result<bool> {
         self.written(record, |aside| match self.fs.give_name(aside, &self.path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
@@ -146,7 +146,7 @@ impl RecordPlace {
         })
     }
 
-    /// Puts a record in the place of the one that is there; only for who holds the lock of the place.
+    /// Puts a record in the place of the one that is there; only for whoever holds the lock of the place.
     pub(crate) fn replace(&self, record: &Record) -> Result<()> {
         self.written(record, |aside| on(&self.path, self.fs.rename(aside, &self.path)))
     }
@@ -161,7 +161,8 @@ impl RecordPlace {
 
     fn written<T>(&self, record: &Record, put: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         let fs = &*self.fs;
-        // A name of its own: who died here may have left one, and another start may be at the same record.
+        // A name of its own: a process that died here may have left one, and another start may be making the same
+        // record.
         let aside = self.aside.join(format!("{ASIDE}{}", new_mark()));
         let mut file = on(&aside, fs.create(&aside))?;
         on(&aside, file.append(record.encode().as_bytes()))?;
@@ -179,13 +180,13 @@ impl RecordPlace {
 
 const ASIDE: &str = ".job.";
 
-/// Something that nobody else has; the standard library seeds its hashers from the system.
+/// A mark that nobody else has, since the standard library seeds its hashers from the system.
 fn new_mark() -> String {
     use std::hash::{BuildHasher, RandomState};
     format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
-/// Whether a name is one under which a record is made, or the ways of the file system were tried.
+/// Whether a name is one under which a record is made or the ways of the file system are tried.
 pub(crate) fn is_aside(name: &str) -> bool {
     let tried = name.strip_prefix(".ways.").and_then(|rest| rest.strip_suffix(".1").or(rest.strip_suffix(".2")));
     let mark = name.strip_prefix(ASIDE).or(tried);

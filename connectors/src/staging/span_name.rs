@@ -3,10 +3,10 @@
 /// What stands in the place of a span in the name of a file without rows.
 pub(crate) const NO_SPAN: &str = "empty";
 
-/// Whether a text is the start of a span as file names tell it: RFC 3339 in UTC without `-` and `:`, behind `before` where
-/// it lies before the year 0; outside the calendar a number of microseconds, `…us`; `empty` of a file without rows.
+/// Whether a text is the start of a span as in file names: RFC 3339 in UTC without `-` and `:`, after `before` if it
+/// lies before the year 0; outside the calendar a number of microseconds, `…us`; `empty` for a file without rows.
 ///
-/// By this form a file that a sink made is told from one that somebody else put beside it.
+/// This form distinguishes a file that a sink made from one that somebody else put beside it.
 pub(crate) fn is_span_start(text: &str, before: char) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if text == NO_SPAN {

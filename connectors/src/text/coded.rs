@@ -1,8 +1,9 @@
 //! Files that are text only when they are decoded: gzip, zstd, and UTF-16.
 //!
 //! They are known by their first bytes, whatever they are called, and read as the UTF-8 text that they hold. An offset
-//! counts the bytes of that text, so reading goes on there by decoding again from the front. Memory holds what the decoder
-//! needs and no more of the text than is asked for. What follows a file that grows cannot be decoded, and is refused.
+//! counts the bytes of that text, so reading resumes there by decoding again from the front. Memory holds what the
+//! decoder needs and no more of the text than is asked for. A followed source cannot decode a file that still grows,
+//! and refuses it.
 
 use std::cell::RefCell;
 use std::io::{self, BufReader, Chain, Cursor, ErrorKind, Read};
@@ -24,14 +25,14 @@ enum Coding {
     Utf16 {
         big_endian: bool,
     },
-    /// No text, and not read.
+    /// Not text, and not read.
     Other(&'static str),
 }
 
 /// How many bytes tell what a file is.
 const FIRST_BYTES: usize = 6;
 
-/// A reader whose first bytes were looked at.
+/// A reader whose first bytes have been looked at.
 type Looked<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// A file that is decoded while it is read.
@@ -44,7 +45,7 @@ pub(super) struct Coded {
     proof: RefCell<Proof>,
 }
 
-/// The hash of all text up to an offset, and the text behind that which may come before the next.
+/// The hash of all text up to an offset, and the text after it that may lie before the next offset.
 struct Proof {
     hasher: blake3::Hasher,
     hashed: u64,
@@ -55,7 +56,7 @@ impl Coded {
     /// The text of a file from `position` on; nothing when the file is plain text.
     ///
     /// # Errors
-    /// A file that is something else than text, or that is `followed`; damage before `position`.
+    /// A file that is not text, or that is `followed`; damage before `position`.
     pub(super) fn open(handle: &Arc<Handle>, name: &str, position: u64, followed: bool) -> Result<Option<Coded>> {
         let failed = |cause| Error::io(format!("cannot read file {name}"), cause);
         let file = From { file: Arc::clone(handle), position: 0 };
@@ -96,7 +97,7 @@ impl Coded {
         Ok(if length > 0 { Got::Bytes } else { Got::End })
     }
 
-    /// What an offset carries to recognise the text before it again: a hash of all of it.
+    /// What an offset carries to recognise the text before it: a hash of all of it.
     pub(super) fn proof(&self, position: u64) -> Option<[u8; 32]> {
         let mut proof = self.proof.borrow_mut();
         let Proof { hasher, hashed, rest } = &mut *proof;
@@ -107,7 +108,7 @@ impl Coded {
         Some(*hasher.finalize().as_bytes())
     }
 
-    /// Refuses a file whose text up to this offset is not what was read of it.
+    /// Refuses a file whose text up to this offset is not what was read.
     pub(super) fn check_proof(&self, offset: &Offset) -> Result<()> {
         if offset.proof.is_none() || offset.proof == self.proof(offset.position) {
             return Ok(());
@@ -142,7 +143,7 @@ pub(super) enum Decoded<R> {
     No(&'static str),
 }
 
-/// Looks at the first bytes of a reader and decodes what follows; UTF-16 also within what is compressed.
+/// Looks at the first bytes of a reader and decodes what follows, including UTF-16 in compressed files.
 pub(super) fn decoded<R: Read + Send + 'static>(mut reader: R) -> io::Result<Decoded<R>> {
     let first = first_bytes(&mut reader)?;
     let coding = Coding::of(&first);
@@ -159,7 +160,7 @@ pub(super) fn decoded<R: Read + Send + 'static>(mut reader: R) -> io::Result<Dec
 fn unpacked<R: Read + Send + 'static, O>(what: &'static str, mut unpacked: R) -> io::Result<Decoded<O>> {
     let first = match first_bytes(&mut unpacked) {
         Ok(first) => first,
-        // Damage is told by who reads on, with the place.
+        // Whoever reads on reports the damage, with the place.
         Err(cause) => return Ok(Decoded::Text(what, Box::new(Damaged(cause.kind())))),
     };
     let coding = Coding::of(&first);
@@ -172,7 +173,7 @@ fn unpacked<R: Read + Send + 'static, O>(what: &'static str, mut unpacked: R) ->
     })
 }
 
-/// That a place of text holds something else.
+/// The error of a place that should hold text and does not.
 pub(super) fn not_text(place: &str, what: &str) -> Error {
     Error::data(format!(
         "{place} is {what}; text is read as UTF-8, as UTF-16 with a byte order mark, and of both what gzip or zstd has made"
@@ -194,7 +195,7 @@ fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(first)
 }
 
-/// What files begin with that are no plain text; a longer beginning is before its own beginning.
+/// How files begin that are not plain text; a longer beginning comes before any prefix of it.
 const BEGINNINGS: [(&[u8], Coding); 12] = [
     (b"\x1f\x8b", Coding::Gzip),
     (b"\x28\xb5\x2f\xfd", Coding::Zstd),
@@ -222,14 +223,14 @@ impl Coding {
         found.map_or(Coding::Plain, |(_, coding)| *coding)
     }
 
-    /// Whether these may be the first bytes of something else than plain text.
+    /// Whether these may be the first bytes of something other than plain text.
     fn may_be_coded(first: &[u8]) -> bool {
         let begins = |beginning: &[u8]| beginning.starts_with(first) || first.starts_with(beginning);
         first.len() == 1 || first.contains(&0) || BEGINNINGS.iter().any(|(beginning, _)| begins(beginning))
     }
 }
 
-/// What cannot be decoded from its first byte on.
+/// A file that cannot be decoded from its very first byte.
 struct Damaged(ErrorKind);
 
 impl Read for Damaged {
@@ -238,8 +239,8 @@ impl Read for Damaged {
     }
 }
 
-/// UTF-16 as UTF-8, without its byte order mark. Half a pair of surrogates becomes a byte that no UTF-8 has, so that its
-/// record is a bad one.
+/// UTF-16 as UTF-8, without its byte order mark. Half a pair of surrogates becomes a byte that no UTF-8 has, so that
+/// its record is bad.
 struct Utf16<R> {
     reader: R,
     big_endian: bool,
@@ -286,7 +287,7 @@ impl<R: Read> Read for Utf16<R> {
             let mut block = [0; 8192];
             let length = self.reader.read(&mut block)?;
             if length == 0 {
-                // What is cut off is no text either.
+                // A unit that is cut off is not text either.
                 if self.half.take().is_some() || self.high.take().is_some() {
                     self.text.push(0xff);
                     break;

@@ -1,4 +1,4 @@
-//! What has become of a file that is followed: looked at by its path, when there is nothing more to read of it.
+//! What has happened to a followed file: a look at its path, when there is nothing more to read in it.
 //!
 //! | the path leads to | and the file that was read | then |
 //! |---|---|---|
@@ -9,8 +9,8 @@
 //! | nothing | has another name now | its successor is awaited, but not for ever |
 //! | anything else | | the run ends, by name |
 //!
-//! A successor is a file of later rows. One whose first record is that of the file before it is an edited copy, which nobody
-//! could read on without reading rows twice.
+//! A successor is a file of later rows. One whose first record is that of the file before it is an edited copy, which
+//! could not be read without reading rows twice.
 
 use std::fs::{self, File, Metadata};
 use std::io::ErrorKind;
@@ -26,21 +26,21 @@ use super::prefix::Prefix;
 use super::rotated::READ_TWICE;
 use crate::handles::{Handle, Identity, Version};
 
-/// How often a path is looked at that leads nowhere before its file is given up; about ten seconds of a job that waits.
+/// How often to look at a path that leads nowhere before giving up its file; about ten seconds for a job that waits.
 const LOOKS_MAX: u32 = 20_000;
 
 /// How much of a file is read to find its first record.
 const FIRST_BYTES: u64 = 64 << 10;
 
-/// How much that was read is read once more where a file was written to and has not grown.
+/// How much of what was read is read again if a file was written to and has not grown.
 const AGAIN_BYTES_MAX: u64 = 64 << 20;
 
 /// A path that is looked at.
 pub(super) struct Watch {
     path: PathBuf,
-    /// Whether the first record of a file names its columns, and is the same in each.
+    /// Whether the first record of each file names its columns, and so is the same in each.
     header: bool,
-    /// What was there when it was read or looked at last.
+    /// What was there when it was last read or looked at.
     version: Option<Version>,
     /// How often it led nowhere.
     looks: u32,
@@ -58,7 +58,7 @@ pub(super) struct Read<'a> {
     pub(super) prefix: &'a Prefix,
 }
 
-/// What there is to do.
+/// What to do next.
 pub(super) enum Then {
     /// Nothing; ask again.
     Wait,
@@ -74,12 +74,12 @@ impl Watch {
         Watch { path, header, version: None, looks: 0, before: None, listed: Rc::new(listed) }
     }
 
-    /// The same path, behind a file that was read to its end.
+    /// The same path, after a file that was read to its end.
     pub(super) fn behind(self, file: Arc<File>, length: u64) -> Watch {
         Watch { version: None, looks: 0, before: Some((file, length)), ..self }
     }
 
-    /// Notes what the file was when bytes were read of it.
+    /// Notes the state of the file when bytes were read from it.
     pub(super) fn note(&mut self, version: Version) {
         self.version = Some(version);
     }
@@ -143,7 +143,7 @@ impl Watch {
         };
         let (old, new) = (first(read.file).map_err(failed)?, first(&file).map_err(failed)?);
         match new {
-            // Who writes may still be at the old one until this one has a record.
+            // The writer may still be writing to the old one until this one has a record.
             None if there.len() < FIRST_BYTES => Ok(Then::Wait),
             Some(_) if new == old => Err(ended(
                 read,
@@ -157,7 +157,7 @@ impl Watch {
         }
     }
 
-    /// What was read must not have a name now under which the source would read it once more, at its next start.
+    /// What was read must not now have a name under which the source would read it again at its next start.
     fn check_name(&self, read: &Read<'_>, own: &Metadata) -> Result<()> {
         let is_own = |path: &&PathBuf| fs::metadata(path).is_ok_and(|there| Identity::of(&there) == Identity::of(own));
         match (self.listed)()?.iter().find(is_own) {
@@ -166,7 +166,7 @@ impl Watch {
         }
     }
 
-    /// The same file: where it was written to and has not grown, what was read of it must still stand there.
+    /// The same file: if it was written to and has not grown, what was read must still be there.
     fn check_same(&mut self, read: &Read<'_>, there: &Metadata) -> Result<()> {
         let now = Version::of(there);
         let written_over = self.version.replace(now).is_some_and(|before| before.is_written_over(&now));
@@ -197,13 +197,13 @@ impl Watch {
     }
 }
 
-/// The first record behind the header, where it is whole.
+/// The first record after the header, if it is whole.
 fn first_record(bytes: &[u8], header: bool) -> Option<Vec<u8>> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').skip(usize::from(header));
     lines.next().filter(|line| line.ends_with(b"\n")).map(<[u8]>::to_vec)
 }
 
-/// That a file can be followed no further.
+/// The error of a file that can be followed no further.
 fn ended(read: &Read<'_>, what: &str) -> Error {
     Code::SourceGap.error(format!(
         "file {}: {what} while it was followed; it was read to byte {}. Append to the file, or rename it and \

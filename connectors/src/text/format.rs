@@ -1,4 +1,4 @@
-//! How one record looks: all that tells CSV from JSON lines.
+//! How one record looks: everything in which CSV and JSON lines differ.
 
 use std::fmt::Debug;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ pub trait Format: Clone + Debug + Send + Sync + 'static {
     /// How a record looks, as options and values.
     fn basis(&self) -> Basis;
 
-    /// What the first line of a file says of the format, where it says something and is no record: `sep=;`.
+    /// The format as the first line of a file describes it, if it does so and is not a record: `sep=;`.
     fn told_by(&self, first: &[u8]) -> Option<Self>;
 
     /// Whether a line holds no record at all.
@@ -47,7 +47,7 @@ pub trait Format: Clone + Debug + Send + Sync + 'static {
 
 /// Turns records into columns.
 pub trait Decode {
-    /// The wanted columns of those records of the text that are good, and which are not: nothing is done twice for the
+    /// The wanted columns of the good records of the text, and which records are bad: nothing is done twice for the
     /// sake of a bad one. Records that are not sound are bad.
     fn decode(&self, text: &[u8], records: &[Record]) -> Result<Decoded>;
 
@@ -58,24 +58,24 @@ pub trait Decode {
     fn explain(&self, record: &[u8]) -> BadRecord;
 }
 
-/// What records have become.
+/// What records were decoded into.
 pub struct Decoded {
     /// The good ones, in order.
     pub rows: RecordBatch,
-    /// The places of the bad ones among the records, from the least.
+    /// The places of the bad ones among the records, in ascending order.
     pub bad: Vec<usize>,
 }
 
 /// What is wrong with a record.
 #[derive(Debug)]
 pub struct BadRecord {
-    /// The column at fault, where it is one.
+    /// The column at fault, if it is one.
     pub column: Option<String>,
     /// What the data has.
     pub found: String,
     /// What was needed.
     pub expected: String,
-    /// What has probably happened.
+    /// What probably went wrong.
     pub mistake: &'static str,
 }
 

@@ -25,13 +25,13 @@ pub(super) enum Input {
     Pipe { blocks: Receiver<Block>, ended: bool, waker: Arc<OnceLock<Waker>> },
 }
 
-/// What was read of a pipe at once.
+/// What one read of a pipe gave.
 type Block = std::io::Result<Vec<u8>>;
 
 /// What there was to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Got {
-    /// Some bytes more.
+    /// Some more bytes.
     Bytes,
     /// Nothing now.
     Nothing,
@@ -40,12 +40,12 @@ pub(super) enum Got {
 }
 
 impl Input {
-    /// A file behind an offset, awaited at its end where its path is watched.
+    /// A file after an offset; at its end it waits for more if its path is watched.
     pub(super) fn file(path: &Path, offset: &Offset, watch: Option<Watch>) -> Result<Input> {
         Plain::open(path, offset, watch)
     }
 
-    /// A followed file behind an offset that lies at another path than the one at which its successor is.
+    /// A followed file after an offset, which lies at a different path from its successor's.
     pub(super) fn renamed(path: &Path, at: &Path, offset: &Offset, watch: Watch) -> Result<Input> {
         Plain::open_at(path, at, offset, Some(watch))
     }
@@ -58,7 +58,7 @@ impl Input {
         }
     }
 
-    /// What is read when this one has ended.
+    /// What to read when this one has ended.
     pub(super) fn successor(&mut self) -> Result<Option<Input>> {
         match self {
             Input::Plain(plain) => plain.successor(),
@@ -66,7 +66,7 @@ impl Input {
         }
     }
 
-    /// What an offset carries to recognise its file again: a hash of all bytes before it. A pipe has none.
+    /// What an offset carries to recognise its file: a hash of all bytes before it. A pipe has none.
     pub(super) fn proof(&self, position: u64) -> Option<[u8; 32]> {
         match self {
             Input::Plain(plain) => plain.proof(position),
@@ -75,7 +75,7 @@ impl Input {
         }
     }
 
-    /// Refuses a file that is not the one which was read up to this offset: all of it is read once more.
+    /// Refuses a file that is not the one that was read up to this offset: all of that is read once more.
     pub(super) fn check_proof(&self, offset: &Offset) -> Result<()> {
         match self {
             Input::Plain(plain) => plain.check_proof(offset),
@@ -103,7 +103,7 @@ impl Input {
         Input::Pipe { blocks, ended: false, waker }
     }
 
-    /// Wakes a worker when more has come; whether that is known here, as it is of a pipe.
+    /// Wakes a worker when more has come. Returns whether this input can tell, as a pipe can.
     pub(super) fn wake_by(&mut self, wanted: &Waker) -> bool {
         match self {
             Input::Plain(_) | Input::Coded(_) => false,

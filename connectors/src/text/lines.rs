@@ -2,9 +2,9 @@
 //!
 //! - **A record** ends at a newline, at a carriage return, or at both together, which count as one.
 //! - **A field** ends at the delimiter, or with its record.
-//! - **A quote** opens a quoted field at the field's start only: `5" disk` is plain. Within, a doubled quote is one, and
-//!   delimiters and line ends are text. Behind the quote that closes it stands a delimiter or the record's end; where
-//!   something else stands there, or nothing closes it, the record is not *sound*.
+//! - **A quote** opens a quoted field at the field's start only: `5" disk` is plain. Within, a doubled quote is one,
+//!   and delimiters and line ends are text. After the quote that closes it comes a delimiter or the record's end; if
+//!   something else comes there, or nothing closes it, the record is not *sound*.
 
 use memchr::{memchr, memchr2, memchr2_iter, memchr3};
 
@@ -25,16 +25,16 @@ pub(super) struct Splitter {
 enum Within {
     Plain,
     Quoted,
-    /// Behind a quote inside quotes, which either closes the field or is the first half of a doubled one.
+    /// After a quote inside quotes, which either closes the field or is the first half of a doubled one.
     QuotedQuote,
-    /// Behind something that may not stand behind a closing quote.
+    /// After something that may not follow a closing quote.
     Broken,
 }
 
 /// The end of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
-    /// The position behind its line end.
+    /// The position after its line end.
     pub(super) at: usize,
     /// Whether its quotes are as they should be.
     pub(super) sound: bool,
@@ -43,14 +43,14 @@ pub(super) struct End {
 }
 
 impl Splitter {
-    /// For fields between `delimiter`, or for records whose quotes mean nothing here.
+    /// For fields separated by `delimiter`, or for records in which quotes have no meaning here.
     pub(super) fn new(delimiter: Option<u8>) -> Splitter {
         Splitter { delimiter, within: Within::Plain, quoted: false }
     }
 
-    /// Looks for the end of the record that `text` begins with, from `scanned` on, where the last call has stopped.
+    /// Looks for the end of the record that `text` begins with, from `scanned` on, where the last call stopped.
     ///
-    /// Says how far it has looked, and what it has found. `last` says that nothing follows the text.
+    /// Returns how far it has looked, and what it has found. `last` says that nothing follows the text.
     pub(super) fn end(&mut self, text: &[u8], scanned: usize, last: bool) -> (usize, Option<End>) {
         let mut at = scanned;
         loop {
@@ -96,7 +96,7 @@ impl Splitter {
         }
     }
 
-    /// Whether a quote behind this much of a record opens a field.
+    /// Whether a quote after this much of a record opens a field.
     fn opens(&self, before: &[u8]) -> bool {
         before.is_empty() || before.last().copied() == self.delimiter || before == BYTE_ORDER_MARK
     }
@@ -117,7 +117,7 @@ impl Splitter {
     }
 }
 
-/// A field of a record: what stands in it, whether between quotes, and whether quotes in it are doubled.
+/// A field of a record: its content, whether it is quoted, and whether quotes in it are doubled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) start: usize,
@@ -144,7 +144,7 @@ pub(crate) fn fields(record: &[u8], delimiter: u8, mut each: impl FnMut(Field)) 
     }
 }
 
-/// The field between the quote before `start` and the one that closes it, and the position behind that one.
+/// The field between the quote before `start` and the one that closes it, and the position after that one.
 fn quoted(record: &[u8], start: usize) -> (Field, usize) {
     let (mut at, mut doubled) = (start, false);
     while let Some(next) = memchr(b'"', &record[at..]) {
@@ -157,7 +157,7 @@ fn quoted(record: &[u8], start: usize) -> (Field, usize) {
     (Field { start, end: record.len(), quoted: true, doubled }, record.len())
 }
 
-/// A record as it stands there without what ends it and without a byte order mark before it.
+/// A record without its line end and without a byte order mark before it.
 pub(crate) fn content(record: &[u8]) -> &[u8] {
     let record = record.strip_prefix(BYTE_ORDER_MARK).unwrap_or(record);
     without_line_end(record)
@@ -172,7 +172,7 @@ pub(super) fn has_byte_order_mark(text: &[u8]) -> bool {
     text.starts_with(BYTE_ORDER_MARK)
 }
 
-/// The positions at which lines begin within a record of several lines, but for the first.
+/// The positions at which lines begin within a record of several lines, except the first.
 pub(super) fn inner_lines(record: &[u8]) -> impl Iterator<Item = usize> {
     let within = without_line_end(record);
     memchr2_iter(b'\n', b'\r', within)
@@ -202,7 +202,7 @@ fn is_line_end(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// The records of a text, each with whether it is sound, whatever is looked at at once.
+    /// The records of a text, each with whether it is sound, scanned in pieces of this size.
     fn split(text: &str, piece: usize) -> Vec<(String, bool)> {
         let (mut splitter, mut records) = (Splitter::new(Some(b',')), Vec::new());
         let (mut start, mut scanned, mut seen) = (0, 0, 0);

@@ -1,7 +1,7 @@
 //! What CSV and JSON lines share: files of records that end with a line.
 //!
 //! A [`Format`] knows how one record looks; everything else is here, once: which files there are, reading them block by
-//! block, waiting at the end of a growing one, counting bytes and lines, going on after a bad record, standard input,
+//! block, waiting at the end of a growing one, counting bytes and lines, continuing after a bad record, standard input,
 //! and putting output in place only when it is whole.
 //!
 //! Offsets are bytes: [`Offset::position`] is where the next record begins, so a partition can be opened after any batch.

@@ -11,7 +11,7 @@ use crate::handles::Version;
 /// The name of the partition that standard input is, and the path that stands for it.
 pub(super) const STDIN: &str = "-";
 
-/// The files behind `path`, each a partition, in the order of their names.
+/// The files that `path` names, each a partition, in the order of their names.
 pub(super) fn list(
     path: &Path,
     extensions: &'static [&'static str],

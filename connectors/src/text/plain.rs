@@ -1,8 +1,8 @@
 //! A file of plain text that is read from a position on.
 //!
-//! Its handle may be lent to another file between two reads. Where it is opened again, and at each read of one that is
-//! followed, the last bytes that were read must still stand there. A followed one may have a successor: then offsets go on
-//! counting, and say in their proof how many bytes the files before had.
+//! Its handle may be lent to another file between two reads. When it is opened again, and at each read of a followed
+//! one, the last bytes that were read must still be there. A followed file may have a successor: then offsets continue
+//! to count, and say in their proof how many bytes the files before had.
 
 use std::cell::RefCell;
 use std::fs::{File, Metadata};
@@ -19,7 +19,7 @@ use super::input::{Got, Input};
 use super::prefix::{Prefix, base_of, behind, followed, is_proved, own_id, own_of};
 use crate::handles::{Handle, Identity, Version};
 
-/// How many of the last bytes are compared where a file is opened again.
+/// How many of the last bytes are compared when a file is opened again.
 const TAIL_BYTES: usize = 1024;
 
 /// An open file and how far it has been read.
@@ -30,13 +30,13 @@ pub(super) struct Plain {
     base: u64,
     /// In this file.
     position: u64,
-    /// How long the file was when it was opened, where it is read to its end and no further.
+    /// How long the file was when it was opened, if it is read only up to there.
     length: Option<u64>,
-    /// The path, where it is awaited at its end.
+    /// The path, if the file is awaited at its end.
     watch: Option<Watch>,
-    /// What is read when it has ended.
+    /// What to read when it has ended.
     successor: Option<(Handle, Metadata)>,
-    /// Which file it is, where it is followed.
+    /// Which file it is, if it is followed.
     own: Option<u64>,
     prefix: Box<RefCell<Prefix>>,
     /// The last bytes before the position.
@@ -44,12 +44,12 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    /// A file behind an offset, or the text that it holds where it is coded.
+    /// A file after an offset, or the text that it holds if it is coded.
     pub(super) fn open(path: &Path, offset: &Offset, watch: Option<Watch>) -> Result<Input> {
         Plain::open_at(path, path, offset, watch)
     }
 
-    /// The same of a file that has been renamed, and is called by its old name.
+    /// The same for a file that has been renamed, and is still called by its old name.
     pub(super) fn open_at(path: &Path, at: &Path, offset: &Offset, watch: Option<Watch>) -> Result<Input> {
         let name = path.display().to_string();
         let failed = |cause| Error::io(format!("cannot open file {}", at.display()), cause);
@@ -62,7 +62,7 @@ impl Plain {
         Plain::of((handle, &metadata), &name, (base, position), watch)
     }
 
-    /// What a handle is of, from a position on, behind files with `base` bytes.
+    /// The file of a handle, from a position on, after files with `base` bytes.
     fn of(
         (handle, metadata): (Handle, &Metadata),
         name: &str,
@@ -93,7 +93,7 @@ impl Plain {
         self.base
     }
 
-    /// The file that has come into the place of this one, when this one has ended.
+    /// The file that has taken the place of this one, when this one has ended.
     pub(super) fn successor(&mut self) -> Result<Option<Input>> {
         let Some((successor, metadata)) = self.successor.take() else { return Ok(None) };
         let file = self.file()?;
@@ -101,11 +101,11 @@ impl Plain {
         Plain::of((successor, &metadata), &self.name, (self.base + self.position, 0), watch).map(Some)
     }
 
-    /// What an offset carries to recognise its file again: a hash of all bytes before it.
+    /// What an offset carries to recognise its file: a hash of all bytes before it.
     pub(super) fn proof(&self, offset: u64) -> Option<[u8; 32]> {
         let position = offset.checked_sub(self.base)?;
         let proof = self.prefix.borrow_mut().proof(position).or_else(|| {
-            // An offset before the last one. What cannot be read now is missed when it is read: no proof is better than no row.
+            // An offset before the last one. If this cannot be read now, there is no proof: that is better than no row.
             Prefix::of(&*self.file().ok()?, position).ok()?.proof(position)
         })?;
         match self.own {
@@ -114,7 +114,8 @@ impl Plain {
         }
     }
 
-    /// A proof that says too how many bytes came before the file. Before the first byte the file itself stands for them.
+    /// A proof that also says how many bytes came before the file. Before its first byte, the proof is of the file
+    /// itself.
     fn behind(&self, position: u64, proof: [u8; 32]) -> Result<[u8; 32]> {
         if self.base == 0 {
             return Ok(proof);
@@ -127,7 +128,7 @@ impl Plain {
         Ok(behind(proof, self.base, own.as_ref()))
     }
 
-    /// Refuses a file that is not the one which was read up to this offset: all of it is read once more.
+    /// Refuses a file that is not the one that was read up to this offset: all of that is read once more.
     pub(super) fn check_proof(&self, offset: &Offset) -> Result<()> {
         let name = &self.name;
         let failed = |cause| Error::io(format!("cannot read file {name} again up to byte {offset}"), cause);
@@ -174,7 +175,7 @@ impl Plain {
                     self.handle = Arc::new(handle);
                     self.own = Some(own_id(&metadata));
                 }
-                // What was written to the old one until now is read before it.
+                // What has been written to the old one until now is read first.
                 Then::Successor(handle, metadata) => self.successor = Some((handle, metadata)),
             }
         }
@@ -194,7 +195,7 @@ impl Plain {
             if now < *position {
                 return Err(Error::environment(shorter(name, now, *position)).coded(Code::SourceGap));
             }
-            // Looked at after the read: who cuts a file off and writes it anew in between is found out.
+            // Checked after the read, so that cutting the file off and rewriting it in between is noticed.
             let grown = buffer.len() > before && self.watch.is_some();
             if grown && self.before(&file, self.tail.len()).map_err(failed)? != self.tail {
                 buffer.truncate(before);
@@ -216,7 +217,8 @@ impl Plain {
         ))
     }
 
-    /// Not all is there of what was when it was opened: at the end of a line, nothing else would tell.
+    /// Some of what was there when it was opened is gone: if it was cut at the end of a line, nothing else would show
+    /// that.
     fn cut_off(&self) -> Error {
         Code::SourceGap.error(format!(
             "file {} ends at byte {}, and had {} when it was opened: it was cut off while it was read; likely \
@@ -236,7 +238,7 @@ impl Plain {
         self.tail.extend_from_slice(last);
     }
 
-    /// The open file. Where it had to be opened again, the last bytes that were read still stand there.
+    /// The open file. If it had to be opened again, the last bytes that were read are still there.
     fn file(&self) -> Result<Arc<File>> {
         let failed = |cause| Error::io(format!("cannot read file {} on from byte {}", self.name, self.position), cause);
         let (file, again) = self.handle.file().map_err(failed)?;
@@ -246,21 +248,21 @@ impl Plain {
         }
     }
 
-    /// At most so many bytes before the position, or fewer where the file has become shorter.
+    /// At most this many bytes before the position, or fewer if the file has become shorter.
     fn before(&self, file: &File, count: usize) -> io::Result<Vec<u8>> {
         let from = self.position.saturating_sub(count as u64);
         bytes_of(From { file, position: from }, self.position - from)
     }
 }
 
-/// At most so many bytes of what is read.
+/// At most this many bytes from a reader.
 pub(super) fn bytes_of(from: impl Read, count: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(count).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// A file from a position on, without moving what others share.
+/// A file from a position on, read without moving a position that others share.
 pub(super) struct From<F> {
     pub(super) file: F,
     pub(super) position: u64,

@@ -1,4 +1,4 @@
-//! All bytes that were read of a file, as a hash that grows with them: by it the file is known again.
+//! All bytes that were read from a file, as a hash that grows with them, by which the file is recognised.
 //!
 //! ```text
 //! xxh3_128 of the bytes before the offset, 16 bytes, little-endian │ "all that was rea", 16 bytes
@@ -7,12 +7,12 @@
 //! xxh3_64 of them, 8 bytes │ bytes of the files before it, 8 bytes │ what tells it from others, 8 bytes │ "f-behind", 8 bytes
 //! ```
 //!
-//! The last two are of files that are followed: by them one is found that was renamed. The fourth is of one that has taken the
-//! place of others while it was followed; of such a one, the second was written before. Where nothing was read of it yet, the
-//! file itself is proved, and not its bytes.
+//! The last two are for followed files: they help to find one that was renamed. The fourth is for a file that has taken
+//! the place of others while it was followed; for those, the second was written earlier. If nothing was read of it yet,
+//! the file itself is proved, and not its bytes.
 //!
-//! **What was read, not what is there.** The hash is made of the bytes that went to the reader. Where somebody writes a
-//! file anew while it is read, the next start finds that the file is not what was read.
+//! **What was read, not what is there.** The hash is made of the bytes that went to the reader. If somebody rewrites a
+//! file while it is read, the next start finds that the file is not what was read.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -27,25 +27,25 @@ use crate::handles::Identity;
 /// What ends a proof of this kind; a proof without it is the blake3 of the last bytes before its offset.
 const KIND: [u8; 16] = *b"all that was rea";
 
-/// What ends a proof of a file that has come into the place of others.
+/// What ends a proof of a file that has taken the place of others.
 const KIND_BEHIND: [u8; 16] = *b"behind another f";
 
 /// What ends a proof of a file that is followed.
 const KIND_FOLLOWED: [u8; 8] = *b"followed";
 
-/// What ends a proof of a followed file that has come into the place of others.
+/// What ends a proof of a followed file that has taken the place of others.
 const KIND_FOLLOWED_BEHIND: [u8; 8] = *b"f-behind";
 
-/// How many bytes wait for an offset before the older half of them is taken to lie before it.
+/// How many bytes wait for an offset before the older half of them is assumed to lie before it.
 const WAITING_MAX: usize = 32 << 20;
 
-/// How many bytes before an offset the proof of the older kind was made of.
+/// How many bytes before an offset a proof of the older kind covers.
 const LAST_BYTES: u64 = 4096;
 
 /// How much of a file is hashed at once.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// The bytes read so far: those up to an offset as a hash, and those behind it as they are.
+/// The bytes read so far: those up to an offset as a hash, and those after it as they are.
 pub(super) struct Prefix {
     hash: Xxh3,
     /// How many bytes are in the hash.
@@ -78,7 +78,7 @@ impl Prefix {
     /// Takes the next bytes that were read.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         if self.waiting.len() + bytes.len() > WAITING_MAX {
-            // Only in a record that is passed over do so many lie behind the last offset.
+            // Only a record that is skipped puts so many after the last offset.
             self.hash_waiting(self.waiting.len().min(WAITING_MAX / 2));
         }
         self.waiting.extend_from_slice(bytes);
@@ -116,7 +116,7 @@ impl Prefix {
     }
 }
 
-/// A proof of a file behind others that had `base` bytes; `own` stands for one of which nothing was read.
+/// A proof of a file after others that had `base` bytes; `own` stands for a file of which nothing was read.
 pub(super) fn behind(proof: [u8; 32], base: u64, own: Option<&Identity>) -> [u8; 32] {
     let mut behind = proof;
     if let Some(own) = own {
@@ -127,7 +127,7 @@ pub(super) fn behind(proof: [u8; 32], base: u64, own: Option<&Identity>) -> [u8;
     behind
 }
 
-/// A proof of a file that is followed, which is `own`, behind others that had `base` bytes.
+/// A proof of a file that is followed, which is `own`, after others that had `base` bytes.
 pub(super) fn followed(proof: [u8; 32], base: u64, own: u64) -> [u8; 32] {
     let mut followed = proof;
     let kind = if base == 0 { KIND_FOLLOWED } else { KIND_FOLLOWED_BEHIND };
@@ -139,28 +139,28 @@ pub(super) fn followed(proof: [u8; 32], base: u64, own: u64) -> [u8; 32] {
     followed
 }
 
-/// What tells a file from others of its directory, in a word.
+/// What distinguishes a file from others in its directory, as one number.
 pub(super) fn own_id(metadata: &Metadata) -> u64 {
-    // The number of a device may be another one after a restart of the machine.
+    // The number of a device may change when the machine restarts.
     let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
     let born = born.map_or(0, |born| born.as_nanos());
     xxh3_64(&[&metadata.ino().to_le_bytes()[..], &born.to_le_bytes()].concat())
 }
 
-/// Which file a proof is of, where it says so.
+/// Which file a proof is of, if it says so.
 pub(super) fn own_of(proof: &[u8; 32]) -> Option<u64> {
     let says = proof[24..] == KIND_FOLLOWED || proof[24..] == KIND_FOLLOWED_BEHIND;
     says.then(|| u64::from_le_bytes(proof[16..24].try_into().expect("8 bytes")))
 }
 
-/// How many bytes the files had that were read before the file of an offset, under its name.
+/// How many bytes were in the files read under this name before the file of an offset.
 pub(super) fn base_of(offset: &Offset) -> u64 {
     let base = offset.proof.filter(|proof| proof[16..] == KIND_BEHIND || proof[24..] == KIND_FOLLOWED_BEHIND);
     let base = base.and_then(|proof| proof[8..16].try_into().ok()).map_or(0, u64::from_le_bytes);
     base.min(offset.position)
 }
 
-/// Whether what stands in `file` before `position`, of which `prefix` was just made, is what the proof is of.
+/// Whether the bytes of `file` before `position`, from which `prefix` was just made, are those of the proof.
 pub(super) fn is_proved(file: &File, prefix: &mut Prefix, position: u64, proof: &[u8; 32]) -> io::Result<bool> {
     if proof[16..] == KIND {
         return Ok(prefix.proof(position).as_ref() == Some(proof));

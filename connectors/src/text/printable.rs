@@ -1,4 +1,4 @@
-//! What text has no words for: found, and refused by name, before anything is written.
+//! Values that text cannot express: found, and refused by name, before anything is written.
 //!
 //! Times are written as RFC 3339, which knows the years 0 to 9999. A column may hold others: the ends of time, or what
 //! other programs write for `infinity`.
@@ -13,7 +13,7 @@ use dualgauge_engine::{Error, EventTime, Result};
 /// The seconds at which year 0 begins and year 9999 ends.
 const CALENDAR: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
 
-/// Refuses rows of these times that hold what cannot be written.
+/// Refuses rows with these times if they hold something that cannot be written.
 pub(super) fn check(times: &[EventTime], rows: &RecordBatch) -> Result<()> {
     for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
         if !may_be_beyond(column) {
@@ -33,7 +33,7 @@ pub(super) fn check(times: &[EventTime], rows: &RecordBatch) -> Result<()> {
     Ok(())
 }
 
-/// Whether a value of the column is beyond the calendar, or what stands under a null of it.
+/// Whether a value of the column, or what lies under a null, is beyond the calendar.
 fn may_be_beyond(column: &ArrayRef) -> bool {
     match column.data_type() {
         DataType::Timestamp(unit, _) => {

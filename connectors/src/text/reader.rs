@@ -1,7 +1,8 @@
-//! Reads one file or pipe: blocks in, batches out, and with each the records of it that are bad.
+//! Reads one file or pipe: blocks in, batches out, and with each batch its bad records.
 //!
-//! **A bad record comes at its place** among the rows of its batch, with its own bytes. The batch ends behind it or later,
-//! so nobody who resumes meets it a second time. What is wrong with it is found out when somebody asks.
+//! **A bad record comes at its place** among the rows of its batch, with its own bytes. The batch ends after it or
+//! later, so a job that resumes does not meet it a second time. What is wrong with it is found out only when it is
+//! asked for.
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ pub(super) struct Began<F> {
 }
 
 impl<F: Format> Began<F> {
-    /// The records behind `position` of a file whose first byte is at `front`.
+    /// The records after `position` of a file whose first byte is at `front`.
     pub(super) fn records(&self, position: u64, front: u64) -> Records {
         Records::new(self.format.quoted_after(), position, self.block_bytes, self.line_bytes_max).behind(front)
     }
@@ -48,11 +49,11 @@ impl<F: Format> Began<F> {
 pub(super) struct TextPlace {
     /// What errors call it: `file data/bids.csv`.
     pub(super) name: String,
-    /// The offset of its first byte: more than 0 where others had its name before.
+    /// The offset of its first byte: more than 0 if others had its name before.
     pub(super) front: u64,
     /// The file and the part of it that an earlier run has read.
     pub(super) read_before: Option<(PathBuf, u64)>,
-    /// The lines of that part, counted when somebody wants to name one behind it.
+    /// The lines of that part, counted when a line after it has to be named.
     pub(super) lines_before: OnceCell<u64>,
 }
 
@@ -86,7 +87,7 @@ impl<F: Format> PartitionReader for TextReader<F> {
 }
 
 impl<F: Format> TextReader<F> {
-    /// Goes on in the file that has come into the place of this one, or has ended with it.
+    /// Continues in the file that has taken the place of this one, or ends with this one.
     fn end(&mut self) -> Result<Next> {
         let Some(input) = self.input.successor()? else { return Ok(Next::End) };
         let front = input.base();
@@ -96,7 +97,7 @@ impl<F: Format> TextReader<F> {
         self.decoder = None;
         let name = self.place.name.clone();
         self.place = Rc::new(TextPlace { name, front, read_before: None, lines_before: OnceCell::new() });
-        // The place where it begins can be resumed from, whenever its first row comes.
+        // A job can resume from where it begins, whenever its first row comes.
         Ok(Next::Batch(self.batch(RecordBatch::new_empty(self.wanted.clone()), front)))
     }
 
@@ -139,8 +140,8 @@ impl<F: Format> TextReader<F> {
 }
 
 impl TextPlace {
-    /// The number of the line behind so many others since reading began. A file whose front cannot be read any more counts
-    /// from where this run began, which is better than no message.
+    /// The number of the line that follows `lines` others since reading began. If the front of the file can no longer
+    /// be read, it counts from where this run began, which is better than no message.
     fn line(&self, lines: u64) -> u64 {
         let before = self.lines_before.get_or_init(|| {
             let part = self.read_before.as_ref();
@@ -150,7 +151,7 @@ impl TextPlace {
     }
 }
 
-/// What the format says of lines, once the header has been read.
+/// What the format says about lines, once the header has been read.
 struct Rules<'a, F> {
     format: &'a F,
     decoder: Option<&'a dyn Decode>,
@@ -175,7 +176,7 @@ impl<F: Format> Judge for Rules<'_, F> {
     }
 }
 
-/// The first record of a file, where that names the columns.
+/// The first record of a file, if that names the columns.
 pub(super) enum Header {
     Found(Option<Vec<u8>>),
     Pending,

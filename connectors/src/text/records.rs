@@ -1,11 +1,11 @@
-//! Cuts bytes into records, however the blocks they come in are cut.
+//! Cuts bytes into records, wherever the blocks they come in are cut.
 //!
 //! Every record found is whole: one that is still without its line end waits, except at the end of an input that ends.
 //! Memory holds one block and the one record that crosses its border, and no record beyond the allowed length.
 //!
-//! **A stray quote costs one line.** A record of several lines may be what a quote that nobody closed has made of them.
-//! Where its quotes are not as they should be, the bad record ends before the first line that is a record by itself. Where
-//! two stray quotes look like the two ends of a field, a whole line between them that is a record gives them away.
+//! **A stray quote costs one line.** A record of several lines may result from a quote that was never closed. If its
+//! quotes are not as they should be, the bad record ends before the first line that is a record by itself. If two stray
+//! quotes look like the two ends of a field, a whole line between them that is a record gives them away.
 
 use std::ops::Range;
 
@@ -19,9 +19,9 @@ use super::lines::{End, Splitter, ends_line, has_byte_order_mark, inner_lines, l
 pub(super) enum Found {
     /// Whole records; they are valid until the next call.
     Records(Vec<Record>),
-    /// A record longer than allowed, which was passed over.
+    /// A record longer than allowed, which was skipped.
     TooLong {
-        /// Where it begins, and where reading goes on.
+        /// Where it begins, and where reading continues.
         bytes: Range<u64>,
         /// Line ends before it, since reading began.
         lines: u64,
@@ -43,12 +43,12 @@ pub struct Record {
     pub sound: bool,
 }
 
-/// Who says which records there can be.
+/// Decides what can be a record.
 pub(super) trait Judge {
-    /// Whether a line is no record at all.
+    /// Whether a line is not a record at all.
     fn is_blank(&self, line: &[u8]) -> bool;
 
-    /// Whether a line is a good record by itself; asked of lines within a record of several.
+    /// Whether a line is a good record by itself; asked about lines within a record of several.
     fn is_record(&self, line: &[u8]) -> bool;
 
     /// Whether text is unlikely to be a good record by chance.
@@ -74,14 +74,14 @@ pub(super) struct Records {
     counted: (usize, u64),
     /// What the last call handed out: the next one forgets it.
     handed: usize,
-    /// Where the record begins that is being looked at, and how far it has been looked at.
+    /// Where the record being looked at begins, and how far it has been looked at.
     start: usize,
     scanned: usize,
-    /// The record that is too long and being passed over.
+    /// The record that is too long and is being skipped.
     passing: Option<Passing>,
 }
 
-/// A record that is being passed over: where it begins, its line, and its first bytes.
+/// A record that is being skipped: where it begins, its line, and its first bytes.
 struct Passing {
     position: u64,
     lines: u64,
@@ -92,7 +92,7 @@ struct Passing {
 const KEPT_BYTES: usize = 1024;
 
 impl Records {
-    /// Reads from `position` on, whose fields stand between `delimiter` where quotes mean something.
+    /// Reads from `position` on; fields are separated by `delimiter`, if quotes have a meaning.
     pub(super) fn new(delimiter: Option<u8>, position: u64, block_bytes: usize, line_bytes_max: usize) -> Records {
         Records {
             splitter: Splitter::new(delimiter),
@@ -117,7 +117,7 @@ impl Records {
         Records { front, ..self }
     }
 
-    /// Fields stand between this byte from the next record on.
+    /// From the next record on, this byte separates fields.
     pub(super) fn delimit(&mut self, delimiter: Option<u8>) {
         self.splitter = Splitter::new(delimiter);
         self.scanned = self.start;
@@ -133,7 +133,7 @@ impl Records {
         self.position + at as u64 - u64::from(self.completed && at == self.buffer.len())
     }
 
-    /// How many lines have ended before a place in the text; asked from front to back.
+    /// How many lines have ended before a place in the text; to be asked from front to back.
     pub(super) fn lines_before(&mut self, at: usize) -> u64 {
         let (counted, lines) = self.counted;
         assert!(counted <= at, "lines are counted from front to back");
@@ -196,7 +196,7 @@ impl Records {
         }
     }
 
-    /// The next whole record in the buffer; one that is too long starts to be passed over instead.
+    /// The next whole record in the buffer; one that is too long starts to be skipped instead.
     fn next_record(&mut self, last: bool, judge: &dyn Judge) -> Option<Record> {
         if self.start == self.buffer.len() {
             return None;
@@ -229,7 +229,7 @@ impl Records {
         Some(Record { bytes, sound })
     }
 
-    /// Where a line begins within a record of several that is a record by itself.
+    /// Where a line that is a record by itself begins, within a record of several.
     fn line_within(&self, record: Range<usize>, sound: bool, judge: &dyn Judge) -> Option<usize> {
         if sound && !judge.is_choosy() {
             return None;

@@ -1,16 +1,16 @@
-//! Where a followed file has gone that was renamed while nobody followed it.
+//! Where a followed file has gone that was renamed while no run was following it.
 //!
 //! ```text
 //! x.log  ──renamed──▶  x.log.1    what was read of it, and the rest
 //!                      x.log      its successor, of which nothing was read
 //! ```
 //!
-//! An offset says which file it is of (`prefix.rs`). That file is looked for beside its old name, is proved to begin with what
-//! was read, and is read to its end; then reading goes on in the file that has its name now.
+//! An offset says which file it is of (`prefix.rs`). That file is looked for beside its old name, proved to begin with
+//! what was read, and read to its end; then reading continues in the file that has its name now.
 //!
-//! **Nothing between them is left out** that can be seen. A file of a like name that was written to later than the one that is
-//! found may hold rows between the two: then the rotation cannot be followed, and is refused by name. Of a file between the
-//! two that lies elsewhere by then nothing is known.
+//! **Nothing between them is left out** that can be seen. A file of a similar name that was written to later than the
+//! one found may hold rows between the two: then the rotation cannot be followed, and is refused by name. Nothing is
+//! known of a file between the two that lies elsewhere by then.
 
 use std::fs::{self, DirEntry, Metadata};
 use std::path::{Path, PathBuf};
@@ -19,18 +19,18 @@ use dualgauge_engine::{Error, Offset, Result};
 
 use super::prefix::{own_id, own_of};
 
-/// What is wrong with a rotation into a name that the source reads, behind that name.
+/// What is wrong with a rotation into a name that the source reads; follows that name in a message.
 pub(super) const READ_TWICE: &str = "which the source reads by itself: its rows would be read twice. Name the files so that \
      a rotated one is none of them";
 
-/// The file that an offset is of, where it lies beside `path` under another name. The files that the source reads by
-/// themselves are `listed`: they are of no other file's rotation.
+/// The file that an offset is of, if it lies beside `path` under another name. The files that the source reads in their
+/// own right are `listed`: they are not part of another file's rotation.
 ///
 /// # Errors
-/// Where it was rotated more than once.
+/// When it was rotated more than once.
 pub(super) fn renamed(path: &Path, offset: &Offset, listed: &[PathBuf]) -> Result<Option<PathBuf>> {
     let Some(own) = offset.proof.as_ref().and_then(own_of) else { return Ok(None) };
-    // Cut off and written anew, it is the same file, and what it held is nowhere.
+    // Cut off and rewritten, it is the same file, and what it held is gone.
     if fs::metadata(path).is_ok_and(|there| own_id(&there) == own) {
         return Ok(None);
     }
@@ -55,7 +55,7 @@ pub(super) fn renamed(path: &Path, offset: &Offset, listed: &[PathBuf]) -> Resul
     }
 }
 
-/// The other files in its directory; no links, which are other names of what is elsewhere.
+/// The other files in its directory; not links, which are other names for what is elsewhere.
 fn files_beside(path: &Path) -> Result<Vec<(PathBuf, Metadata)>> {
     let dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
@@ -70,8 +70,8 @@ fn files_beside(path: &Path) -> Result<Vec<(PathBuf, Metadata)>> {
     Ok(listed.flatten().filter_map(file).collect())
 }
 
-/// Whether a file may be of the same rotation: `x.log.1`, `x.log.old`, `x-2026.log` and `x.1.log.gz` are of `x.log`, and
-/// `x-api.log` is not.
+/// Whether a file may belong to the same rotation: `x.log.1`, `x.log.old`, `x-2026.log` and `x.1.log.gz` belong to
+/// `x.log`, and `x-api.log` does not.
 fn is_like(path: &Path, other: &Path) -> bool {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (own, other) = (name(path), name(other));

@@ -9,7 +9,7 @@ use super::lines::Splitter;
 use super::{printable, zones};
 use crate::written::said_of;
 
-/// The text of each row, newline included, with its time; `said` is what the record says of its columns.
+/// The text of each row, newline included, with its time; `said` is what the record says about its columns.
 pub(super) fn encode(
     format: &impl Format,
     said: Option<&SchemaRef>,

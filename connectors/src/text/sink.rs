@@ -21,7 +21,7 @@ use crate::staging::{
     BucketWriter, EmptyFile, Form, Found, OutputPlace, Owner, PLACE, columns, first_span, never_exchanged,
 };
 
-/// Text output: what [`csv::write`](crate::csv::write) and [`json::write`](crate::json::write) make.
+/// Text output: made by [`csv::write`](crate::csv::write) and [`json::write`](crate::json::write).
 ///
 /// - **A directory** gets a file for each span of event time and each bucket, `20260101T000000Z-b0.csv`, when the span
 ///   is over. Rows that come for a span that is already published go to a file of their own, `20260101T000000Z-b0-1.csv`.
@@ -31,10 +31,10 @@ use crate::staging::{
 ///
 /// Files are written aside, in a directory `.staging` beside them, and linked to their names when they are whole: a
 /// reader never sees half a file. Their rows are sorted by event time and then by their text, so the same rows are the
-/// same bytes, also when the job crashed and went on from a checkpoint. A job with checkpoints keeps its name beside the
+/// same bytes, even if the job crashed and resumed from a checkpoint. A job with checkpoints keeps its name beside the
 /// output, in the hidden file `.job`. To finish a file, its text is held in memory once.
 ///
-/// A run that has ended without a row leaves a file with the header alone (`empty-b0.csv` in a directory).
+/// A run that ends without a row leaves a file with only the header (`empty-b0.csv` in a directory).
 ///
 /// Times are written as RFC 3339 in UTC.
 #[derive(Clone, Debug)]
@@ -47,17 +47,17 @@ pub struct TextSink<F> {
     order: Order,
     firings: Firings,
     fs: Arc<dyn Fs>,
-    /// Whether something was printed.
+    /// Whether anything was printed.
     printed: Arc<AtomicBool>,
 }
 
 /// In which order rows are written, and with it when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// By event time, each row when the watermark has passed it.
+    /// By event time, each row once the watermark has passed it.
     #[default]
     EventTime,
-    /// In none, each row as soon as it comes: to look at a live run.
+    /// In no order, each row as soon as it comes: to look at a live run.
     None,
 }
 
@@ -97,22 +97,22 @@ impl<F: Format> TextSink<F> {
         self
     }
 
-    /// In which order rows are written; by event time unless said otherwise. [`Order::None`] is for standard output only:
-    /// files keep theirs, since the same rows are to be the same bytes.
+    /// In which order rows are written; by event time unless set otherwise. [`Order::None`] is for standard output
+    /// only: files are always ordered, since the same rows are to be the same bytes.
     pub fn order(mut self, order: Order) -> TextSink<F> {
         self.order = order;
         self
     }
 
-    /// Which firings of a window are written, where it fires more than once; the last one unless said otherwise. With
-    /// [`Firings::All`] each row has its `firing`, from 1, and whether it is the `last`; a firing is printed when it has
-    /// fired, and the last one once more when it is known to be the last.
+    /// Which firings of a window are written, if it fires more than once; the last one by default. With
+    /// [`Firings::All`] each row has its `firing`, from 1, and whether it is the `last`; a firing is printed when it
+    /// has fired, and the last one once more when it is known to be the last.
     pub fn firings(mut self, firings: Firings) -> TextSink<F> {
         self.firings = firings;
         self
     }
 
-    /// The file system that files are written to; the machine's unless said otherwise.
+    /// The file system that files are written to; the machine's by default.
     pub fn on(mut self, fs: Arc<dyn Fs>) -> TextSink<F> {
         self.fs = fs;
         self
@@ -144,7 +144,7 @@ impl<F: Format> TextSink<F> {
         }
     }
 
-    /// Looks whether the place can be written; whether the output is to be made beside an older one.
+    /// Checks whether the place can be written. Returns whether the output is to be made beside an older one.
     fn look(&self, writing: &Writing, owner: &Owner) -> Result<bool> {
         let (place, naming) = (self.place(), self.naming());
         let gives = |name: &str| naming.is_ours(name);
@@ -161,7 +161,7 @@ impl<F: Format> TextSink<F> {
                 place.dir.join(&found[0]).display()
             )));
         }
-        // What is named otherwise is in nobody's way.
+        // Files with other names are in nobody's way.
         let named: Vec<String> = found.into_iter().filter(|name| gives(name)).collect();
         let ours = place.ours(&named, &form)?;
         match named.iter().find(|name| !ours.contains(name)) {
@@ -188,7 +188,7 @@ impl<F: Format> TextSink<F> {
     }
 }
 
-/// What a file of text is known by: its name, and the ledger.
+/// How a file of text is recognised: by its name and the ledger.
 fn form<'a>(gives: &'a dyn Fn(&str) -> bool) -> Form<'a> {
     Form { gives, marked: &|_, _| false }
 }
@@ -235,7 +235,7 @@ impl<F: Format> Sink for TextSink<F> {
                 );
             }
             Target::Stdout => return Ok(()),
-            // One question and not two, between which another start could make the directory.
+            // One question and not two, since another start could make the directory in between.
             Target::Directory
                 if self.fs.list(&self.path).is_err_and(|error| error.kind() == io::ErrorKind::NotADirectory) =>
             {
@@ -279,7 +279,7 @@ impl<F: Format> Sink for TextSink<F> {
         self.firings
     }
 
-    /// Where lines name their columns themselves.
+    /// If lines name their columns themselves.
     fn takes_other_columns(&self) -> bool {
         !self.format.header()
     }
@@ -301,7 +301,7 @@ impl<F: Format> Sink for TextSink<F> {
     /// Lines are staged as they will stand in their file, by the span and the bucket that they had.
     fn takes(&self, change: &Change, staged: bool) -> bool {
         match change.option.as_str() {
-            PLACE => true,      // its marker says whether it is the same one
+            PLACE => true,      // its marker says whether it is the same place
             "buckets" => false, // rows may wait at the sink for the bucket that they were dealt to
             "columns" if !self.format.header() => true,
             _ => !staged,
@@ -350,7 +350,7 @@ impl<F: Format> Sink for TextSink<F> {
     fn finish(&self, schema: &SchemaRef, writing: &Writing, kept: &[BucketCut]) -> Result<()> {
         let bytes = self.format.encode_header(schema);
         if let Target::Stdout = self.target() {
-            // Without a row nobody has printed what the columns are.
+            // Without a row, nothing has printed the columns yet.
             let bare = !self.printed.swap(true, Ordering::SeqCst) && !bytes.is_empty();
             return if bare { print(&mut io::stdout(), &[&bytes]) } else { Ok(()) };
         }

@@ -28,12 +28,12 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// How long a record may be.
 const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// Files of text records, or standard input: what [`csv::read`](crate::csv::read) and
-/// [`json::read`](crate::json::read) make.
+/// Files of text records, or standard input: made by [`csv::read`](crate::csv::read) and
+/// [`json::read`](crate::json::read).
 ///
 /// A source is read to its end, unless it is followed. The columns and their types come from the record that the graph
-/// reads. Nothing is known of the event times in a file before it is read, so a graph that reads text in another order
-/// than that of its times sets `disorder`.
+/// reads. Nothing is known of the event times in a file before it is read, so a graph that reads text that is not in
+/// the order of its times sets `disorder`.
 #[derive(Clone, Debug)]
 pub struct TextSource<F> {
     pub(crate) format: F,
@@ -45,7 +45,7 @@ pub struct TextSource<F> {
     written: Written,
     /// Standard input can be read once; clones of a source share this.
     stdin_taken: Arc<AtomicBool>,
-    /// What the files were when they were listed last, by the names of their partitions.
+    /// What the files were when they were last listed, by the names of their partitions.
     listed: Arc<Mutex<HashMap<String, Version>>>,
 }
 
@@ -68,9 +68,9 @@ impl<F: Format> TextSource<F> {
 
     /// Waits at the end of each file for more lines, as `tail -F` does. Only whole lines are read. Off by default.
     ///
-    /// Lines are added at the end. A file may be renamed and a new one written in its place: the old one is read to its end, and
-    /// then the new one. One that is removed, becomes shorter, is written over or is replaced by an edited copy is an error
-    /// that names it. A followed standard input is a live source that ends when its writer closes it.
+    /// Lines are added at the end. A file may be renamed and a new one written in its place: the old one is read to its
+    /// end, and then the new one. A file that is removed, becomes shorter, is written over or is replaced by an edited
+    /// copy is an error that names it. A followed standard input is a live source that ends when its writer closes it.
     pub fn follow(mut self, follow: bool) -> TextSource<F> {
         self.follow = follow;
         self
@@ -88,8 +88,8 @@ impl<F: Format> TextSource<F> {
         self
     }
 
-    /// Whether directories that are called `name=value` are columns, for a record that has one of that name. Off by default;
-    /// their files are read all the same.
+    /// Whether directories called `name=value` are columns, for a record that has a column of that name. Off by
+    /// default; their files are read in any case.
     pub fn hive(mut self, hive: bool) -> TextSource<F> {
         self.files.hive = hive;
         self
@@ -108,13 +108,13 @@ impl<F: Format> TextSource<F> {
         self
     }
 
-    /// How values are written, where it is not as the record says.
+    /// How values are written, where that differs from what the record says.
     pub fn written(mut self, written: Written) -> TextSource<F> {
         self.written = written;
         self
     }
 
-    /// The scan, with what is said of its columns.
+    /// The scan, with what is set for its columns.
     fn said(&self, scan: &Scan) -> Result<Scan> {
         let schema = self.written.on(&scan.schema).map_err(|error| error.at(self.describe()))?;
         Ok(Scan { schema, ..scan.clone() })
@@ -188,7 +188,7 @@ impl<F: Format> Source for TextSource<F> {
         if self.files.hive { basis.with("hive", true) } else { basis }
     }
 
-    /// What is followed no longer is read to its end; what had an end is not read on behind it.
+    /// A source that is no longer followed is read to its end; one that had an end is not read beyond it.
     fn takes(&self, change: &Change) -> bool {
         change.option == "follow" && !self.follow
     }
@@ -230,11 +230,11 @@ impl<F: Format> TextSource<F> {
         self.follow.then(|| Watch::new(file.to_path_buf(), self.format.header(), listed))
     }
 
-    /// Refuses a file that lacks what was listed. It is asked when the file is open, so that nothing can change unseen before.
-    /// One that is followed from where it was read to may have a successor, and is proved by what was read.
+    /// Refuses a file that lacks what was listed. It runs when the file is open, so that nothing can change unseen
+    /// before. A file that is followed from where it was read to may have a successor, and is proved by what was read.
     fn check_listed(&self, partition: &Partition, file: &Path, offset: Option<&Offset>) -> Result<()> {
         let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner).get(&partition.id.0).copied();
-        // What is gone by now is read on by its handle.
+        // A file that is gone by now is read on through its handle.
         let now = std::fs::metadata(file).ok().filter(|now| now.is_file());
         let (Some(listed), Some(now)) = (listed.filter(|_| !self.follow || offset.is_none()), now) else {
             return Ok(());
@@ -252,7 +252,8 @@ impl<F: Format> TextSource<F> {
         Ok(input)
     }
 
-    /// The file that had this name when it was read up to the offset, and where it is now; else what stands in the way.
+    /// The file that had this name when it was read up to the offset, and where it is now; otherwise the error that
+    /// stands in the way.
     fn open_renamed(&self, file: &Path, offset: &Offset, error: Error) -> Result<(Input, PathBuf)> {
         let listed = files_now(&self.path, self.format.extensions())?;
         let (Some(watch), Some(at)) = (self.watch(file), renamed(file, offset, &listed)?) else { return Err(error) };
@@ -277,7 +278,7 @@ impl<F: Format> TextSource<F> {
         let (position, base) = (offset.map_or(0, |offset| offset.position), input.base());
         let mut reader = self.reader(format!("file {name}"), input, position, scan);
         if position > base {
-            // The header is at the front, wherever reading goes on.
+            // The header is at the front, wherever reading resumes.
             let mut input = Input::file(&file, &front, None)?;
             let (mut records, name) = (reader.began.records(0, 0), reader.place.name.clone());
             if let Header::Found(header) = read_header(&mut reader.format, &name, &mut records, &mut input)? {

@@ -18,7 +18,7 @@ pub(super) struct TextSpans<F> {
     pub(super) format: F,
     pub(super) naming: Naming,
     pub(super) schema: SchemaRef,
-    /// What the record says of its columns.
+    /// What the record says about its columns.
     pub(super) said: Option<SchemaRef>,
 }
 

@@ -18,7 +18,7 @@ pub(super) struct StdoutWriter<F, W> {
     schema: SchemaRef,
     /// What the record says of its columns.
     said: Option<SchemaRef>,
-    /// Written, and not prepared.
+    /// Written, but not yet prepared.
     rows: Vec<(EventTime, Vec<u8>)>,
     /// Whether this process has printed the header.
     begun: bool,
@@ -31,7 +31,7 @@ impl<F: Format, W: Write> StdoutWriter<F, W> {
         StdoutWriter { format, out, schema, said: None, rows: Vec::new(), begun: false, printed: Arc::clone(printed) }
     }
 
-    /// With what the record says of its columns.
+    /// With what the record says about its columns.
     pub(super) fn said(mut self, said: Option<SchemaRef>) -> StdoutWriter<F, W> {
         self.said = said;
         self
@@ -63,11 +63,11 @@ impl<F: Format, W: Write> SinkWriter for StdoutWriter<F, W> {
     }
 }
 
-/// Prints pieces of text, and lets them be seen.
+/// Prints pieces of text, and flushes them.
 pub(super) fn print(out: &mut impl Write, pieces: &[&[u8]]) -> Result<()> {
     let printed = pieces.iter().try_for_each(|piece| out.write_all(piece)).and_then(|()| out.flush());
     printed.map_err(|cause| match cause.kind() {
-        // `| head` has seen enough: no fault of anybody's, and nothing that another try would mend.
+        // `| head` has seen enough: nobody's fault, and nothing that a retry would mend.
         ErrorKind::BrokenPipe => {
             let stopped = dualgauge_engine::ErrorKind::Stopped;
             Error::new(stopped, "whoever read standard output has closed it").caused_by(cause)
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(String::from_utf8(printed).unwrap(), "a\n1\n2\n3\n");
     }
 
-    /// Standard output that can be read: what was printed is there for good.
+    /// Standard output that a test can read: what was printed is there for good.
     #[derive(Clone, Default)]
     struct Paper(Arc<std::sync::Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! Times are instants in UTC, however a column's type calls that zone: Arrow's text knows it as `+00:00` only.
+//! Times are instants in UTC, whatever a column's type calls that zone: Arrow's text knows it only as `+00:00`.
 
 use std::sync::Arc;
 

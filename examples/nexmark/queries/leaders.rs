@@ -4,7 +4,7 @@ use dualgauge::operators::aggregate::Aggregate;
 use dualgauge::{Data, EventTime};
 use serde::{Deserialize, Serialize};
 
-/// Keeps the records for which `value` is largest: all of them, where several share it.
+/// Keeps the records for which `value` is largest: all of them, if several share it.
 #[derive(Clone)]
 pub struct Leaders<F> {
     value: F,

@@ -1,9 +1,9 @@
 //! Nexmark's queries, each a graph in a file of its own that reads from top to bottom.
 //!
-//! The numbers and the questions are those of Apache Flink's Nexmark; where an answer differs from what its SQL says, the
-//! file's head tells. Throughout: windows are by event time and aligned to the Unix epoch, an answer has the columns that
-//! the query is about (`extra`, which is padding, only where the query is a copy), prices are whole cents, and ties are
-//! all in the answer, or broken by the order of the columns.
+//! The numbers and the questions are those of Apache Flink's Nexmark; where an answer differs from what its SQL says,
+//! the file's head says so. Throughout: windows are by event time and aligned to the Unix epoch, an answer has the
+//! columns that the query is about (`extra`, which is padding, only if the query is a copy), prices are whole cents,
+//! and ties are either all in the answer or broken by the order of the columns.
 //!
 //! A graph reads `bids`, `auctions` and `persons`, as far as [`Query::inputs`] names them, and writes `answer`.
 
@@ -104,7 +104,7 @@ fn table(table: Table) -> SourceOptions {
     dualgauge::flow::source(table.name()).disorder(DISORDER)
 }
 
-/// What the two joins need of a bid.
+/// What the two joins need from a bid.
 #[record]
 struct Bid {
     auction: u64,
@@ -114,7 +114,7 @@ struct Bid {
     date_time: EventTime,
 }
 
-/// What the two joins need of an auction.
+/// What the two joins need from an auction.
 #[record]
 struct Auction {
     id: u64,

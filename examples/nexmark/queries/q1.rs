@@ -1,6 +1,6 @@
 //! q1, currency conversion: every bid with its price in euro.
 //!
-//! Flink's answer has a decimal price with three digits behind the cent; ours is cut to the whole cent.
+//! Flink's answer has a decimal price with three digits after the cent; ours is cut to the whole cent.
 
 use dualgauge::prelude::*;
 

@@ -1,6 +1,6 @@
 //! q10, log to the file system: every bid, with the day and the minute by which the files are partitioned.
 //!
-//! The partitioning itself is the sink's affair, which cuts its files by spans of event time: `--out DIR`. Here it shows
+//! The partitioning itself is up to the sink, which cuts its files by spans of event time: `--out DIR`. Here it shows
 //! in two columns.
 
 use dualgauge::prelude::*;

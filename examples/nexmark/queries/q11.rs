@@ -1,4 +1,4 @@
-//! q11, user sessions: how many bids each bidder makes while at it, which is until ten seconds pass without one.
+//! q11, user sessions: how many bids each bidder makes in a session, which lasts until ten seconds pass without one.
 
 use dualgauge::prelude::*;
 

@@ -1,4 +1,4 @@
-//! q13, bounded side input: every bid with what a table says of its auction.
+//! q13, bounded side input: every bid with what a table says about its auction.
 //!
 //! The table has ten thousand rows, one for each remainder of an auction's number; the program makes it.
 

@@ -1,6 +1,6 @@
-//! q14, calculation: bids of some prices, with their time of day and what their padding counts.
+//! q14, calculation: bids of some prices, with their time of day and how often `c` is in their padding.
 //!
-//! Flink's answer has a decimal price with three digits behind the cent; ours is cut to the whole cent, after the
+//! Flink's answer has a decimal price with three digits after the cent; ours is cut to the whole cent, after the
 //! comparison. The hour is that of UTC.
 
 use dualgauge::prelude::*;

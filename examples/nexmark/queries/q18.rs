@@ -1,6 +1,6 @@
 //! q18, last bid: of each bidder on each auction, in every ten seconds.
 //!
-//! Flink's query is over all of time and corrects itself with every bid. Ours gives what a window comes to.
+//! Flink's query is over all of time and corrects itself with every bid. Ours gives the result of each window.
 
 use dualgauge::prelude::*;
 

@@ -1,7 +1,7 @@
 //! q19, the ten highest bids on each auction, in every ten seconds.
 //!
-//! Flink's query is over all of time and corrects itself with every bid. Ours gives what a window comes to. Bids of one
-//! price rank by bidder, then by time.
+//! Flink's query is over all of time and corrects itself with every bid. Ours gives the result of each window. Bids of
+//! the same price rank by bidder, then by time.
 
 use dualgauge::prelude::*;
 

@@ -1,7 +1,7 @@
 //! q5, hot items: every two seconds, the auctions with the most bids in the last ten.
 //!
 //! Two steps: the count of each auction in each sliding window, then the largest counts of a window. The results of all
-//! windows that end at one time share an instant, so a tumbling window as long as the slide holds exactly those.
+//! windows that end at the same time share an instant, so a tumbling window as long as the slide holds exactly those.
 
 use dualgauge::prelude::*;
 

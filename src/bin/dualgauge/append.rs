@@ -57,7 +57,7 @@ fn copy(source: &dyn Source, scan: &Scan, writer: &mut LogWriter) -> Result<usiz
                 writer.append(&batch.rows)?;
                 (rows, uncommitted) = (rows + batch.rows.num_rows(), uncommitted + batch.rows.num_rows());
             }
-            // The log takes good rows only: what is wrong is mended where it comes from.
+            // The log takes good rows only: bad ones are to be fixed where they come from.
             Next::Mixed(_, bad) => return Err(Error::data(bad[0].reason())),
             Next::Pending if uncommitted == 0 => std::thread::sleep(PAUSE),
             Next::Pending => uncommitted = ROWS,

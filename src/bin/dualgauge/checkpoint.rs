@@ -38,7 +38,7 @@ pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
                 told.clear();
                 show(&mut told, store, number, commit)
             });
-            answer!("{told}"); // sources and steps, also where the state cannot be read
+            answer!("{told}"); // sources and steps, even if the state cannot be read
             looked
         }
         "savepoint" => savepoint::call(place, matches),
@@ -111,7 +111,7 @@ fn verify(place: &str) -> Result<()> {
         return Err(Error::data(format!("{}: {damaged} of {all} damaged", store.describe())));
     }
     if verified.is_empty() {
-        Place::open(place)?; // refuses a place that is no place of checkpoints
+        Place::open(place)?; // refuses a place that does not hold checkpoints
     }
     answer_line!("{all}, none damaged");
     Ok(())

@@ -1,4 +1,4 @@
-//! `dualgauge`: what can be done without a graph of one's own.
+//! `dualgauge`: what can be done without a graph of your own.
 
 mod append;
 mod checkpoint;

@@ -33,8 +33,8 @@ impl Place {
     }
 }
 
-/// Hands the checkpoint that a call asks for to `look`, with the number of its entry; it may be called again, with a newer
-/// one, where a job that runs has collected it meanwhile.
+/// Hands the checkpoint that a call asks for to `look`, with the number of its entry; it may be called again, with a
+/// newer one, if a running job has collected that one meanwhile.
 pub(crate) fn look<T>(
     place: &str,
     matches: &ArgMatches,

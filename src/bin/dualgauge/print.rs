@@ -1,7 +1,7 @@
 //! What the commands print: answers on standard output, everything else on standard error.
 //!
-//! A reader that has seen enough (`| head`) ends the command quietly, as it ends `cat`. Control characters of what was
-//! found in logs and checkpoints are made visible.
+//! A reader that has seen enough (`| head`) ends the command quietly, as it ends `cat`. Control characters found in
+//! logs and checkpoints are made visible.
 
 use std::fmt;
 use std::io::{ErrorKind, Write, stderr, stdout};
@@ -19,7 +19,7 @@ macro_rules! answer_line {
     ($($what:tt)*) => { $crate::print::write_answer(format_args!("{}\n", format_args!($($what)*))) };
 }
 
-/// Prints a line that is no part of the answer.
+/// Prints a line that is not part of the answer.
 macro_rules! remark {
     ($($what:tt)*) => { $crate::print::write_remark(format_args!($($what)*)) };
 }
@@ -36,7 +36,7 @@ pub(crate) fn write_answer(what: fmt::Arguments<'_>) {
     }
 }
 
-/// Prints what clap has to say of a call: the help that was asked for, or what is wrong.
+/// Prints what clap has to say about a call: the help that was asked for, or what is wrong.
 pub(crate) fn told(said: &clap::Error) -> Exit {
     if said.use_stderr() {
         let _ = write!(Outside(stderr().lock()), "{}", said.render());
@@ -47,5 +47,5 @@ pub(crate) fn told(said: &clap::Error) -> Exit {
 }
 
 pub(crate) fn write_remark(what: fmt::Arguments<'_>) {
-    let _ = writeln!(Outside(stderr().lock()), "{what}"); // nobody is left to tell when it is closed
+    let _ = writeln!(Outside(stderr().lock()), "{what}"); // if it is closed, nobody is left to read this
 }

@@ -1,4 +1,4 @@
-//! `dualgauge checkpoint savepoint`: asks the job that runs for a checkpoint that is kept, and waits for it.
+//! `dualgauge checkpoint savepoint`: asks the running job for a checkpoint that is kept, and waits for it.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use dualgauge::checkpoint::{SavepointRequest, open_existing_store};
 use dualgauge::{Clock, Duration, Error, Result, SystemClock};
 
-/// How often it is looked whether the savepoint is there.
+/// How often to check whether the savepoint is there.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(200);
 
 pub(crate) fn command(place: Arg) -> Command {
@@ -36,7 +36,7 @@ pub(crate) fn call(place: &str, matches: &ArgMatches) -> Result<()> {
     let mut request = SavepointRequest::make(&*store)?;
     loop {
         if let Some(epoch) = request.answer(&*store)? {
-            // Whoever closed it does not want to read it.
+            // If standard output is closed, nobody wants to read this.
             let _ = writeln!(std::io::stdout(), "savepoint of epoch {epoch}");
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use dualgauge::{Error, Result};
 
-/// The names of the types; those that `#[record]` reads.
+/// The names of the types: those that `#[record]` reads.
 const TYPES: [(&str, DataType); 12] = [
     ("u8", DataType::UInt8),
     ("u16", DataType::UInt16),

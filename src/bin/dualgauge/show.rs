@@ -10,7 +10,7 @@ use crate::place::{count, word};
 /// Writes what the checkpoint holds to `out`.
 ///
 /// # Errors
-/// When the state cannot be read; the rest is written even so.
+/// When the state cannot be read; the rest is still written.
 pub(crate) fn show(out: &mut String, store: &Arc<dyn Store>, number: u64, commit: &Commit) -> Result<()> {
     let bytes = commit.layers().map(|layer| layer.size).sum();
     *out += &format!("{} of epoch {}, taken {}\n", word(commit.kind), commit.epoch, commit.taken);

@@ -1,4 +1,4 @@
-//! `dualgauge state get`: what a step keeps of a key, as JSON lines.
+//! `dualgauge state get`: what a step keeps for a key, as JSON lines.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +76,7 @@ fn parts<'a>(step: &'a StepShape, only: Option<&String>) -> Result<Parts<'a>> {
     Ok(parts)
 }
 
-/// Hands out each entry of a part, once it is known how they are to be read.
+/// Hands out each entry of a part, once it is known how to read them.
 fn each_entry(
     reader: &StateReader,
     step: &str,
@@ -96,7 +96,7 @@ fn each_entry(
 
 /// A line for each entry that has the key.
 fn get(reader: &StateReader, step: &str, parts: &Parts<'_>, key: &str) -> Result<String> {
-    // A key of text is asked for by a bare word, also where the word happens to be a number.
+    // A text key is asked for by a bare word, even if the word happens to be a number.
     let asked = serde_json::from_str(key).unwrap_or_else(|_| serde_json::Value::from(key));
     let word = serde_json::Value::from(key);
     let mut found = String::new();
@@ -124,7 +124,7 @@ fn get(reader: &StateReader, step: &str, parts: &Parts<'_>, key: &str) -> Result
     }
 }
 
-/// The keys, and how many there are of what.
+/// The keys, and notes on how many keys and waiting records there are.
 fn list(reader: &StateReader, step: &str, parts: &Parts<'_>) -> Result<(String, String)> {
     let (mut keys, mut records) = (BTreeSet::new(), 0);
     for &part in parts {
@@ -146,7 +146,7 @@ fn list(reader: &StateReader, step: &str, parts: &Parts<'_>) -> Result<(String, 
     Ok((listed, notes))
 }
 
-/// A key as JSON, behind what puts numbers in their order.
+/// A key as JSON, after a number that sorts numeric keys.
 fn sortable(key: &Value) -> (i128, String) {
     let number = match key {
         Value::Unsigned(number) => i128::try_from(*number).unwrap_or(i128::MAX),

@@ -58,7 +58,7 @@ fn reader(log: &Log, partition: u32, tail: &Tail) -> Result<LogReader> {
 }
 
 fn print(printer: &mut dyn SinkWriter, rows: &arrow_array::RecordBatch) -> Result<()> {
-    // Sinks sort by time, and a log's rows stay as they lie: so their places are their times.
+    // Sinks sort by time, and a log's rows are to stay in their order, so their places serve as their times.
     let places: Vec<_> = (0..rows.num_rows() as i64).map(EventTime::from_micros).collect();
     printer.write(&places, rows)?;
     let text = printer.prepare(Epoch(0), EventTime::MAX)?;

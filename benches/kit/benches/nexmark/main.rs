@@ -7,23 +7,23 @@
 //! cargo bench --bench nexmark -- memory                        only the memory, of 10 M bids and of 50 M
 //! ```
 //!
-//! On the same Parquet files, ours with two workers and theirs with two threads, in alternating runs: reading and producing
-//! every row of the answer as Arrow columns included, start of the process and import excluded. Each peer runs in the
-//! fastest of some formulations (`peers.py`); all answers must have the same number of rows before anything is timed. Our
-//! rows are sorted by time besides, as any sink gets them. "By hand" is the floor: each query as a program on timely that
-//! was written for it alone (`floor/`), and whose answer must have the same digest.
+//! On the same Parquet files, ours with two workers and theirs with two threads, in alternating runs: including reading
+//! and producing every row of the answer as Arrow columns, but not the start of the process and imports. Each peer runs
+//! the fastest of several formulations (`peers.py`); all answers must have the same number of rows before anything is
+//! timed. Our rows are also sorted by time, as any sink gets them. "By hand" is the floor: each query as a program on
+//! timely that was written for it alone (`floor/`), whose answer must have the same digest.
 //!
 //! On paper: of 10 M bids, decoding takes 0.1 s on two threads, finding an accumulator 10 ns a bid and so 0.05 s on two;
 //! the state of the open windows (some thousand keys) stays in the cache, where a batch engine's table holds all windows
 //! at once. A result row costs about 100 ns on its way out, which is most of a join that has one for each bid.
 //!
-//! By perf, a third of the interval join's time reads Parquet (half of it zstd), which the peers do as well; a fifth joins,
-//! dealing, making rows and making the answer's columns take 3 to 7 % each, and 13 % is the kernel's, most of it for memory
-//! that is touched first. On memory: these jobs hold 10 to 60 MB at a time; with huge pages the allocator made 80 to 180 MB
-//! of it, and clearing them cost more than they brought. Shorter epochs, smaller batches and fewer epochs on the way save
-//! memory and no time.
+//! By perf, a third of the interval join's time reads Parquet (half of it zstd), which the peers do as well; a fifth
+//! joins, dealing, making rows and making the answer's columns take 3 to 7 % each, and 13 % is the kernel's, most of it
+//! for memory that is touched for the first time. On memory: these jobs hold 10 to 60 MB at a time; with huge pages the
+//! allocator turned that into 80 to 180 MB, and clearing them cost more than they gained. Shorter epochs, smaller
+//! batches and fewer epochs in flight save memory but no time.
 //!
-//! Limits: each faster than the fastest peer, q5 and q11 three times as fast; 300 MB for any, also over 50 M bids.
+//! Limits: each faster than the fastest peer, q5 and q11 three times as fast; 300 MB for any, even over 50 M bids.
 
 #[path = "../../../../examples/nexmark/answer.rs"]
 mod answer;
@@ -54,7 +54,7 @@ use queries::Query;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The queries that are timed, and how many times as fast as the fastest peer each is to be.
+/// The queries that are timed, and how many times as fast as the fastest peer each must be.
 const TIMED: [(&str, f64); 7] =
     [("q5", 3.0), ("q7", 1.0), ("q8", 1.0), ("q11", 3.0), ("q12", 1.0), ("window-join", 1.0), ("interval-join", 1.0)];
 const WORKERS: usize = 2;
@@ -85,7 +85,7 @@ fn main() {
     }
 }
 
-/// The tables with so many bids, and the auctions and persons that belong to them.
+/// The tables with this many bids, and the auctions and persons that belong to them.
 fn history(bids: u64) -> PathBuf {
     data::history(Size { events: Table::Bids.event(bids - 1) + 1, rate: 10_000 }).expect("a disk with room")
 }
@@ -121,7 +121,8 @@ fn compare(timed: &[(&str, f64)], history: &Path, bids: u64, rounds: usize) {
     }
 }
 
-/// One engine's turn. It begins when the one before has given its memory back, which their threads do behind their answer.
+/// One engine's turn. It begins once the previous one has given its memory back, which the engines' threads do after
+/// the answer.
 fn turn(run: impl FnOnce() -> f64) -> f64 {
     std::thread::sleep(std::time::Duration::from_millis(300));
     run()
@@ -135,7 +136,7 @@ fn ours(query: &Query, history: &Path, hashed: bool) -> (f64, Digest) {
     (start.elapsed().as_secs_f64(), answer.total())
 }
 
-/// The same of the program that is written by hand.
+/// The same for the program written by hand.
 fn by_hand(query: &Query, history: &Path, hashed: bool) -> (f64, Digest) {
     let answer = Answer::new(query, hashed, None);
     let start = Instant::now();

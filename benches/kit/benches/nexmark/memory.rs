@@ -1,4 +1,4 @@
-//! The peak memory of each query, over so many bids and over five times as many, each in a process of its own.
+//! The peak memory of each query, over some number of bids and over five times as many, each in a process of its own.
 
 use std::path::Path;
 

@@ -35,7 +35,7 @@ impl Peer {
         peer
     }
 
-    /// Tries the formulations of a query, each of which must give so many rows, and keeps the fastest.
+    /// Tries the formulations of a query, each of which must give this many rows, and keeps the fastest.
     pub fn choose(&mut self, query: &str, rows: u64) {
         let count: usize = self.ask(&format!("formulations {query}")).parse().expect("a number");
         let mut times = Vec::new();
@@ -79,7 +79,7 @@ impl Peer {
 }
 
 impl Drop for Peer {
-    /// It ends when nothing more is asked.
+    /// The process ends when there are no more lines.
     fn drop(&mut self) {
         drop(self.asks.take());
         let _ = self.child.wait();

@@ -1,10 +1,10 @@
 //! How fast is a window join, and what does it depend on?
 //!
-//! `cargo bench --bench window_join` varies rate, window, overlap, keys, skew, selectivity, payload, ratio and workers, from
-//! history and live, and writes `target/window_join/index.html`; `-- --help` has the options. What is expected, on paper, of
-//! the base, in which a row finds one of the other side: a row costs 10 ns to read, 20 ns to deal and keep, 30 ns to find its
-//! partner in a table that fits the cache, and its pair 60 ns to be sorted and encoded; that is 8 M events a second on one
-//! worker. The floor is the same join by hand, without what makes a job of it.
+//! `cargo bench --bench window_join` varies rate, window, overlap, keys, skew, selectivity, payload, ratio and workers,
+//! from history and live, and writes `target/window_join/index.html`; `-- --help` has the options. On paper, for the
+//! base, in which a row finds one on the other side: a row costs 10 ns to read, 20 ns to deal and keep, 30 ns to find
+//! its partner in a table that fits the cache, and 60 ns for its pair to be sorted and encoded; that is 8 M events a
+//! second on one worker. The floor is the same join by hand, without what makes it a job.
 //!
 //! The harness is `benches/kit/src/lib.rs`, which `cargo run --release -p dualgauge-kit -- window-join` runs too.
 
@@ -16,7 +16,7 @@ use dualgauge_kit::{contestants, window_join};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Cargo starts a bench in the folder of its package; what it writes goes to the `target/` of the whole.
+    // Cargo starts a bench in the folder of its package; its output goes to the `target/` of the workspace.
     std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).expect("the folder that holds this crate");
     window_join(&contestants())
 }

@@ -24,7 +24,7 @@ fn dataflow(worker: &mut Worker, setting: &Setting, ends: &Ends, failure: &Failu
     worker.dataflow::<i64, _, _>(|scope| {
         let mut sources = Sources::new(scope, windows.size, failure);
         let (left, right) = (sources.read::<Row>(&ends.left)?, sources.read::<Row>(&ends.right)?);
-        // A key of the bench is a random number already, of which timely takes the low bits.
+        // A key of the bench is already a random number, of which timely takes the low bits.
         let by_key = || Exchange::new(|event: &Event<Row>| event.data.key);
         let pairs = left.binary_frontier::<_, CapacityContainerBuilder<Vec<Joined>>, _, _, _, _>(
             right,

@@ -1,8 +1,8 @@
-//! The floor: programs on timely that are written by hand for one question each.
+//! The floor: programs on timely, each written by hand for one question.
 //!
-//! They read by the same connectors and write to the same sinks as a job, so that what lies between is compared. What
-//! they leave out is what a job is for: epochs, and with them checkpoints and flow control; late records; output in
-//! order. Their timestamp is the watermark alone, in microseconds. The program of this bench is in `join.rs`; the bench of
+//! They read by the same connectors and write to the same sinks as a job, so that only what lies between is compared.
+//! They leave out what a job is for: epochs, and with them checkpoints and flow control; late records; output in order.
+//! Their timestamp is the watermark alone, in microseconds. The program of this bench is in `join.rs`; the bench of
 //! Nexmark has more.
 
 mod join;
@@ -31,7 +31,7 @@ impl Failure {
     }
 }
 
-/// Runs a program on so many workers, on each of which `build` makes its dataflow.
+/// Runs a program on this many workers, on each of which `build` makes its dataflow.
 ///
 /// # Errors
 /// What `build` or the dataflow says, or a panic.

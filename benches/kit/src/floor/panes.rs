@@ -1,7 +1,8 @@
 //! The rows of open windows, and the join of a window when it closes.
 //!
-//! Windows that overlap share their rows: each row is kept once, in the slice of event time that it lies in, and a window
-//! is a row of slices. A hash table is built over the smaller side of a closing window and asked for each row of the other.
+//! Windows that overlap share their rows: each row is kept once, in the slice of event time that it lies in, and a
+//! window is a row of slices. A hash table is built over the smaller side of a closing window, and each row of the
+//! other is looked up in it.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ impl Panes {
     /// Keeps rows; `capability` gives the right to emit at a time.
     pub(super) fn add(&mut self, side: Side, rows: &mut Vec<Event<Row>>, capability: impl Fn(i64) -> Capability<i64>) {
         let mut rows = rows.drain(..).peekable();
-        // Neighbours mostly share a slice, so it is found once a run and not once a row.
+        // Neighbours mostly share a slice, so it is looked up once per run and not once per row.
         while let Some(first) = rows.peek() {
             let start = first.time.floor_to(self.slice, Duration::ZERO);
             let end = start + self.slice;
@@ -49,7 +50,7 @@ impl Panes {
         }
     }
 
-    /// Joins the windows that end at `watermark` or before.
+    /// Joins the windows that end at or before `watermark`.
     pub(super) fn close(
         &mut self,
         watermark: EventTime,
@@ -88,9 +89,9 @@ fn common_divisor(a: i64, b: i64) -> i64 {
 /// The memory of a hash table with chains, kept from one window to the next.
 #[derive(Default)]
 struct Table {
-    /// Of each bucket, one more than the place of its first row; zero where it has none.
+    /// For each bucket, one more than the place of its first row; zero if it has none.
     heads: Vec<u32>,
-    /// Of each row, its key and the same of the next one in its bucket.
+    /// For each row, its key, and one more than the place of the next row in its bucket.
     chain: Vec<(u64, u32)>,
 }
 
@@ -115,7 +116,7 @@ impl Table {
         Built { table: self, rows: list }
     }
 
-    /// By the high bits, since all keys of a worker are alike in the low ones.
+    /// By the high bits, since all keys of a worker agree in the low ones.
     fn bucket(&self, key: u64) -> usize {
         let bits = self.heads.len().trailing_zeros();
         if bits == 0 { 0 } else { (key >> (64 - bits)) as usize }

@@ -1,4 +1,4 @@
-//! Sources as sources of timely: a worker's partitions of each, one after the other, in event-time order.
+//! Our sources as timely sources: a worker's partitions of each, one after the other, in event-time order.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,10 +18,10 @@ use dualgauge::{
 /// How many rows are read at once.
 const BATCH_ROWS: usize = 8192;
 
-/// How long a source that has nothing waits before it looks again.
+/// How long a source with nothing to read waits before it looks again.
 const LOOK_AGAIN: Wall = Wall::from_micros(200);
 
-/// How far the sources of a worker are, so that none runs ahead of another by more than a certain time.
+/// How far the sources of a worker have got, so that none runs ahead of another by more than a certain time.
 struct Pace {
     ahead_max: Duration,
     sources: RefCell<Vec<Progress>>,
@@ -29,7 +29,7 @@ struct Pace {
 
 struct Progress {
     watermark: EventTime,
-    /// One that is ahead leaves here how to wake it.
+    /// How to wake a source that is ahead.
     waiting: Option<Rc<Activator>>,
 }
 

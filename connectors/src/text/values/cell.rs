@@ -9,11 +9,11 @@ pub(crate) enum Cell<'a> {
     Absent,
     /// It is missing, and the record says so.
     Null,
-    /// An empty field of a record that has no other way to say that it is missing: of a `String`, the empty text.
+    /// An empty field of a record that has no other way to say that it is missing; for a `String`, the empty text.
     Empty,
-    /// Text between quotes. Of texts the empty one is no missing value; of everything else it is.
+    /// Text between quotes. If it is empty, it is a value for texts, and a missing value for everything else.
     Quoted(&'a str),
-    /// What holds it is missing; nobody reads it.
+    /// The value that contains it is missing; nobody reads it.
     Hidden,
     /// Text.
     Plain(&'a str),
@@ -23,14 +23,14 @@ pub(crate) enum Cell<'a> {
     Json(&'a str),
 }
 
-/// What a cell is to a column of plain values.
+/// What a cell means to a column of plain values.
 pub(super) enum Scalar<'a> {
     Missing,
     Empty,
     Quoted,
     Hidden,
     Text(Cow<'a, str>),
-    /// An object or a list, or text with an escape that is none.
+    /// An object or a list, or text with an invalid escape.
     Unreadable(&'a str),
 }
 
@@ -40,7 +40,7 @@ impl<'a> Cell<'a> {
         if text == "null" { Cell::Null } else { Cell::Json(text) }
     }
 
-    /// Whether the text is one of some spellings; in CSV, text between quotes is what it says.
+    /// Whether the text is one of some spellings; in CSV, text between quotes is taken literally.
     pub(super) fn is_spelt(self, spelling: impl Fn(&str) -> bool) -> bool {
         match self {
             Cell::Plain(text) => spelling(text),

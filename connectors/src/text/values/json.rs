@@ -1,7 +1,7 @@
-//! Walks JSON without descending into it: the values of one object or list, each as the text that it is.
+//! Walks JSON without descending into it: the values of one object or list, each as its text.
 //!
 //! What a value holds is skipped by serde_json without recursion, so no depth is too much for the stack. Depth is
-//! bounded all the same, before anything else: what a record could hold is far shallower.
+//! bounded all the same, before anything else: what a record could hold is far shallower than the bound.
 
 use std::fmt;
 
@@ -14,27 +14,27 @@ use serde_json::value::RawValue;
 
 use super::Cell;
 
-/// How deep objects and lists may be in each other.
+/// How deeply objects and lists may be nested.
 pub(crate) const DEPTH_MAX: usize = 128;
 
-/// Gives each value of these fields that the object has. Says whether it is one, with each field at most once, and none
-/// that may be missing under a name that differs by case only.
+/// Gives each value of these fields that the object has. Returns whether it is one, with each field at most once, and
+/// none that may be missing under a name that differs only by case.
 pub(crate) fn object<'a>(json: &'a str, fields: &Fields, each: impl FnMut(usize, Cell<'a>)) -> bool {
     let mut reader = serde_json::Deserializer::from_str(json);
     let object = Object { fields, each, seen: Seen::default() };
     reader.deserialize_map(object).is_ok_and(|whole| whole) && reader.end().is_ok()
 }
 
-/// Gives each value of the list. Says whether it is one.
+/// Gives each value of the list. Returns whether it is one.
 pub(super) fn elements<'a>(json: &'a str, each: impl FnMut(Cell<'a>)) -> bool {
     let mut reader = serde_json::Deserializer::from_str(json);
     reader.deserialize_seq(List { each }).is_ok() && reader.end().is_ok()
 }
 
-/// Whether objects and lists are in each other more than [`DEPTH_MAX`] deep.
+/// Whether objects and lists are nested more than [`DEPTH_MAX`] deep.
 pub(crate) fn too_deep(json: &[u8]) -> bool {
     let opens = |byte: &u8| matches!(byte, b'{' | b'[');
-    // Most lines do not have so many of them that they could be.
+    // Most lines do not even have that many brackets.
     if json.iter().filter(|byte| opens(byte)).count() <= DEPTH_MAX {
         return false;
     }
@@ -119,7 +119,7 @@ impl<'a, E: FnMut(usize, Cell<'a>)> Visitor<'a> for Object<'_, E> {
 enum Known {
     Field(usize),
     Not,
-    /// A field that may be missing, by another case: taken for missing, its value would be lost without a word.
+    /// A field that may be missing, in other case: taken for missing, its value would be lost silently.
     Misspelt(usize),
 }
 

@@ -29,7 +29,7 @@ use super::{Cell, Marks, Place};
 enum Put<'t> {
     Text(&'t str),
     Null,
-    /// Something that nobody reads, and no null.
+    /// Something that nobody reads, but not a null.
     Filler,
 }
 
@@ -183,7 +183,7 @@ impl Leaf<'_> {
     }
 }
 
-/// The same without nulls, which stand for what nobody reads: something of its type is put in their place.
+/// The same without nulls, which stand for what nobody reads: some value of the type is put in their place.
 fn filled(column: &ArrayRef) -> ArrayRef {
     let lenient = CastOptions { safe: true, ..CastOptions::default() };
     let fillers = ["0", "1970-01-01", "00:00:00", "1970-01-01T00:00:00Z"]
@@ -224,7 +224,7 @@ fn put_bytes(put: Put<'_>, append: impl FnOnce(Option<&[u8]>)) -> bool {
     true
 }
 
-/// What was expected of a cell, and what has probably happened.
+/// What was expected of a cell, and what probably went wrong.
 fn describe(field: &Field, cell: Cell<'_>) -> (String, &'static str) {
     const ANOTHER: &str = "the columns are in another order, or the field has another type in this data";
     let range = |low: i128, high: i128| format!("a whole number from {low} to {high}");

@@ -10,11 +10,11 @@ pub(crate) enum Place<'p> {
     Column(&'p str),
     /// In a field of what stands there.
     Field(&'p Place<'p>, &'p str),
-    /// In the lists that stand there; of each element the list that it is in.
+    /// In the lists that stand there; for each element, the list that it is in.
     Element(&'p Place<'p>, &'p [usize]),
 }
 
-/// The rows that are bad; where a reason is wanted, also why the first value is that does not fit.
+/// The rows that are bad; if a reason is wanted, also why the first value that does not fit is bad.
 pub(crate) struct Marks {
     bad: Vec<bool>,
     any: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Marks {
 pub(crate) struct Why {
     /// Where it is: `inner.many[3].a`.
     pub(crate) path: String,
-    /// What stands there; nothing where the value is missing.
+    /// What stands there; `None` if the value is missing.
     pub(crate) found: Option<String>,
     pub(crate) expected: String,
     pub(crate) mistake: &'static str,
@@ -55,17 +55,17 @@ impl Place<'_> {
 }
 
 impl Marks {
-    /// No row of so many is bad.
+    /// None of this many rows is bad.
     pub(crate) fn new(rows: usize) -> Marks {
         Marks { bad: vec![false; rows], any: false, wanted: false, why: None }
     }
 
-    /// The same for one row of which somebody wants to know what is wrong with it.
+    /// The same for a single row, to find out what is wrong with it.
     pub(crate) fn explaining() -> Marks {
         Marks { wanted: true, ..Marks::new(1) }
     }
 
-    /// The row is no record at all.
+    /// The row is not a record at all.
     pub(crate) fn mark_row(&mut self, row: usize) {
         (self.bad[row], self.any) = (true, true);
     }
@@ -96,7 +96,7 @@ impl Marks {
         self.bad[row]
     }
 
-    /// The bad rows, from the least.
+    /// The bad rows, in ascending order.
     pub(crate) fn rows(&self) -> Vec<usize> {
         if self.any { (0..self.bad.len()).filter(|&row| self.bad[row]).collect() } else { Vec::new() }
     }

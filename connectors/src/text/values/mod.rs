@@ -1,10 +1,10 @@
 //! Values as text has them become columns, by the types of the record and at every depth alike.
 //!
-//! Whatever format a value stands in, and however deep, the same lines here decide what it is: a [`Cell`] has the text,
-//! [`leaf`](leaf::leaf) reads it as its column's type, [`time`] reads what people write for instants. Nothing fails as a
-//! whole: a value that does not fit marks its row as bad ([`Marks`]), and costs no more than a good one.
+//! Whatever format a value is in, and however deep, the same lines here decide what it is: a [`Cell`] has the text,
+//! [`leaf`](leaf::leaf) reads it as its column's type, [`time`] reads what people write for instants. Nothing fails as
+//! a whole: a value that does not fit marks its row as bad ([`Marks`]), and costs no more than a good one.
 //!
-//! What a record or a binding says of a column travels as metadata of its field:
+//! What a record or a binding says about a column travels as metadata of its field:
 //!
 //! | key | what |
 //! |---|---|

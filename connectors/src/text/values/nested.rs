@@ -69,7 +69,7 @@ pub(super) fn lists<O: OffsetSizeTrait>(
     Arc::new(GenericListArray::try_new(item.clone(), offsets, values, nulls).expect("elements of its lists"))
 }
 
-/// Whether there is no value, and there need be none; marks what is missing, and what is of another kind.
+/// Whether there is no value and none is needed; marks a value that is missing or of the wrong kind.
 fn missing(
     field: &Field,
     place: &Place<'_>,

@@ -9,13 +9,13 @@ use jiff::SignedDuration;
 
 /// How the times of a column are read, in the column's own measure.
 pub(super) struct Times {
-    /// What one of the column counts.
+    /// The unit of the column's numbers.
     measure: TimeUnit,
-    /// What a plain number counts, where that is said.
+    /// What a plain number counts, if that is set.
     unit: Option<TimeUnit>,
-    /// How times are written; nothing where what is said of it is none, which `describe_time` tells.
+    /// How times are written; `None` if what is set is not a way to write times, which `describe_time` reports.
     written: Option<Instants>,
-    /// Nothing is said of how times are written.
+    /// Nothing is set about how times are written.
     is_plain: bool,
     utc: Tz,
 }
@@ -39,7 +39,8 @@ impl Times {
             if is_number(text) {
                 return self.counted(text);
             }
-            // The shape that nearly all have, read faster; the same as below where it is read at all, but for leap seconds.
+            // The shape that nearly all have, read faster; if it can be read at all, the result is the same as below,
+            // except for leap seconds.
             if text.get(17..19) != Some("60")
                 && let Ok(time) = string_to_datetime(&self.utc, text)
             {
@@ -75,7 +76,7 @@ impl Times {
     }
 }
 
-/// What was expected of a column of times, and what has probably happened.
+/// What was expected of a column of times, and what probably went wrong.
 pub(super) fn describe_time(field: &Field, found: &str) -> (String, &'static str) {
     let instants = matches!(field.data_type(), DataType::Timestamp(..));
     let said = Said::by(field);

@@ -19,7 +19,7 @@ struct Count {
     visits: u64,
 }
 
-/// From `visits` to `counts`: what stands behind these names is said on the command line.
+/// From `visits` to `counts`: the command line says what these names are bound to.
 fn counts(flow: &Flow) {
     flow.source::<Visit>("visits")
         .key_by(|visit| visit.page.clone())

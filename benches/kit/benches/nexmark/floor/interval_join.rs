@@ -1,6 +1,7 @@
 //! interval-join: every bid up to ten seconds after its auction opened.
 //!
-//! Auctions lie in tables of ten seconds, so that the auction of a bid is in one of two. Bids wait for both watermarks.
+//! Auctions are kept in tables of ten seconds each, so that the auction of a bid is in one of two. Bids wait for both
+//! watermarks.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use foldhash::HashMap;
 use super::panes::{Panes, watermark};
 use super::{Auction, Bid, TEN_SECONDS, Tables};
 
-/// How long bids are gathered, in microseconds: a part of ten seconds.
+/// How long bids are gathered, in microseconds: a fraction of ten seconds.
 const PANE: i64 = 1_000_000;
 
 #[record]

@@ -1,8 +1,8 @@
 //! The floor: each query as a program on timely, written by hand for it alone.
 //!
-//! Every program is one page that takes short cuts which no engine may: it knows that an auction opens once, that ten
-//! seconds are a multiple of two, that nothing is late. What is left out is what a job is for: epochs, checkpoints, flow
-//! control, late records, output in order (`benches/kit/src/floor/mod.rs`).
+//! Every program is one page that takes short cuts that no engine may take: it knows that an auction opens once, that
+//! ten seconds are a multiple of two, that nothing is late. What is left out is what a job is for: epochs, checkpoints,
+//! flow control, late records, output in order (`benches/kit/src/floor/mod.rs`).
 
 mod interval_join;
 mod panes;
@@ -30,7 +30,7 @@ use crate::data;
 /// How long the windows are, in microseconds; also how long an auction is joined with its bids.
 const TEN_SECONDS: i64 = 10_000_000;
 
-/// What the two joins need of a bid.
+/// What the two joins need from a bid.
 #[record]
 struct Bid {
     auction: u64,
@@ -40,7 +40,7 @@ struct Bid {
     date_time: EventTime,
 }
 
-/// What the two joins need of an auction.
+/// What the two joins need from an auction.
 #[record]
 struct Auction {
     id: u64,
@@ -56,7 +56,7 @@ pub const PROGRAMS: [&str; 7] = ["q5", "q7", "q8", "q11", "q12", "window-join", 
 /// Runs the program of a query.
 ///
 /// # Panics
-/// When none was written for it.
+/// When there is none for it.
 pub fn run(query: &str, history: &Path, workers: usize, answer: &Answer) -> Result<()> {
     let program = Program { history, workers, answer };
     match query {

@@ -1,4 +1,4 @@
-//! What lies in windows, by the start of each.
+//! The contents of windows, by the start of each.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use dualgauge::Event;
 use dualgauge::timely::dataflow::operators::{Capability, InputCapability};
 use dualgauge::timely::progress::frontier::MutableAntichain;
 
-/// What is in the open windows of `size` microseconds, each with the right to emit at its last instant.
+/// The contents of the open windows of `size` microseconds, each with the right to emit at its last instant.
 pub struct Panes<P> {
     size: i64,
     open: BTreeMap<i64, (Capability<i64>, P)>,
@@ -17,7 +17,7 @@ impl<P: Default> Panes<P> {
         Panes { size, open: BTreeMap::new() }
     }
 
-    /// Gives `add` each event and what is in its window, which is found once for neighbours.
+    /// Gives `add` each event and the contents of its window, which is looked up once for neighbours.
     #[inline]
     pub fn add<D>(
         &mut self,
@@ -38,7 +38,7 @@ impl<P: Default> Panes<P> {
         }
     }
 
-    /// Takes out the first window that ends at the frontier or before.
+    /// Takes out the first window that ends at or before the frontier.
     pub fn close(&mut self, frontier: i64) -> Option<(i64, Capability<i64>, P)> {
         let first = self.open.first_entry()?;
         if first.key() + self.size > frontier {
@@ -49,7 +49,7 @@ impl<P: Default> Panes<P> {
     }
 }
 
-/// The watermark that a frontier says.
+/// The watermark of a frontier.
 pub fn watermark(frontier: &MutableAntichain<i64>) -> i64 {
     frontier.frontier().first().copied().unwrap_or(i64::MAX)
 }

@@ -1,7 +1,7 @@
 //! q11: how many bids each bidder makes until ten seconds pass without one.
 //!
-//! Bids are gone through second by second, in the order of their times, so that a bidder has one open visit. Each visit
-//! stands in the list of the second in which it would end if no bid came; there it is looked at again.
+//! Bids are processed second by second, in the order of their times, so that a bidder has one open visit. Each visit is
+//! in the list of the second in which it would end if no more bids came; there it is checked again.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ pub fn graph<'s>(tables: &mut Tables<'s>) -> Result<StreamVec<'s, i64, Visit>> {
             input.for_each(|cap, bids| panes.add(bids, &cap, |pane, bid| pane.push(bid)));
             let watermark = watermark(frontier);
             while let Some((start, cap, mut bids)) = panes.close(watermark) {
-                bids.sort_by_key(|bid| bid.time); // two runs, of which one is mostly empty
+                bids.sort_by_key(|bid| bid.time); // two runs, one of which is usually empty
                 let mut session = output.session(&cap);
                 bids.iter().for_each(|bid| visits.add(bid, |visit| session.give(visit)));
                 visits.close(start + SECOND, |visit| session.give(visit));
@@ -69,7 +69,7 @@ pub fn graph<'s>(tables: &mut Tables<'s>) -> Result<StreamVec<'s, i64, Visit>> {
 #[derive(Default)]
 struct Visits {
     open: HashMap<u64, (i64, i64, u64)>,
-    /// Who is to be looked at when the watermark passes a second.
+    /// Who is to be checked when the watermark passes a second.
     ends: BTreeMap<i64, Vec<u64>>,
 }
 

@@ -1,7 +1,7 @@
-//! q5: the auctions with the most bids in ten seconds, every two; each worker's own, and of those the most.
+//! q5: the auctions with the most bids in ten seconds, every two; first each worker's own, then the most among those.
 //!
-//! Bids are counted in tables of two seconds, of which the last five are the window: what comes is added to its totals,
-//! and what goes is taken from them.
+//! Bids are counted in tables of two seconds, the last five of which are the window: what enters it is added to its
+//! totals, and what leaves is subtracted.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ use foldhash::HashMap;
 use super::Tables;
 use super::panes::{Panes, watermark};
 
-/// How far one window is from the next, in microseconds, and how many of these a window is long.
+/// How far one window is from the next, in microseconds, and how many of these steps a window spans.
 const SLIDE: i64 = 2_000_000;
 const SLIDES: usize = 5;
 
@@ -56,7 +56,7 @@ pub fn graph<'s>(tables: &mut Tables<'s>) -> Result<StreamVec<'s, i64, HotItem>>
                     output.session(&cap).give_iterator(hottest.into_iter());
                     last = Some((start, cap));
                 }
-                // The windows in which nothing comes any more.
+                // The windows to which nothing is added any more.
                 if watermark == i64::MAX
                     && let Some((start, mut cap)) = last.take()
                 {

@@ -1,4 +1,4 @@
-//! q7: the highest bids of every ten seconds; each worker's own, and of those the highest.
+//! q7: the highest bids of every ten seconds; first each worker's own, then the highest among those.
 
 use dualgauge::prelude::*;
 use dualgauge::timely::container::CapacityContainerBuilder;
