@@ -9,7 +9,6 @@ use super::{files, read};
 const PHRASES: &[(&str, &str)] = &[
     ("how-manieth", "which start it is, counted from 1"),
     ("how manieth", "which start it is, counted from 1"),
-    ("it is looked", "it checks, it looks"),
     ("looked whether", "checks whether"),
     ("looked at whether", "checks whether"),
     ("a wish to", "a request to"),

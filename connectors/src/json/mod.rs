@@ -1,9 +1,9 @@
 //! JSON lines: one object a line.
 //!
 //! Fields are found by name and read with the types of the record; others are ignored. Times are RFC 3339 text. A field
-//! that is absent is missing, and so is `null`. JSON has no infinities: a float that is not finite is written as
-//! missing. A number where text is wanted is read as its digits; one with a fraction where a whole number is wanted is
-//! bad.
+//! that is absent is missing, and so is `null`. JSON has no numbers for floats that are not finite: they are the texts
+//! `"NaN"`, `"Infinity"` and `"-Infinity"`. A number where text is wanted is read as its digits; one with a fraction where
+//! a whole number is wanted is bad.
 //!
 //! ```
 //! use dualgauge_connectors::json;
