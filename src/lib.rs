@@ -22,7 +22,7 @@ pub use dualgauge_operators as operators;
 /// - methods, whose traits are imported without their names;
 /// - the windows, and the other settings of a step, as functions;
 /// - `agg`, the [aggregates](crate::operators::aggregate): `agg::count()`, or `|of| of.count()` in `aggregate_of`;
-/// - `memory`, for tests. The other connectors are in [`connectors`](crate::connectors).
+/// - `memory`, for tests. The other connectors are in [`connectors`].
 ///
 /// ```
 /// use dualgauge::connectors::csv;
