@@ -10,6 +10,8 @@ use dualgauge_engine::checkpoint::BucketCut;
 use dualgauge_engine::sink::{Prepared, Since, Writing};
 use dualgauge_engine::{Epoch, Error, Event, EventTime, Record, Result, Sink, SinkWriter};
 
+use super::has_fields_of;
+
 /// A sink and, by its clones, the handle to what was committed to it.
 ///
 /// # Panics
@@ -104,15 +106,7 @@ impl<D: Record> Sink for Collect<D> {
     }
 
     fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {
-        let named = |schema: &SchemaRef| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
-        match D::schema().fields().iter().all(|field| schema.field_with_name(field.name()).is_ok()) {
-            true => Ok(()),
-            false => Err(Error::usage(format!(
-                "sink memory:collect collects records of {:?}, and the graph writes {:?}",
-                named(&D::schema()),
-                named(schema)
-            ))),
-        }
+        has_fields_of::<D>(schema, "memory:collect collects")
     }
 
     /// What this process has committed: of what another one has, nothing is left.

@@ -14,6 +14,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use dualgauge_engine::sink::{Prepared, Stopping, Writing};
 use dualgauge_engine::{Epoch, Error, ErrorKind, Event, EventTime, Record, Result, Sink, SinkWriter};
 
+use super::has_fields_of;
 use super::pipe::{Pipe, Turn};
 
 /// A sink, and the end at which the program gets what was committed to it.
@@ -140,15 +141,7 @@ impl<D: Record> Sink for HandOver<D> {
     }
 
     fn check(&self, schema: &SchemaRef, _: &Writing) -> Result<()> {
-        let named = |schema: &SchemaRef| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
-        match D::schema().fields().iter().all(|field| schema.field_with_name(field.name()).is_ok()) {
-            true => Ok(()),
-            false => Err(Error::usage(format!(
-                "sink memory:hand_over hands over records of {:?}, and the graph writes {:?}",
-                named(&D::schema()),
-                named(schema)
-            ))),
-        }
+        has_fields_of::<D>(schema, "memory:hand_over hands over")
     }
 
     /// Where a job goes back, what was handed over since cannot be taken back: it is handed over again.

@@ -112,13 +112,18 @@ impl<T> Pipe<T> {
 
     /// Changes the state, and lets everybody who waits look at it.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut State<T>) -> R) -> R {
-        let (changed, wakers) = {
-            let mut state = self.lock();
-            (change(&mut state), std::mem::take(&mut state.wakers))
-        };
+        let mut state = self.lock();
+        let changed = change(&mut state);
+        self.moved_on(state);
+        changed
+    }
+
+    /// Lets everybody who waits look at what has changed, behind the lock.
+    fn moved_on(&self, mut state: MutexGuard<'_, State<T>>) {
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
         self.moved.notify_all();
         wakers.into_iter().for_each(|(_, waker)| waker.wake());
-        changed
     }
 
     /// Puts an item, if there is room for it now.
@@ -127,14 +132,11 @@ impl<T> Pipe<T> {
         if state.deserted {
             return Err(NotPut::Deserted(item));
         }
-        if state.weight >= state.capacity {
+        if state.is_full() {
             return Err(NotPut::Full(item));
         }
         state.push(item, weight);
-        let wakers = std::mem::take(&mut state.wakers);
-        drop(state);
-        self.moved.notify_all();
-        wakers.into_iter().for_each(|(_, waker)| waker.wake());
+        self.moved_on(state);
         Ok(())
     }
 
@@ -156,8 +158,7 @@ impl<T> Pipe<T> {
                     Ok(())
                 });
             }
-            let is_full = |state: &mut State<T>| state.weight >= state.capacity && !state.deserted;
-            let waited = self.moved.wait_timeout_while(self.lock(), LOOK, is_full);
+            let waited = self.moved.wait_timeout_while(self.lock(), LOOK, |state| state.waits_for_room());
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
     }
@@ -170,7 +171,7 @@ impl<T> Pipe<T> {
                 Err(NotPut::Deserted(back)) => return Err(back),
                 Err(NotPut::Full(back)) => item = back,
             }
-            self.wait_while(|state| state.weight >= state.capacity && !state.deserted);
+            self.wait_while(State::waits_for_room);
         }
     }
 
@@ -188,7 +189,7 @@ impl<T> Pipe<T> {
                 Err(NotPut::Deserted(back)) => return Poll::Ready(Err(back)),
                 Err(NotPut::Full(back)) => *item = Some(back),
             }
-            if turn.waits(context.waker(), |state| state.weight >= state.capacity && !state.deserted) {
+            if turn.waits(context.waker(), State::waits_for_room) {
                 return Poll::Pending;
             }
         }
@@ -245,6 +246,15 @@ impl<T> State<T> {
     fn push(&mut self, item: T, weight: usize) {
         self.items.push_back((item, weight));
         self.weight += weight;
+    }
+
+    fn is_full(&self) -> bool {
+        self.weight >= self.capacity
+    }
+
+    /// Whether whoever puts an item waits for somebody to take one.
+    fn waits_for_room(&self) -> bool {
+        self.is_full() && !self.deserted
     }
 
     /// Takes out who awaits by this number.
